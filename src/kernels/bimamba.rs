@@ -1,0 +1,262 @@
+//! The BiMamba-2 mixer between its shared projections, as one candle operation.
+//!
+//! `zxbcdt` (total bases, `Dims::in_proj`) is read by two cores, one in each direction; each core's output is gated and normalised,
+//! `RMSNorm(y * silu(z)) * w`, and the two are averaged: (total bases, d_inner), ready for the shared `out_proj`.
+//! Sequences are packed one after another; `seqs` holds the rows of each, and no state crosses from one to the next.
+
+use super::simd::{Shared, dot, sigmoid, silu};
+use super::ssd::{Core, Dims, Scan, ScanGrads};
+use super::{EPS, ROWS, Seqs, cpu, from_cpu, slice};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+use std::sync::Mutex;
+
+/// Heads that one unit of parallel work takes. Fixed, so that sums have the same order on every machine.
+const HEADS_PER_UNIT: usize = 4;
+
+/// The operation; see the module.
+pub struct BiMamba {
+    dims: Dims,
+    seqs: Seqs,
+    /// Scan outputs (two directions, total bases, d_inner), kept for the backward pass when there will be one.
+    scans: Option<Mutex<Vec<f32>>>,
+}
+
+/// Runs the mixer. `fwd` and `bwd` are the packed parameters of the two cores ([`Core`]).
+pub fn bimamba(zxbcdt: &Tensor, fwd: &Tensor, bwd: &Tensor, dims: Dims, seqs: &Seqs) -> Result<Tensor> {
+    let train = zxbcdt.track_op() || fwd.track_op() || bwd.track_op();
+    let op = BiMamba { dims, seqs: seqs.clone(), scans: train.then(|| Mutex::new(Vec::new())) };
+    zxbcdt.contiguous()?.apply_op3(&fwd.contiguous()?, &bwd.contiguous()?, op)
+}
+
+/// Starts one unit of the scan with the widest vectors of this machine.
+struct Forward<'a>(Scan<'a>, Shared<f32>);
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.0.forward(simd, self.1);
+    }
+}
+
+/// The same for the gradient.
+struct Backward<'a> {
+    scan: Scan<'a>,
+    y: &'a [f32],
+    dy: &'a [f32],
+    grads: ScanGrads,
+    params: Core<&'a mut [f32]>,
+}
+
+impl WithSimd for Backward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        self.scan.backward(simd, self.y, self.dy, &self.grads, &mut self.params);
+    }
+}
+
+impl BiMamba {
+    /// The units of work: (sequence, direction, heads, number of the group).
+    fn units(&self) -> Vec<(usize, usize, std::ops::Range<usize>, usize)> {
+        let heads = self.dims.n_heads();
+        let mut units = Vec::new();
+        for seq in (0..self.seqs.len()).filter(|&s| !self.seqs[s].is_empty()) {
+            for direction in 0..2 {
+                for (group, first) in (0..heads).step_by(HEADS_PER_UNIT).enumerate() {
+                    units.push((seq, direction, first..heads.min(first + HEADS_PER_UNIT), group));
+                }
+            }
+        }
+        // Longest first, so that the last unit to finish is a short one.
+        units.sort_by_key(|(seq, ..)| std::cmp::Reverse(self.seqs[*seq].len()));
+        units
+    }
+
+    fn scan<'a>(&self, zxbcdt: &'a [f32], cores: &'a [Core<&'a [f32]>; 2], unit: &(usize, usize, std::ops::Range<usize>, usize)) -> Scan<'a> {
+        Scan {
+            dims: self.dims,
+            core: &cores[unit.1],
+            zxbcdt,
+            rows: self.seqs[unit.0].clone(),
+            reverse: unit.1 == 1,
+            heads: unit.2.clone(),
+        }
+    }
+
+    fn check(&self, zxbcdt: &Layout, params: [&Layout; 2]) -> Result<usize> {
+        let (rows, columns) = zxbcdt.shape().dims2()?;
+        if columns != self.dims.in_proj() || params.iter().any(|p| p.shape().elem_count() != self.dims.n_params()) {
+            candle_core::bail!("bimamba: input {:?} or parameters do not fit {:?}", zxbcdt.shape(), self.dims);
+        }
+        if !(2..=4).contains(&self.dims.d_conv) || !self.dims.chunk.is_multiple_of(16) {
+            candle_core::bail!("bimamba: d_conv must be 2 to 4 and the chunk a multiple of 16, not {:?}", self.dims);
+        }
+        if self.seqs.iter().any(|s| s.end > rows) {
+            candle_core::bail!("bimamba: sequences end after the {rows} rows of the input");
+        }
+        Ok(rows)
+    }
+}
+
+impl CustomOp3 for BiMamba {
+    fn name(&self) -> &'static str {
+        "bimamba"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let rows = self.check(l1, [l2, l3])?;
+        let (zxbcdt, fwd, bwd) = (slice(s1, l1)?, slice(s2, l2)?, slice(s3, l3)?);
+        let cores = [Core::split(&self.dims, fwd), Core::split(&self.dims, bwd)];
+        let d = self.dims.d_inner;
+        let mut scans = vec![0.0_f32; 2 * rows * d];
+        let (first, second) = scans.split_at_mut(rows * d);
+        let outputs = [Shared::new(first), Shared::new(second)];
+        self.units().into_par_iter().for_each(|unit| {
+            Arch::new().dispatch(Forward(self.scan(zxbcdt, &cores, &unit), outputs[unit.1]));
+        });
+        let mut out = vec![0.0_f32; rows * d];
+        let columns = self.dims.in_proj();
+        out.par_chunks_mut(ROWS * d).enumerate().for_each(|(block, out)| {
+            Arch::new().dispatch(|| {
+                let mut gated = vec![0.0_f32; d];
+                for (i, out) in out.chunks_exact_mut(d).enumerate() {
+                    let row = block * ROWS + i;
+                    let z = &zxbcdt[row * columns..][..d];
+                    for (direction, core) in cores.iter().enumerate() {
+                        let y = &scans[(direction * rows + row) * d..][..d];
+                        for c in 0..d {
+                            gated[c] = y[c] * silu(z[c]);
+                        }
+                        let scale = 0.5 / (dot(&gated, &gated) / d as f32 + EPS).sqrt();
+                        for c in 0..d {
+                            out[c] = (gated[c] * scale).mul_add(core.norm[c], out[c]);
+                        }
+                    }
+                }
+            });
+        });
+        if let Some(keep) = &self.scans {
+            *keep.lock().unwrap_or_else(|e| e.into_inner()) = scans;
+        }
+        Ok((CpuStorage::F32(out), (rows, d).into()))
+    }
+
+    fn bwd(&self, arg1: &Tensor, arg2: &Tensor, arg3: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (zxbcdt, fwd, bwd, grad) = (cpu(arg1)?, cpu(arg2)?, cpu(arg3)?, cpu(grad)?);
+        let (zxbcdt, grad): (&[f32], &[f32]) = (&zxbcdt, &grad);
+        let cores = [Core::split(&self.dims, &fwd), Core::split(&self.dims, &bwd)];
+        let (d, n, h, columns) = (self.dims.d_inner, self.dims.d_state, self.dims.n_heads(), self.dims.in_proj());
+        let rows = arg1.dim(0)?;
+        let Some(kept) = &self.scans else { candle_core::bail!("bimamba: backward without a training forward") };
+        let kept = kept.lock().unwrap_or_else(|e| e.into_inner());
+        let kept: &[f32] = &kept;
+        let mut d_in = vec![0.0_f32; rows * columns];
+        // Gate and norm: gradient of the scan outputs, of z, and of the norm weights (summed per block of rows, in block order).
+        let mut dy = vec![0.0_f32; 2 * rows * d];
+        let (dy_f, dy_b) = dy.split_at_mut(rows * d);
+        let blocks: Vec<_> = d_in
+            .par_chunks_mut(ROWS * columns)
+            .zip(dy_f.par_chunks_mut(ROWS * d).zip(dy_b.par_chunks_mut(ROWS * d)))
+            .enumerate()
+            .map(|(block, (d_in, (dy_f, dy_b)))| {
+                let mut d_norm = vec![0.0_f32; 2 * d];
+                Arch::new().dispatch(|| {
+                    let (mut v, mut s) = (vec![0.0_f32; d], vec![0.0_f32; d]);
+                    for (i, d_in) in d_in.chunks_exact_mut(columns).enumerate() {
+                        let row = block * ROWS + i;
+                        let (z, g) = (&zxbcdt[row * columns..][..d], &grad[row * d..][..d]);
+                        for c in 0..d {
+                            s[c] = sigmoid(z[c]);
+                        }
+                        let dz = &mut d_in[..d];
+                        for (direction, dy) in [&mut dy_f[i * d..][..d], &mut dy_b[i * d..][..d]].into_iter().enumerate() {
+                            let (w, y) = (&cores[direction].norm[..d], &kept[(direction * rows + row) * d..][..d]);
+                            for c in 0..d {
+                                v[c] = y[c] * z[c] * s[c];
+                            }
+                            let r = 1.0 / (dot(&v, &v) / d as f32 + EPS).sqrt();
+                            let d_norm = &mut d_norm[direction * d..][..d];
+                            for c in 0..d {
+                                dy[c] = 0.5 * g[c] * w[c];
+                                d_norm[c] = (0.5 * g[c] * r).mul_add(v[c], d_norm[c]);
+                            }
+                            let back = r * r * r * dot(dy, &v) / d as f32;
+                            for c in 0..d {
+                                let dv = r * dy[c] - back * v[c];
+                                dy[c] = dv * z[c] * s[c];
+                                dz[c] += dv * y[c] * s[c] * z[c].mul_add(1.0 - s[c], 1.0);
+                            }
+                        }
+                    }
+                });
+                d_norm
+            })
+            .collect();
+
+        let units = self.units();
+        let groups = h.div_ceil(HEADS_PER_UNIT);
+        let (mut dx, mut dbc, mut ddt) = (vec![0.0_f32; 2 * rows * d], vec![0.0_f32; 2 * groups * rows * 2 * n], vec![0.0_f32; 2 * rows * h]);
+        let (dx_all, dbc_all, ddt_all) = (Shared::new(&mut dx), Shared::new(&mut dbc), Shared::new(&mut ddt));
+        let n_params = self.dims.n_params();
+        let mut partial = vec![0.0_f32; units.len() * n_params];
+        units.par_iter().zip(partial.par_chunks_mut(n_params)).for_each(|(unit, params)| {
+            let (direction, group) = (unit.1, unit.3);
+            // SAFETY: each part is a whole (direction, group) plane; units of one plane write different rows or heads.
+            let grads = unsafe {
+                ScanGrads {
+                    x: Shared::new(dx_all.slice(direction * rows * d, rows * d)),
+                    bc: Shared::new(dbc_all.slice((direction * groups + group) * rows * 2 * n, rows * 2 * n)),
+                    dt: Shared::new(ddt_all.slice(direction * rows * h, rows * h)),
+                }
+            };
+            Arch::new().dispatch(Backward {
+                scan: self.scan(zxbcdt, &cores, unit),
+                y: &kept[direction * rows * d..][..rows * d],
+                dy: &dy[direction * rows * d..][..rows * d],
+                grads,
+                params: Core::split_mut(&self.dims, params),
+            });
+        });
+        d_in.par_chunks_mut(columns).enumerate().for_each(|(row, d_in)| {
+            for plane in 0..2 {
+                add(&mut d_in[d..2 * d], &dx[(plane * rows + row) * d..][..d]);
+                add(&mut d_in[columns - h..], &ddt[(plane * rows + row) * h..][..h]);
+            }
+            for plane in 0..2 * groups {
+                add(&mut d_in[2 * d..2 * d + 2 * n], &dbc[(plane * rows + row) * 2 * n..][..2 * n]);
+            }
+        });
+        let mut d_params = [vec![0.0_f32; n_params], vec![0.0_f32; n_params]];
+        for (unit, partial) in units.iter().zip(partial.chunks_exact(n_params)) {
+            add(&mut d_params[unit.1], partial);
+        }
+        for block in &blocks {
+            for (params, norm) in d_params.iter_mut().zip(block.chunks_exact(d)) {
+                add(&mut params[n_params - d..], norm);
+            }
+        }
+        let [d_fwd, d_bwd] = d_params;
+        Ok((
+            Some(from_cpu(d_in, arg1.shape(), arg1)?),
+            Some(from_cpu(d_fwd, arg2.shape(), arg2)?),
+            Some(from_cpu(d_bwd, arg3.shape(), arg3)?),
+        ))
+    }
+}
+
+fn add(to: &mut [f32], from: &[f32]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += from;
+    }
+}

@@ -1,0 +1,73 @@
+//! RMSNorm over the last dimension: `x / sqrt(mean(x^2) + eps) * w`.
+
+use super::simd::dot;
+use super::{EPS, ROWS, cpu, from_cpu, slice};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use pulp::Arch;
+use rayon::prelude::*;
+
+struct RmsNorm;
+
+/// `x` is (rows, channels), `weight` (channels).
+pub fn rms_norm(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op2(&weight.contiguous()?, RmsNorm)
+}
+
+impl CustomOp2 for RmsNorm {
+    fn name(&self) -> &'static str {
+        "rms-norm"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (x, w) = (slice(s1, l1)?, slice(s2, l2)?);
+        let d = w.len();
+        if l1.shape().dims2()?.1 != d {
+            candle_core::bail!("rms-norm: {:?} does not end in {d} channels", l1.shape());
+        }
+        let mut out = vec![0.0_f32; x.len()];
+        out.par_chunks_mut(ROWS * d).zip(x.par_chunks(ROWS * d)).for_each(|(out, x)| {
+            Arch::new().dispatch(|| {
+                for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
+                    let scale = 1.0 / (dot(x, x) / d as f32 + EPS).sqrt();
+                    for c in 0..d {
+                        out[c] = x[c] * scale * w[c];
+                    }
+                }
+            });
+        });
+        Ok((CpuStorage::F32(out), l1.shape().clone()))
+    }
+
+    fn bwd(&self, arg1: &Tensor, arg2: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (x, w, g) = (cpu(arg1)?, cpu(arg2)?, cpu(grad)?);
+        let (x, w, g): (&[f32], &[f32], &[f32]) = (&x, &w, &g);
+        let d = w.len();
+        let mut dx = vec![0.0_f32; x.len()];
+        let parts: Vec<Vec<f32>> = dx
+            .par_chunks_mut(ROWS * d)
+            .zip(x.par_chunks(ROWS * d).zip(g.par_chunks(ROWS * d)))
+            .map(|(dx, (x, g))| {
+                let (mut dw, mut wg) = (vec![0.0_f32; d], vec![0.0_f32; d]);
+                Arch::new().dispatch(|| {
+                    for (dx, (x, g)) in dx.chunks_exact_mut(d).zip(x.chunks_exact(d).zip(g.chunks_exact(d))) {
+                        let r = 1.0 / (dot(x, x) / d as f32 + EPS).sqrt();
+                        for c in 0..d {
+                            wg[c] = w[c] * g[c];
+                            dw[c] = (x[c] * r).mul_add(g[c], dw[c]);
+                        }
+                        let back = r * r * r * dot(&wg, x) / d as f32;
+                        for c in 0..d {
+                            dx[c] = r * wg[c] - back * x[c];
+                        }
+                    }
+                });
+                dw
+            })
+            .collect();
+        let mut dw = vec![0.0_f32; d];
+        for part in &parts {
+            dw.iter_mut().zip(part).for_each(|(to, x)| *to += x);
+        }
+        Ok((Some(from_cpu(dx, arg1.shape(), arg1)?), Some(from_cpu(dw, arg2.shape(), arg2)?)))
+    }
+}

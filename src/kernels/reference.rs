@@ -1,0 +1,295 @@
+//! The same operations written for reading, from plain candle operations, for any float type and with candle's own gradients.
+//! They say what the fast versions compute, and judge them: in f64, values and gradients must agree.
+//! They are slow, and some need memory that grows with the square of the length.
+
+use super::Seqs;
+use super::attention::AttentionDims;
+use super::dechunk::Kept;
+use super::ssd::{Dims, HEAD_DIM};
+use candle_core::{D, DType, Result, Tensor};
+
+fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    (x.neg()?.exp()? + 1.0)?.recip()
+}
+
+fn silu(x: &Tensor) -> Result<Tensor> {
+    x * sigmoid(x)?
+}
+
+/// See [`super::norm::rms_norm`].
+pub fn rms_norm(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let scale = (x.sqr()?.mean_keepdim(D::Minus1)? + f64::from(super::EPS))?.sqrt()?;
+    x.broadcast_div(&scale)?.broadcast_mul(weight)
+}
+
+/// See [`super::swiglu::swiglu`].
+pub fn swiglu(x: &Tensor) -> Result<Tensor> {
+    let d = x.dim(1)? / 2;
+    x.narrow(1, 0, d)? * silu(&x.narrow(1, d, d)?)?
+}
+
+/// The recurrence, one position after the other; see [`super::bimamba::bimamba`].
+pub fn bimamba(zxbcdt: &Tensor, fwd: &Tensor, bwd: &Tensor, dims: Dims, seqs: &Seqs) -> Result<Tensor> {
+    let mut out = Vec::new();
+    for seq in seqs.iter() {
+        let rows = zxbcdt.narrow(0, seq.start, seq.len())?;
+        let order: Vec<u32> = (0..seq.len() as u32).rev().collect();
+        let reversed = Tensor::new(order, zxbcdt.device())?;
+        let forward = core(&rows, fwd, dims)?;
+        let backward = core(&rows.index_select(&reversed, 0)?, bwd, dims)?.index_select(&reversed, 0)?;
+        out.push(((forward + backward)? * 0.5)?);
+    }
+    Tensor::cat(&out, 0)
+}
+
+/// One direction over one sequence, gate and norm included.
+fn core(rows: &Tensor, params: &Tensor, dims: Dims) -> Result<Tensor> {
+    let (d, n, h, k, len) = (dims.d_inner, dims.d_state, dims.n_heads(), dims.d_conv, rows.dim(0)?);
+    let mut at = 0;
+    let mut take = |size: usize| {
+        at += size;
+        params.narrow(0, at - size, size)
+    };
+    let (weight, bias) = (take(dims.conv_dim() * k)?.reshape((dims.conv_dim(), k))?, take(dims.conv_dim())?);
+    let (dt_bias, a_log, skip, norm) = (take(h)?, take(h)?, take(h)?, take(d)?);
+    let z = rows.narrow(1, 0, d)?;
+    let padded = rows.narrow(1, d, dims.conv_dim())?.pad_with_zeros(0, k - 1, 0)?;
+    let mut conv = bias.broadcast_as((len, dims.conv_dim()))?;
+    for tap in 0..k {
+        conv = (conv + padded.narrow(0, tap, len)?.broadcast_mul(&weight.narrow(1, tap, 1)?.reshape(dims.conv_dim())?)?)?;
+    }
+    let conv = silu(&conv)?;
+    let raw = rows.narrow(1, 2 * d + 2 * n, h)?.broadcast_add(&dt_bias)?;
+    let dt = (raw.exp()? + 1.0)?.log()?;
+    let decay = dt.broadcast_mul(&a_log.exp()?.neg()?)?.exp()?;
+    let mut state = Tensor::zeros((h, HEAD_DIM, n), rows.dtype(), rows.device())?;
+    let mut out = Vec::new();
+    for t in 0..len {
+        let x = conv.get(t)?.narrow(0, 0, d)?.reshape((h, HEAD_DIM))?;
+        let (b, c) = (conv.get(t)?.narrow(0, d, n)?, conv.get(t)?.narrow(0, d + n, n)?);
+        let input = x.broadcast_mul(&dt.get(t)?.reshape((h, 1))?)?.reshape((h, HEAD_DIM, 1))?;
+        state = (state.broadcast_mul(&decay.get(t)?.reshape((h, 1, 1))?)? + input.broadcast_mul(&b.reshape((1, 1, n))?)?)?;
+        let y = state.broadcast_mul(&c.reshape((1, 1, n))?)?.sum(2)?;
+        out.push((y + x.broadcast_mul(&skip.reshape((h, 1))?)?)?.reshape((1, d))?);
+    }
+    rms_norm(&(Tensor::cat(&out, 0)? * silu(&z)?)?, &norm)
+}
+
+/// See [`super::attention::attention`].
+pub fn attention(qkv: &Tensor, dims: AttentionDims, seqs: &Seqs) -> Result<Tensor> {
+    let d = qkv.dim(1)? / 3;
+    let (h, hd, dtype) = (dims.n_heads, d / dims.n_heads, qkv.dtype());
+    let mut out = Vec::new();
+    for seq in seqs.iter() {
+        let len = seq.len();
+        let heads = |part: usize| -> Result<Tensor> {
+            qkv.narrow(0, seq.start, len)?.narrow(1, part * d, d)?.reshape((len, h, hd))?.transpose(0, 1)?.contiguous()
+        };
+        let half = dims.rotary_dim / 2;
+        let angles: Vec<f64> = (0..len)
+            .flat_map(|t| (0..half).map(move |i| t as f64 * 10_000_f64.powf(-2.0 * i as f64 / dims.rotary_dim as f64)))
+            .collect();
+        let angles = Tensor::from_vec(angles, (1, len, half), qkv.device())?;
+        let (cos, sin) = (angles.cos()?.to_dtype(dtype)?, angles.sin()?.to_dtype(dtype)?);
+        let turn = |x: Tensor| -> Result<Tensor> {
+            let (a, b, rest) = (x.narrow(2, 0, half)?, x.narrow(2, half, half)?, x.narrow(2, 2 * half, hd - 2 * half)?);
+            let first = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
+            let second = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
+            Tensor::cat(&[first, second, rest], 2)
+        };
+        let (q, k, v) = (turn(heads(0)?)?, turn(heads(1)?)?, heads(2)?);
+        let window = dims.window.unwrap_or(len);
+        let hidden: Vec<f64> =
+            (0..len * len).map(|i| if (i / len).abs_diff(i % len) <= window { 0.0 } else { -1e300 }).collect();
+        let hidden = Tensor::from_vec(hidden, (1, len, len), qkv.device())?.to_dtype(dtype)?;
+        let scores = (q.matmul(&k.t()?)? / (hd as f64).sqrt())?.broadcast_add(&hidden)?;
+        let weights = scores.broadcast_sub(&scores.max_keepdim(2)?.detach())?.exp()?;
+        let weights = weights.broadcast_div(&weights.sum_keepdim(2)?)?;
+        out.push(weights.matmul(&v)?.transpose(0, 1)?.reshape((len, d))?);
+    }
+    Tensor::cat(&out, 0)
+}
+
+/// See [`super::routing::boundary_prob`].
+pub fn boundary_prob(q: &Tensor, k: &Tensor, seqs: &Seqs) -> Result<Tensor> {
+    let unit = |x: &Tensor| x.broadcast_div(&x.sqr()?.sum_keepdim(1)?.sqrt()?.maximum(1e-12)?);
+    let (q, k) = (unit(q)?, unit(k)?);
+    let mut out = Vec::new();
+    for seq in seqs.iter() {
+        out.push(Tensor::ones(1, q.dtype(), q.device())?);
+        let n = seq.len() - 1;
+        let (before, here) = (seq.start, seq.start + 1);
+        let s = (q.narrow(0, before, n)? * k.narrow(0, here, n)?)?.sum(1)?;
+        let s = ((s + (q.narrow(0, here, n)? * k.narrow(0, before, n)?)?.sum(1)?)? * 0.5)?;
+        out.push(((1.0 - s)? * 0.5)?.clamp(0.0, 1.0)?);
+    }
+    Tensor::cat(&out, 0)
+}
+
+/// See [`super::dechunk::dechunk`].
+pub fn dechunk(x: &Tensor, prob: &Tensor, kept: &Kept) -> Result<Tensor> {
+    let mut out = Vec::new();
+    for (seq, chunks) in kept.seqs.iter().zip(kept.chunks.iter()) {
+        let starts = &kept.index[chunks.clone()];
+        let run = |order: &mut dyn Iterator<Item = usize>| -> Result<Vec<Tensor>> {
+            let mut last = x.get(0)?.zeros_like()?;
+            let mut values = Vec::new();
+            for j in order {
+                let p = prob.get(starts[j])?.clamp(1e-4, 1.0 - 1e-4)?;
+                last = (x.get(chunks.start + j)?.broadcast_mul(&p)? + last.broadcast_mul(&(1.0 - p)?)?)?;
+                values.push(last.clone());
+            }
+            Ok(values)
+        };
+        let forward = run(&mut (0..starts.len()))?;
+        let mut backward = run(&mut (0..starts.len()).rev())?;
+        backward.reverse();
+        let mut chunk = 0;
+        for t in seq.clone() {
+            let boundary = starts.contains(&t);
+            if boundary && t > starts[0] {
+                chunk += 1;
+            }
+            let p = prob.get(t)?;
+            let decision = if boundary { p } else { (1.0 - p)? };
+            // 1 in the forward pass, identity in the backward pass.
+            let ste = ((&decision - decision.detach())? + 1.0)?;
+            let z = ((&forward[chunk] + &backward[chunk])? * 0.5)?;
+            out.push(z.broadcast_mul(&ste)?.unsqueeze(0)?);
+        }
+    }
+    Tensor::cat(&out, 0)
+}
+
+/// See [`super::loss::cross_entropy`].
+pub fn cross_entropy(logits: &Tensor, targets: &[(usize, u8)]) -> Result<Tensor> {
+    let mut sum = Tensor::zeros((), logits.dtype(), logits.device())?;
+    for &(row, class) in targets {
+        let x = logits.get(row)?;
+        sum = (sum + (x.exp()?.sum_all()?.log()? - x.get(usize::from(class))?)?)?;
+    }
+    sum / targets.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{attention as fast_attention, bimamba as fast_bimamba, dechunk as fast_dechunk, gather, loss, norm, routing, swiglu as fast_swiglu};
+    use super::*;
+    use candle_core::{Device, Var};
+    use std::sync::Arc;
+
+    fn values(shape: impl Into<candle_core::Shape>, seed: u64, scale: f64) -> Tensor {
+        let shape = shape.into();
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let data: Vec<f64> = (0..shape.elem_count())
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                ((state >> 33) as f64 / f64::from(1_u32 << 31) * 2.0 - 1.0) * scale
+            })
+            .collect();
+        Tensor::from_vec(data, shape, &Device::Cpu).unwrap()
+    }
+
+    fn seqs(lengths: &[usize]) -> Seqs {
+        let mut start = 0;
+        lengths
+            .iter()
+            .map(|len| {
+                start += len;
+                start - len..start
+            })
+            .collect()
+    }
+
+    /// Compares value and gradients of a fast operation in f32 with the readable one in f64, under a random linear loss.
+    fn same(inputs: &[Tensor], fast: impl Fn(&[Tensor]) -> Result<Tensor>, slow: impl Fn(&[Tensor]) -> Result<Tensor>, tolerance: f64) {
+        let run = |dtype: DType, op: &dyn Fn(&[Tensor]) -> Result<Tensor>| {
+            let vars: Vec<Var> = inputs.iter().map(|x| Var::from_tensor(&x.to_dtype(dtype).unwrap()).unwrap()).collect();
+            let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+            let out = op(&tensors).unwrap();
+            let weights = values(out.shape(), 99, 1.0).to_dtype(dtype).unwrap();
+            let grads = (&out * weights).unwrap().sum_all().unwrap().backward().unwrap();
+            let mut all = vec![out.detach()];
+            all.extend(vars.iter().map(|v| grads.get(v).unwrap().clone()));
+            all.into_iter().map(|x| x.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap()).collect::<Vec<_>>()
+        };
+        let (got, want) = (run(DType::F32, &fast), run(DType::F64, &slow));
+        for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+            let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|v| v * v).sum::<f64>().sqrt();
+            let error = norm(&mut got.iter().zip(want).map(|(a, b)| a - b)) / norm(&mut want.iter().copied()).max(1e-12);
+            assert_eq!(got.len(), want.len());
+            assert!(error < tolerance, "{}: relative error {error:.2e}", if i == 0 { "value".into() } else { format!("gradient {i}") });
+        }
+    }
+
+    #[test]
+    fn norm_and_swiglu() {
+        same(&[values((130, 48), 1, 2.0), values(48, 2, 1.0)], |x| norm::rms_norm(&x[0], &x[1]), |x| rms_norm(&x[0], &x[1]), 1e-6);
+        same(&[values((130, 96), 3, 4.0)], |x| fast_swiglu::swiglu(&x[0]), |x| swiglu(&x[0]), 1e-6);
+    }
+
+    fn mixer(d_inner: usize, d_state: usize, d_conv: usize, chunk: usize, lengths: &[usize]) {
+        let dims = Dims { d_inner, d_state, d_conv, chunk };
+        let seqs = seqs(lengths);
+        let total = lengths.iter().sum::<usize>();
+        let inputs = [values((total, dims.in_proj()), 4, 1.5), values(dims.n_params(), 5, 1.0), values(dims.n_params(), 6, 1.0)];
+        same(
+            &inputs,
+            |x| fast_bimamba::bimamba(&x[0], &x[1], &x[2], dims, &seqs),
+            |x| bimamba(&x[0], &x[1], &x[2], dims, &seqs),
+            2e-5,
+        );
+    }
+
+    #[test]
+    fn mixer_at_any_chunk_length() {
+        for chunk in [16, 32, 64] {
+            mixer(128, 16, 4, chunk, &[75, 1, 64]);
+        }
+    }
+
+    #[test]
+    fn mixer_of_odd_sizes_and_many_heads() {
+        mixer(64, 20, 3, 16, &[37]);
+        mixer(384, 24, 2, 32, &[41, 3]);
+    }
+
+    #[test]
+    fn attention_windowed_and_global() {
+        let lengths = seqs(&[150, 1, 64]);
+        for (window, d, n_heads, rotary_dim) in [(Some(7), 32, 2, 16), (None, 40, 2, 8), (Some(70), 48, 3, 10), (Some(0), 16, 1, 0)] {
+            let dims = AttentionDims { n_heads, rotary_dim, window };
+            same(
+                &[values((215, 3 * d), 7, 2.0)],
+                |x| fast_attention::attention(&x[0], dims, &lengths),
+                |x| attention(&x[0], dims, &lengths),
+                2e-5,
+            );
+        }
+    }
+
+    #[test]
+    fn router() {
+        let lengths = seqs(&[33, 2, 70]);
+        let inputs = [values((105, 24), 8, 1.0), values((105, 24), 9, 1.0)];
+        same(&inputs, |x| routing::boundary_prob(&x[0], &x[1], &lengths), |x| boundary_prob(&x[0], &x[1], &lengths), 1e-5);
+    }
+
+    #[test]
+    fn gather_and_dechunk() {
+        let bases = seqs(&[9, 5, 1]);
+        let index: Arc<[usize]> = vec![0, 3, 4, 8, 9, 12, 14].into();
+        let kept = Kept { seqs: bases, chunks: seqs(&[4, 2, 1]), index: index.clone() };
+        let prob = ((values(15, 10, 0.5) + 0.5).unwrap() * 0.999).unwrap();
+        let inputs = [values((7, 20), 11, 1.0), prob];
+        same(&inputs, |x| fast_dechunk::dechunk(&x[0], &x[1], &kept), |x| dechunk(&x[0], &x[1], &kept), 1e-5);
+        let rows = Tensor::new(index.iter().map(|&i| i as u32).collect::<Vec<_>>(), &Device::Cpu).unwrap();
+        same(&[values((15, 20), 12, 1.0)], |x| gather::gather_rows(&x[0], &index), |x| x[0].index_select(&rows, 0), 1e-7);
+    }
+
+    #[test]
+    fn cross_entropy_of_chosen_rows() {
+        let targets: Arc<[(usize, u8)]> = vec![(0, 3), (4, 1), (5, 6)].into();
+        same(&[values((6, 7), 13, 3.0)], |x| loss::cross_entropy(&x[0], &targets), |x| cross_entropy(&x[0], &targets), 1e-6);
+    }
+}

@@ -1,0 +1,328 @@
+//! The vector tools every CPU kernel stands on: run-time choice of the instruction set (AVX-512, AVX2, NEON, plain), a small
+//! cache-resident matrix product, a blocked transpose, and an `exp` that vectorises.
+//!
+//! A kernel implements [`pulp::WithSimd`] and is started with `pulp::Arch::new().dispatch(kernel)`; everything it calls is
+//! `#[inline(always)]`, so its plain loops are compiled for the instruction set that was found.
+
+use pulp::Simd;
+use std::ops::Range;
+
+/// Widths of local buffers are rounded up to this many floats, so that no kernel meets a partial vector.
+pub const LANES: usize = 16;
+
+/// `n` rounded up to a multiple of [`LANES`].
+pub fn padded(n: usize) -> usize {
+    n.next_multiple_of(LANES)
+}
+
+/// `e^x` within 2 ulp for x in [-87, 88], clamped outside: 2^n times a degree-6 polynomial on [-ln2/2, ln2/2].
+#[inline(always)]
+pub fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer held in the low bits
+    let x = x.clamp(-87.0, 88.0);
+    let t = x.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let n = t - ROUND;
+    let r = n.mul_add(-0.693_359_4, x);
+    let r = n.mul_add(2.121_944_4e-4, r);
+    let p = 1.987_569_1e-4_f32;
+    let p = p.mul_add(r, 1.398_2e-3);
+    let p = p.mul_add(r, 8.333_452e-3);
+    let p = p.mul_add(r, 4.166_579_6e-2);
+    let p = p.mul_add(r, 0.166_666_65);
+    let p = p.mul_add(r, 0.5);
+    let p = (p * r).mul_add(r, r) + 1.0;
+    p * f32::from_bits((t.to_bits() << 23).wrapping_add(127 << 23))
+}
+
+/// The logistic function.
+#[inline(always)]
+pub fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// `ln(1 + e^x)` and its derivative `sigmoid(x)`; `ln(1 + z) = 2 atanh(z / (2 + z))` by its series, exact to f32 for z in (0, 1].
+#[inline(always)]
+pub fn softplus(x: f32) -> (f32, f32) {
+    let z = exp(-x.abs());
+    let s = z / (2.0 + z);
+    let q = s * s;
+    let mut p = 1.0 / 15.0_f32;
+    for c in [1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0, 1.0] {
+        p = p.mul_add(q, c);
+    }
+    let slope = if x >= 0.0 { 1.0 / (1.0 + z) } else { z / (1.0 + z) };
+    (x.max(0.0) + 2.0 * s * p, slope)
+}
+
+/// `x * sigmoid(x)`.
+#[inline(always)]
+pub fn silu(x: f32) -> f32 {
+    x * sigmoid(x)
+}
+
+/// A left operand: element (i, k) is `data[i * row + k * column]`, so a transpose is a swap of the two strides.
+#[derive(Clone, Copy)]
+pub struct Left<'a> {
+    /// The elements.
+    pub data: &'a [f32],
+    /// Distance between rows.
+    pub row: usize,
+    /// Distance between columns.
+    pub column: usize,
+}
+
+impl<'a> Left<'a> {
+    /// A row-major matrix with `columns` columns.
+    #[inline(always)]
+    pub fn rows(data: &'a [f32], columns: usize) -> Self {
+        Left { data, row: columns, column: 1 }
+    }
+
+    /// The transpose of a row-major matrix with `columns` columns.
+    #[inline(always)]
+    pub fn transposed(data: &'a [f32], columns: usize) -> Self {
+        Left { data, row: 1, column: columns }
+    }
+}
+
+/// `c[i][j] (+)= sum over k of a[i][k] * b[k][j]` for i in `rows`, k in `inner`, j < `n`.
+///
+/// `b` and `c` are row-major with rows `ld` apart; `n <= ld`, a multiple of [`LANES`]. Indices are those of the whole matrices, so
+/// that blocks of a triangular product are written with the ranges they need. Meant for operands that sit in the cache.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+pub fn matmul<S: Simd>(
+    simd: S,
+    rows: Range<usize>,
+    inner: Range<usize>,
+    n: usize,
+    ld: usize,
+    a: Left<'_>,
+    b: &[f32],
+    c: &mut [f32],
+    accumulate: bool,
+) {
+    if rows.is_empty() || n == 0 {
+        return;
+    }
+    assert!(n.is_multiple_of(LANES) && n <= ld && b.len() >= inner.end * ld && c.len() >= rows.end * ld);
+    assert!(inner.is_empty() || a.data.len() > (rows.end - 1) * a.row + (inner.end - 1) * a.column);
+    let mut i = rows.start;
+    while i < rows.end {
+        let mut j = 0;
+        // SAFETY: the asserts above bound every index that the tiles read or write.
+        unsafe {
+            if rows.end - i >= 4 {
+                while j < n {
+                    let left = (n - j) / S::F32_LANES;
+                    if S::F32_LANES == 16 && left >= 4 {
+                        tile::<S, 4, 4>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                        j += 4 * S::F32_LANES;
+                    } else if left >= 2 {
+                        tile::<S, 4, 2>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                        j += 2 * S::F32_LANES;
+                    } else {
+                        tile::<S, 4, 1>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                        j += S::F32_LANES;
+                    }
+                }
+                i += 4;
+            } else {
+                while j < n {
+                    tile::<S, 1, 1>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                    j += S::F32_LANES;
+                }
+                i += 1;
+            }
+        }
+    }
+}
+
+/// One register tile of [`matmul`]: M rows by V vectors held in registers over the whole inner range.
+///
+/// # Safety
+/// Rows i..i+M and columns j..j+V*lanes lie inside `a`, `b` and `c` for every k in `inner`.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn tile<S: Simd, const M: usize, const V: usize>(
+    simd: S,
+    i: usize,
+    j: usize,
+    inner: &Range<usize>,
+    ld: usize,
+    a: Left<'_>,
+    b: &[f32],
+    c: &mut [f32],
+    accumulate: bool,
+) {
+    unsafe {
+        let c = c.as_mut_ptr().add(i * ld + j);
+        let mut acc = [[simd.splat_f32s(0.0); V]; M];
+        if accumulate {
+            for (r, row) in acc.iter_mut().enumerate() {
+                for (v, x) in row.iter_mut().enumerate() {
+                    *x = c.add(r * ld + v * S::F32_LANES).cast::<S::f32s>().read_unaligned();
+                }
+            }
+        }
+        let mut a_k = a.data.as_ptr().add(i * a.row + inner.start * a.column);
+        let mut b_k = b.as_ptr().add(inner.start * ld + j);
+        for _ in inner.start..inner.end {
+            let mut right = [simd.splat_f32s(0.0); V];
+            for (v, x) in right.iter_mut().enumerate() {
+                *x = b_k.add(v * S::F32_LANES).cast::<S::f32s>().read_unaligned();
+            }
+            for (r, row) in acc.iter_mut().enumerate() {
+                let left = simd.splat_f32s(*a_k.add(r * a.row));
+                for (x, &y) in row.iter_mut().zip(&right) {
+                    *x = simd.mul_add_f32s(left, y, *x);
+                }
+            }
+            a_k = a_k.wrapping_add(a.column);
+            b_k = b_k.wrapping_add(ld);
+        }
+        for (r, row) in acc.iter().enumerate() {
+            for (v, x) in row.iter().enumerate() {
+                c.add(r * ld + v * S::F32_LANES).cast::<S::f32s>().write_unaligned(*x);
+            }
+        }
+    }
+}
+
+/// `to` (columns x rows) = transpose of `from` (rows x columns), both row-major, both sizes multiples of [`LANES`].
+#[inline(always)]
+pub fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
+    assert!(rows.is_multiple_of(LANES) && columns.is_multiple_of(LANES));
+    assert!(from.len() >= rows * columns && to.len() >= rows * columns);
+    for i in (0..rows).step_by(LANES) {
+        for j in (0..columns).step_by(LANES) {
+            let mut block = [[0.0_f32; LANES]; LANES];
+            for (r, row) in block.iter_mut().enumerate() {
+                row.copy_from_slice(&from[(i + r) * columns + j..][..LANES]);
+            }
+            // Each round interleaves row r with row r + 8: it turns the eight index bits (row, column) by one place.
+            for _ in 0..4 {
+                let mut next = [[0.0_f32; LANES]; LANES];
+                for r in 0..LANES / 2 {
+                    for l in 0..LANES / 2 {
+                        next[2 * r][2 * l] = block[r][l];
+                        next[2 * r][2 * l + 1] = block[r + 8][l];
+                        next[2 * r + 1][2 * l] = block[r][l + 8];
+                        next[2 * r + 1][2 * l + 1] = block[r + 8][l + 8];
+                    }
+                }
+                block = next;
+            }
+            for (r, row) in block.iter().enumerate() {
+                to[(j + r) * rows + i..][..LANES].copy_from_slice(row);
+            }
+        }
+    }
+}
+
+/// Sum of products, with eight independent partial sums per vector so that it vectorises and its order is fixed.
+#[inline(always)]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut part = [0.0_f32; 2 * LANES];
+    let (a_blocks, b_blocks) = (a.chunks_exact(2 * LANES), b.chunks_exact(2 * LANES));
+    let mut sum: f32 = a_blocks.remainder().iter().zip(b_blocks.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in a_blocks.zip(b_blocks) {
+        for l in 0..2 * LANES {
+            part[l] = x[l].mul_add(y[l], part[l]);
+        }
+    }
+    for x in part {
+        sum += x;
+    }
+    sum
+}
+
+/// A buffer that parallel tasks write in disjoint places.
+#[derive(Clone, Copy)]
+pub struct Shared<T>(*mut T, usize);
+
+// SAFETY: `Shared` only hands out slices through the unsafe `slice`, whose caller promises disjointness.
+unsafe impl<T: Send> Send for Shared<T> {}
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// Wraps a buffer for the time of a parallel loop.
+    pub fn new(data: &mut [T]) -> Self {
+        Shared(data.as_mut_ptr(), data.len())
+    }
+
+    /// The elements `start..start + len`.
+    ///
+    /// # Safety
+    /// No two live slices overlap, and the wrapped buffer outlives them.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn slice(&self, start: usize, len: usize) -> &mut [T] {
+        assert!(start + len <= self.1);
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Product<'a> {
+        sizes: [usize; 3],
+        a: Left<'a>,
+        b: &'a [f32],
+        c: &'a mut [f32],
+    }
+
+    impl pulp::WithSimd for Product<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            let [m, n, k] = self.sizes;
+            matmul(simd, 0..m, 0..k, n, n, self.a, self.b, self.c, true);
+        }
+    }
+
+    #[test]
+    fn products_agree_with_the_definition() {
+        for (m, n, k) in [(64, 64, 128), (5, 16, 3), (7, 48, 1), (64, 112, 64), (4, 32, 0)] {
+            for transposed in [false, true] {
+                let a: Vec<f32> = (0..m * k).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
+                let b: Vec<f32> = (0..k * n).map(|i| ((i * 104_729) % 97) as f32 / 50.0 - 1.0).collect();
+                let left = if transposed { Left::transposed(&a, m) } else { Left::rows(&a, k) };
+                let mut want = vec![1.0; m * n];
+                for i in 0..m {
+                    for j in 0..n {
+                        want[i * n + j] += (0..k).map(|l| a[i * left.row + l * left.column] * b[l * n + j]).sum::<f32>();
+                    }
+                }
+                let mut got = vec![1.0; m * n];
+                pulp::Arch::new().dispatch(Product { sizes: [m, n, k], a: left, b: &b, c: &mut got });
+                let worst = got.iter().zip(&want).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+                assert!(worst < 1e-4, "{m} x {n} x {k}: off by {worst}");
+            }
+        }
+    }
+
+    #[test]
+    fn transposes() {
+        let from: Vec<f32> = (0..32 * 48).map(|i| i as f32).collect();
+        let mut to = vec![0.0; 32 * 48];
+        transpose(&from, 32, 48, &mut to);
+        for i in 0..32 {
+            for j in 0..48 {
+                assert_eq!(to[j * 32 + i], from[i * 48 + j]);
+            }
+        }
+    }
+
+    #[test]
+    fn exponentials_hold_two_ulp() {
+        for i in -86_000..88_000 {
+            let x = i as f32 / 1000.0;
+            let want = f64::from(x).exp();
+            assert!((f64::from(exp(x)) / want - 1.0).abs() < 2.5e-7, "exp({x})");
+        }
+        assert!(exp(-1e30) < 2e-38 && exp(1e30).is_finite() && sigmoid(-200.0) < 1e-37 && sigmoid(200.0) == 1.0);
+    }
+}

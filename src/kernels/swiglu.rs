@@ -1,0 +1,59 @@
+//! The gate of the SwiGLU MLP: (rows, 2 d) read as `[y | gate]` gives `silu(gate) * y`, (rows, d).
+
+use super::simd::{sigmoid, silu};
+use super::{ROWS, cpu, from_cpu, slice};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use pulp::Arch;
+use rayon::prelude::*;
+
+struct SwiGlu;
+
+/// Applies the gate.
+pub fn swiglu(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(SwiGlu)
+}
+
+impl CustomOp1 for SwiGlu {
+    fn name(&self) -> &'static str {
+        "swiglu"
+    }
+
+    fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = slice(s, l)?;
+        let (rows, columns) = l.shape().dims2()?;
+        let d = columns / 2;
+        let mut out = vec![0.0_f32; rows * d];
+        out.par_chunks_mut(ROWS * d).zip(x.par_chunks(ROWS * columns)).for_each(|(out, x)| {
+            Arch::new().dispatch(|| {
+                for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(columns)) {
+                    let (y, gate) = x.split_at(d);
+                    for c in 0..d {
+                        out[c] = y[c] * silu(gate[c]);
+                    }
+                }
+            });
+        });
+        Ok((CpuStorage::F32(out), (rows, d).into()))
+    }
+
+    fn bwd(&self, arg: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (x, g) = (cpu(arg)?, cpu(grad)?);
+        let (x, g): (&[f32], &[f32]) = (&x, &g);
+        let columns = arg.dim(1)?;
+        let d = columns / 2;
+        let mut dx = vec![0.0_f32; x.len()];
+        dx.par_chunks_mut(ROWS * columns).zip(x.par_chunks(ROWS * columns).zip(g.par_chunks(ROWS * d))).for_each(|(dx, (x, g))| {
+            Arch::new().dispatch(|| {
+                for (dx, (x, g)) in dx.chunks_exact_mut(columns).zip(x.chunks_exact(columns).zip(g.chunks_exact(d))) {
+                    let ((y, gate), (dy, d_gate)) = (x.split_at(d), dx.split_at_mut(d));
+                    for c in 0..d {
+                        let s = sigmoid(gate[c]);
+                        dy[c] = g[c] * gate[c] * s;
+                        d_gate[c] = g[c] * y[c] * s * gate[c].mul_add(1.0 - s, 1.0);
+                    }
+                }
+            });
+        });
+        Ok(Some(from_cpu(dx, arg.shape(), arg)?))
+    }
+}

@@ -1,0 +1,5 @@
+//! `ldar`: LDARNet on candle, and what its token boundaries say about a genome.
+#![allow(missing_docs)]
+pub mod error;
+pub mod kernels;
+pub use error::{Error, Result};
