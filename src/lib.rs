@@ -2,4 +2,7 @@
 #![allow(missing_docs)]
 pub mod error;
 pub mod kernels;
+pub mod model;
+pub mod output;
 pub use error::{Error, Result};
+pub mod train;

@@ -44,7 +44,6 @@ impl WithSimd for Forward<'_> {
 /// The same for the gradient.
 struct Backward<'a> {
     scan: Scan<'a>,
-    y: &'a [f32],
     dy: &'a [f32],
     grads: ScanGrads,
     params: Core<&'a mut [f32]>,
@@ -54,7 +53,7 @@ impl WithSimd for Backward<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        self.scan.backward(simd, self.y, self.dy, &self.grads, &mut self.params);
+        self.scan.backward(simd, self.dy, &self.grads, &mut self.params);
     }
 }
 
@@ -222,7 +221,6 @@ impl CustomOp3 for BiMamba {
             };
             Arch::new().dispatch(Backward {
                 scan: self.scan(zxbcdt, &cores, unit),
-                y: &kept[direction * rows * d..][..rows * d],
                 dy: &dy[direction * rows * d..][..rows * d],
                 grads,
                 params: Core::split_mut(&self.dims, params),

@@ -6,7 +6,7 @@ use super::Seqs;
 use super::attention::AttentionDims;
 use super::dechunk::Kept;
 use super::ssd::{Dims, HEAD_DIM};
-use candle_core::{D, DType, Result, Tensor};
+use candle_core::{D, Result, Tensor};
 
 fn sigmoid(x: &Tensor) -> Result<Tensor> {
     (x.neg()?.exp()? + 1.0)?.recip()
@@ -175,7 +175,7 @@ pub fn cross_entropy(logits: &Tensor, targets: &[(usize, u8)]) -> Result<Tensor>
 mod tests {
     use super::super::{attention as fast_attention, bimamba as fast_bimamba, dechunk as fast_dechunk, gather, loss, norm, routing, swiglu as fast_swiglu};
     use super::*;
-    use candle_core::{Device, Var};
+    use candle_core::{DType, Device, Var};
     use std::sync::Arc;
 
     fn values(shape: impl Into<candle_core::Shape>, seed: u64, scale: f64) -> Tensor {

@@ -313,15 +313,18 @@ impl Scan<'_> {
         }
     }
 
-    /// The gradient of [`Scan::forward`]. `y` is its output and `dy` the gradient of that, both (total bases, d_inner); `params`
+    /// The gradient of [`Scan::forward`]. `dy` is the gradient of its output, (total bases, d_inner); `params`
     /// receives (adds) the gradients of the parameters, all but `norm`.
     ///
     /// With `dH1` the gradient of the state that leaves the chunk:
     /// `du_s = sum over t >= s of e^{a_t - a_s} (C_t·B_s) dy_t + e^{a_end - a_s} B_s dH1`, `dH0 = e^{a_end} dH1 + sum of e^{a_t} C_t ⊗ dy_t`,
     /// `dC_t = e^{a_t} H0 dy_t + sum over s of dG_ts B_s`, `dB_s = e^{a_end - a_s} dH1 u_s + sum over t of dG_ts C_t`, `dG_ts = e^{a_t - a_s} dy_t·u_s`,
-    /// `da_t = dy_t·(y_t - D x_t) - u_t·du_t`, plus `dH1·H1` at the last position.
+    ///
+    /// The step at u scales every path that crosses it, so with `V_t = e^{a_t} C_t H0 dy_t`, `Z_s = e^{a_end - a_s} B_s dH1 u_s`, `W_ts = dy_t·u_s e^{a_t - a_s} C_t·B_s`:
+    /// `d(A dt_u) = sum of V_t over t >= u + sum of Z_s over s < u + e^{a_end} dH1·H0 + sum of W_ts over t >= u > s`. Differences of
+    /// running sums would say the same, but lose their digits in cancellation.
     #[inline(always)]
-    pub fn backward<S: Simd>(&self, simd: S, y: &[f32], dy: &[f32], grads: &ScanGrads, params: &mut Core<&mut [f32]>) {
+    pub fn backward<S: Simd>(&self, simd: S, dy: &[f32], grads: &ScanGrads, params: &mut Core<&mut [f32]>) {
         const P: usize = HEAD_DIM;
         let (q, n, k) = (self.dims.chunk, padded(self.dims.d_state), self.dims.d_conv);
         let (width, heads, len) = (self.width(), self.heads.len(), self.rows.len());
@@ -353,7 +356,10 @@ impl Scan<'_> {
         let (mut m, mut decay, mut dg, mut g_sum) = (vec![0.0; q * q], vec![0.0; q * q], vec![0.0; q * q], vec![0.0; q * q]);
         let (mut dout, mut scaled, mut u_t, mut du) = (vec![0.0; q * P], vec![0.0; q * P], vec![0.0; q * P], vec![0.0; q * P]);
         let (mut db, mut dc) = (vec![0.0; q * n], vec![0.0; q * n]);
-        let mut da = vec![0.0; q];
+        // Per position: V, Z and the gradient of A dt; W summed over the rows from the end.
+        let (mut through_entering, mut through_leaving, mut da, mut w_sum) = (vec![0.0; q], vec![0.0; q], vec![0.0; q], vec![0.0; q]);
+        let mut dc_head = vec![0.0; q * n];
+        let mut scalars = vec![[0.0_f64; 3]; heads];
         // Gradient before the convolution, with the first k - 1 rows of the chunk that follows at its end.
         let mut dpre = vec![0.0; (q + k - 1) * width];
         let mut dweight = vec![0.0; k * width];
@@ -399,58 +405,68 @@ impl Scan<'_> {
                         *sum = dg.mul_add(*e, *sum);
                     }
                 }
-                // du: through the state that leaves, then inside the chunk. B and the leaving state's gradient meet only where there is one.
+                // du: through the state that leaves, then inside the chunk.
+                let mut through_both = 0.0;
                 if last {
                     du.fill(0.0);
+                    through_leaving.fill(0.0);
                 } else {
                     transpose(state_grad, n, P, &mut state_grad_t);
                     scale_rows(&u, |t| exp(end - a[t]), &mut scaled);
                     matmul(simd, 0..q, 0..P, n, n, Left::rows(&scaled, P), &state_grad_t, &mut db, true);
                     matmul(simd, 0..q, 0..n, P, P, Left::rows(&chunk.b, n), state_grad, &mut du, false);
-                    for (row, &a) in du.chunks_exact_mut(P).zip(a) {
-                        let scale = exp(end - a);
+                    for t in 0..q {
+                        let (row, scale) = (&mut du[t * P..][..P], exp(end - a[t]));
                         row.iter_mut().for_each(|v| *v *= scale);
+                        through_leaving[t] = dot(row, &u[t * P..][..P]);
                     }
+                    through_both = exp(end) * dot(&state_grad_t, entering);
                 }
                 for s in (0..q).step_by(16) {
                     matmul(simd, s..s + 16, s..q, P, P, Left::transposed(&m, q), &dout, &mut du, true);
                 }
-                // Decay.
-                let mut d_skip = 0.0;
-                for t in 0..q {
-                    let (x, dout) = (&x[t * P..][..P], &dout[t * P..][..P]);
-                    let through_x = dot(dout, x);
-                    d_skip += through_x;
-                    let through_y = if t < rows {
-                        dot(dout, &y[self.row(first + t) * self.dims.d_inner + head * P..][..P])
-                    } else {
-                        0.0
-                    };
-                    da[t] = through_y - self.core.d[head] * through_x - dot(&u[t * P..][..P], &du[t * P..][..P]);
-                }
-                if !last {
-                    da[q - 1] += dot(&state_grad_t, &states[((index + 1) * heads + local) * P * n..][..P * n]);
-                }
-                params.d[head] += d_skip;
                 // The state that enters, and C.
-                scale_rows(&dout, |t| exp(a[t]), &mut scaled);
                 if index > 0 {
-                    matmul(simd, 0..q, 0..P, n, n, Left::rows(&scaled, P), entering, &mut dc, true);
+                    scale_rows(&dout, |t| exp(a[t]), &mut scaled);
+                    matmul(simd, 0..q, 0..P, n, n, Left::rows(&scaled, P), entering, &mut dc_head, false);
+                    for t in 0..q {
+                        let row = &dc_head[t * n..][..n];
+                        through_entering[t] = dot(row, &chunk.c[t * n..][..n]);
+                        dc[t * n..][..n].iter_mut().zip(row).for_each(|(to, x)| *to += x);
+                    }
                     let scale = exp(end);
                     state_grad.iter_mut().for_each(|v| *v *= scale);
                     matmul(simd, 0..n, 0..q, P, P, Left::transposed(&chunk.c, n), &scaled, state_grad, true);
+                } else {
+                    through_entering.fill(0.0);
                 }
-                // dt: through u, and through the running sum of A dt.
-                let rate = -self.core.a_log[head].exp();
-                let mut sum = 0.0;
+                // The steps.
+                w_sum.fill(0.0);
+                let mut entering_sum = 0.0;
                 for t in (0..q).rev() {
-                    sum += da[t];
-                    if t >= rows {
-                        continue;
+                    let columns = (t / 16 + 1) * 16;
+                    let (dg, m) = (&dg[t * q..][..columns], &m[t * q..][..columns]);
+                    for (sum, (dg, m)) in w_sum.iter_mut().zip(dg.iter().zip(m)) {
+                        *sum = dg.mul_add(*m, *sum);
                     }
-                    let raw = (dot(&du[t * P..][..P], &x[t * P..][..P]) + rate * sum) * chunk.slope[local * q + t];
-                    params.a_log[head] += dt[t] * sum * rate;
-                    params.dt_bias[head] += raw;
+                    entering_sum += through_entering[t];
+                    let mut crossing = 0.0;
+                    for w in &w_sum[..t] {
+                        crossing += w;
+                    }
+                    da[t] = entering_sum + crossing;
+                }
+                let rate = -self.core.a_log[head].exp();
+                let mut leaving_sum = 0.0;
+                for t in 0..rows {
+                    let step = da[t] + leaving_sum + through_both;
+                    leaving_sum += through_leaving[t];
+                    let (x, dout) = (&x[t * P..][..P], &dout[t * P..][..P]);
+                    let raw = (dot(&du[t * P..][..P], x) + rate * step) * chunk.slope[local * q + t];
+                    let sums = &mut scalars[local];
+                    sums[0] += f64::from(raw);
+                    sums[1] += f64::from(dt[t] * step * rate);
+                    sums[2] += f64::from(dot(dout, x));
                     // SAFETY: rows and heads of this unit are its own.
                     unsafe { grads.dt.slice(self.row(first + t) * self.dims.n_heads() + head, 1)[0] = raw };
                 }
@@ -483,6 +499,11 @@ impl Scan<'_> {
             self.conv_backward(first, rows, &weight, &dpre, grads, &mut dweight, &mut dbias);
             let (head_rows, tail) = dpre.split_at_mut(q * width);
             tail.copy_from_slice(&head_rows[..(k - 1) * width]);
+        }
+        for (head, [dt_bias, a_log, d]) in self.heads.clone().zip(scalars) {
+            params.dt_bias[head] += dt_bias as f32;
+            params.a_log[head] += a_log as f32;
+            params.d[head] += d as f32;
         }
         for local in 0..width {
             let channel = self.channel(local);

@@ -1,0 +1,199 @@
+//! The model: embedding, encoder, router, inner network on the kept vectors, dechunking, decoder, LM head.
+
+use super::config::{Block, Config, Layout};
+use super::stack::{Linear, Stack};
+use super::weights::{Init, Source};
+use crate::kernels::Seqs;
+use crate::kernels::dechunk::{Kept, dechunk};
+use crate::kernels::gather::gather_rows;
+use crate::kernels::routing::boundary_prob;
+use crate::{Error, Result};
+use candle_core::{Device, Tensor};
+use std::sync::Arc;
+
+/// A boundary is where the probability is above this.
+const THRESHOLD: f32 = 0.5;
+
+/// A model ready to run.
+pub struct LdarNet {
+    config: Config,
+    embeddings: Tensor,
+    backbone: Level,
+    lm_head: Linear,
+}
+
+/// One level of the hierarchy.
+struct Level {
+    d_model: usize,
+    /// Fills the channels that this level has more than the one outside.
+    pad_dimension: Option<Tensor>,
+    network: Network,
+}
+
+enum Network {
+    Stack(Stack),
+    Stage(Box<StageNetwork>),
+}
+
+struct StageNetwork {
+    encoder: Stack,
+    query: Linear,
+    key: Linear,
+    residual: Linear,
+    inner: Level,
+    decoder: Stack,
+}
+
+/// What one router decided, over a packed batch.
+pub struct Routed {
+    /// Boundary probabilities, (positions of this stage).
+    pub prob: Tensor,
+    /// Which positions are boundaries.
+    pub mask: Vec<bool>,
+    /// Rows of each sequence.
+    pub seqs: Seqs,
+}
+
+/// What a forward pass gives, over a packed batch.
+pub struct Output {
+    /// (total bases, 7).
+    pub logits: Tensor,
+    /// Output of the outermost encoder, (total bases, d_model); the whole stack's where there is no router.
+    pub encoder: Tensor,
+    /// Input of the LM head, (total bases, d_model).
+    pub hidden: Tensor,
+    /// One entry per router, outermost first.
+    pub stages: Vec<Routed>,
+}
+
+impl LdarNet {
+    /// Builds the model, asking `source` for every tensor.
+    ///
+    /// # Errors
+    /// A tensor is missing or misshapen.
+    pub fn new(config: &Config, source: &mut dyn Source) -> Result<Self> {
+        let d = config.stages[0].d_model;
+        let embeddings = source.tensor("embeddings.weight", &[config.vocab_size, d], Init::Normal(0.02))?;
+        let backbone = Level::new(config, &config.layout, 0, "backbone", 0, source)?;
+        let lm_head = if config.tie_embeddings {
+            Linear::from_weight(embeddings.clone())
+        } else {
+            Linear::new(source, "lm_head", d, config.vocab_size, Init::Normal(0.02))?
+        };
+        Ok(LdarNet { config: config.clone(), embeddings, backbone, lm_head })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Runs the model on sequences of tokens (see [`super::tokenizer`]). Sequences do not influence each other.
+    ///
+    /// # Errors
+    /// A sequence is empty or holds a number that is no token.
+    pub fn forward(&self, sequences: &[impl AsRef<[u8]>]) -> Result<Output> {
+        let mut tokens: Vec<u32> = Vec::new();
+        let mut seqs = Vec::new();
+        for (i, sequence) in sequences.iter().enumerate() {
+            let sequence = sequence.as_ref();
+            if sequence.is_empty() || sequence.iter().any(|&t| usize::from(t) >= self.config.vocab_size) {
+                return Err(Error::Invalid(format!("sequence {i} of a batch is empty or holds a number that is no token")));
+            }
+            seqs.push(tokens.len()..tokens.len() + sequence.len());
+            tokens.extend(sequence.iter().map(|&t| u32::from(t)));
+        }
+        if tokens.is_empty() {
+            return Err(Error::Invalid("a batch without sequences".into()));
+        }
+        let seqs: Seqs = seqs.into();
+        let tokens = Tensor::new(tokens, self.embeddings.device())?;
+        let x = self.embeddings.index_select(&tokens, 0)?;
+        let mut trace = Trace { encoder: None, stages: Vec::new() };
+        let hidden = self.backbone.forward(&x, &seqs, &mut trace)?;
+        let logits = self.lm_head.forward(&hidden)?;
+        Ok(Output { logits, encoder: trace.encoder.unwrap_or_else(|| hidden.clone()), hidden, stages: trace.stages })
+    }
+}
+
+/// What is noted on the way down.
+struct Trace {
+    encoder: Option<Tensor>,
+    stages: Vec<Routed>,
+}
+
+/// Residual additions that blocks make: the height that scales fresh output projections.
+fn height(blocks: &[Block]) -> usize {
+    blocks.iter().map(|b| 1 + usize::from(b.mlp)).sum()
+}
+
+impl Level {
+    fn new(config: &Config, layout: &Layout, index: usize, name: &str, above: usize, source: &mut dyn Source) -> Result<Self> {
+        let stage = &config.stages[index];
+        let outer = if index == 0 { stage.d_model } else { config.stages[index - 1].d_model };
+        let pad_dimension = if stage.d_model > outer {
+            Some(source.tensor(&format!("{name}.pad_dimension"), &[stage.d_model - outer], Init::Constant(0.0))?)
+        } else {
+            None
+        };
+        let d = stage.d_model;
+        let network = match layout {
+            Layout::Stack(blocks) => {
+                Network::Stack(Stack::new(source, &format!("{name}.main_network"), blocks, stage, above + height(blocks))?)
+            }
+            Layout::Stage { encoder, inner, decoder } => {
+                let additions = above + height(encoder) + height(decoder);
+                Network::Stage(Box::new(StageNetwork {
+                    encoder: Stack::new(source, &format!("{name}.encoder"), encoder, stage, additions)?,
+                    query: Linear::new(source, &format!("{name}.routing_module.q_proj_layer"), d, d, Init::Identity)?,
+                    key: Linear::new(source, &format!("{name}.routing_module.k_proj_layer"), d, d, Init::Identity)?,
+                    residual: Linear::zero_with_bias(source, &format!("{name}.residual_proj"), d, d)?,
+                    inner: Level::new(config, inner, index + 1, &format!("{name}.main_network"), additions, source)?,
+                    decoder: Stack::new(source, &format!("{name}.decoder"), decoder, stage, additions)?,
+                }))
+            }
+        };
+        Ok(Level { d_model: d, pad_dimension, network })
+    }
+
+    fn forward(&self, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
+        let (rows, outer) = x.dims2()?;
+        let x = match &self.pad_dimension {
+            Some(pad) => Tensor::cat(&[x, &pad.broadcast_as((rows, self.d_model - outer))?], 1)?,
+            None => x.clone(),
+        };
+        let out = match &self.network {
+            Network::Stack(stack) => stack.forward(&x, seqs)?,
+            Network::Stage(stage) => stage.forward(&x, seqs, trace)?,
+        };
+        Ok(if outer == self.d_model { out } else { out.narrow(1, 0, outer)? })
+    }
+}
+
+impl StageNetwork {
+    fn forward(&self, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
+        let x = self.encoder.forward(x, seqs)?;
+        if trace.encoder.is_none() {
+            trace.encoder = Some(x.clone());
+        }
+        let prob = boundary_prob(&self.query.forward(&x)?, &self.key.forward(&x)?, seqs)?;
+        let mask: Vec<bool> = prob.to_device(&Device::Cpu)?.to_vec1::<f32>()?.iter().map(|&p| p > THRESHOLD).collect();
+        let kept = keep(&mask, seqs);
+        trace.stages.push(Routed { prob: prob.clone(), mask, seqs: seqs.clone() });
+        let inner = self.inner.forward(&gather_rows(&x, &kept.index)?, &kept.chunks, trace)?;
+        let h = (dechunk(&inner, &prob, &kept)? + self.residual.forward(&x)?)?;
+        self.decoder.forward(&h, seqs)
+    }
+}
+
+/// Rows of the boundaries, and of the chunks of each sequence.
+fn keep(mask: &[bool], seqs: &Seqs) -> Kept {
+    let mut index = Vec::new();
+    let mut chunks = Vec::with_capacity(seqs.len());
+    for seq in seqs.iter() {
+        let start = index.len();
+        index.extend(seq.clone().filter(|&t| mask[t]));
+        chunks.push(start..index.len());
+    }
+    Kept { seqs: seqs.clone(), chunks: chunks.into(), index: Arc::from(index) }
+}

@@ -1,0 +1,14 @@
+//! LDARNet: configuration, tokens, checkpoints, and the network itself.
+
+pub mod checkpoint;
+pub mod config;
+pub mod flops;
+mod ldarnet;
+pub mod pickle;
+mod stack;
+pub mod tokenizer;
+pub mod weights;
+
+pub use checkpoint::Checkpoint;
+pub use config::Config;
+pub use ldarnet::{LdarNet, Output, Routed};

@@ -1,0 +1,176 @@
+//! The isotropic stack: pre-norm blocks on a float32 residual stream, and a final norm.
+
+use super::config::{Block, Mixer, Stage};
+use super::weights::{Init, Source};
+use crate::Result;
+use crate::kernels::Seqs;
+use crate::kernels::attention::{AttentionDims, attention};
+use crate::kernels::bimamba::bimamba;
+use crate::kernels::norm::rms_norm;
+use crate::kernels::ssd::Dims;
+use crate::kernels::swiglu::swiglu;
+use candle_core::Tensor;
+
+/// Positions per chunk of the scan: changes speed only.
+const CHUNK: usize = 64;
+
+/// Standard deviation of fresh linear weights.
+const INIT_SD: f64 = 0.02;
+
+/// `x · W^T (+ b)`; `weight` is (out, in), `x` (rows, in).
+pub struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    /// A layer without bias whose weights start as N(0, 0.02 / shrink).
+    pub fn new(source: &mut dyn Source, name: &str, from: usize, to: usize, init: Init) -> Result<Self> {
+        Ok(Linear { weight: source.tensor(&format!("{name}.weight"), &[to, from], init)?, bias: None })
+    }
+
+    /// A layer with bias, all zero at the start.
+    pub fn zero_with_bias(source: &mut dyn Source, name: &str, from: usize, to: usize) -> Result<Self> {
+        let mut linear = Linear::new(source, name, from, to, Init::Constant(0.0))?;
+        linear.bias = Some(source.tensor(&format!("{name}.bias"), &[to], Init::Constant(0.0))?);
+        Ok(linear)
+    }
+
+    /// A layer on a weight that is already there.
+    pub fn from_weight(weight: Tensor) -> Self {
+        Linear { weight, bias: None }
+    }
+
+    /// (rows, in) to (rows, out).
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y = x.matmul(&self.weight.t()?)?;
+        Ok(match &self.bias {
+            Some(bias) => y.broadcast_add(bias)?,
+            None => y,
+        })
+    }
+}
+
+/// Two Mamba-2 cores on shared projections.
+struct BiMamba {
+    in_proj: Linear,
+    out_proj: Linear,
+    /// Parameters of the two cores in the packed order of [`crate::kernels::ssd::Core`], each as a list.
+    cores: [Vec<Tensor>; 2],
+    dims: Dims,
+}
+
+impl BiMamba {
+    fn new(source: &mut dyn Source, name: &str, stage: &Stage, out_sd: f64) -> Result<Self> {
+        let dims = Dims { d_inner: stage.d_inner, d_state: stage.d_state, d_conv: stage.d_conv, chunk: CHUNK };
+        let in_proj = Linear::new(source, &format!("{name}.fwd.in_proj"), stage.d_model, dims.in_proj(), Init::Normal(INIT_SD))?;
+        let out_proj = Linear::new(source, &format!("{name}.fwd.out_proj"), dims.d_inner, stage.d_model, Init::Normal(out_sd))?;
+        let mut core = |direction: &str| -> Result<Vec<Tensor>> {
+            let (channels, heads) = (dims.conv_dim(), dims.n_heads());
+            let conv = Init::Uniform(1.0 / (dims.d_conv as f64).sqrt());
+            let mut get = |part: &str, shape: &[usize], init| source.tensor(&format!("{name}.{direction}.{part}"), shape, init);
+            Ok(vec![
+                get("conv1d.weight", &[channels, 1, dims.d_conv], conv)?,
+                get("conv1d.bias", &[channels], conv)?,
+                get("dt_bias", &[heads], Init::DtBias)?,
+                get("A_log", &[heads], Init::ALog)?,
+                get("D", &[heads], Init::Constant(1.0))?,
+                get("norm.weight", &[dims.d_inner], Init::Constant(1.0))?,
+            ])
+        };
+        let cores = [core("fwd")?, core("bwd")?];
+        Ok(BiMamba { in_proj, out_proj, cores, dims })
+    }
+
+    fn forward(&self, x: &Tensor, seqs: &Seqs) -> Result<Tensor> {
+        let pack = |core: &[Tensor]| -> Result<Tensor> {
+            let flat = core.iter().map(Tensor::flatten_all).collect::<candle_core::Result<Vec<_>>>()?;
+            Ok(Tensor::cat(&flat, 0)?)
+        };
+        let zxbcdt = self.in_proj.forward(x)?;
+        let y = bimamba(&zxbcdt, &pack(&self.cores[0])?, &pack(&self.cores[1])?, self.dims, seqs)?;
+        self.out_proj.forward(&y)
+    }
+}
+
+/// Bidirectional attention with its projections.
+struct Attention {
+    qkv: Linear,
+    out_proj: Linear,
+    dims: AttentionDims,
+}
+
+/// The mixer of one layer.
+enum MixerLayer {
+    BiMamba(BiMamba),
+    Attention(Attention),
+}
+
+/// SwiGLU MLP with its norm.
+struct Mlp {
+    norm: Tensor,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+struct Layer {
+    norm: Tensor,
+    mixer: MixerLayer,
+    mlp: Option<Mlp>,
+}
+
+/// A run of blocks and the final norm.
+pub struct Stack {
+    layers: Vec<Layer>,
+    norm: Tensor,
+}
+
+impl Stack {
+    /// `additions` is the number of residual additions down to this stage, by which fresh output projections are scaled.
+    pub fn new(source: &mut dyn Source, name: &str, blocks: &[Block], stage: &Stage, additions: usize) -> Result<Self> {
+        let d = stage.d_model;
+        let out_sd = INIT_SD / (additions as f64).sqrt();
+        let mut layers = Vec::new();
+        for (i, block) in blocks.iter().enumerate() {
+            let layer = format!("{name}.layers.{i}");
+            let norm = source.tensor(&format!("{layer}.norm1.weight"), &[d], Init::Constant(1.0))?;
+            let mixer = match block.mixer {
+                Mixer::BiMamba => MixerLayer::BiMamba(BiMamba::new(source, &format!("{layer}.mixer"), stage, out_sd)?),
+                Mixer::Attention => MixerLayer::Attention(Attention {
+                    qkv: Linear::new(source, &format!("{layer}.mixer.Wqkv"), d, 3 * d, Init::Normal(INIT_SD))?,
+                    out_proj: Linear::new(source, &format!("{layer}.mixer.out_proj"), d, d, Init::Normal(out_sd))?,
+                    dims: AttentionDims { n_heads: stage.n_heads, rotary_dim: stage.rotary_dim, window: stage.window },
+                }),
+            };
+            let mlp = if block.mlp {
+                Some(Mlp {
+                    norm: source.tensor(&format!("{layer}.norm2.weight"), &[d], Init::Constant(1.0))?,
+                    fc1: Linear::new(source, &format!("{layer}.mlp.fc1"), d, 2 * stage.d_intermediate, Init::Normal(INIT_SD))?,
+                    fc2: Linear::new(source, &format!("{layer}.mlp.fc2"), stage.d_intermediate, d, Init::Normal(out_sd))?,
+                })
+            } else {
+                None
+            };
+            layers.push(Layer { norm, mixer, mlp });
+        }
+        Ok(Stack { layers, norm: source.tensor(&format!("{name}.rmsnorm.weight"), &[d], Init::Constant(1.0))? })
+    }
+
+    /// (total positions, d_model) to the same shape.
+    pub fn forward(&self, x: &Tensor, seqs: &Seqs) -> Result<Tensor> {
+        let mut residual = x.clone();
+        for layer in &self.layers {
+            let h = rms_norm(&residual, &layer.norm)?;
+            let h = match &layer.mixer {
+                MixerLayer::BiMamba(mixer) => mixer.forward(&h, seqs)?,
+                MixerLayer::Attention(mixer) => mixer.out_proj.forward(&attention(&mixer.qkv.forward(&h)?, mixer.dims, seqs)?)?,
+            };
+            residual = (residual + h)?;
+            if let Some(mlp) = &layer.mlp {
+                let h = rms_norm(&residual, &mlp.norm)?;
+                residual = (residual + mlp.fc2.forward(&swiglu(&mlp.fc1.forward(&h)?)?)?)?;
+            }
+        }
+        Ok(rms_norm(&residual, &self.norm)?)
+    }
+}

@@ -1,0 +1,3 @@
+//! Training: windows and masking, objective, optimizer, schedule, loop.
+pub mod objective;
+pub mod optimizer;

@@ -1,0 +1,180 @@
+//! AdamW (Loshchilov & Hutter 2019) with the authors' parameter groups.
+
+use crate::model::Config;
+use crate::{Error, Result};
+use candle_core::{Tensor, Var, backprop::GradStore};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// Settings of the optimizer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdamW {
+    /// Decay rates of the two moments.
+    pub betas: (f64, f64),
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay, not applied to biases, norms, A_log, D and dt_bias.
+    pub weight_decay: f64,
+    /// The gradient's norm is clipped to this.
+    pub max_grad_norm: f64,
+    /// Learning-rate multiplier of each stage, outermost first; embeddings and LM head use the first.
+    pub lr_multiplier: Vec<f64>,
+}
+
+/// Parameters being trained with their moments.
+pub struct Optimizer {
+    settings: AdamW,
+    params: Vec<Param>,
+    /// Steps made.
+    pub step: u64,
+}
+
+struct Param {
+    name: String,
+    var: Var,
+    moments: [Vec<f32>; 2],
+    lr_multiplier: f64,
+    weight_decay: f64,
+}
+
+/// Stage that a parameter belongs to, from its name: one level for each `main_network`, the innermost stack's own not counted.
+fn stage_of(name: &str, stages: usize) -> usize {
+    let mut rest = name.strip_prefix("backbone.").unwrap_or("");
+    let mut stage = 0;
+    while let Some(inner) = rest.strip_prefix("main_network.") {
+        stage += 1;
+        rest = inner;
+    }
+    stage.min(stages - 1)
+}
+
+/// Biases, norms, A_log, D and dt_bias keep their size.
+fn decays(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let norm = name.rsplit('.').nth(1).is_some_and(|module| module.starts_with("norm") || module == "rmsnorm");
+    !(norm || matches!(last, "bias" | "A_log" | "D" | "dt_bias"))
+}
+
+/// The authors' rule for the learning-rate multiplier of each stage: the root of the compression from there to the innermost stage, times
+/// the ratio of the widths (3.0 for 110m, 4.0 for 2m, at a compression of 4).
+pub fn lr_multipliers(config: &Config, compression: &[f64]) -> Vec<f64> {
+    let innermost = config.stages[config.stages.len() - 1].d_model as f64;
+    let stages = config.stages.iter().enumerate();
+    stages.map(|(i, s)| compression.iter().skip(i).product::<f64>().sqrt() * innermost / s.d_model as f64).collect()
+}
+
+impl Optimizer {
+    /// Starts on `params`, by name.
+    pub fn new(settings: AdamW, params: &BTreeMap<String, Var>, stages: usize) -> Self {
+        let params = params
+            .iter()
+            .map(|(name, var)| Param {
+                name: name.clone(),
+                var: var.clone(),
+                moments: [vec![0.0; var.elem_count()], vec![0.0; var.elem_count()]],
+                lr_multiplier: settings.lr_multiplier.get(stage_of(name, stages)).copied().unwrap_or(1.0),
+                weight_decay: if decays(name) { settings.weight_decay } else { 0.0 },
+            })
+            .collect();
+        Optimizer { settings, params, step: 0 }
+    }
+
+    /// Adds the gradients of one backward pass to `sums`.
+    pub fn accumulate(&self, grads: &GradStore, sums: &mut Gradients) -> Result<()> {
+        if sums.0.is_empty() {
+            sums.0 = self.params.iter().map(|p| vec![0.0; p.var.elem_count()]).collect();
+        }
+        for (param, sum) in self.params.iter().zip(&mut sums.0) {
+            if let Some(grad) = grads.get(&param.var) {
+                let grad = grad.flatten_all()?.to_vec1::<f32>()?;
+                sum.iter_mut().zip(&grad).for_each(|(s, g)| *s += g);
+            }
+        }
+        Ok(())
+    }
+
+    /// One step at learning rate `lr`; gives the gradient's norm before clipping.
+    pub fn step(&mut self, grads: &Gradients, lr: f64) -> Result<f64> {
+        let norm = grads.norm();
+        if !norm.is_finite() {
+            return Err(Error::Invalid(format!("the gradient's norm is {norm} at step {}: lower the learning rate", self.step + 1)));
+        }
+        // PyTorch's clip_grad_norm_.
+        let clip = (self.settings.max_grad_norm / (norm + 1e-6)).min(1.0) as f32;
+        self.step += 1;
+        let (b1, b2) = self.settings.betas;
+        let correction = (1.0 - b1.powi(self.step as i32), (1.0 - b2.powi(self.step as i32)).sqrt());
+        let (b1, b2, eps) = (b1 as f32, b2 as f32, self.settings.eps as f32);
+        let updates: Vec<Result<Vec<f32>>> = self
+            .params
+            .par_iter_mut()
+            .zip(&grads.0)
+            .map(|(param, grad)| {
+                let mut values = param.var.flatten_all()?.to_vec1::<f32>()?;
+                let lr = lr * param.lr_multiplier;
+                let (keep, rate) = ((1.0 - lr * param.weight_decay) as f32, (lr / correction.0) as f32);
+                let root = correction.1 as f32;
+                let [first, second] = &mut param.moments;
+                for (((x, g), m), v) in values.iter_mut().zip(grad).zip(first).zip(second) {
+                    let g = g * clip;
+                    *m += (1.0 - b1) * (g - *m);
+                    *v = b2 * *v + (1.0 - b2) * g * g;
+                    *x = *x * keep - rate * *m / (v.sqrt() / root + eps);
+                }
+                Ok(values)
+            })
+            .collect();
+        for (param, values) in self.params.iter().zip(updates) {
+            param.var.set(&Tensor::from_vec(values?, param.var.shape(), param.var.device())?)?;
+        }
+        Ok(norm)
+    }
+
+    /// Moments as tensors, for a checkpoint of the training state.
+    pub fn state(&self) -> Result<BTreeMap<String, Tensor>> {
+        let mut out = BTreeMap::new();
+        for param in &self.params {
+            for (moment, values) in ["m", "v"].iter().zip(&param.moments) {
+                let tensor = Tensor::from_slice(values, values.len(), &candle_core::Device::Cpu)?;
+                out.insert(format!("{moment}.{}", param.name), tensor);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Puts back what [`Optimizer::state`] gave.
+    pub fn restore(&mut self, state: &BTreeMap<String, Tensor>, step: u64) -> Result<()> {
+        for param in &mut self.params {
+            for (moment, values) in ["m", "v"].iter().zip(&mut param.moments) {
+                let name = format!("{moment}.{}", param.name);
+                match state.get(&name).filter(|t| t.elem_count() == values.len()) {
+                    Some(tensor) => *values = tensor.flatten_all()?.to_vec1::<f32>()?,
+                    None => return Err(Error::Invalid(format!("the training state has no {name} of the right size"))),
+                }
+            }
+        }
+        self.step = step;
+        Ok(())
+    }
+}
+
+/// Summed gradients of the micro-batches of a step.
+#[derive(Default)]
+pub struct Gradients(Vec<Vec<f32>>);
+
+impl Gradients {
+    /// Divides by the number of micro-batches.
+    pub fn scale(&mut self, factor: f32) {
+        self.0.iter_mut().flatten().for_each(|g| *g *= factor);
+    }
+
+    /// L2 norm over all parameters.
+    pub fn norm(&self) -> f64 {
+        self.0.iter().map(|g| g.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>()).sum::<f64>().sqrt()
+    }
+
+    /// The gradients by parameter name, for tests and inspection.
+    pub fn named<'a>(&'a self, optimizer: &'a Optimizer) -> impl Iterator<Item = (&'a str, &'a [f32])> {
+        optimizer.params.iter().map(|p| p.name.as_str()).zip(self.0.iter().map(Vec::as_slice))
+    }
+}

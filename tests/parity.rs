@@ -1,0 +1,170 @@
+//! The authors' code is the referee: their weights, outputs, gradients and training steps, run in float32 on a CPU.
+//!
+//! Reads every `NAME.json` of the folder in `LDAR_GOLDEN_DIR` (default `tests/golden`).
+
+use candle_core::{Device, Tensor, Var};
+use ldar::model::weights::Loaded;
+use ldar::model::{Checkpoint, LdarNet};
+use ldar::train::objective::Objective;
+use ldar::train::optimizer::{AdamW, Gradients, Optimizer};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+fn folder() -> PathBuf {
+    std::env::var_os("LDAR_GOLDEN_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from)
+}
+
+fn names() -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "json"))
+        .map(|p| p.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert!(!names.is_empty(), "no golden case in {}", folder().display());
+    names
+}
+
+fn tensors(path: &Path) -> HashMap<String, Tensor> {
+    candle_core::safetensors::load(path, &Device::Cpu).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn floats(t: &Tensor) -> Vec<f32> {
+    t.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn worst(got: &Tensor, want: &Tensor) -> f32 {
+    assert_eq!(got.elem_count(), want.elem_count());
+    floats(got).iter().zip(floats(want)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+fn tokens(t: &Tensor) -> Vec<u8> {
+    t.flatten_all().unwrap().to_vec1::<i64>().unwrap().into_iter().map(|x| x as u8).collect()
+}
+
+#[test]
+fn outputs() {
+    for name in names() {
+        let model = Checkpoint::open(folder().join(format!("{name}.pt"))).unwrap().model().unwrap();
+        let expected = tensors(&folder().join(format!("{name}.expected.safetensors")));
+        for case in (0..).take_while(|i| expected.contains_key(&format!("case{i}.input_ids"))) {
+            let want = |key: &str| &expected[&format!("case{case}.{key}")];
+            let out = model.forward(&[tokens(want("input_ids"))]).unwrap();
+            for (key, got) in [("logits", &out.logits), ("encoder_output", &out.encoder), ("last_hidden_state", &out.hidden)] {
+                let error = worst(got, want(key));
+                println!("{name} case {case} {key}: {error:.1e}");
+                assert!(error < 1e-4, "{name} case {case} {key}: off by {error}");
+            }
+            for (i, stage) in out.stages.iter().enumerate() {
+                let error = worst(&stage.prob, want(&format!("stage{i}.boundary_prob")));
+                println!("{name} case {case} stage {i} boundary_prob: {error:.1e}");
+                assert!(error < 1e-4, "{name} case {case} stage {i}: off by {error}");
+                let mask: Vec<u8> = want(&format!("stage{i}.boundary_mask")).flatten_all().unwrap().to_vec1().unwrap();
+                assert_eq!(stage.mask, mask.iter().map(|&b| b != 0).collect::<Vec<_>>(), "{name} case {case} stage {i}: mask");
+            }
+            assert!(!expected.contains_key(&format!("case{case}.stage{}.boundary_prob", out.stages.len())));
+        }
+    }
+}
+
+#[test]
+fn batches_give_what_single_sequences_give() {
+    for name in names() {
+        let model = Checkpoint::open(folder().join(format!("{name}.pt"))).unwrap().model().unwrap();
+        let expected = tensors(&folder().join(format!("{name}.expected.safetensors")));
+        let cases: Vec<usize> = (0..).take_while(|i| expected.contains_key(&format!("case{i}.input_ids"))).collect();
+        let inputs: Vec<Vec<u8>> = cases.iter().map(|i| tokens(&expected[&format!("case{i}.input_ids")])).collect();
+        let out = model.forward(&inputs).unwrap();
+        let mut row = 0;
+        for (case, input) in cases.iter().zip(&inputs) {
+            let alone = model.forward(&[input]).unwrap();
+            let part = out.logits.narrow(0, row, input.len()).unwrap();
+            assert!(worst(&part, &alone.logits) < 2e-6, "{name} case {case} depends on its batch mates");
+            row += input.len();
+        }
+    }
+}
+
+#[test]
+fn training_steps() {
+    for name in names() {
+        let path = folder().join(format!("{name}.train.safetensors"));
+        if !path.exists() {
+            continue;
+        }
+        let expected = tensors(&path);
+        let meta: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(folder().join(format!("{name}.json"))).unwrap()).unwrap();
+        let meta = &meta["train"];
+        let number = |v: &serde_json::Value| v.as_f64().unwrap();
+        let numbers = |v: &serde_json::Value| v.as_array().unwrap().iter().map(number).collect::<Vec<f64>>();
+        let checkpoint = Checkpoint::open(folder().join(format!("{name}.pt"))).unwrap();
+        let vars: BTreeMap<String, Var> =
+            checkpoint.tensors.iter().map(|(n, t)| (n.clone(), Var::from_tensor(t).unwrap())).collect();
+        let source = vars.iter().map(|(n, v)| (n.clone(), v.as_tensor().clone())).collect();
+        let model = LdarNet::new(&checkpoint.config, &mut Loaded::new(source)).unwrap();
+        let betas = numbers(&meta["betas"]);
+        let settings = AdamW {
+            betas: (betas[0], betas[1]),
+            eps: number(&meta["eps"]),
+            weight_decay: number(&meta["weight_decay"]),
+            max_grad_norm: number(&meta["max_grad_norm"]),
+            lr_multiplier: numbers(&meta["lr_multiplier"]),
+        };
+        let mut optimizer = Optimizer::new(settings, &vars, checkpoint.config.stages.len());
+        let objective = Objective { alpha: number(&meta["alpha_ratio"]), compression: numbers(&meta["N"]) };
+
+        // Rows of the batch are spread over the micro-batches, whose gradients are averaged.
+        let micro_batches = meta["micro_batches"].as_u64().unwrap() as usize;
+        let (ids, labels) = (&expected["input_ids"], &expected["labels"]);
+        let (rows, length) = ids.dims2().unwrap();
+        let labels: Vec<Vec<i64>> = labels.to_vec2().unwrap();
+        let per_micro_batch = rows / micro_batches;
+        let batches: Vec<_> = (0..micro_batches)
+            .map(|m| {
+                let rows = m * per_micro_batch..(m + 1) * per_micro_batch;
+                let inputs: Vec<Vec<u8>> = rows.clone().map(|r| tokens(&ids.get(r).unwrap())).collect();
+                let targets: Vec<(usize, u8)> = rows
+                    .enumerate()
+                    .flat_map(|(i, r)| labels[r].iter().enumerate().map(move |(t, &l)| (i * length + t, l)))
+                    .filter(|&(_, label)| label >= 0)
+                    .map(|(row, label)| (row, label as u8))
+                    .collect();
+                (inputs, targets.into())
+            })
+            .collect();
+
+        for (step, want) in meta["steps"].as_array().unwrap().iter().enumerate() {
+            let mut sums = Gradients::default();
+            let (mut loss, mut mlm, mut ratio) = (0.0, 0.0, 0.0);
+            for (inputs, targets) in &batches {
+                let part = objective.loss(&model, inputs, targets).unwrap();
+                loss += f64::from(part.total.to_scalar::<f32>().unwrap()) / micro_batches as f64;
+                mlm += part.mlm / micro_batches as f64;
+                ratio += part.ratio / micro_batches as f64;
+                optimizer.accumulate(&part.total.backward().unwrap(), &mut sums).unwrap();
+            }
+            sums.scale(1.0 / micro_batches as f32);
+            if step == 0 {
+                for (param, got) in sums.named(&optimizer) {
+                    let want = floats(&expected[&format!("grad.{param}")]);
+                    let norm = want.iter().map(|x| x * x).sum::<f32>().sqrt();
+                    let error = got.iter().zip(&want).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
+                    assert!(error <= 1e-3 * norm, "{name} gradient of {param}: relative error {}", error / norm);
+                }
+            }
+            let norm = optimizer.step(&sums, number(&meta["lr"])).unwrap();
+            println!("{name} step {step}: loss {loss:.7} mlm {mlm:.7} ratio {ratio:.7} gradient {norm:.7}");
+            for (what, got) in [("loss", loss), ("mlm", mlm), ("ratio", ratio), ("grad_norm", norm)] {
+                let want = number(&want[what]);
+                assert!((got - want).abs() < 1e-4, "{name} step {step} {what}: {got}, not {want}");
+            }
+        }
+        for (param, var) in &vars {
+            let error = worst(var.as_tensor(), &expected[&format!("after3.{param}")]);
+            assert!(error < 1e-4, "{name} {param} after three steps: off by {error}");
+        }
+    }
+}
