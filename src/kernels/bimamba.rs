@@ -4,7 +4,7 @@
 //! `RMSNorm(y * silu(z)) * w`, and the two are averaged: (total bases, d_inner), ready for the shared `out_proj`.
 //! Sequences are packed one after another; `seqs` holds the rows of each, and no state crosses from one to the next.
 
-use super::simd::{Shared, dot, sigmoid, silu};
+use super::simd::{Shared, dot, sigmoid, silu, vectorized};
 use super::ssd::{Core, Dims, Scan, ScanGrads};
 use super::{EPS, ROWS, Seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
@@ -100,6 +100,74 @@ impl BiMamba {
     }
 }
 
+vectorized! {
+    /// Gates, normalises and averages the scans of some rows; `zxbcdt` starts at the first of them.
+    fn gate<'a>(zxbcdt: &'a [f32], columns: usize, y: [&'a [f32]; 2], norms: [&'a [f32]; 2], out: &'a mut [f32]) {
+        let d = norms[0].len();
+        let (mut gated, mut gate) = (vec![0.0_f32; d], vec![0.0_f32; d]);
+        for (i, out) in out.chunks_exact_mut(d).enumerate() {
+            let z = &zxbcdt[i * columns..][..d];
+            for c in 0..d {
+                gate[c] = silu(z[c]);
+            }
+            for direction in 0..2 {
+                let (y, w) = (&y[direction][i * d..][..d], &norms[direction][..d]);
+                for c in 0..d {
+                    gated[c] = y[c] * gate[c];
+                }
+                let scale = 0.5 / (dot(&gated, &gated) / d as f32 + EPS).sqrt();
+                for c in 0..d {
+                    out[c] = (gated[c] * scale).mul_add(w[c], out[c]);
+                }
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// The gradient of [`gate`]: adds to the z columns of `d_in`, fills `dy`, adds to `d_norm` (two directions, d_inner).
+    fn gate_backward<'a>(
+        zxbcdt: &'a [f32],
+        columns: usize,
+        y: [&'a [f32]; 2],
+        norms: [&'a [f32]; 2],
+        grad: &'a [f32],
+        d_in: &'a mut [f32],
+        dy: [&'a mut [f32]; 2],
+        d_norm: &'a mut [f32],
+    ) {
+        let d = norms[0].len();
+        let [dy_f, dy_b] = dy;
+        let (mut v, mut s) = (vec![0.0_f32; d], vec![0.0_f32; d]);
+        for (i, d_in) in d_in.chunks_exact_mut(columns).enumerate() {
+            let (z, g) = (&zxbcdt[i * columns..][..d], &grad[i * d..][..d]);
+            for c in 0..d {
+                s[c] = sigmoid(z[c]);
+            }
+            let dz = &mut d_in[..d];
+            for direction in 0..2 {
+                let dy = if direction == 0 { &mut dy_f[i * d..][..d] } else { &mut dy_b[i * d..][..d] };
+                let (w, y) = (&norms[direction][..d], &y[direction][i * d..][..d]);
+                for c in 0..d {
+                    v[c] = y[c] * z[c] * s[c];
+                }
+                let r = 1.0 / (dot(&v, &v) / d as f32 + EPS).sqrt();
+                let d_norm = &mut d_norm[direction * d..][..d];
+                for c in 0..d {
+                    dy[c] = 0.5 * g[c] * w[c];
+                    d_norm[c] = (0.5 * g[c] * r).mul_add(v[c], d_norm[c]);
+                }
+                let back = r * r * r * dot(dy, &v) / d as f32;
+                for c in 0..d {
+                    let dv = r * dy[c] - back * v[c];
+                    dy[c] = dv * z[c] * s[c];
+                    dz[c] += dv * y[c] * s[c] * z[c].mul_add(1.0 - s[c], 1.0);
+                }
+            }
+        }
+    }
+}
+
 impl CustomOp3 for BiMamba {
     fn name(&self) -> &'static str {
         "bimamba"
@@ -127,23 +195,9 @@ impl CustomOp3 for BiMamba {
         let mut out = vec![0.0_f32; rows * d];
         let columns = self.dims.in_proj();
         out.par_chunks_mut(ROWS * d).enumerate().for_each(|(block, out)| {
-            Arch::new().dispatch(|| {
-                let mut gated = vec![0.0_f32; d];
-                for (i, out) in out.chunks_exact_mut(d).enumerate() {
-                    let row = block * ROWS + i;
-                    let z = &zxbcdt[row * columns..][..d];
-                    for (direction, core) in cores.iter().enumerate() {
-                        let y = &scans[(direction * rows + row) * d..][..d];
-                        for c in 0..d {
-                            gated[c] = y[c] * silu(z[c]);
-                        }
-                        let scale = 0.5 / (dot(&gated, &gated) / d as f32 + EPS).sqrt();
-                        for c in 0..d {
-                            out[c] = (gated[c] * scale).mul_add(core.norm[c], out[c]);
-                        }
-                    }
-                }
-            });
+            let (first, n) = (block * ROWS, out.len() / d);
+            let y = [0, 1].map(|direction| &scans[(direction * rows + first) * d..][..n * d]);
+            gate(&zxbcdt[first * columns..], columns, y, [cores[0].norm, cores[1].norm], out);
         });
         if let Some(keep) = &self.scans {
             *keep.lock().unwrap_or_else(|e| e.into_inner()) = scans;
@@ -170,35 +224,10 @@ impl CustomOp3 for BiMamba {
             .enumerate()
             .map(|(block, (d_in, (dy_f, dy_b)))| {
                 let mut d_norm = vec![0.0_f32; 2 * d];
-                Arch::new().dispatch(|| {
-                    let (mut v, mut s) = (vec![0.0_f32; d], vec![0.0_f32; d]);
-                    for (i, d_in) in d_in.chunks_exact_mut(columns).enumerate() {
-                        let row = block * ROWS + i;
-                        let (z, g) = (&zxbcdt[row * columns..][..d], &grad[row * d..][..d]);
-                        for c in 0..d {
-                            s[c] = sigmoid(z[c]);
-                        }
-                        let dz = &mut d_in[..d];
-                        for (direction, dy) in [&mut dy_f[i * d..][..d], &mut dy_b[i * d..][..d]].into_iter().enumerate() {
-                            let (w, y) = (&cores[direction].norm[..d], &kept[(direction * rows + row) * d..][..d]);
-                            for c in 0..d {
-                                v[c] = y[c] * z[c] * s[c];
-                            }
-                            let r = 1.0 / (dot(&v, &v) / d as f32 + EPS).sqrt();
-                            let d_norm = &mut d_norm[direction * d..][..d];
-                            for c in 0..d {
-                                dy[c] = 0.5 * g[c] * w[c];
-                                d_norm[c] = (0.5 * g[c] * r).mul_add(v[c], d_norm[c]);
-                            }
-                            let back = r * r * r * dot(dy, &v) / d as f32;
-                            for c in 0..d {
-                                let dv = r * dy[c] - back * v[c];
-                                dy[c] = dv * z[c] * s[c];
-                                dz[c] += dv * y[c] * s[c] * z[c].mul_add(1.0 - s[c], 1.0);
-                            }
-                        }
-                    }
-                });
+                let (first, n) = (block * ROWS, dy_f.len() / d);
+                let y = [0, 1].map(|direction| &kept[(direction * rows + first) * d..][..n * d]);
+                let norms = [cores[0].norm, cores[1].norm];
+                gate_backward(&zxbcdt[first * columns..], columns, y, norms, &grad[first * d..], d_in, [dy_f, dy_b], &mut d_norm);
                 d_norm
             })
             .collect();

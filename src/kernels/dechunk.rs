@@ -4,10 +4,9 @@
 //! the j-th kept position clamped to [1e-4, 1 - 1e-4]. Base t takes z of the last boundary at or before it, times `ste(c_t)`: 1 in the
 //! forward pass, and in the backward pass the identity gradient to `c_t = max(p_t, 1 - p_t)`. Always f32.
 
-use super::simd::dot;
+use super::simd::{dot, vectorized};
 use super::{Seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-use pulp::Arch;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -41,22 +40,59 @@ struct Smooth<'a> {
 impl Smooth<'_> {
     /// The forward and backward averages, each (n, d).
     fn run(&self) -> (Vec<f32>, Vec<f32>) {
-        let (n, d) = (self.p.len(), self.d);
-        let mut out = (vec![0.0_f32; n * d], vec![0.0_f32; n * d]);
-        Arch::new().dispatch(|| {
-            for (out, reverse) in [(&mut out.0, false), (&mut out.1, true)] {
-                let mut last = vec![0.0_f32; d];
-                for i in 0..n {
-                    let j = if reverse { n - 1 - i } else { i };
-                    let (p, x, out) = (self.p[j], &self.x[j * d..][..d], &mut out[j * d..][..d]);
-                    for c in 0..d {
-                        last[c] = p.mul_add(x[c] - last[c], last[c]);
-                        out[c] = last[c];
-                    }
-                }
-            }
-        });
+        let size = self.p.len() * self.d;
+        let mut out = (vec![0.0_f32; size], vec![0.0_f32; size]);
+        average(self, &mut out.0, false);
+        average(self, &mut out.1, true);
         out
+    }
+}
+
+vectorized! {
+    fn average<'a>(smooth: &'a Smooth<'a>, out: &'a mut [f32], reverse: bool) {
+        let (n, d) = (smooth.p.len(), smooth.d);
+        let mut last = vec![0.0_f32; d];
+        for i in 0..n {
+            let j = if reverse { n - 1 - i } else { i };
+            let (p, x, out) = (smooth.p[j], &smooth.x[j * d..][..d], &mut out[j * d..][..d]);
+            for c in 0..d {
+                last[c] = p.mul_add(x[c] - last[c], last[c]);
+                out[c] = last[c];
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// The gradient runs against the direction of its average. `half` is half the gradient of z, (n, d); adds to `dx` (n, d) and gives
+    /// the gradient of each P.
+    fn average_backward<'a>(smooth: &'a Smooth<'a>, averaged: &'a [f32], half: &'a [f32], reverse: bool, dx: &'a mut [f32]) -> Vec<f32> {
+        let (n, d) = (smooth.p.len(), smooth.d);
+        let mut dp = vec![0.0_f32; n];
+        let (mut carry, zero) = (vec![0.0_f32; d], vec![0.0_f32; d]);
+        for i in 0..n {
+            let j = if reverse { i } else { n - 1 - i };
+            let before = match (reverse, j) {
+                (false, 0) => &zero[..],
+                (false, j) => &averaged[(j - 1) * d..][..d],
+                (true, j) if j + 1 == n => &zero[..],
+                (true, j) => &averaged[(j + 1) * d..][..d],
+            };
+            let (x, half, p, to) = (&smooth.x[j * d..][..d], &half[j * d..][..d], smooth.p[j], &mut dx[j * d..][..d]);
+            for c in 0..d {
+                let lambda = half[c] + carry[c];
+                to[c] = p.mul_add(lambda, to[c]);
+                dp[j] += lambda * (x[c] - before[c]);
+                carry[c] = (1.0 - p) * lambda;
+            }
+        }
+        dp
+    }
+}
+
+vectorized! {
+    fn product<'a>(a: &'a [f32], b: &'a [f32]) -> f32 {
+        dot(a, b)
     }
 }
 
@@ -120,49 +156,26 @@ impl CustomOp2 for Dechunk {
             let smooth = self.smooth(x, prob, d, seq);
             let (f, g) = smooth.run();
             let (n, first) = (smooth.p.len(), self.0.seqs[seq].start);
-            Arch::new().dispatch(|| {
-                let mut half = vec![0.0_f32; n * d];
-                for j in 0..n {
-                    let bases = self.bases(seq, j);
-                    let half = &mut half[j * d..][..d];
-                    for t in bases.clone() {
-                        let (out, g) = (&res[(first + t) * d..][..d], &grad[(first + t) * d..][..d]);
-                        let decision = dot(out, g);
-                        dp[t] = if t == bases.start { decision } else { -decision };
-                        for c in 0..d {
-                            half[c] = 0.5_f32.mul_add(g[c], half[c]);
-                        }
+            let mut half = vec![0.0_f32; n * d];
+            for j in 0..n {
+                let bases = self.bases(seq, j);
+                let half = &mut half[j * d..][..d];
+                for t in bases.clone() {
+                    let (out, g) = (&res[(first + t) * d..][..d], &grad[(first + t) * d..][..d]);
+                    let decision = product(out, g);
+                    dp[t] = if t == bases.start { decision } else { -decision };
+                    half.iter_mut().zip(g).for_each(|(half, g)| *half += 0.5 * g);
+                }
+            }
+            for (averaged, reverse) in [(&f, false), (&g, true)] {
+                let toward_p = average_backward(&smooth, averaged, &half, reverse, dx);
+                for (j, toward_p) in toward_p.into_iter().enumerate() {
+                    let t = self.bases(seq, j).start;
+                    if (CLAMP.0..=CLAMP.1).contains(&prob[first + t]) {
+                        dp[t] += toward_p;
                     }
                 }
-                let zero = vec![0.0_f32; d];
-                for (smoothed, reverse) in [(&f, false), (&g, true)] {
-                    // The gradient runs against the direction of its average.
-                    let mut carry = vec![0.0_f32; d];
-                    for i in 0..n {
-                        let j = if reverse { i } else { n - 1 - i };
-                        let before = match (reverse, j) {
-                            (false, 0) => &zero[..],
-                            (false, j) => &smoothed[(j - 1) * d..][..d],
-                            (true, j) if j + 1 == n => &zero[..],
-                            (true, j) => &smoothed[(j + 1) * d..][..d],
-                        };
-                        let (x, half, p) = (&smooth.x[j * d..][..d], &half[j * d..][..d], smooth.p[j]);
-                        let to = &mut dx[j * d..][..d];
-                        let mut toward_p = 0.0;
-                        for c in 0..d {
-                            let lambda = half[c] + carry[c];
-                            to[c] = p.mul_add(lambda, to[c]);
-                            carry[c] = (1.0 - p) * lambda;
-                            toward_p += lambda * (x[c] - before[c]);
-                        }
-                        let t = self.bases(seq, j).start;
-                        let raw = prob[first + t];
-                        if (CLAMP.0..=CLAMP.1).contains(&raw) {
-                            dp[t] += toward_p;
-                        }
-                    }
-                }
-            });
+            }
         });
         Ok((Some(from_cpu(dx, arg1.shape(), arg1)?), Some(from_cpu(dp, arg2.shape(), arg2)?)))
     }

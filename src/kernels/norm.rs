@@ -1,9 +1,8 @@
 //! RMSNorm over the last dimension: `x / sqrt(mean(x^2) + eps) * w`.
 
-use super::simd::dot;
+use super::simd::{dot, vectorized};
 use super::{EPS, ROWS, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-use pulp::Arch;
 use rayon::prelude::*;
 
 struct RmsNorm;
@@ -11,6 +10,36 @@ struct RmsNorm;
 /// `x` is (rows, channels), `weight` (channels).
 pub fn rms_norm(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op2(&weight.contiguous()?, RmsNorm)
+}
+
+vectorized! {
+    fn forward<'a>(out: &'a mut [f32], x: &'a [f32], w: &'a [f32]) {
+        let d = w.len();
+        for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
+            let scale = 1.0 / (dot(x, x) / d as f32 + EPS).sqrt();
+            for c in 0..d {
+                out[c] = x[c] * scale * w[c];
+            }
+        }
+    }
+}
+
+vectorized! {
+    fn backward<'a>(dx: &'a mut [f32], x: &'a [f32], g: &'a [f32], w: &'a [f32], dw: &'a mut [f32]) {
+        let d = w.len();
+        let mut wg = vec![0.0_f32; d];
+        for (dx, (x, g)) in dx.chunks_exact_mut(d).zip(x.chunks_exact(d).zip(g.chunks_exact(d))) {
+            let r = 1.0 / (dot(x, x) / d as f32 + EPS).sqrt();
+            for c in 0..d {
+                wg[c] = w[c] * g[c];
+                dw[c] = (x[c] * r).mul_add(g[c], dw[c]);
+            }
+            let back = r * r * r * dot(&wg, x) / d as f32;
+            for c in 0..d {
+                dx[c] = r * wg[c] - back * x[c];
+            }
+        }
+    }
 }
 
 impl CustomOp2 for RmsNorm {
@@ -26,14 +55,7 @@ impl CustomOp2 for RmsNorm {
         }
         let mut out = vec![0.0_f32; x.len()];
         out.par_chunks_mut(ROWS * d).zip(x.par_chunks(ROWS * d)).for_each(|(out, x)| {
-            Arch::new().dispatch(|| {
-                for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
-                    let scale = 1.0 / (dot(x, x) / d as f32 + EPS).sqrt();
-                    for c in 0..d {
-                        out[c] = x[c] * scale * w[c];
-                    }
-                }
-            });
+            forward(out, x, w);
         });
         Ok((CpuStorage::F32(out), l1.shape().clone()))
     }
@@ -47,20 +69,8 @@ impl CustomOp2 for RmsNorm {
             .par_chunks_mut(ROWS * d)
             .zip(x.par_chunks(ROWS * d).zip(g.par_chunks(ROWS * d)))
             .map(|(dx, (x, g))| {
-                let (mut dw, mut wg) = (vec![0.0_f32; d], vec![0.0_f32; d]);
-                Arch::new().dispatch(|| {
-                    for (dx, (x, g)) in dx.chunks_exact_mut(d).zip(x.chunks_exact(d).zip(g.chunks_exact(d))) {
-                        let r = 1.0 / (dot(x, x) / d as f32 + EPS).sqrt();
-                        for c in 0..d {
-                            wg[c] = w[c] * g[c];
-                            dw[c] = (x[c] * r).mul_add(g[c], dw[c]);
-                        }
-                        let back = r * r * r * dot(&wg, x) / d as f32;
-                        for c in 0..d {
-                            dx[c] = r * wg[c] - back * x[c];
-                        }
-                    }
-                });
+                let mut dw = vec![0.0_f32; d];
+                backward(dx, x, g, w, &mut dw);
                 dw
             })
             .collect();

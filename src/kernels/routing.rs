@@ -3,10 +3,9 @@
 //! With q and k L2-normalised: `s_t = (q_{t-1}·k_t + q_t·k_{t-1}) / 2`, `p_t = clamp((1 - s_t) / 2, 0, 1)`; the first position of every
 //! sequence has p = 1. `p_t` belongs to the inter-base position between t-1 and t.
 
-use super::simd::dot;
-use super::{Seqs, cpu, from_cpu, slice};
+use super::simd::{dot, vectorized};
+use super::{ROWS, Seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-use pulp::Arch;
 use rayon::prelude::*;
 
 /// Below this norm a vector counts as having it (PyTorch's `normalize`).
@@ -21,14 +20,82 @@ pub fn boundary_prob(q: &Tensor, k: &Tensor, seqs: &Seqs) -> Result<Tensor> {
 
 /// Reciprocal norms of all rows.
 fn scales(x: &[f32], d: usize) -> Vec<f32> {
-    x.par_chunks(d).with_min_len(64).map(|x| Arch::new().dispatch(|| 1.0 / dot(x, x).sqrt().max(MIN_NORM))).collect()
+    vectorized! {
+        fn block<'a>(x: &'a [f32], d: usize, to: &'a mut [f32]) {
+            for (x, to) in x.chunks_exact(d).zip(to) {
+                *to = 1.0 / dot(x, x).sqrt().max(MIN_NORM);
+            }
+        }
+    }
+    let mut out = vec![0.0_f32; x.len() / d];
+    out.par_chunks_mut(ROWS).zip(x.par_chunks(ROWS * d)).for_each(|(to, x)| block(x, d, to));
+    out
 }
 
-/// `1 - 2p` before clamping.
-#[inline(always)]
-fn similarity(q: &[f32], k: &[f32], sq: &[f32], sk: &[f32], d: usize, t: usize) -> f32 {
-    let (before, here) = ((t - 1) * d, t * d);
-    0.5 * (dot(&q[before..][..d], &k[here..][..d]) * sq[t - 1] * sk[t] + dot(&q[here..][..d], &k[before..][..d]) * sq[t] * sk[t - 1])
+/// Rows of one side with their reciprocal norms.
+#[derive(Clone, Copy)]
+struct Unit<'a> {
+    rows: &'a [f32],
+    scales: &'a [f32],
+    d: usize,
+}
+
+impl<'a> Unit<'a> {
+    #[inline(always)]
+    fn row(self, t: usize) -> &'a [f32] {
+        &self.rows[t * self.d..][..self.d]
+    }
+}
+
+vectorized! {
+    /// `s` of the positions from `first` on; 0 at position 0, which has no base before it.
+    fn similarity<'a>(q: Unit<'a>, k: Unit<'a>, first: usize, to: &'a mut [f32]) {
+        for (i, to) in to.iter_mut().enumerate() {
+            let t = first + i;
+            if t == 0 {
+                *to = 0.0;
+                continue;
+            }
+            let forward = dot(q.row(t - 1), k.row(t)) * q.scales[t - 1] * k.scales[t];
+            let backward = dot(q.row(t), k.row(t - 1)) * q.scales[t] * k.scales[t - 1];
+            *to = 0.5 * (forward + backward);
+        }
+    }
+}
+
+/// `s` of all positions.
+fn similarities(q: Unit<'_>, k: Unit<'_>) -> Vec<f32> {
+    let mut out = vec![0.0_f32; q.scales.len()];
+    out.par_chunks_mut(ROWS).enumerate().for_each(|(block, to)| similarity(q, k, block * ROWS, to));
+    out
+}
+
+vectorized! {
+    /// `d q_t = (ds_t k_{t-1} + ds_{t+1} k_{t+1}) / 2` in normalised vectors, then through the normalisation; `ds` has one entry more
+    /// than there are rows, and no step between sequences.
+    fn backward<'a>(own: Unit<'a>, other: Unit<'a>, ds: &'a [f32], first: usize, out: &'a mut [f32]) {
+        let d = own.d;
+        for (i, out) in out.chunks_exact_mut(d).enumerate() {
+            let t = first + i;
+            if ds[t] != 0.0 {
+                let (scale, row) = (0.5 * ds[t] * other.scales[t - 1], other.row(t - 1));
+                for c in 0..d {
+                    out[c] = row[c] * scale;
+                }
+            }
+            if ds[t + 1] != 0.0 {
+                let (scale, row) = (0.5 * ds[t + 1] * other.scales[t + 1], other.row(t + 1));
+                for c in 0..d {
+                    out[c] = row[c].mul_add(scale, out[c]);
+                }
+            }
+            let (row, scale) = (own.row(t), own.scales[t]);
+            let along = dot(out, row) * scale * scale;
+            for c in 0..d {
+                out[c] = (out[c] - row[c] * along) * scale;
+            }
+        }
+    }
 }
 
 impl CustomOp2 for Routing {
@@ -40,10 +107,8 @@ impl CustomOp2 for Routing {
         let (q, k) = (slice(s1, l1)?, slice(s2, l2)?);
         let (rows, d) = l1.shape().dims2()?;
         let (sq, sk) = (scales(q, d), scales(k, d));
-        let mut p = vec![1.0_f32; rows];
-        p.par_iter_mut().enumerate().with_min_len(64).skip(1).for_each(|(t, p)| {
-            *p = Arch::new().dispatch(|| (0.5 * (1.0 - similarity(q, k, &sq, &sk, d, t))).clamp(0.0, 1.0));
-        });
+        let s = similarities(Unit { rows: q, scales: &sq, d }, Unit { rows: k, scales: &sk, d });
+        let mut p: Vec<f32> = s.iter().map(|s| (0.5 * (1.0 - s)).clamp(0.0, 1.0)).collect();
         for seq in self.0.iter().filter(|s| !s.is_empty()) {
             p[seq.start] = 1.0;
         }
@@ -55,50 +120,19 @@ impl CustomOp2 for Routing {
         let (q, k, g): (&[f32], &[f32], &[f32]) = (&q, &k, &g);
         let (rows, d) = arg1.dims2()?;
         let (sq, sk) = (scales(q, d), scales(k, d));
+        let (q, k) = (Unit { rows: q, scales: &sq, d }, Unit { rows: k, scales: &sk, d });
         // Gradient of s; a clamped probability passes none, nor does a sequence's first position.
-        let mut ds: Vec<f32> = (0..rows + 1)
-            .into_par_iter()
-            .with_min_len(64)
-            .map(|t| {
-                if t == 0 || t == rows {
-                    return 0.0;
-                }
-                let s = Arch::new().dispatch(|| similarity(q, k, &sq, &sk, d, t));
-                if s.abs() <= 1.0 { -0.5 * g[t] } else { 0.0 }
-            })
-            .collect();
+        let mut ds: Vec<f32> = similarities(q, k).iter().zip(g).map(|(s, g)| if s.abs() <= 1.0 { -0.5 * g } else { 0.0 }).collect();
+        ds.push(0.0);
         for seq in self.0.iter().filter(|s| !s.is_empty()) {
             ds[seq.start] = 0.0;
         }
-        // d q_t = (ds_t k_{t-1} + ds_{t+1} k_{t+1}) / 2 in normalised vectors, then through the normalisation; k the same with q.
-        let side = |own: &[f32], own_scale: &[f32], other: &[f32], other_scale: &[f32]| {
+        let side = |own: Unit<'_>, other: Unit<'_>| {
             let mut out = vec![0.0_f32; rows * d];
-            out.par_chunks_mut(d).enumerate().with_min_len(64).for_each(|(t, out)| {
-                Arch::new().dispatch(|| {
-                    if ds[t] != 0.0 {
-                        let scale = 0.5 * ds[t] * other_scale[t - 1];
-                        let other = &other[(t - 1) * d..][..d];
-                        for c in 0..d {
-                            out[c] = other[c] * scale;
-                        }
-                    }
-                    if ds[t + 1] != 0.0 {
-                        let scale = 0.5 * ds[t + 1] * other_scale[t + 1];
-                        let other = &other[(t + 1) * d..][..d];
-                        for c in 0..d {
-                            out[c] = other[c].mul_add(scale, out[c]);
-                        }
-                    }
-                    let (own, scale) = (&own[t * d..][..d], own_scale[t]);
-                    let along = dot(out, own) * scale * scale;
-                    for c in 0..d {
-                        out[c] = (out[c] - own[c] * along) * scale;
-                    }
-                });
-            });
+            out.par_chunks_mut(ROWS * d).enumerate().for_each(|(block, out)| backward(own, other, &ds, block * ROWS, out));
             out
         };
-        let (dq, dk) = (side(q, &sq, k, &sk), side(k, &sk, q, &sq));
+        let (dq, dk) = (side(q, k), side(k, q));
         Ok((Some(from_cpu(dq, arg1.shape(), arg1)?), Some(from_cpu(dk, arg2.shape(), arg2)?)))
     }
 }

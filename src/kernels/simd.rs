@@ -7,6 +7,33 @@
 use pulp::Simd;
 use std::ops::Range;
 
+/// Declares a function whose body is compiled for every instruction set and run with the widest that the machine has.
+/// (A closure would do in principle, but nothing makes the compiler inline one into code for wider vectors.)
+macro_rules! vectorized {
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident<$life:lifetime>($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
+        $(#[$attribute])*
+        #[allow(clippy::too_many_arguments)]
+        $visibility fn $name<$life>($($argument: $type),*) $(-> $result)? {
+            struct Job<$life> {
+                $($argument: $type,)*
+                life: std::marker::PhantomData<&$life ()>,
+            }
+            impl<$life> pulp::WithSimd for Job<$life> {
+                type Output = vectorized!(@result $($result)?);
+                #[inline(always)]
+                fn with_simd<S: pulp::Simd>(self, _: S) -> Self::Output {
+                    let Job { $($argument,)* life: _ } = self;
+                    $body
+                }
+            }
+            pulp::Arch::new().dispatch(Job { $($argument,)* life: std::marker::PhantomData })
+        }
+    };
+    (@result $result:ty) => { $result };
+    (@result) => { () };
+}
+pub(crate) use vectorized;
+
 /// Widths of local buffers are rounded up to this many floats, so that no kernel meets a partial vector.
 pub const LANES: usize = 16;
 
@@ -155,13 +182,14 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
     c: &mut [f32],
     accumulate: bool,
 ) {
+    const { assert!(align_of::<S::f32s>() <= align_of::<f32>(), "vectors are loaded from any place in a slice of f32") };
     unsafe {
         let c = c.as_mut_ptr().add(i * ld + j);
         let mut acc = [[simd.splat_f32s(0.0); V]; M];
         if accumulate {
             for (r, row) in acc.iter_mut().enumerate() {
                 for (v, x) in row.iter_mut().enumerate() {
-                    *x = c.add(r * ld + v * S::F32_LANES).cast::<S::f32s>().read_unaligned();
+                    *x = *c.add(r * ld + v * S::F32_LANES).cast::<S::f32s>();
                 }
             }
         }
@@ -170,7 +198,7 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
         for _ in inner.start..inner.end {
             let mut right = [simd.splat_f32s(0.0); V];
             for (v, x) in right.iter_mut().enumerate() {
-                *x = b_k.add(v * S::F32_LANES).cast::<S::f32s>().read_unaligned();
+                *x = *b_k.add(v * S::F32_LANES).cast::<S::f32s>();
             }
             for (r, row) in acc.iter_mut().enumerate() {
                 let left = simd.splat_f32s(*a_k.add(r * a.row));
@@ -183,7 +211,7 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
         }
         for (r, row) in acc.iter().enumerate() {
             for (v, x) in row.iter().enumerate() {
-                c.add(r * ld + v * S::F32_LANES).cast::<S::f32s>().write_unaligned(*x);
+                *c.add(r * ld + v * S::F32_LANES).cast::<S::f32s>() = *x;
             }
         }
     }

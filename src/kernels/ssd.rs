@@ -272,6 +272,7 @@ impl Scan<'_> {
         let mut chunk = self.scratch();
         let mut state = vec![0.0; self.heads.len() * n * HEAD_DIM];
         let (mut m, mut u, mut out) = (vec![0.0; q * q], vec![0.0; q * HEAD_DIM], vec![0.0; q * HEAD_DIM]);
+        let (mut inside, mut outside) = (vec![0.0; q], vec![0.0; q]);
         for first in (0..self.rows.len()).step_by(q) {
             self.load(first, &weight, &bias, &mut chunk);
             self.products(simd, &mut chunk);
@@ -280,13 +281,11 @@ impl Scan<'_> {
                 let a = &chunk.a[local * q..][..q];
                 let x = &chunk.x[local * q * HEAD_DIM..][..q * HEAD_DIM];
                 let state = &mut state[local * n * HEAD_DIM..][..n * HEAD_DIM];
-                scale_rows(x, |t| chunk.dt[local * q + t], &mut u);
+                scale_rows(x, &chunk.dt[local * q..][..q], &mut u);
+                decays(a, &mut inside, &mut outside);
                 decayed(a, &chunk.g, &mut m);
                 matmul(simd, 0..q, 0..n, HEAD_DIM, HEAD_DIM, Left::rows(&chunk.c, n), state, &mut out, false);
-                for (row, &a) in out.chunks_exact_mut(HEAD_DIM).zip(a) {
-                    let scale = exp(a);
-                    row.iter_mut().for_each(|v| *v *= scale);
-                }
+                scale_rows_by(&mut out, &inside);
                 for i in (0..q).step_by(16) {
                     matmul(simd, i..i + 16, 0..i + 16, HEAD_DIM, HEAD_DIM, Left::rows(&m, q), &u, &mut out, true);
                 }
@@ -300,12 +299,8 @@ impl Scan<'_> {
                     }
                 }
                 if first + q < self.rows.len() {
-                    let end = a[q - 1];
-                    for (row, &a) in u.chunks_exact_mut(HEAD_DIM).zip(a) {
-                        let scale = exp(end - a);
-                        row.iter_mut().for_each(|v| *v *= scale);
-                    }
-                    let scale = exp(end);
+                    scale_rows_by(&mut u, &outside);
+                    let scale = inside[q - 1];
                     state.iter_mut().for_each(|v| *v *= scale);
                     matmul(simd, 0..n, 0..q, HEAD_DIM, HEAD_DIM, Left::transposed(&chunk.b, n), &u, state, true);
                 }
@@ -335,15 +330,17 @@ impl Scan<'_> {
         // States that enter each chunk, transposed: (chunks + 1, heads, 64, n). The one past the end is not needed (its gradient is 0).
         let mut states = vec![0.0; n_chunks * heads * P * n];
         let mut u = vec![0.0; q * P];
+        let (mut inside, mut outside) = (vec![0.0; q], vec![0.0; q]);
         for index in 0..n_chunks.saturating_sub(1) {
             self.load(index * q, &weight, &bias, &mut chunk);
             for local in 0..heads {
                 let a = &chunk.a[local * q..][..q];
-                let end = a[q - 1];
-                scale_rows(&chunk.x[local * q * P..][..q * P], |t| chunk.dt[local * q + t] * exp(end - a[t]), &mut u);
+                decays(a, &mut inside, &mut outside);
+                scale_rows(&chunk.x[local * q * P..][..q * P], &chunk.dt[local * q..][..q], &mut u);
+                scale_rows_by(&mut u, &outside);
                 let (before, after) = states.split_at_mut(((index + 1) * heads + local) * P * n);
                 let (before, after) = (&before[(index * heads + local) * P * n..][..P * n], &mut after[..P * n]);
-                let scale = exp(end);
+                let scale = inside[q - 1];
                 for (to, from) in after.iter_mut().zip(before) {
                     *to = scale * from;
                 }
@@ -376,14 +373,14 @@ impl Scan<'_> {
             for (local, head) in self.heads.clone().enumerate() {
                 let (a, dt) = (&chunk.a[local * q..][..q], &chunk.dt[local * q..][..q]);
                 let x = &chunk.x[local * q * P..][..q * P];
-                let end = a[q - 1];
+                decays(a, &mut inside, &mut outside);
                 let entering = &states[(index * heads + local) * P * n..][..P * n];
                 let state_grad = &mut state_grad[local * n * P..][..n * P];
                 for t in 0..rows {
                     dout[t * P..][..P].copy_from_slice(&dy[self.row(first + t) * self.dims.d_inner + head * P..][..P]);
                 }
                 dout[rows * P..].fill(0.0);
-                scale_rows(x, |t| dt[t], &mut u);
+                scale_rows(x, dt, &mut u);
                 for t in 0..q {
                     let columns = (t / 16 + 1) * 16;
                     let (decay, m) = (&mut decay[t * q..][..columns], &mut m[t * q..][..columns]);
@@ -412,29 +409,28 @@ impl Scan<'_> {
                     through_leaving.fill(0.0);
                 } else {
                     transpose(state_grad, n, P, &mut state_grad_t);
-                    scale_rows(&u, |t| exp(end - a[t]), &mut scaled);
+                    scale_rows(&u, &outside, &mut scaled);
                     matmul(simd, 0..q, 0..P, n, n, Left::rows(&scaled, P), &state_grad_t, &mut db, true);
                     matmul(simd, 0..q, 0..n, P, P, Left::rows(&chunk.b, n), state_grad, &mut du, false);
+                    scale_rows_by(&mut du, &outside);
                     for t in 0..q {
-                        let (row, scale) = (&mut du[t * P..][..P], exp(end - a[t]));
-                        row.iter_mut().for_each(|v| *v *= scale);
-                        through_leaving[t] = dot(row, &u[t * P..][..P]);
+                        through_leaving[t] = dot(&du[t * P..][..P], &u[t * P..][..P]);
                     }
-                    through_both = exp(end) * dot(&state_grad_t, entering);
+                    through_both = inside[q - 1] * dot(&state_grad_t, entering);
                 }
                 for s in (0..q).step_by(16) {
                     matmul(simd, s..s + 16, s..q, P, P, Left::transposed(&m, q), &dout, &mut du, true);
                 }
                 // The state that enters, and C.
                 if index > 0 {
-                    scale_rows(&dout, |t| exp(a[t]), &mut scaled);
+                    scale_rows(&dout, &inside, &mut scaled);
                     matmul(simd, 0..q, 0..P, n, n, Left::rows(&scaled, P), entering, &mut dc_head, false);
                     for t in 0..q {
                         let row = &dc_head[t * n..][..n];
                         through_entering[t] = dot(row, &chunk.c[t * n..][..n]);
                         dc[t * n..][..n].iter_mut().zip(row).for_each(|(to, x)| *to += x);
                     }
-                    let scale = exp(end);
+                    let scale = inside[q - 1];
                     state_grad.iter_mut().for_each(|v| *v *= scale);
                     matmul(simd, 0..n, 0..q, P, P, Left::transposed(&chunk.c, n), &scaled, state_grad, true);
                 } else {
@@ -558,14 +554,33 @@ impl Scan<'_> {
     }
 }
 
-/// `to[t] = from[t] * scale(t)`, rows of [`HEAD_DIM`].
+/// `to[t] = from[t] * scale[t]`, rows of [`HEAD_DIM`].
 #[inline(always)]
-fn scale_rows(from: &[f32], scale: impl Fn(usize) -> f32, to: &mut [f32]) {
-    for (t, (to, from)) in to.chunks_exact_mut(HEAD_DIM).zip(from.chunks_exact(HEAD_DIM)).enumerate() {
-        let scale = scale(t);
+fn scale_rows(from: &[f32], scale: &[f32], to: &mut [f32]) {
+    for ((to, from), scale) in to.chunks_exact_mut(HEAD_DIM).zip(from.chunks_exact(HEAD_DIM)).zip(scale) {
         for i in 0..HEAD_DIM {
             to[i] = from[i] * scale;
         }
+    }
+}
+
+/// The same in place.
+#[inline(always)]
+fn scale_rows_by(rows: &mut [f32], scale: &[f32]) {
+    for (row, scale) in rows.chunks_exact_mut(HEAD_DIM).zip(scale) {
+        for x in row {
+            *x *= scale;
+        }
+    }
+}
+
+/// `inside[t] = e^{a_t}`, the decay since the chunk's start; `outside[t] = e^{a_end - a_t}`, the decay to its end.
+#[inline(always)]
+fn decays(a: &[f32], inside: &mut [f32], outside: &mut [f32]) {
+    let end = a[a.len() - 1];
+    for ((a, inside), outside) in a.iter().zip(inside).zip(outside) {
+        *inside = exp(*a);
+        *outside = exp(end - a);
     }
 }
 

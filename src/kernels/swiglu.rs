@@ -1,9 +1,8 @@
 //! The gate of the SwiGLU MLP: (rows, 2 d) read as `[y | gate]` gives `silu(gate) * y`, (rows, d).
 
-use super::simd::{sigmoid, silu};
+use super::simd::{sigmoid, silu, vectorized};
 use super::{ROWS, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
-use pulp::Arch;
 use rayon::prelude::*;
 
 struct SwiGlu;
@@ -11,6 +10,30 @@ struct SwiGlu;
 /// Applies the gate.
 pub fn swiglu(x: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op1(SwiGlu)
+}
+
+vectorized! {
+    fn forward<'a>(out: &'a mut [f32], x: &'a [f32], d: usize) {
+        for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(2 * d)) {
+            let (y, gate) = x.split_at(d);
+            for c in 0..d {
+                out[c] = y[c] * silu(gate[c]);
+            }
+        }
+    }
+}
+
+vectorized! {
+    fn backward<'a>(dx: &'a mut [f32], x: &'a [f32], g: &'a [f32], d: usize) {
+        for (dx, (x, g)) in dx.chunks_exact_mut(2 * d).zip(x.chunks_exact(2 * d).zip(g.chunks_exact(d))) {
+            let ((y, gate), (dy, d_gate)) = (x.split_at(d), dx.split_at_mut(d));
+            for c in 0..d {
+                let s = sigmoid(gate[c]);
+                dy[c] = g[c] * gate[c] * s;
+                d_gate[c] = g[c] * y[c] * s * gate[c].mul_add(1.0 - s, 1.0);
+            }
+        }
+    }
 }
 
 impl CustomOp1 for SwiGlu {
@@ -24,14 +47,7 @@ impl CustomOp1 for SwiGlu {
         let d = columns / 2;
         let mut out = vec![0.0_f32; rows * d];
         out.par_chunks_mut(ROWS * d).zip(x.par_chunks(ROWS * columns)).for_each(|(out, x)| {
-            Arch::new().dispatch(|| {
-                for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(columns)) {
-                    let (y, gate) = x.split_at(d);
-                    for c in 0..d {
-                        out[c] = y[c] * silu(gate[c]);
-                    }
-                }
-            });
+            forward(out, x, d);
         });
         Ok((CpuStorage::F32(out), (rows, d).into()))
     }
@@ -43,16 +59,7 @@ impl CustomOp1 for SwiGlu {
         let d = columns / 2;
         let mut dx = vec![0.0_f32; x.len()];
         dx.par_chunks_mut(ROWS * columns).zip(x.par_chunks(ROWS * columns).zip(g.par_chunks(ROWS * d))).for_each(|(dx, (x, g))| {
-            Arch::new().dispatch(|| {
-                for (dx, (x, g)) in dx.chunks_exact_mut(columns).zip(x.chunks_exact(columns).zip(g.chunks_exact(d))) {
-                    let ((y, gate), (dy, d_gate)) = (x.split_at(d), dx.split_at_mut(d));
-                    for c in 0..d {
-                        let s = sigmoid(gate[c]);
-                        dy[c] = g[c] * gate[c] * s;
-                        d_gate[c] = g[c] * y[c] * s * gate[c].mul_add(1.0 - s, 1.0);
-                    }
-                }
-            });
+            backward(dx, x, g, d);
         });
         Ok(Some(from_cpu(dx, arg.shape(), arg)?))
     }
