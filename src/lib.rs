@@ -1,8 +1,16 @@
 //! `ldar`: LDARNet on candle, and what its token boundaries say about a genome.
-#![allow(missing_docs)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod controls;
 pub mod error;
+pub mod figures;
+pub mod genome;
 pub mod kernels;
 pub mod model;
 pub mod output;
-pub use error::{Error, Result};
+pub mod pipelines;
+pub mod report;
+pub mod stats;
 pub mod train;
+
+pub use error::{Error, Result};

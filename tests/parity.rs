@@ -11,8 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
-    std::env::var_os("LDAR_GOLDEN_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from)
+    std::env::var_os("LDAR_GOLDEN_DIR").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from)
 }
 
 fn names() -> Vec<String> {
@@ -95,14 +94,12 @@ fn training_steps() {
             continue;
         }
         let expected = tensors(&path);
-        let meta: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(folder().join(format!("{name}.json"))).unwrap()).unwrap();
+        let meta: serde_json::Value = serde_json::from_slice(&std::fs::read(folder().join(format!("{name}.json"))).unwrap()).unwrap();
         let meta = &meta["train"];
         let number = |v: &serde_json::Value| v.as_f64().unwrap();
         let numbers = |v: &serde_json::Value| v.as_array().unwrap().iter().map(number).collect::<Vec<f64>>();
         let checkpoint = Checkpoint::open(folder().join(format!("{name}.pt"))).unwrap();
-        let vars: BTreeMap<String, Var> =
-            checkpoint.tensors.iter().map(|(n, t)| (n.clone(), Var::from_tensor(t).unwrap())).collect();
+        let vars: BTreeMap<String, Var> = checkpoint.tensors.iter().map(|(n, t)| (n.clone(), Var::from_tensor(t).unwrap())).collect();
         let source = vars.iter().map(|(n, v)| (n.clone(), v.as_tensor().clone())).collect();
         let model = LdarNet::new(&checkpoint.config, &mut Loaded::new(source)).unwrap();
         let betas = numbers(&meta["betas"]);

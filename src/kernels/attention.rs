@@ -93,7 +93,15 @@ impl Rotary {
 
 impl Head {
     #[inline(always)]
-    fn load(qkv: &[f32], rows: Range<usize>, d_model: usize, head: usize, dims: &AttentionDims, rotary: &Rotary, values_transposed: bool) -> Head {
+    fn load(
+        qkv: &[f32],
+        rows: Range<usize>,
+        d_model: usize,
+        head: usize,
+        dims: &AttentionDims,
+        rotary: &Rotary,
+        values_transposed: bool,
+    ) -> Head {
         let hd = d_model / dims.n_heads;
         let (len, width) = (rows.len(), padded(hd));
         let size = len.next_multiple_of(BLOCK) * width;
@@ -222,8 +230,28 @@ impl Head {
                     }
                 }
                 matmul(simd, 0..BLOCK, 0..BLOCK, w, w, Left::transposed(&p, BLOCK), dout, &mut dv[j * size..][..size], true);
-                matmul(simd, 0..BLOCK, 0..BLOCK, w, w, Left::transposed(&dp, BLOCK), &self.q[i * size..][..size], &mut dk[j * size..][..size], true);
-                matmul(simd, 0..BLOCK, 0..BLOCK, w, w, Left::rows(&dp, BLOCK), &self.k[j * size..][..size], &mut dq[i * size..][..size], true);
+                matmul(
+                    simd,
+                    0..BLOCK,
+                    0..BLOCK,
+                    w,
+                    w,
+                    Left::transposed(&dp, BLOCK),
+                    &self.q[i * size..][..size],
+                    &mut dk[j * size..][..size],
+                    true,
+                );
+                matmul(
+                    simd,
+                    0..BLOCK,
+                    0..BLOCK,
+                    w,
+                    w,
+                    Left::rows(&dp, BLOCK),
+                    &self.k[j * size..][..size],
+                    &mut dq[i * size..][..size],
+                    true,
+                );
             }
         }
         grads

@@ -74,15 +74,13 @@ impl BiMamba {
         units
     }
 
-    fn scan<'a>(&self, zxbcdt: &'a [f32], cores: &'a [Core<&'a [f32]>; 2], unit: &(usize, usize, std::ops::Range<usize>, usize)) -> Scan<'a> {
-        Scan {
-            dims: self.dims,
-            core: &cores[unit.1],
-            zxbcdt,
-            rows: self.seqs[unit.0].clone(),
-            reverse: unit.1 == 1,
-            heads: unit.2.clone(),
-        }
+    fn scan<'a>(
+        &self,
+        zxbcdt: &'a [f32],
+        cores: &'a [Core<&'a [f32]>; 2],
+        unit: &(usize, usize, std::ops::Range<usize>, usize),
+    ) -> Scan<'a> {
+        Scan { dims: self.dims, core: &cores[unit.1], zxbcdt, rows: self.seqs[unit.0].clone(), reverse: unit.1 == 1, heads: unit.2.clone() }
     }
 
     fn check(&self, zxbcdt: &Layout, params: [&Layout; 2]) -> Result<usize> {
@@ -205,7 +203,14 @@ impl CustomOp3 for BiMamba {
         Ok((CpuStorage::F32(out), (rows, d).into()))
     }
 
-    fn bwd(&self, arg1: &Tensor, arg2: &Tensor, arg3: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        arg1: &Tensor,
+        arg2: &Tensor,
+        arg3: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (zxbcdt, fwd, bwd, grad) = (cpu(arg1)?, cpu(arg2)?, cpu(arg3)?, cpu(grad)?);
         let (zxbcdt, grad): (&[f32], &[f32]) = (&zxbcdt, &grad);
         let cores = [Core::split(&self.dims, &fwd), Core::split(&self.dims, &bwd)];
@@ -234,7 +239,8 @@ impl CustomOp3 for BiMamba {
 
         let units = self.units();
         let groups = h.div_ceil(HEADS_PER_UNIT);
-        let (mut dx, mut dbc, mut ddt) = (vec![0.0_f32; 2 * rows * d], vec![0.0_f32; 2 * groups * rows * 2 * n], vec![0.0_f32; 2 * rows * h]);
+        let (mut dx, mut dbc, mut ddt) =
+            (vec![0.0_f32; 2 * rows * d], vec![0.0_f32; 2 * groups * rows * 2 * n], vec![0.0_f32; 2 * rows * h]);
         let (dx_all, dbc_all, ddt_all) = (Shared::new(&mut dx), Shared::new(&mut dbc), Shared::new(&mut ddt));
         let n_params = self.dims.n_params();
         let mut partial = vec![0.0_f32; units.len() * n_params];

@@ -86,9 +86,8 @@ pub fn attention(qkv: &Tensor, dims: AttentionDims, seqs: &Seqs) -> Result<Tenso
             qkv.narrow(0, seq.start, len)?.narrow(1, part * d, d)?.reshape((len, h, hd))?.transpose(0, 1)?.contiguous()
         };
         let half = dims.rotary_dim / 2;
-        let angles: Vec<f64> = (0..len)
-            .flat_map(|t| (0..half).map(move |i| t as f64 * 10_000_f64.powf(-2.0 * i as f64 / dims.rotary_dim as f64)))
-            .collect();
+        let angles: Vec<f64> =
+            (0..len).flat_map(|t| (0..half).map(move |i| t as f64 * 10_000_f64.powf(-2.0 * i as f64 / dims.rotary_dim as f64))).collect();
         let angles = Tensor::from_vec(angles, (1, len, half), qkv.device())?;
         let (cos, sin) = (angles.cos()?.to_dtype(dtype)?, angles.sin()?.to_dtype(dtype)?);
         let turn = |x: Tensor| -> Result<Tensor> {
@@ -99,8 +98,7 @@ pub fn attention(qkv: &Tensor, dims: AttentionDims, seqs: &Seqs) -> Result<Tenso
         };
         let (q, k, v) = (turn(heads(0)?)?, turn(heads(1)?)?, heads(2)?);
         let window = dims.window.unwrap_or(len);
-        let hidden: Vec<f64> =
-            (0..len * len).map(|i| if (i / len).abs_diff(i % len) <= window { 0.0 } else { -1e300 }).collect();
+        let hidden: Vec<f64> = (0..len * len).map(|i| if (i / len).abs_diff(i % len) <= window { 0.0 } else { -1e300 }).collect();
         let hidden = Tensor::from_vec(hidden, (1, len, len), qkv.device())?.to_dtype(dtype)?;
         let scores = (q.matmul(&k.t()?)? / (hd as f64).sqrt())?.broadcast_add(&hidden)?;
         let weights = scores.broadcast_sub(&scores.max_keepdim(2)?.detach())?.exp()?;
@@ -173,7 +171,9 @@ pub fn cross_entropy(logits: &Tensor, targets: &[(usize, u8)]) -> Result<Tensor>
 
 #[cfg(test)]
 mod tests {
-    use super::super::{attention as fast_attention, bimamba as fast_bimamba, dechunk as fast_dechunk, gather, loss, norm, routing, swiglu as fast_swiglu};
+    use super::super::{
+        attention as fast_attention, bimamba as fast_bimamba, dechunk as fast_dechunk, gather, loss, norm, routing, swiglu as fast_swiglu,
+    };
     use super::*;
     use candle_core::{DType, Device, Var};
     use std::sync::Arc;
@@ -233,12 +233,7 @@ mod tests {
         let seqs = seqs(lengths);
         let total = lengths.iter().sum::<usize>();
         let inputs = [values((total, dims.in_proj()), 4, 1.5), values(dims.n_params(), 5, 1.0), values(dims.n_params(), 6, 1.0)];
-        same(
-            &inputs,
-            |x| fast_bimamba::bimamba(&x[0], &x[1], &x[2], dims, &seqs),
-            |x| bimamba(&x[0], &x[1], &x[2], dims, &seqs),
-            2e-5,
-        );
+        same(&inputs, |x| fast_bimamba::bimamba(&x[0], &x[1], &x[2], dims, &seqs), |x| bimamba(&x[0], &x[1], &x[2], dims, &seqs), 2e-5);
     }
 
     #[test]

@@ -4,10 +4,10 @@
 //! `model` are touched, one at a time, so an optimizer state that rides along costs nothing. Ours is safetensors with the configuration as
 //! JSON under `config` in the metadata, and tensors that two modules share stored once.
 
+use super::LdarNet;
 use super::config::Config;
 use super::pickle::{self, Object};
 use super::weights::{Loaded, inventory};
-use super::LdarNet;
 use crate::output::write_atomic;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
@@ -196,8 +196,8 @@ fn safetensors_content(path: &Path, source: &mut dyn Source, length: u64) -> Res
             other => return Err(Error::file(path, format!("tensor {name} is {other:?}: only floating-point tensors are read"))),
         };
         let values = kind.floats(&raw);
-        let tensor = Tensor::from_vec(values, info.shape.clone(), &Device::Cpu)
-            .map_err(|e| Error::file(path, format!("tensor {name}: {e}")))?;
+        let tensor =
+            Tensor::from_vec(values, info.shape.clone(), &Device::Cpu).map_err(|e| Error::file(path, format!("tensor {name}: {e}")))?;
         tensors.insert(name.clone(), tensor);
     }
     let notes = metadata.metadata().clone().unwrap_or_default().into_iter().collect();
@@ -286,8 +286,10 @@ fn read_torch(path: &Path, source: &mut dyn Source) -> Result<Checkpoint> {
     let zip_error = |e: zip::result::ZipError| Error::file(path, format!("is not a readable PyTorch archive: {e}"));
     let mut archive = zip::ZipArchive::new(source).map_err(zip_error)?;
     let names: Vec<String> = archive.file_names().filter_map(|n| Some(n.ok()?.into_owned())).collect();
-    let pickle_name =
-        names.iter().find(|n| n.ends_with("/data.pkl")).ok_or_else(|| Error::file(path, "is a zip without data.pkl, so no PyTorch checkpoint"))?;
+    let pickle_name = names
+        .iter()
+        .find(|n| n.ends_with("/data.pkl"))
+        .ok_or_else(|| Error::file(path, "is a zip without data.pkl, so no PyTorch checkpoint"))?;
     let root = pickle_name.trim_end_matches("data.pkl").to_string();
     let read = |archive: &mut zip::ZipArchive<&mut dyn Source>, name: &str| -> Result<Vec<u8>> {
         let mut entry = archive.by_name(name).map_err(|e| Error::file(path, format!("{name}: {e}")))?;
@@ -330,7 +332,8 @@ fn read_torch(path: &Path, source: &mut dyn Source) -> Result<Checkpoint> {
 fn gather(name: &str, place: &Stored, raw: &[u8]) -> Result<Tensor> {
     let available = raw.len() / place.kind.size();
     let count = place.shape.iter().try_fold(1_usize, |n, &s| n.checked_mul(s));
-    let last = place.shape.iter().zip(&place.stride).try_fold(place.offset, |at, (&n, &s)| at.checked_add(n.checked_sub(1)?.checked_mul(s)?));
+    let last =
+        place.shape.iter().zip(&place.stride).try_fold(place.offset, |at, (&n, &s)| at.checked_add(n.checked_sub(1)?.checked_mul(s)?));
     let (Some(count), Some(true)) = (count, last.map(|l| l < available)) else {
         return Err(Error::Invalid(format!("tensor {name} {:?} reaches past its storage of {available} numbers", place.shape)));
     };

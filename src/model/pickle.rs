@@ -2,9 +2,9 @@
 //! checkpoint needs mean something; every other call gives an opaque object.
 
 use crate::{Error, Result};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::cell::RefCell;
 
 /// A value of a pickle.
 #[derive(Clone, Debug)]
@@ -199,27 +199,71 @@ impl Machine<'_> {
                 b'N' => self.stack.push(Object::None),
                 0x88 => self.stack.push(Object::Bool(true)),
                 0x89 => self.stack.push(Object::Bool(false)),
-                b'K' => { let n = self.number(1)?; self.stack.push(Object::Int(n as i64)) }
-                b'M' => { let n = self.number(2)?; self.stack.push(Object::Int(n as i64)) }
-                b'J' => { let n = self.integer(4)?; self.stack.push(n) }
-                0x8a => { let n = self.number(1)?; let n = self.integer(n)?; self.stack.push(n) }
-                0x8b => { let n = self.number(4)?; let n = self.integer(n)?; self.stack.push(n) }
+                b'K' => {
+                    let n = self.number(1)?;
+                    self.stack.push(Object::Int(n as i64))
+                }
+                b'M' => {
+                    let n = self.number(2)?;
+                    self.stack.push(Object::Int(n as i64))
+                }
+                b'J' => {
+                    let n = self.integer(4)?;
+                    self.stack.push(n)
+                }
+                0x8a => {
+                    let n = self.number(1)?;
+                    let n = self.integer(n)?;
+                    self.stack.push(n)
+                }
+                0x8b => {
+                    let n = self.number(4)?;
+                    let n = self.integer(n)?;
+                    self.stack.push(n)
+                }
                 b'G' => {
                     let mut raw = [0; 8];
                     raw.copy_from_slice(self.take(8)?);
                     self.stack.push(Object::Float(f64::from_be_bytes(raw)));
                 }
-                0x8c => { let n = self.number(1)?; let t = self.text(n)?; self.stack.push(t) }
-                b'X' => { let n = self.number(4)?; let t = self.text(n)?; self.stack.push(t) }
-                0x8d => { let n = self.number(8)?; let t = self.text(n)?; self.stack.push(t) }
-                b'C' | b'U' => { let n = self.number(1)?; let b = self.take(n)?.into(); self.stack.push(Object::Bytes(b)) }
-                b'B' | b'T' => { let n = self.number(4)?; let b = self.take(n)?.into(); self.stack.push(Object::Bytes(b)) }
-                0x8e | 0x96 => { let n = self.number(8)?; let b = self.take(n)?.into(); self.stack.push(Object::Bytes(b)) }
+                0x8c => {
+                    let n = self.number(1)?;
+                    let t = self.text(n)?;
+                    self.stack.push(t)
+                }
+                b'X' => {
+                    let n = self.number(4)?;
+                    let t = self.text(n)?;
+                    self.stack.push(t)
+                }
+                0x8d => {
+                    let n = self.number(8)?;
+                    let t = self.text(n)?;
+                    self.stack.push(t)
+                }
+                b'C' | b'U' => {
+                    let n = self.number(1)?;
+                    let b = self.take(n)?.into();
+                    self.stack.push(Object::Bytes(b))
+                }
+                b'B' | b'T' => {
+                    let n = self.number(4)?;
+                    let b = self.take(n)?.into();
+                    self.stack.push(Object::Bytes(b))
+                }
+                0x8e | 0x96 => {
+                    let n = self.number(8)?;
+                    let b = self.take(n)?.into();
+                    self.stack.push(Object::Bytes(b))
+                }
                 b']' => self.stack.push(Object::List(Rc::default())),
                 b'}' => self.stack.push(Object::Dict(Rc::default())),
                 0x8f => self.stack.push(Object::List(Rc::default())),
                 b')' => self.stack.push(Object::Tuple(Rc::default())),
-                b't' => { let items = self.since_mark()?; self.stack.push(Object::Tuple(Rc::new(items))) }
+                b't' => {
+                    let items = self.since_mark()?;
+                    self.stack.push(Object::Tuple(Rc::new(items)))
+                }
                 0x85..=0x87 => {
                     let mut items = Vec::new();
                     for _ in 0..op - 0x84 {
@@ -228,19 +272,46 @@ impl Machine<'_> {
                     items.reverse();
                     self.stack.push(Object::Tuple(Rc::new(items)));
                 }
-                b'l' => { let items = self.since_mark()?; self.stack.push(Object::List(Rc::new(RefCell::new(items)))) }
+                b'l' => {
+                    let items = self.since_mark()?;
+                    self.stack.push(Object::List(Rc::new(RefCell::new(items))))
+                }
                 b'd' => {
                     let items = self.since_mark()?;
                     self.stack.push(Object::Dict(Rc::default()));
                     self.set_items(items)?;
                 }
-                b'a' => { let value = self.pop()?; self.append(vec![value])? }
-                b'e' | 0x90 => { let values = self.since_mark()?; self.append(values)? }
-                b's' => { let value = self.pop()?; let key = self.pop()?; self.set_items(vec![key, value])? }
-                b'u' => { let pairs = self.since_mark()?; self.set_items(pairs)? }
-                b'q' => { let n = self.number(1)?; let top = self.top()?; self.memo.insert(n as u32, top); }
-                b'r' => { let n = self.number(4)?; let top = self.top()?; self.memo.insert(n as u32, top); }
-                0x94 => { let top = self.top()?; self.memo.insert(self.memo.len() as u32, top); }
+                b'a' => {
+                    let value = self.pop()?;
+                    self.append(vec![value])?
+                }
+                b'e' | 0x90 => {
+                    let values = self.since_mark()?;
+                    self.append(values)?
+                }
+                b's' => {
+                    let value = self.pop()?;
+                    let key = self.pop()?;
+                    self.set_items(vec![key, value])?
+                }
+                b'u' => {
+                    let pairs = self.since_mark()?;
+                    self.set_items(pairs)?
+                }
+                b'q' => {
+                    let n = self.number(1)?;
+                    let top = self.top()?;
+                    self.memo.insert(n as u32, top);
+                }
+                b'r' => {
+                    let n = self.number(4)?;
+                    let top = self.top()?;
+                    self.memo.insert(n as u32, top);
+                }
+                0x94 => {
+                    let top = self.top()?;
+                    self.memo.insert(self.memo.len() as u32, top);
+                }
                 b'h' | b'j' => {
                     let n = self.number(if op == b'h' { 1 } else { 4 })?;
                     match self.memo.get(&(n as u32)) {
@@ -276,7 +347,10 @@ impl Machine<'_> {
                         self.stack.push(Object::Call(callee, Rc::new(vec![state])));
                     }
                 }
-                b'Q' => { let id = self.pop()?; self.stack.push(Object::Persistent(Rc::new(id))) }
+                b'Q' => {
+                    let id = self.pop()?;
+                    self.stack.push(Object::Persistent(Rc::new(id)))
+                }
                 _ => return self.fail(&format!("operation 0x{op:02x}, which no checkpoint has,")),
             }
             if self.stack.len() > 50_000_000 {

@@ -1,8 +1,8 @@
 //! The training objective: masked-language-model cross-entropy plus the ratio loss that holds the compression near its target.
 
+use crate::Result;
 use crate::kernels::loss::cross_entropy;
 use crate::model::{LdarNet, Output};
-use crate::Result;
 use candle_core::Tensor;
 use std::sync::Arc;
 

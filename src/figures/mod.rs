@@ -1,0 +1,92 @@
+//! Figures: plain structs in, SVG text and PNG bytes out.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `theme` | colours, type sizes, page widths, and the bundled font |
+//! | `canvas` | drawing in points on a plotters backend; SVG and PNG surfaces |
+//! | `lettering` | text: size, weight, alignment, and its way to a backend |
+//! | `render` | a figure to an SVG document or a PNG file |
+//! | `ticks` | round numbers on an axis, and how they are written |
+//! | `axis` | scales, and the frame of a panel with its axes |
+//! | `legend` | a coloured sample and a name per series |
+//! | `profile` | mean per offset around a position, with bands and controls (`profile_panel`: one panel of it) |
+//! | `balance` | love plot: covariate balance before and after matching |
+//! | `curves` | training curves with reference levels |
+//! | `distribution` | per-pair differences with their mean and interval |
+//!
+//! A figure knows no genomics and no tensors. The same drawing code makes both formats, the same input gives the same bytes,
+//! and no input (empty, NaN, one point, endless names) makes it panic: what cannot be drawn is said in words in its place.
+//!
+//! ```
+//! use ldar::figures::{Figure, ProfileFigure, ProfilePanel, ProfileSeries, Side};
+//!
+//! let series = ProfileSeries {
+//!     label: "donor sites (n = 3)".into(),
+//!     offsets: vec![-1, 0, 1],
+//!     mean: vec![0.3, 0.5, 0.3],
+//!     ci_low: vec![0.2, 0.4, 0.2],
+//!     ci_high: vec![0.4, 0.6, 0.4],
+//! };
+//! let figure = ProfileFigure::new(vec![ProfilePanel {
+//!     title: "Donors".into(),
+//!     left: Side::block("exon"),
+//!     right: Side::line("intron"),
+//!     series: vec![series],
+//!     endpoint: Some((-2, 2)),
+//! }]);
+//! assert!(figure.to_svg()?.starts_with("<svg"));
+//! assert!(figure.to_png()?.starts_with(b"\x89PNG"));
+//! # Ok::<(), ldar::Error>(())
+//! ```
+
+pub mod axis;
+pub mod balance;
+pub mod canvas;
+pub mod curves;
+pub mod distribution;
+pub mod legend;
+pub mod lettering;
+pub mod profile;
+mod profile_panel;
+pub mod render;
+pub mod theme;
+pub mod ticks;
+
+#[cfg(test)]
+mod tests;
+
+pub use balance::{BalanceFigure, BalancePanel, BalanceRow};
+pub use canvas::{Canvas, Surface};
+pub use curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};
+pub use distribution::{DistributionFigure, DistributionPanel};
+pub use profile::{ProfileFigure, ProfilePanel, ProfileSeries, Side};
+
+use crate::error::Result;
+
+/// Something that can be drawn on one page-wide or column-wide canvas.
+pub trait Figure {
+    /// Width and height in points (1/72 inch).
+    fn size_pt(&self) -> (f64, f64);
+
+    /// One or two plain sentences for readers who cannot see the figure.
+    fn description(&self) -> String;
+
+    /// Draws the figure; the canvas is white and has the size of [`Figure::size_pt`].
+    fn draw<S: Surface>(&self, canvas: &mut Canvas<'_, S>) -> Result<()>;
+
+    /// The figure as an SVG document: real text, sizes in millimetres, no ids, no scripts.
+    fn to_svg(&self) -> Result<String>
+    where
+        Self: Sized,
+    {
+        render::svg(self)
+    }
+
+    /// The figure as a PNG at 300 dots per inch (the resolution is stored in the file).
+    fn to_png(&self) -> Result<Vec<u8>>
+    where
+        Self: Sized,
+    {
+        render::png(self)
+    }
+}

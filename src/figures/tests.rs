@@ -1,0 +1,234 @@
+//! What holds for every figure: well-formed SVG, the same bytes twice, no panic on any input, and data where it belongs.
+
+use super::profile_panel::JUNCTION;
+use super::*;
+
+/// Checks nesting and quoting of a document without comments or CDATA, and returns `(tag, attributes)` of every element.
+fn elements(svg: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let (mut found, mut open) = (Vec::new(), Vec::<String>::new());
+    let mut rest = svg;
+    while let Some(start) = rest.find('<') {
+        assert!(!rest[..start].contains('>'), "a stray > in {:?}", &rest[..start]);
+        let end = start + rest[start..].find('>').expect("an unclosed tag");
+        let tag = &rest[start + 1..end];
+        rest = &rest[end + 1..];
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop().as_deref(), Some(name));
+            continue;
+        }
+        let name: String = tag.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+        let mut attributes = Vec::new();
+        let mut parts = tag[name.len()..].trim_end_matches('/').trim();
+        while let Some((key, tail)) = parts.split_once("=\"") {
+            let (value, tail) = tail.split_once('"').expect("an unclosed attribute");
+            attributes.push((key.trim().to_owned(), value.to_owned()));
+            parts = tail;
+        }
+        assert_eq!(parts.trim(), "", "attributes of {name}");
+        if !tag.ends_with('/') {
+            open.push(name.clone());
+        }
+        found.push((name, attributes));
+    }
+    assert!(open.is_empty(), "never closed: {open:?}");
+    found
+}
+
+fn attribute<'a>(element: &'a (String, Vec<(String, String)>), name: &str) -> &'a str {
+    element.1.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+}
+
+/// Draws both formats twice; returns the SVG.
+fn checked(figure: &impl Figure) -> String {
+    let svg = figure.to_svg().unwrap();
+    assert_eq!(svg, figure.to_svg().unwrap());
+    elements(&svg);
+    for bad in ["NaN", "inf\"", "<script", "href"] {
+        assert!(!svg.contains(bad), "{bad} in the SVG");
+    }
+    assert!(figure.to_png().unwrap().starts_with(b"\x89PNG"));
+    svg
+}
+
+fn series(label: &str, offsets: std::ops::RangeInclusive<i32>, value: impl Fn(i32) -> f64) -> ProfileSeries {
+    let offsets: Vec<i32> = offsets.collect();
+    let mean: Vec<f64> = offsets.iter().map(|&o| value(o)).collect();
+    let shift = |by: f64| mean.iter().map(|m| m + by).collect();
+    ProfileSeries { label: label.into(), ci_low: shift(-0.01), ci_high: shift(0.01), offsets, mean }
+}
+
+fn panel(series: Vec<ProfileSeries>) -> ProfilePanel {
+    ProfilePanel { title: "Donors".into(), left: Side::block("exon"), right: Side::line("intron"), series, endpoint: Some((-2, 2)) }
+}
+
+fn number(text: &str) -> f64 {
+    text.parse().unwrap()
+}
+
+#[test]
+fn offset_zero_is_on_the_junction_line() {
+    // A step up at offset 0 and only there: its vertex must lie on the line, and the tick "0" below it.
+    let peak = series("sites", -120..=120, |o| if o == 0 { 0.9 } else { 0.3 });
+    let svg = checked(&ProfileFigure::new(vec![panel(vec![peak])]));
+    let all = elements(&svg);
+    let (r, g, b) = JUNCTION.rgb;
+    let colour = format!("#{r:02X}{g:02X}{b:02X}");
+    let junctions: Vec<f64> = (all.iter().filter(|e| e.0 == "line" && attribute(e, "stroke") == colour))
+        .map(|e| {
+            assert_eq!(attribute(e, "x1"), attribute(e, "x2"));
+            number(attribute(e, "x1"))
+        })
+        .collect();
+    assert_eq!(junctions.len(), 2, "one in the whole view, one in the zoom");
+    let curves: Vec<&str> = (all.iter().filter(|e| e.0 == "polyline")).map(|e| attribute(e, "points")).collect();
+    assert_eq!(curves.len(), 2);
+    for (points, junction) in curves.iter().zip(&junctions) {
+        let highest =
+            (points.split_whitespace().filter_map(|p| p.split_once(','))).min_by(|a, b| number(a.1).total_cmp(&number(b.1))).unwrap();
+        assert!((number(highest.0) - junction).abs() <= 1.0, "{} and {junction}", highest.0);
+    }
+    let zeros: Vec<f64> = svg
+        .lines()
+        .zip(svg.lines().skip(1))
+        .filter(|(tag, text)| tag.starts_with("<text") && *text == "0")
+        .map(|(tag, _)| number(attribute(&elements(&format!("{tag}</text>"))[0], "x")))
+        .collect();
+    assert_eq!(zeros, junctions);
+}
+
+#[test]
+fn the_endpoint_window_covers_its_offsets_and_no_others() {
+    let flat = series("sites", -10..=10, |_| 0.3);
+    let svg = checked(&ProfileFigure::new(vec![panel(vec![flat])]));
+    let all = elements(&svg);
+    let shade = all.iter().find(|e| attribute(e, "fill") == "#EEEEEE").unwrap();
+    let (left, width) = (number(attribute(shade, "x")), number(attribute(shade, "width")));
+    let centres: Vec<f64> = (all.iter().filter(|e| e.0 == "circle")).map(|e| number(attribute(e, "cx"))).collect();
+    // One circle is the legend's sample; the rest are the 21 offsets in order.
+    assert_eq!(centres.len(), 22);
+    let inside = centres[1..].iter().filter(|x| (left..=left + width).contains(x)).count();
+    assert_eq!(inside, 5);
+}
+
+#[test]
+fn panels_of_a_row_share_their_range() {
+    let low = series("low", -10..=10, |_| 0.2);
+    let high = series("high", -10..=10, |_| 0.8);
+    let svg = checked(&ProfileFigure::new(vec![panel(vec![low]), panel(vec![high])]));
+    let heights: Vec<f64> = (elements(&svg).iter().filter(|e| e.0 == "polyline"))
+        .map(|e| number(attribute(e, "points").split([',', ' ']).nth(1).unwrap()))
+        .collect();
+    assert!(heights[0] > heights[1] + 500.0, "0.2 must lie below 0.8: {heights:?}");
+}
+
+#[test]
+fn profiles_survive_any_input() {
+    let gaps = series("gaps", -120..=120, |o| if o % 3 == 0 { f64::NAN } else { 0.3 });
+    let wild = ProfileSeries {
+        label: "<script>alert('x')</script> & \u{0}\u{1b} \"quoted\"".repeat(50),
+        offsets: vec![i32::MAX, 0, i32::MIN, 0],
+        mean: vec![f64::INFINITY, 1e300, -1e300],
+        ci_low: vec![f64::NEG_INFINITY, f64::NAN, -1e300, 0.0],
+        ci_high: vec![f64::NAN; 9],
+    };
+    let one = series("one point", 5..=5, |_| 0.25);
+    for series in [
+        vec![],
+        vec![ProfileSeries::default()],
+        vec![gaps],
+        vec![wild.clone()],
+        vec![one],
+        vec![wild; 12],
+        vec![series("constant", -40..=40, |_| 0.0)],
+        vec![series("right only", 3..=90, |_| 0.5)],
+    ] {
+        let nothing = series.iter().all(|s| s.offsets.is_empty());
+        let svg = checked(&ProfileFigure::new(vec![panel(series)]));
+        assert_eq!(svg.contains("no data"), nothing);
+    }
+    assert!(checked(&ProfileFigure::new(vec![])).contains("no data"));
+    checked(&ProfileFigure::new(vec![panel(vec![]); 5]));
+}
+
+#[test]
+fn balance_puts_the_limit_where_it_is_and_survives_any_input() {
+    let row = |label: &str, before, after| BalanceRow { label: label.into(), before, after };
+    let figure = |rows| BalanceFigure::new(vec![BalancePanel { title: "Donors".into(), rows }]);
+    let svg = checked(&figure(vec![row("GC", -0.1, 0.1), row("length", 0.5, f64::NAN)]));
+    let all = elements(&svg);
+    let limit = all.iter().find(|e| e.0 == "line" && attribute(e, "stroke") == "#D55E00" && attribute(e, "x1") == attribute(e, "x2"));
+    let limit = number(attribute(limit.unwrap(), "x1"));
+    // The sign is ignored: the circle of 0.1 and the diamond of -0.1 both sit on the limit. The first circle is the key's.
+    let after = all.iter().filter(|e| e.0 == "circle").nth(1).unwrap();
+    assert_eq!(number(attribute(after, "cx")), limit);
+    assert!(svg.contains("after: not defined"));
+    for rows in [
+        vec![],
+        vec![row("", f64::INFINITY, f64::NAN)],
+        vec![row(&"long name ".repeat(99), 1e300, 0.0)],
+        (0..500).map(|i| row("many", f64::from(i), 0.0)).collect(),
+    ] {
+        checked(&figure(rows));
+    }
+    assert!(checked(&BalanceFigure::new(vec![])).contains("no data"));
+}
+
+#[test]
+fn curves_keep_their_extremes_and_survive_any_input() {
+    let figure = |points: Vec<(f64, f64)>, references| CurvesFigure {
+        x_label: "Bases seen".into(),
+        panels: vec![CurvePanel {
+            title: "Loss".into(),
+            y_label: "nats".into(),
+            series: vec![CurveSeries { label: "training".into(), points }],
+            references,
+        }],
+    };
+    let level = |value| Reference { label: "table k = 4".into(), value };
+    // One spike in a hundred thousand steps: thinning must not lose it.
+    let mut many: Vec<(f64, f64)> = (0..100_000).map(|i| (f64::from(i), 1.0)).collect();
+    many[54_321].1 = 3.0;
+    let svg = checked(&figure(many, vec![level(2.0)]));
+    let line = elements(&svg).into_iter().find(|e| e.0 == "polyline").unwrap();
+    let heights: Vec<f64> = attribute(&line, "points").split_whitespace().map(|p| number(p.split_once(',').unwrap().1)).collect();
+    assert!(heights.len() < 2000);
+    let base = heights[0];
+    assert_eq!(heights.iter().filter(|y| base - **y > 500.0).count(), 1);
+    for points in [vec![], vec![(0.0, 0.0)], vec![(f64::NAN, 1.0), (1.0, f64::INFINITY)], vec![(1e300, -1e300), (-1e300, 1e300)]] {
+        checked(&figure(points, vec![level(f64::NAN), level(1.0), level(1.0), level(-1e9)]));
+    }
+    assert!(checked(&figure(vec![], vec![])).contains("no data"));
+    assert!(checked(&CurvesFigure { x_label: String::new(), panels: vec![] }).contains("no data"));
+}
+
+#[test]
+fn histograms_count_every_pair_and_survive_any_input() {
+    let figure = |differences: Vec<f64>, mean: f64| {
+        DistributionFigure::new(vec![DistributionPanel {
+            title: "Donors".into(),
+            differences,
+            mean,
+            ci_low: mean - 0.1,
+            ci_high: mean + 0.1,
+        }])
+    };
+    let svg = checked(&figure(vec![-0.3, -0.1, 0.1, 0.2, 0.2, f64::NAN], 0.02));
+    assert!(svg.contains("n = 5 pairs, 60% above zero, 1 not defined"));
+    // Bars left and right of zero have different colours; none crosses it.
+    let all = elements(&svg);
+    let zero = all.iter().find(|e| e.0 == "line" && attribute(e, "x1") == attribute(e, "x2") && attribute(e, "stroke-width") == "15");
+    let zero = number(attribute(zero.unwrap(), "x1"));
+    let bars: Vec<(f64, f64)> = (all.iter().filter(|e| e.0 == "rect" && !attribute(e, "x").is_empty()))
+        .map(|e| (number(attribute(e, "x")), number(attribute(e, "x")) + number(attribute(e, "width"))))
+        .collect();
+    assert_eq!(bars.len(), 4);
+    assert!(bars.iter().all(|(a, b)| *b <= zero || *a >= zero), "{bars:?} {zero}");
+    for (differences, mean) in
+        [(vec![], f64::NAN), (vec![f64::NAN; 3], f64::INFINITY), (vec![0.0; 10], 0.0), (vec![0.5], 0.5), (vec![-1e300, 1e300, 1e-300], 0.0)]
+    {
+        let nothing = !differences.iter().any(|d: &f64| d.is_finite());
+        let svg = checked(&figure(differences, mean));
+        assert_eq!(svg.contains("no data"), nothing);
+    }
+    assert!(checked(&DistributionFigure::new(vec![])).contains("no data"));
+}

@@ -1,0 +1,150 @@
+//! Tiles: stretches of a contig that a model reads, laid so that every position asked for has sequence enough on both sides and no
+//! base is read much oftener than once.
+
+use crate::error::{Error, Result};
+use crate::genome::sequence::model_letters;
+use crate::genome::{Interval, Strand};
+use crate::pipelines::BoundaryModel;
+
+/// How long tiles are and how much of them is context only.
+#[derive(Clone, Copy, Debug)]
+pub struct TileShape {
+    /// Bases of a tile; a shorter contig is one tile.
+    pub context_bp: usize,
+    /// Least distance of a position from both ends of the tile that gives its value, unless the contig ends there.
+    pub margin_bp: usize,
+}
+
+/// Inter-base positions `[low, high]` of which the values are wanted, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window {
+    /// First position.
+    pub low: usize,
+    /// Last position.
+    pub high: usize,
+}
+
+/// One tile of one strand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tile {
+    /// The bases it covers.
+    pub bases: Interval,
+    /// Indices of the windows it answers, ascending.
+    pub windows: Vec<usize>,
+}
+
+/// Windows and the tiles that answer them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TilePlan {
+    /// The windows, in the caller's order.
+    pub windows: Vec<Window>,
+    /// The tiles, in order of position.
+    pub tiles: Vec<Tile>,
+}
+
+impl TilePlan {
+    /// Bases a model reads for it.
+    pub fn bases(&self) -> u64 {
+        self.tiles.iter().map(|tile| tile.bases.len_bp() as u64).sum()
+    }
+}
+
+/// Lays tiles over the windows of one strand of a contig of `contig_bp` bases: windows in order join a tile while all of it fits between
+/// the margins, then the tile is centred on what it covers. Each window belongs to exactly one tile.
+///
+/// # Errors
+/// [`Error::Invalid`] for a window with its margins longer than the context, or one that reaches an end of the contig (position 0 or
+/// `contig_bp`), which no model scores.
+pub fn plan(windows: Vec<Window>, contig_bp: usize, shape: &TileShape) -> Result<TilePlan> {
+    // Position 0 of a tile is a boundary by definition: at least one base of margin keeps it out of every result.
+    let margin = shape.margin_bp.max(1);
+    let context = shape.context_bp.min(contig_bp);
+    let mut order: Vec<usize> = (0..windows.len()).collect();
+    order.sort_by_key(|index| (windows[*index], *index));
+    let fits = |low: usize, high: usize| contig_bp <= shape.context_bp || high - low + 2 * margin <= context;
+    let mut groups: Vec<(Window, Vec<usize>)> = Vec::new();
+    for index in order {
+        let window = windows[index];
+        if window.low > window.high || window.low == 0 || window.high >= contig_bp {
+            return Err(Error::Invalid(format!(
+                "positions {} to {} are not all inside a contig of {contig_bp} bases",
+                window.low, window.high
+            )));
+        }
+        if !fits(window.low, window.high) {
+            return Err(Error::Invalid(format!(
+                "a context of {} bases is too short for {} positions with a margin of {margin} bases on both sides; use a longer context or a smaller margin",
+                shape.context_bp,
+                window.high - window.low + 1
+            )));
+        }
+        match groups.last_mut() {
+            Some((covered, members)) if fits(covered.low, covered.high.max(window.high)) => {
+                covered.high = covered.high.max(window.high);
+                members.push(index);
+            }
+            _ => groups.push((window, vec![index])),
+        }
+    }
+    let tile = |(covered, mut members): (Window, Vec<usize>)| {
+        members.sort_unstable();
+        let centre = (covered.low + covered.high) / 2;
+        let start = centre.saturating_sub(context / 2).min(contig_bp - context);
+        Tile { bases: Interval::new(start, start + context), windows: members }
+    };
+    let tiles = groups.into_iter().map(tile).collect();
+    Ok(TilePlan { windows, tiles })
+}
+
+/// Reads tiles of one strand, `batch` at a time, and hands over the values of each window as soon as they are there: (index of the window,
+/// values in transcript orientation, `high - low + 1` of them). On minus the tile is reverse-complemented, so that inter-base position `t`
+/// becomes `length - t`, and the first value is that of `high`.
+///
+/// `read` is told the bases of each finished batch.
+///
+/// # Errors
+/// Those of the model; [`Error::Invalid`] when it returns values of another shape or ones that are no probabilities.
+pub fn read_tiles(
+    sequence: &[u8],
+    strand: Strand,
+    plan: &TilePlan,
+    batch: usize,
+    model: &dyn BoundaryModel,
+    read: &mut dyn FnMut(u64),
+    found: &mut dyn FnMut(usize, &[f32]),
+) -> Result<()> {
+    let mut values = Vec::new();
+    for tiles in plan.tiles.chunks(batch.max(1)) {
+        let letters: Vec<Vec<u8>> = tiles
+            .iter()
+            .map(|tile| sequence.get(tile.bases.start..tile.bases.end).map(|bases| model_letters(bases, strand)))
+            .collect::<Option<_>>()
+            .ok_or_else(|| Error::Invalid("a tile reaches beyond its contig".into()))?;
+        let probabilities = model.boundary_probs(&letters)?;
+        let same_shape = probabilities.len() == tiles.len() && probabilities.iter().zip(&letters).all(|(p, l)| p.len() == l.len());
+        if !same_shape {
+            return Err(Error::Invalid("the model gave not one boundary probability for each base".into()));
+        }
+        for (tile, probabilities) in tiles.iter().zip(&probabilities) {
+            for index in &tile.windows {
+                let window = plan.windows[*index];
+                values.clear();
+                match strand {
+                    Strand::Plus => {
+                        values.extend_from_slice(&probabilities[window.low - tile.bases.start..=window.high - tile.bases.start])
+                    }
+                    Strand::Minus => values.extend_from_slice(&probabilities[tile.bases.end - window.high..=tile.bases.end - window.low]),
+                }
+                if let Some(value) = values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
+                    return Err(Error::Invalid(format!("the model gave {value} for a boundary probability")));
+                }
+                found(*index, &values);
+            }
+        }
+        read(letters.iter().map(|l| l.len() as u64).sum());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
