@@ -11,7 +11,7 @@ use super::weights::{Loaded, inventory};
 use crate::output::write_atomic;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
-use safetensors::tensor::{Dtype, Metadata, TensorView};
+use safetensors::tensor::{Dtype, Metadata};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom, Write};
@@ -126,29 +126,37 @@ impl Checkpoint {
 
     /// Writes safetensors, atomically.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let mut notes: HashMap<String, String> = self.notes.clone().into_iter().collect();
+        let mut notes = self.notes.clone();
         notes.insert("format".into(), "ldarnet".into());
         notes.insert("config".into(), self.config.json.to_string());
         save_tensors(path.as_ref(), &self.tensors, notes)
     }
 }
 
-/// Writes tensors and text as safetensors, atomically.
-pub fn save_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>, notes: HashMap<String, String>) -> Result<()> {
-    let mut data = Vec::new();
+/// Writes tensors (as f32) and text as safetensors, atomically; the same content gives the same bytes.
+pub fn save_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>, notes: BTreeMap<String, String>) -> Result<()> {
+    let mut header = serde_json::Map::new();
+    header.insert("__metadata__".into(), serde_json::json!(notes));
+    let mut end = 0;
     for (name, tensor) in tensors {
-        let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-        data.push((name, tensor.dims().to_vec(), values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));
+        let start = end;
+        end += 4 * tensor.elem_count();
+        header.insert(name.clone(), serde_json::json!({"dtype": "F32", "shape": tensor.dims(), "data_offsets": [start, end]}));
     }
-    let broken = |e: safetensors::SafeTensorError| Error::file(path, format!("cannot be written as safetensors: {e}"));
-    let views = data
-        .iter()
-        .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
-        .collect::<std::result::Result<Vec<_>, _>>()
-        .map_err(broken)?;
-    // The header of safetensors is a map without order: sorted notes keep the same bytes for the same content.
-    let bytes = safetensors::serialize(views, Some(notes)).map_err(broken)?;
-    write_atomic(path, |file| file.write_all(&bytes))
+    let mut header = serde_json::Value::Object(header).to_string().into_bytes();
+    // The numbers start at a multiple of eight bytes.
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let values = |tensor: &Tensor| tensor.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1::<f32>();
+    write_atomic(path, |file| {
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(&header)?;
+        for tensor in tensors.values() {
+            for value in values(tensor).map_err(std::io::Error::other)? {
+                file.write_all(&value.to_le_bytes())?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// Reads all tensors and text of a safetensors file that [`save_tensors`] wrote.

@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod config;
 pub mod flops;
+pub mod fresh;
 mod ldarnet;
 pub mod pickle;
 mod stack;

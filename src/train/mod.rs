@@ -1,3 +1,10 @@
-//! Training: windows and masking, objective, optimizer, schedule, loop.
+//! Training LDARNet: a recipe names data, model and settings; the run can be stopped and resumed to the same bits.
+
+pub mod context_table;
+pub mod data;
+pub mod evaluate;
 pub mod objective;
 pub mod optimizer;
+pub mod recipe;
+pub mod run;
+pub mod schedule;

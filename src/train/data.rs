@@ -1,0 +1,204 @@
+//! Windows of sequence and their masks. What a step sees depends on the seed and the step's number only, so that a resumed run goes on
+//! exactly where it stopped.
+
+use super::recipe::{DataRecipe, Masking};
+use crate::genome::fasta::Genome;
+use crate::model::tokenizer::{MASK, N, encode};
+use crate::stats::rng::Rng;
+use crate::{Error, Result};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// All sequence of a recipe as tokens, and where windows may start.
+pub struct Corpus {
+    contigs: Vec<Vec<u8>>,
+    /// Runs without N outside the held-out part, at least one window long: (contig, range).
+    training: Vec<(usize, Range<usize>)>,
+    /// The same inside the held-out part.
+    holdout: Vec<(usize, Range<usize>)>,
+    /// The same inside the part of the first file that is tested.
+    test: Vec<(usize, Range<usize>)>,
+    length: usize,
+}
+
+/// Windows with their masks: what the model reads, and what it is to say where.
+pub struct Batch {
+    /// Corrupted windows.
+    pub inputs: Vec<Vec<u8>>,
+    /// (row in the packed batch, true base).
+    pub targets: Arc<[(usize, u8)]>,
+}
+
+impl Corpus {
+    /// Reads the files of a recipe.
+    ///
+    /// # Errors
+    /// A file cannot be read, or no stretch without N is as long as a window.
+    pub fn open(recipe: &DataRecipe) -> Result<Corpus> {
+        let mut corpus = Corpus { contigs: Vec::new(), training: Vec::new(), holdout: Vec::new(), test: Vec::new(), length: recipe.length };
+        for (file, path) in recipe.fasta.iter().enumerate() {
+            let genome = Genome::open(path)?;
+            for contig in genome.contigs() {
+                corpus.add(encode(&genome.read_contig(&contig.name)?), file == 0, recipe);
+            }
+        }
+        if corpus.training.is_empty() {
+            let what = format!("no stretch without N outside the held-out part is {} bases long", recipe.length);
+            return Err(Error::Invalid(format!("training data: {what}")));
+        }
+        Ok(corpus)
+    }
+
+    fn add(&mut self, tokens: Vec<u8>, first_file: bool, recipe: &DataRecipe) {
+        let index = self.contigs.len();
+        let at = |fraction: f64| (tokens.len() as f64 * fraction).round() as usize;
+        let (from, to) = (at(recipe.holdout.0), at(recipe.holdout.1));
+        let runs = |range: Range<usize>| {
+            let mut out = Vec::new();
+            let mut start = range.start;
+            for t in range.clone() {
+                if tokens[t] == N {
+                    out.push(start..t);
+                    start = t + 1;
+                }
+            }
+            out.push(start..range.end.max(start));
+            out.retain(|r| r.len() >= self.length);
+            out.into_iter().map(|r| (index, r)).collect::<Vec<_>>()
+        };
+        let (before, after, middle) = (runs(0..from), runs(to..tokens.len()), runs(from..to));
+        let test = if first_file { runs(at(recipe.test.0)..at(recipe.test.1)) } else { Vec::new() };
+        self.training.extend(before.into_iter().chain(after));
+        self.holdout.extend(middle);
+        self.test.extend(test);
+        self.contigs.push(tokens);
+    }
+
+    /// Bases of training sequence.
+    pub fn training_bases(&self) -> usize {
+        self.training.iter().map(|(_, r)| r.len()).sum()
+    }
+
+    /// Stretches of training sequence, for tables that are fitted on all of it.
+    pub fn training_runs(&self) -> impl Iterator<Item = &[u8]> {
+        self.training.iter().map(|(contig, range)| &self.contigs[*contig][range.clone()])
+    }
+
+    /// The windows of one step: uniform over all places where a window fits, each turned with the recipe's probability.
+    pub fn training_windows(&self, count: usize, reverse_complement: f64, rng: &mut Rng) -> Vec<Vec<u8>> {
+        let places = |range: &Range<usize>| range.len() - self.length + 1;
+        let total: usize = self.training.iter().map(|(_, r)| places(r)).sum();
+        let mut windows = Vec::with_capacity(count);
+        for _ in 0..count {
+            let mut at = rng.below(total);
+            for (contig, range) in &self.training {
+                if at < places(range) {
+                    let window = &self.contigs[*contig][range.start + at..][..self.length];
+                    let turned = rng.uniform() < reverse_complement;
+                    windows.push(if turned { reverse(window) } else { window.to_vec() });
+                    break;
+                }
+                at -= places(range);
+            }
+        }
+        windows
+    }
+
+    /// Held-out windows side by side, at most `count` of them evenly spread.
+    pub fn holdout_windows(&self, count: usize) -> Vec<Vec<u8>> {
+        let all = self.side_by_side(&self.holdout);
+        let step = all.len().div_ceil(count.max(1)).max(1);
+        all.into_iter().step_by(step).collect()
+    }
+
+    /// All windows of the tested part, side by side.
+    pub fn test_windows(&self) -> Vec<Vec<u8>> {
+        self.side_by_side(&self.test)
+    }
+
+    fn side_by_side(&self, runs: &[(usize, Range<usize>)]) -> Vec<Vec<u8>> {
+        let windows = |(contig, range): &(usize, Range<usize>)| {
+            self.contigs[*contig][range.clone()].chunks_exact(self.length).map(<[u8]>::to_vec).collect::<Vec<_>>()
+        };
+        runs.iter().flat_map(windows).collect()
+    }
+}
+
+/// Reverse complement of tokens: A and T, C and G change places.
+pub fn reverse(tokens: &[u8]) -> Vec<u8> {
+    tokens.iter().rev().map(|&t| if t < 4 { 3 - t } else { t }).collect()
+}
+
+/// Chooses positions to predict and corrupts them.
+pub fn mask(windows: Vec<Vec<u8>>, masking: &Masking, rng: &mut Rng) -> Batch {
+    let mut targets = Vec::new();
+    let mut row = 0;
+    let mut inputs = windows;
+    for window in &mut inputs {
+        for token in window.iter_mut() {
+            if *token < N && rng.uniform() < masking.fraction {
+                targets.push((row, *token));
+                let u = rng.uniform();
+                if u < masking.mask {
+                    *token = MASK;
+                } else if u < masking.mask + masking.random {
+                    *token = rng.below(4) as u8;
+                }
+            }
+            row += 1;
+        }
+    }
+    Batch { inputs, targets: targets.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn corpus(sequence: &str) -> Corpus {
+        let mut file = tempfile::Builder::new().suffix(".fa").tempfile().unwrap();
+        writeln!(file, ">c\n{sequence}").unwrap();
+        let recipe = DataRecipe {
+            fasta: vec![file.path().to_path_buf()],
+            length: 4,
+            reverse_complement: 0.5,
+            holdout: (0.4, 0.6),
+            test: (0.45, 0.55),
+        };
+        Corpus::open(&recipe).unwrap()
+    }
+
+    #[test]
+    fn windows_avoid_n_and_what_is_held_out() {
+        // 40 bases: held out 16..24, an N at 5.
+        let corpus = corpus("AAAAANAAAAAAAAAACCCCCCCCGGGGGGGGGGGGGGGG");
+        assert_eq!(corpus.training_bases(), 5 + 10 + 16);
+        let windows = corpus.training_windows(500, 0.0, &mut Rng::new(1));
+        assert!(windows.iter().all(|w| w == &[0, 0, 0, 0] || w == &[2, 2, 2, 2]));
+        let turned = corpus.training_windows(500, 1.0, &mut Rng::new(1));
+        assert!(turned.iter().all(|w| w == &[3, 3, 3, 3] || w == &[1, 1, 1, 1]));
+        assert_eq!(corpus.holdout_windows(10), [[1; 4], [1; 4]]);
+        assert_eq!(corpus.test_windows(), [[1; 4]]);
+    }
+
+    #[test]
+    fn masks_as_asked() {
+        let window: Vec<u8> = (0..100_000).map(|i| (i % 5) as u8).collect();
+        let batch = mask(vec![window.clone()], &Masking { fraction: 0.15, mask: 0.8, random: 0.1 }, &mut Rng::new(3));
+        let share = |n: usize, of: usize| n as f64 / of as f64;
+        assert!((share(batch.targets.len(), 80_000) - 0.15).abs() < 0.005);
+        assert!(batch.targets.iter().all(|&(row, base)| window[row] == base && base < 4));
+        let shown = |f: &dyn Fn(usize, u8) -> bool| batch.targets.iter().filter(|&&(row, base)| f(row, base)).count();
+        assert!((share(shown(&|row, _| batch.inputs[0][row] == MASK), batch.targets.len()) - 0.8).abs() < 0.02);
+        let changed = shown(&|row, base| batch.inputs[0][row] < 4 && batch.inputs[0][row] != base);
+        assert!((share(changed, batch.targets.len()) - 0.075).abs() < 0.01);
+        let touched: std::collections::HashSet<usize> = batch.targets.iter().map(|t| t.0).collect();
+        assert!((0..window.len()).all(|i| touched.contains(&i) || batch.inputs[0][i] == window[i]));
+    }
+
+    #[test]
+    fn reverses_tokens() {
+        assert_eq!(reverse(&[0, 1, 4, 2, 3, 5]), [5, 0, 1, 4, 2, 3]);
+    }
+}

@@ -1,0 +1,180 @@
+//! The recipe of a training run, a TOML file: everything that decides the result is in it.
+
+use super::objective::Objective;
+use super::optimizer::{AdamW, lr_multipliers};
+use super::schedule::Schedule;
+use crate::model::Config;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A whole recipe.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Seed of initial weights, windows and masks.
+    pub seed: u64,
+    /// The model.
+    pub model: ModelRecipe,
+    /// The sequence.
+    pub data: DataRecipe,
+    /// Masked-language-model corruption.
+    pub masking: Masking,
+    /// Loss, optimizer and schedule.
+    pub optimizer: OptimizerRecipe,
+    /// Length of the run and what is written when.
+    pub run: RunRecipe,
+}
+
+/// The model: a named configuration, or one written out in the authors' form.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ModelRecipe {
+    /// `110m` or `2m`.
+    Named {
+        /// The name.
+        config: String,
+    },
+    /// The authors' JSON form, as TOML.
+    Written(serde_json::Value),
+}
+
+/// Where windows come from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataRecipe {
+    /// FASTA files, relative to the recipe.
+    pub fasta: Vec<PathBuf>,
+    /// Bases per window.
+    pub length: usize,
+    /// Fraction of windows read as their reverse complement.
+    pub reverse_complement: f64,
+    /// Held-out part of every contig, as fractions of its length.
+    pub holdout: (f64, f64),
+    /// The part of the first file's contigs on which the final number is measured, inside the held-out part.
+    pub test: (f64, f64),
+}
+
+/// Corruption of the input.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Masking {
+    /// Fraction of A, C, G, T positions to predict.
+    pub fraction: f64,
+    /// Of these, fraction shown as [MASK].
+    pub mask: f64,
+    /// Of these, fraction shown as a random base; the rest is shown as it is.
+    pub random: f64,
+}
+
+/// Loss, optimizer and schedule.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimizerRecipe {
+    /// Weight of the ratio loss.
+    pub alpha: f64,
+    /// Target bases per boundary of each stage.
+    pub compression: Vec<f64>,
+    /// Base learning rate; each stage multiplies it by the authors' rule.
+    pub lr: f64,
+    /// Decay rates of the moments.
+    pub betas: (f64, f64),
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Clipping of the gradient's norm.
+    pub max_grad_norm: f64,
+    /// Warm-up, plateau, decay.
+    pub schedule: Schedule,
+}
+
+/// Length of the run and what is written when.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecipe {
+    /// Optimizer steps.
+    pub steps: u64,
+    /// Windows per step.
+    pub batch: usize,
+    /// Windows per forward and backward pass; their gradients are averaged.
+    pub micro_batch: usize,
+    /// Steps between rows of the metrics table.
+    pub log_every: u64,
+    /// Steps between measurements on held-out windows.
+    pub validate_every: u64,
+    /// Held-out windows measured then.
+    pub validation_windows: usize,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+}
+
+impl Recipe {
+    /// Reads and checks a recipe; paths in it become relative to the current folder.
+    ///
+    /// # Errors
+    /// The file is no TOML, a key is unknown or missing, or a value makes no sense.
+    pub fn open(path: &Path) -> Result<Recipe> {
+        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let mut recipe: Recipe = toml::from_str(&text).map_err(|e| Error::file(path, format!("is no recipe: {e}")))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for fasta in &mut recipe.data.fasta {
+            *fasta = folder.join(&*fasta);
+        }
+        recipe.check().map_err(|e| Error::file(path, e.to_string()))?;
+        Ok(recipe)
+    }
+
+    fn check(&self) -> Result<()> {
+        let fail = |what: &str| Err(Error::Invalid(format!("recipe: {what}")));
+        let unit = |x: f64| (0.0..=1.0).contains(&x);
+        let (d, m, o, r) = (&self.data, &self.masking, &self.optimizer, &self.run);
+        if d.fasta.is_empty() || d.length < 2 {
+            return fail("data.fasta needs a file, and data.length at least 2 bases");
+        }
+        if !(0.0 <= d.holdout.0 && d.holdout.0 <= d.test.0 && d.test.0 <= d.test.1 && d.test.1 <= d.holdout.1 && d.holdout.1 <= 1.0) {
+            return fail("data.test must lie inside data.holdout, both as fractions from 0 to 1");
+        }
+        if !unit(d.reverse_complement) || !unit(m.fraction) || !unit(m.mask) || !unit(m.random) || m.mask + m.random > 1.0 {
+            return fail("reverse_complement and the masking fractions lie from 0 to 1, and mask + random is at most 1");
+        }
+        if o.compression.iter().any(|&n| n <= 1.0 || n.is_nan()) || !(o.lr > 0.0 && o.lr.is_finite()) {
+            return fail("optimizer.compression is above 1 and optimizer.lr above 0");
+        }
+        if !unit(o.schedule.warmup) || !unit(o.schedule.decay) || !(o.schedule.floor > 0.0 && o.schedule.floor <= 1.0) {
+            return fail("schedule.warmup and decay lie from 0 to 1, floor above 0");
+        }
+        if [r.steps, r.log_every, r.validate_every, r.checkpoint_every].contains(&0) || r.batch == 0 || r.micro_batch == 0 {
+            return fail("the counts under run are at least 1");
+        }
+        if r.batch % r.micro_batch != 0 {
+            return fail("run.batch is a multiple of run.micro_batch");
+        }
+        self.config().map(|_| ())
+    }
+
+    /// The model's configuration.
+    pub fn config(&self) -> Result<Config> {
+        match &self.model {
+            ModelRecipe::Named { config } => Config::named(config),
+            ModelRecipe::Written(json) => Config::from_json(json.clone()),
+        }
+    }
+
+    /// The training objective.
+    pub fn objective(&self) -> Objective {
+        Objective { alpha: self.optimizer.alpha, compression: self.optimizer.compression.clone() }
+    }
+
+    /// The optimizer's settings.
+    pub fn adamw(&self, config: &Config) -> AdamW {
+        let o = &self.optimizer;
+        AdamW {
+            betas: o.betas,
+            eps: o.eps,
+            weight_decay: o.weight_decay,
+            max_grad_norm: o.max_grad_norm,
+            lr_multiplier: lr_multipliers(config, &o.compression),
+        }
+    }
+}
