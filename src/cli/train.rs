@@ -1,0 +1,86 @@
+//! `train`: a model from a recipe.
+
+use super::stdout;
+use crate::error::{Error, Result};
+use crate::report::format::count;
+use crate::train::recipe::Recipe;
+use crate::train::run::{Ending, Metrics, Run};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Train a model from a recipe; stop and resume it at will
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ldar-analyze train analyses/train-fly-2m.toml --out runs/fly-2m
+  ldar-analyze train analyses/train-fly-2m.toml --out runs/fly-2m --resume
+
+The folder holds metrics.tsv (one row every few steps), training.safetensors (weights, moments and step: what --resume needs) and at the
+end model.safetensors. Ctrl-C writes a checkpoint and stops; a killed run loses the steps since its last checkpoint. A resumed run ends on
+the same bits as one that was never stopped.")]
+pub struct Arguments {
+    /// Recipe (TOML): model, data, masking, optimizer, length of the run
+    #[arg(value_name = "RECIPE")]
+    recipe: PathBuf,
+    /// Folder of the run
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Go on from the checkpoint in the folder
+    #[arg(long)]
+    resume: bool,
+}
+
+/// What is to be done.
+pub struct Request {
+    recipe: Recipe,
+    out: PathBuf,
+    resume: bool,
+}
+
+impl Arguments {
+    /// Reads the recipe.
+    pub fn validate(self) -> Result<Request> {
+        Ok(Request { recipe: Recipe::open(&self.recipe)?, out: self.out, resume: self.resume })
+    }
+}
+
+impl Request {
+    /// Trains.
+    pub fn run(self) -> Result<()> {
+        let steps = self.recipe.run.steps;
+        let mut run = Run::open(self.recipe, &self.out, self.resume)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = stop.clone();
+        ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))
+            .map_err(|e| Error::Invalid(format!("Ctrl-C cannot be caught: {e}")))?;
+        eprintln!("training on {} bases, steps {} to {steps}", count(run.corpus().training_bases()), run.step());
+        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr_with_hz(2));
+        if let Ok(style) = ProgressStyle::with_template("{pos}/{len} steps {wide_bar} {eta} left  {msg}") {
+            bar.set_style(style);
+        }
+        bar.set_position(run.step());
+        bar.reset_eta();
+        let ending = run.train(&|| stop.load(Ordering::Relaxed), &mut |row| {
+            bar.set_position(row.step);
+            bar.set_message(summary(row));
+            if let Some((mlm, _)) = row.validation {
+                let line = format!("step {}: held-out MLM {mlm:.4} nats", row.step);
+                if bar.is_hidden() { eprintln!("{line}") } else { bar.println(line) }
+            }
+        })?;
+        bar.finish_and_clear();
+        match ending {
+            Ending::Finished => stdout::print(&format!("wrote {}\n", self.out.join("model.safetensors").display())),
+            Ending::Stopped(step) => {
+                stdout::print(&format!("stopped after step {step} of {steps}; continue with the same command and --resume\n"))
+            }
+        }
+    }
+}
+
+fn summary(row: &Metrics) -> String {
+    let Metrics { mlm, ratio, compression, bases_per_s, .. } = row;
+    format!("{bases_per_s:.0} bases/s  MLM {mlm:.4}  ratio {ratio:.3}  {compression:.2} bases per token")
+}
