@@ -248,21 +248,53 @@ pub fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
     }
 }
 
-/// Sum of products, with eight independent partial sums per vector so that it vectorises and its order is fixed.
+/// Sum of products, in partial sums so that it vectorises, and in an order that does not depend on the machine.
 #[inline(always)]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let n = a.len().min(b.len());
+    let (a, b) = (&a[..n], &b[..n]);
+    let whole = n - n % (2 * LANES);
     let mut part = [0.0_f32; 2 * LANES];
-    let (a_blocks, b_blocks) = (a.chunks_exact(2 * LANES), b.chunks_exact(2 * LANES));
-    let mut sum: f32 = a_blocks.remainder().iter().zip(b_blocks.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in a_blocks.zip(b_blocks) {
+    for (x, y) in a[..whole].chunks_exact(2 * LANES).zip(b[..whole].chunks_exact(2 * LANES)) {
         for l in 0..2 * LANES {
             part[l] = x[l].mul_add(y[l], part[l]);
         }
     }
-    for x in part {
-        sum += x;
+    for (l, (x, y)) in a[whole..].iter().zip(&b[whole..]).enumerate() {
+        part[l] = x.mul_add(*y, part[l]);
     }
-    sum
+    fold(part)
+}
+
+/// Sum of a slice, as [`dot`].
+#[inline(always)]
+pub fn sum(a: &[f32]) -> f32 {
+    let whole = a.len() - a.len() % (2 * LANES);
+    let mut part = [0.0_f32; 2 * LANES];
+    for x in a[..whole].chunks_exact(2 * LANES) {
+        for l in 0..2 * LANES {
+            part[l] += x[l];
+        }
+    }
+    for (l, x) in a[whole..].iter().enumerate() {
+        part[l] += x;
+    }
+    fold(part)
+}
+
+/// Adds up partial sums, halving.
+#[inline(always)]
+fn fold(part: [f32; 2 * LANES]) -> f32 {
+    let mut half = [0.0_f32; LANES];
+    for l in 0..LANES {
+        half[l] = part[l] + part[l + LANES];
+    }
+    for width in [8, 4, 2, 1] {
+        for l in 0..width {
+            half[l] += half[l + width];
+        }
+    }
+    half[0]
 }
 
 /// A buffer that parallel tasks write in disjoint places.

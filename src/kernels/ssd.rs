@@ -8,7 +8,7 @@
 //! `C·B` is shared by the heads of the group. Only one chunk's intermediates exist at a time; the backward pass recomputes them and
 //! keeps one state per chunk.
 
-use super::simd::{Left, Shared, dot, exp, matmul, padded, sigmoid, softplus, transpose};
+use super::simd::{Left, Shared, dot, exp, matmul, padded, sigmoid, softplus, sum, transpose};
 use pulp::Simd;
 use std::ops::Range;
 
@@ -446,11 +446,7 @@ impl Scan<'_> {
                         *sum = dg.mul_add(*m, *sum);
                     }
                     entering_sum += through_entering[t];
-                    let mut crossing = 0.0;
-                    for w in &w_sum[..t] {
-                        crossing += w;
-                    }
-                    da[t] = entering_sum + crossing;
+                    da[t] = entering_sum + sum(&w_sum[..t]);
                 }
                 let rate = -self.core.a_log[head].exp();
                 let mut leaving_sum = 0.0;
@@ -537,11 +533,13 @@ impl Scan<'_> {
             let pieces = [(0, dx, x), (d, dbc, &input[2 * self.dims.d_inner..][..bc])];
             for (from, to, input) in pieces {
                 to.fill(0.0);
+                let n = to.len();
+                let input = &input[..n];
                 for tap in 0..k {
-                    let g = &dpre[(t + k - 1 - tap) * width + from..][..to.len()];
-                    let w = &weight[tap * width + from..][..to.len()];
-                    let dw = &mut dweight[tap * width + from..][..to.len()];
-                    for i in 0..to.len() {
+                    let g = &dpre[(t + k - 1 - tap) * width + from..][..n];
+                    let w = &weight[tap * width + from..][..n];
+                    let dw = &mut dweight[tap * width + from..][..n];
+                    for i in 0..n {
                         to[i] = w[i].mul_add(g[i], to[i]);
                         dw[i] = input[i].mul_add(g[i], dw[i]);
                     }
