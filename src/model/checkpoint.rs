@@ -266,9 +266,16 @@ fn stored(name: &str, object: &Object) -> Result<Stored> {
     let wrong = |what: &str| Error::Invalid(format!("tensor {name}: {what}"));
     let size = |o: &Object| if let Object::Int(i) = o { usize::try_from(*i).ok() } else { None };
     let sizes = |o: &Object| if let Object::Tuple(items) = o { items.iter().map(size).collect::<Option<Vec<_>>>() } else { None };
+    let mut object = object;
+    // A parameter wraps its tensor.
+    while let Object::Call(callee, arguments) = object
+        && let (Object::Class(_, function), [tensor, ..]) = (&**callee, &arguments[..])
+        && &**function == "_rebuild_parameter"
+    {
+        object = tensor;
+    }
     let Object::Call(callee, arguments) = object else { return Err(wrong("is not a tensor")) };
     match (&**callee, &arguments[..]) {
-        (Object::Class(_, function), [tensor, ..]) if &**function == "_rebuild_parameter" => stored(name, tensor),
         (Object::Class(_, function), [Object::Persistent(id), offset, shape, stride, ..]) if &**function == "_rebuild_tensor_v2" => {
             let Object::Tuple(id) = &**id else { return Err(wrong("its storage has no id")) };
             let [_, Object::Class(_, storage), Object::Text(key), ..] = &id[..] else { return Err(wrong("its storage has no id")) };
@@ -311,7 +318,8 @@ fn read_torch(path: &Path, source: &mut dyn Source) -> Result<Checkpoint> {
     let payload = pickle::read(&read(&mut archive, pickle_name)?)?;
     let config = payload.get("config").ok_or_else(|| Error::file(path, "has no 'config' beside its tensors"))?;
     let config = Config::from_json(config.to_json())?;
-    let Some(Object::Dict(model)) = payload.get("model") else {
+    let model = payload.get("model").unwrap_or(Object::None);
+    let Object::Dict(model) = &model else {
         return Err(Error::file(path, "has no dict of tensors under 'model'"));
     };
     let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();

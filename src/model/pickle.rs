@@ -69,6 +69,35 @@ impl Object {
     }
 }
 
+/// Takes what an object alone holds, so that dropping a deep pickle needs no deep stack.
+fn empty(object: &mut Object, out: &mut Vec<Object>) {
+    match object {
+        Object::Tuple(items) => out.extend(Rc::get_mut(items).map(std::mem::take).into_iter().flatten()),
+        Object::List(items) => out.extend(Rc::get_mut(items).map(|items| items.take()).into_iter().flatten()),
+        Object::Dict(items) => {
+            for (key, value) in Rc::get_mut(items).map(|items| items.take()).into_iter().flatten() {
+                out.extend([key, value]);
+            }
+        }
+        Object::Persistent(id) => out.extend(Rc::get_mut(id).map(|id| std::mem::replace(id, Object::None))),
+        Object::Call(callee, arguments) => {
+            out.extend(Rc::get_mut(callee).map(|callee| std::mem::replace(callee, Object::None)));
+            out.extend(Rc::get_mut(arguments).map(std::mem::take).into_iter().flatten());
+        }
+        _ => {}
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        let mut rest = Vec::new();
+        empty(self, &mut rest);
+        while let Some(mut object) = rest.pop() {
+            empty(&mut object, &mut rest);
+        }
+    }
+}
+
 /// Nesting that a configuration never reaches; guards against objects that hold themselves.
 const MAX_DEPTH: usize = 32;
 
@@ -156,9 +185,9 @@ impl Machine<'_> {
     }
 
     fn call(&mut self, callee: Object, arguments: Object) -> Result<Object> {
-        let arguments = match arguments {
-            Object::Tuple(items) => items,
-            other => Rc::new(vec![other]),
+        let arguments = match &arguments {
+            Object::Tuple(items) => items.clone(),
+            _ => Rc::new(vec![arguments]),
         };
         if let Object::Class(module, name) = &callee
             && (&**module, &**name) == ("collections", "OrderedDict")
@@ -169,7 +198,7 @@ impl Machine<'_> {
     }
 
     fn set_items(&mut self, pairs: Vec<Object>) -> Result<()> {
-        if let Object::Dict(items) = self.top()? {
+        if let Object::Dict(items) = &self.top()? {
             let mut pairs = pairs.into_iter();
             while let (Some(key), Some(value)) = (pairs.next(), pairs.next()) {
                 items.borrow_mut().push((key, value));
@@ -179,7 +208,7 @@ impl Machine<'_> {
     }
 
     fn append(&mut self, values: Vec<Object>) -> Result<()> {
-        if let Object::List(items) = self.top()? {
+        if let Object::List(items) = &self.top()? {
             items.borrow_mut().extend(values);
         }
         Ok(())
@@ -323,8 +352,8 @@ impl Machine<'_> {
                     let (module, name) = (self.line()?, self.line()?);
                     self.stack.push(Object::Class(module.into(), name.into()));
                 }
-                0x93 => match (self.pop()?, self.pop()?) {
-                    (Object::Text(name), Object::Text(module)) => self.stack.push(Object::Class(module, name)),
+                0x93 => match (&self.pop()?, &self.pop()?) {
+                    (Object::Text(name), Object::Text(module)) => self.stack.push(Object::Class(module.clone(), name.clone())),
                     _ => return self.fail("a class without a name"),
                 },
                 b'R' | 0x81 => {
@@ -342,9 +371,9 @@ impl Machine<'_> {
                 // BUILD gives an object its state; only plain attributes matter, as the object's argument.
                 b'b' => {
                     let state = self.pop()?;
-                    if let Object::Call(callee, _) = self.top()? {
+                    if let Object::Call(callee, _) = &self.top()? {
                         self.pop()?;
-                        self.stack.push(Object::Call(callee, Rc::new(vec![state])));
+                        self.stack.push(Object::Call(callee.clone(), Rc::new(vec![state])));
                     }
                 }
                 b'Q' => {
