@@ -2,13 +2,17 @@
 
 use super::progress::Bar;
 use super::{source, stdout};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::figures::Figure;
+use crate::figures::curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};
+use crate::output::write_atomic;
 use crate::pipelines::Progress;
 use crate::report::format::count;
 use crate::train::data::Corpus;
 use crate::train::evaluate::{Evaluation, evaluate};
 use crate::train::recipe::Recipe;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 /// Measure a model's masked-base loss on the held-out sequence of a recipe
 #[derive(Debug, clap::Args)]
@@ -16,6 +20,7 @@ use std::path::PathBuf;
 Examples:
   ldar-analyze evaluate analyses/train-fly-2m.toml
   ldar-analyze evaluate analyses/train-fly-2m.toml --checkpoint runs/fly-2m/model.safetensors --json
+  ldar-analyze evaluate analyses/train-fly-2m.toml --metrics runs/fly-2m/metrics.tsv --curves curves.svg
 
 Beside the model stand interpolated tables of the base given the k bases on either side, fitted on the recipe's training sequence (both
 strands) and scored on the same positions with their true neighbours.")]
@@ -29,6 +34,12 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Metrics table of the training run, for --curves
+    #[arg(long, value_name = "FILE", requires = "curves")]
+    metrics: Option<PathBuf>,
+    /// Draw the training curves with the tables' losses to this .svg or .png file
+    #[arg(long, value_name = "FILE", requires = "metrics")]
+    curves: Option<PathBuf>,
 }
 
 /// What is to be done.
@@ -36,12 +47,13 @@ pub struct Request {
     recipe: Recipe,
     checkpoint: Option<PathBuf>,
     json: bool,
+    curves: Option<(PathBuf, PathBuf)>,
 }
 
 impl Arguments {
     /// Reads the recipe.
     pub fn validate(self) -> Result<Request> {
-        Ok(Request { recipe: Recipe::open(&self.recipe)?, checkpoint: self.checkpoint, json: self.json })
+        Ok(Request { recipe: Recipe::open(&self.recipe)?, checkpoint: self.checkpoint, json: self.json, curves: self.metrics.zip(self.curves) })
     }
 }
 
@@ -53,12 +65,15 @@ impl Request {
         let bar = Bar::new();
         let found = evaluate(&model, &self.recipe, &corpus, &mut |done, total| bar.show(Progress { stage: "held-out windows", done, total }))?;
         bar.finish();
+        if let Some((metrics, to)) = &self.curves {
+            draw(metrics, &found, &self.recipe, to)?;
+        }
         stdout::print(&if self.json { json(&found)? } else { text(&found) })
     }
 }
 
 fn json(found: &Evaluation) -> Result<String> {
-    let text = serde_json::to_string_pretty(found).map_err(|e| crate::Error::Invalid(format!("the result is no JSON: {e}")))?;
+    let text = serde_json::to_string_pretty(found).map_err(|e| Error::Invalid(format!("the result is no JSON: {e}")))?;
     Ok(text + "\n")
 }
 
@@ -76,4 +91,40 @@ fn text(found: &Evaluation) -> String {
         out += &format!("table k = {k:<4} {nats:.4} nats ({:+.4} against the model)\n", nats - found.mlm_nats);
     }
     out
+}
+
+/// Training curves: masked loss on training and held-out windows beside the tables, and the compression.
+fn draw(metrics: &Path, found: &Evaluation, recipe: &Recipe, to: &Path) -> Result<()> {
+    let text = std::fs::read_to_string(metrics).map_err(Error::io(metrics))?;
+    let header: Vec<&str> = text.lines().next().unwrap_or("").split('\t').collect();
+    let column = |name: &str| -> Result<Vec<(f64, f64)>> {
+        let index = |name: &str| header.iter().position(|h| *h == name);
+        let (Some(x), Some(y)) = (index("bases"), index(name)) else {
+            return Err(Error::file(metrics, format!("has no columns 'bases' and '{name}': it is not the metrics.tsv of a training run")));
+        };
+        let point = |line: &str| {
+            let fields: Vec<&str> = line.split('\t').collect();
+            Some((fields.get(x)?.parse::<f64>().ok()? / 1e6, fields.get(y)?.parse().ok()?))
+        };
+        Ok(text.lines().skip(1).filter_map(point).collect())
+    };
+    let series = |label: &str, name: &str| Ok(CurveSeries { label: label.into(), points: column(name)? });
+    let table = |k: usize| Some(Reference { label: format!("context table, k = {k}"), value: *found.table_nats.get(k)? });
+    let loss = CurvePanel {
+        title: "Masked-base loss".into(),
+        y_label: "cross-entropy (nats)".into(),
+        series: vec![series("training windows", "mlm_nats")?, series("held-out windows", "validation_mlm_nats")?],
+        references: [0, 4, 10].into_iter().filter_map(table).collect(),
+    };
+    let target = recipe.optimizer.compression.first().copied().unwrap_or(4.0);
+    let compression: Vec<(f64, f64)> = column("compression")?.into_iter().filter(|point| point.1 <= 5.0 * target).collect();
+    let tokens = CurvePanel {
+        title: "Compression".into(),
+        y_label: "bases per token".into(),
+        series: vec![CurveSeries { label: "training windows".into(), points: compression }, series("held-out windows", "validation_compression")?],
+        references: vec![Reference { label: "target".into(), value: target }],
+    };
+    let figure = CurvesFigure { panels: vec![loss, tokens], x_label: "bases seen (millions)".into() };
+    let bytes = if to.extension().is_some_and(|e| e == "png") { figure.to_png()? } else { figure.to_svg()?.into_bytes() };
+    write_atomic(to, |file| file.write_all(&bytes))
 }
