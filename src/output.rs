@@ -4,8 +4,12 @@ use crate::{Error, Result};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// Writes a file through `fill`; the folder is made if missing.
-pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut BufWriter<&mut tempfile::NamedTempFile>) -> std::io::Result<()>) -> Result<()> {
+/// Writes a file through `fill`; the folder is made if missing. A device or a pipe (`/dev/null`) cannot be renamed over and is written to.
+pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let mut device = BufWriter::new(std::fs::OpenOptions::new().write(true).open(path).map_err(Error::io(path))?);
+        return fill(&mut device).and_then(|()| device.flush()).map_err(Error::io(path));
+    }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -23,4 +27,27 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut BufWriter<&mut tempfile:
     }
     file.persist(path).map_err(|e| Error::Io { path: path.to_path_buf(), source: e.error })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/table.tsv");
+        write_atomic(&path, |file| file.write_all(b"old")).unwrap();
+        write_atomic(&path, |file| file.write_all(b"half").and(Err(std::io::Error::other("stop")))).unwrap_err();
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn devices_are_written_to_and_not_replaced() {
+        use std::os::unix::fs::FileTypeExt;
+        write_atomic(Path::new("/dev/null"), |file| file.write_all(b"gone")).unwrap();
+        assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    }
 }
