@@ -5,10 +5,11 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// Writes a file through `fill`; the folder is made if missing. A device or a pipe (`/dev/null`) cannot be renamed over and is written to.
-pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut BufWriter<&mut dyn Write>) -> std::io::Result<()>) -> Result<()> {
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        let mut device = BufWriter::new(std::fs::OpenOptions::new().write(true).open(path).map_err(Error::io(path))?);
-        return fill(&mut device).and_then(|()| device.flush()).map_err(Error::io(path));
+        let mut device = std::fs::OpenOptions::new().write(true).open(path).map_err(Error::io(path))?;
+        let mut writer = BufWriter::new(&mut device as &mut dyn Write);
+        return fill(&mut writer).and_then(|()| writer.flush()).map_err(Error::io(path));
     }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -16,7 +17,7 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::R
     };
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(folder))?;
-    let mut writer = BufWriter::new(&mut file);
+    let mut writer = BufWriter::new(&mut file as &mut dyn Write);
     fill(&mut writer).and_then(|()| writer.flush()).map_err(Error::io(path))?;
     drop(writer);
     #[cfg(unix)]
@@ -45,9 +46,12 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn devices_are_written_to_and_not_replaced() {
+    fn what_is_no_file_is_not_replaced() {
         use std::os::unix::fs::FileTypeExt;
-        write_atomic(Path::new("/dev/null"), |file| file.write_all(b"gone")).unwrap();
-        assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let _ = write_atomic(&path, |file| file.write_all(b"text"));
+        assert!(std::fs::metadata(&path).unwrap().file_type().is_socket());
     }
 }

@@ -8,6 +8,7 @@ mod convert;
 mod inspect;
 mod progress;
 mod source;
+mod splice_profile;
 mod stdout;
 
 use crate::error::{Error, Result};
@@ -37,6 +38,7 @@ struct Arguments {
 /// A new subcommand is a module above, a variant here and an arm in [`run`].
 #[derive(Debug, Subcommand)]
 enum Command {
+    SpliceProfile(splice_profile::Arguments),
     Boundaries(boundaries::Arguments),
     Inspect(inspect::Arguments),
     Convert(convert::Arguments),
@@ -49,6 +51,7 @@ fn run(arguments: Arguments) -> Result<()> {
         pool.build_global().map_err(|e| Error::Invalid(format!("{threads} threads cannot be started: {e}")))?;
     }
     match arguments.command {
+        Command::SpliceProfile(arguments) => arguments.validate()?.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(),
         Command::Inspect(arguments) => arguments.validate()?.run(),
         Command::Convert(arguments) => arguments.validate()?.run(),
