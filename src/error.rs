@@ -38,6 +38,9 @@ pub enum Error {
     /// A request or a combination of inputs makes no sense.
     #[error("{0}")]
     Invalid(String),
+    /// The command line asks for something that cannot be: the exit code is 2, as for a misspelt option.
+    #[error("{0}")]
+    Usage(String),
     /// A tensor operation failed.
     #[error("tensor operation: {0}")]
     Tensor(#[from] candle_core::Error),

@@ -1,10 +1,45 @@
 //! `ldar`: LDARNet on candle, and what its token boundaries say about a genome.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`cli`] | one file per subcommand: arguments as typed, the validated request, the run |
+//! | [`report`] | the results folder: tables, figures, `run.json`, the HTML page |
+//! | [`pipelines`] | one file per question: a pure step from a request to an outcome; models are seen through a trait |
+//! | [`model`] | LDARNet: configuration, tokens, checkpoints, the network |
+//! | [`kernels`] | the operations the model needs, forward and backward |
+//! | [`train`] | windows, masking, objective, optimizer, schedule, loop |
+//! | [`controls`] | matched controls and how well they match |
+//! | [`stats`] | permutation tests, bootstrap, effect sizes |
+//! | [`figures`] | figures as SVG and PNG |
+//! | [`genome`] | positions, FASTA, annotations, splice sites |
+//! | [`bundled`] | the reference set that travels inside the program |
+//! | [`output`] | files that appear whole or not at all |
+//! | [`error`] | the one error type |
+//!
+//! Dependencies run one way: `cli` to `report` to `pipelines` to everything below; `stats` and `figures` know neither genomes nor tensors.
+//! `tests/architecture.rs` holds these walls.
+//!
+//! Where do the bundled model's boundaries fall in ten bases of a fly?
+//!
+//! ```no_run
+//! use ldar::pipelines::{BoundaryModel, ldarnet::Router};
+//!
+//! let genome = ldar::bundled::genome()?;
+//! let sequence = genome.read_contig(&genome.contigs()[0].name)?;
+//! let model = ldar::bundled::checkpoint()?.model()?;
+//! let probs = Router::new(&model, 0)?.boundary_probs(&[sequence[300_000..304_096].to_vec()])?;
+//! println!("{:?}", &probs[0][2000..2010]);
+//! # Ok::<(), ldar::Error>(())
+//! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod bundled;
+pub mod cli;
 pub mod controls;
 pub mod error;
 pub mod figures;
 pub mod genome;
+#[allow(unsafe_code)] // vector instructions and kernels that write one buffer from several threads
 pub mod kernels;
 pub mod model;
 pub mod output;

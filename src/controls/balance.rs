@@ -1,7 +1,7 @@
 //! How alike sites and controls are, before and after matching: standardised mean differences and variance ratios (as in cobalt and MatchIt).
 //! Never a p-value: with many sites a trifling imbalance is "significant", with few a gross one is not.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::controls::Covariates;
 use crate::stats::Moments;
@@ -32,7 +32,7 @@ pub struct Balance {
 }
 
 /// One covariate of the balance table.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BalanceRow {
     /// `donor` or `acceptor`.
     pub site_kind: String,

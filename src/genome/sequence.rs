@@ -27,11 +27,12 @@ pub fn gc_fraction(sequence: &[u8]) -> f64 {
     sequence.iter().filter(|&&b| is_gc(b)).count() as f64 / sequence.len() as f64
 }
 
-/// The letters a model is given for `sequence`: upper case, everything but A, C, G and T written as N, and reverse-complemented on the
+/// The letters a model is given for `sequence`: upper case, U as T, any other letter as N, and reverse-complemented on the
 /// minus strand. Same length as the input, so inter-base position `t` becomes `len - t` on minus.
 pub fn model_letters(sequence: &[u8], strand: Strand) -> Vec<u8> {
     let letter = |b: &u8| match b.to_ascii_uppercase() {
         base @ (b'A' | b'C' | b'G' | b'T') => base,
+        b'U' => b'T',
         _ => b'N',
     };
     match strand {
@@ -63,6 +64,7 @@ mod tests {
         assert_eq!(reverse_complement(b"ACgtNRYk"), b"mRYNacGT");
         assert_eq!(model_letters(b"acRGn", Strand::Plus), b"ACNGN");
         assert_eq!(model_letters(b"acRGn", Strand::Minus), b"NCNGT");
+        assert_eq!(model_letters(b"Uu", Strand::Minus), b"AA"); // an RNA reads as its DNA
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One file per scientific question: a pure step from a request to an outcome. Only `cli` and `report` write files.
 
+pub mod boundaries;
+pub mod ldarnet;
 pub mod splice_profile;
 pub mod tiles;
 
@@ -9,7 +11,7 @@ use crate::error::Result;
 pub trait BoundaryModel {
     /// `[t]` of result `i` is the probability that inter-base position `t` of sequence `i` (between base `t - 1` and base `t`) is a boundary:
     /// as many values as bases, in `[0, 1]`. `[0]` is 1 by definition and never enters a statistic. Sequences hold the letters A, C, G, T and N
-    /// and, within one call, have one length.
+    /// and, within one call, have one length. `NaN` stands for a base that the model's stage never sees; the outermost stage sees all.
     ///
     /// # Errors
     /// Whatever keeps the model from reading them.

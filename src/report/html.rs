@@ -65,6 +65,8 @@ pub enum Block {
         /// Its text.
         text: String,
     },
+    /// Files of the results folder, as a list of links.
+    Links(Vec<Link>),
     /// Something long, folded away.
     Details {
         /// The line that is always seen.
@@ -221,6 +223,10 @@ impl Block {
                 let (class, word) = level.class_and_word();
                 let text = escape(text);
                 format!("<p class=\"callout {class}\" role=\"note\"><strong>{word}.</strong> {text}</p>\n")
+            }
+            Block::Links(links) => {
+                let items: String = links.iter().map(|link| format!("<li>{}</li>\n", link.to_html())).collect();
+                format!("<ul class=\"files\">\n{items}</ul>\n")
             }
             Block::Details { summary, pre } => {
                 format!("<details>\n<summary>{}</summary>\n<pre tabindex=\"0\">{}</pre>\n</details>\n", escape(summary), escape(pre))

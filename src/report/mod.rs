@@ -5,15 +5,23 @@
 //! | `html` | the page: header, contents, sections, blocks |
 //! | `table` | tables: columns, cells, their formats |
 //! | `inline_svg` | putting several SVG documents into one page without clashes |
+//! | `splice_profile` | the page, figures and tables of `splice-profile` |
+//! | `tables` | rows to parquet and tab-separated text |
+//! | `folder` | the results folder: there whole or not at all |
+//! | `provenance` | `run.json`: inputs with their hashes, parameters, compute |
 //! | `format` | numbers, p-values, intervals as text |
 //! | `page.css` | the one style sheet, for screens and paper, light and dark |
 //!
 //! Everything a caller passes is text and is escaped, except the SVG of a figure. The page loads nothing and runs no script.
 
+pub mod folder;
 pub mod format;
 pub mod html;
 pub mod inline_svg;
+pub mod provenance;
+pub mod splice_profile;
 pub mod table;
+pub mod tables;
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! The rows of the tables. Field names are column names.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One annotated splice site, used or not.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SiteRow {
     /// `donor` or `acceptor`.
     pub site_kind: String,
@@ -38,7 +38,7 @@ pub struct SiteRow {
 }
 
 /// One matched control.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ControlRow {
     /// `donor` or `acceptor`.
     pub site_kind: String,
@@ -71,7 +71,7 @@ pub struct ControlRow {
 }
 
 /// One pair: all that the test needs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PairRow {
     /// `donor` or `acceptor`.
     pub site_kind: String,
@@ -90,7 +90,7 @@ pub struct PairRow {
 }
 
 /// The mean profile of one group at one offset, over pairs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProfileRow {
     /// `donor` or `acceptor`.
     pub site_kind: String,
@@ -109,7 +109,7 @@ pub struct ProfileRow {
 }
 
 /// The primary endpoint of one kind of site against one control. `NaN` where there are too few pairs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatisticsRow {
     /// `donor` or `acceptor`.
     pub site_kind: String,
@@ -144,7 +144,7 @@ pub struct StatisticsRow {
 }
 
 /// How many annotated sites of a kind have a status; over all statuses these add up to all annotated sites of the kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountingRow {
     /// `donor` or `acceptor`.
     pub site_kind: String,

@@ -1,0 +1,110 @@
+//! The front door: one file per subcommand, each with the arguments as typed (clap), the validated request made from them, and the run.
+//! Nothing else parses arguments.
+//!
+//! Exit codes: 0 done, 1 it failed (the message names the file or record), 2 the command line asks for something that cannot be.
+
+mod boundaries;
+mod convert;
+mod inspect;
+mod progress;
+mod source;
+mod splice_profile;
+mod stdout;
+
+use crate::error::{Error, Result};
+use clap::{Parser, Subcommand};
+use std::error::Error as _;
+use std::process::ExitCode;
+
+/// Where do the token boundaries of a DNA language model fall?
+///
+/// LDARNet learns to cut DNA into tokens without labels. This program runs it, and asks with matched controls whether its cuts fall on
+/// what biology has annotated.
+#[derive(Debug, Parser)]
+#[command(name = "ldar-analyze", version, max_term_width = 120, after_help = "\
+Start here (no input needed: the bundled fly chromosome and model are used):
+  ldar-analyze splice-profile --out results
+  then open results/index.html
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.")]
+struct Arguments {
+    /// Threads to use [default: all cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// A new subcommand is a module above, a variant here and an arm in [`run`].
+#[derive(Debug, Subcommand)]
+enum Command {
+    SpliceProfile(splice_profile::Arguments),
+    Boundaries(boundaries::Arguments),
+    Inspect(inspect::Arguments),
+    Convert(convert::Arguments),
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    if let Some(threads) = arguments.threads {
+        // The scan, the matrix products and the statistics all run on rayon's global pool.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
+        pool.build_global().map_err(|e| Error::Invalid(format!("{threads} threads cannot be started: {e}")))?;
+    }
+    match arguments.command {
+        Command::SpliceProfile(arguments) => arguments.validate()?.run(),
+        Command::Boundaries(arguments) => arguments.validate()?.run(),
+        Command::Inspect(arguments) => arguments.validate()?.run(),
+        Command::Convert(arguments) => arguments.validate()?.run(),
+    }
+}
+
+/// Parses the command line, runs the command, prints what went wrong on standard error, and gives the exit code.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too. A closed pipe is no error; clap's own code is 2 for mistakes and 0 for help.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if stdout::is_closed(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", chain(&error));
+            ExitCode::from(if matches!(error, Error::Usage(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+/// The message with those of its causes that it does not quote already.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let message = inner.to_string();
+        if !text.contains(&message) {
+            text += &format!("\n  because: {message}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn causes_are_not_said_twice() {
+        let error = Error::io("a.fa")(std::io::Error::other("no luck"));
+        assert_eq!(chain(&error), "a.fa: no luck");
+    }
+}

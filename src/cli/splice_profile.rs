@@ -1,0 +1,264 @@
+//! `splice-profile`: do boundaries fall on splice junctions?
+
+use super::{progress, source, stdout};
+use crate::bundled;
+use crate::error::{Error, Result};
+use crate::genome::annotation::Annotation;
+use crate::genome::fasta::Genome;
+use crate::genome::junctions::TranscriptChoice;
+use crate::model::Checkpoint;
+use crate::output::write_atomic;
+use crate::pipelines::Progress;
+use crate::pipelines::ldarnet::Router;
+use crate::pipelines::splice_profile::{self as pipeline, SpliceProfileRequest};
+use crate::report::folder::ResultsFolder;
+use crate::report::provenance::{Input, Run, peak_memory_bytes};
+use crate::report::splice_profile::{About, SplicePage, summary};
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Ask whether learned boundaries fall on splice junctions, against matched decoys; writes an HTML report
+///
+/// Boundary probabilities around annotated donors and acceptors are compared with those at GT and AG dinucleotides of the same genes that
+/// nothing splices at, matched on G+C content. The endpoint is fixed: the paired difference of the mean over inter-base positions -2 to +2.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ldar-analyze splice-profile --out results
+      the bundled fly chromosome 4 and the bundled model; open results/index.html
+  ldar-analyze splice-profile --genome hg38.fa.gz --annotation gencode.gtf.gz --contigs chr21 --biotype protein_coding --out chr21
+  ldar-analyze splice-profile --negative-control --out null
+      decoys against decoys: must show no difference
+
+A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
+pub struct Arguments {
+    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
+    #[arg(long, value_name = "FASTA", requires = "annotation")]
+    genome: Option<PathBuf>,
+    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
+    #[arg(long, value_name = "GTF", requires = "genome")]
+    annotation: Option<PathBuf>,
+    /// Model: the authors' .pt, or safetensors [default: bundled]
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Folder for the results
+    #[arg(long, value_name = "FOLDER", default_value = "splice-profile")]
+    out: PathBuf,
+    /// Positions of the profile on either side of a site
+    #[arg(long, value_name = "BASES", default_value_t = 120)]
+    flank: usize,
+    /// Bases given to the model around sites [default: the length it was trained on, else 4096]
+    #[arg(long, value_name = "BASES")]
+    context: Option<usize>,
+    /// Least distance of a read position from the ends of what the model is given [default: an eighth of the context, at most 512]
+    #[arg(long, value_name = "BASES")]
+    margin: Option<usize>,
+    /// Only genes of these biotypes
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    biotype: Vec<String>,
+    /// Which transcripts speak for a gene
+    #[arg(long, value_enum, default_value = "canonical")]
+    transcripts: Transcripts,
+    /// Only these contigs, by any of their names
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    contigs: Vec<String>,
+    /// At most so many sites of each kind, a random subset
+    #[arg(long, value_name = "N")]
+    max_sites: Option<usize>,
+    /// Shorter introns are left out
+    #[arg(long, value_name = "BASES", default_value_t = 30)]
+    min_intron: usize,
+    /// Bases of each flank whose G+C content is matched
+    #[arg(long, value_name = "BASES", default_value_t = 50)]
+    gc_flank: usize,
+    /// Largest difference in G+C fraction between a site and its decoy, on each flank
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.05)]
+    caliper: f64,
+    /// Least distance of a decoy from every annotated site of its strand; 5 keeps their endpoints apart
+    #[arg(long, value_name = "BASES", default_value_t = 5)]
+    min_site_distance: usize,
+    /// Random flips of the permutation test
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    permutations: usize,
+    /// Draws of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    bootstraps: usize,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Tiles given to the model together
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    batch: usize,
+    /// Compare decoys with other decoys instead: must come out null
+    #[arg(long)]
+    negative_control: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Transcripts {
+    /// One a gene: by tag (Ensembl_canonical, MANE Select), else longest CDS, then longest
+    Canonical,
+    /// All of them
+    All,
+}
+
+/// What is to be run.
+pub struct Request {
+    files: Option<(PathBuf, PathBuf)>,
+    checkpoint: Option<PathBuf>,
+    out: PathBuf,
+    /// `None`: as the checkpoint says.
+    context: Option<usize>,
+    margin: Option<usize>,
+    pipeline: SpliceProfileRequest,
+}
+
+/// Bases given to the model where neither the user nor the checkpoint says.
+const CONTEXT: usize = 4096;
+
+/// A margin for a context nobody gave a margin for.
+fn default_margin(context: usize) -> usize {
+    (context / 8).clamp(1, 512)
+}
+
+/// Refuses a context without room for a profile between its margins.
+fn check_context(context: usize, margin: usize, flank: usize) -> Result<()> {
+    let needed = margin.max(1).saturating_add(flank).saturating_mul(2);
+    if needed > context {
+        return Err(Error::Usage(format!(
+            "a context of {context} bases has no room for --flank {flank} and a margin of {margin} on both sides: it takes {needed}"
+        )));
+    }
+    Ok(())
+}
+
+impl Arguments {
+    /// Refuses what no run could meet, before anything is read.
+    pub fn validate(self) -> Result<Request> {
+        let usage = |message: &str| Err(Error::Usage(message.into()));
+        for (name, value) in [
+            ("--permutations", self.permutations),
+            ("--bootstraps", self.bootstraps),
+            ("--batch", self.batch),
+            ("--gc-flank", self.gc_flank),
+            ("--max-sites", self.max_sites.unwrap_or(1)),
+        ] {
+            if value == 0 {
+                return usage(&format!("{name} 0: at least 1 is needed"));
+            }
+        }
+        if self.flank < pipeline::ENDPOINT_REACH {
+            return usage(&format!("--flank {}: the endpoint takes {} positions on either side", self.flank, pipeline::ENDPOINT_REACH));
+        }
+        if !(0.0..=1.0).contains(&self.caliper) {
+            return usage(&format!("--caliper {}: a difference in G+C fraction lies in 0 to 1", self.caliper));
+        }
+        if let Some(context) = self.context {
+            check_context(context, self.margin.unwrap_or(default_margin(context)), self.flank)?;
+        }
+        let pipeline = SpliceProfileRequest {
+            flank: self.flank,
+            transcripts: match self.transcripts {
+                Transcripts::Canonical => TranscriptChoice::Canonical,
+                Transcripts::All => TranscriptChoice::All,
+            },
+            biotypes: self.biotype,
+            contigs: self.contigs,
+            max_sites: self.max_sites,
+            min_intron_bp: self.min_intron,
+            gc_flank_bp: self.gc_flank,
+            caliper: self.caliper,
+            min_site_distance_bp: self.min_site_distance,
+            permutations: self.permutations,
+            bootstraps: self.bootstraps,
+            seed: self.seed,
+            batch: self.batch,
+            negative_control: self.negative_control,
+            ..SpliceProfileRequest::default()
+        };
+        let files = self.genome.zip(self.annotation); // clap has seen to it that both or none are there
+        Ok(Request { files, checkpoint: self.checkpoint, out: self.out, context: self.context, margin: self.margin, pipeline })
+    }
+}
+
+impl Request {
+    /// Runs the analysis, writes the results folder and prints the short of it.
+    pub fn run(mut self) -> Result<()> {
+        let run = Run::start();
+        let folder = ResultsFolder::at(&self.out)?;
+        let bar = progress::Bar::new();
+        bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
+        let checkpoint = source::checkpoint(self.checkpoint.as_deref())?;
+        self.settle_context(&checkpoint)?;
+        let (genome, annotation) = match &self.files {
+            Some((genome, annotation)) => (Genome::open(genome)?, Annotation::open(annotation)?),
+            None => (bundled::genome()?, bundled::annotation()?),
+        };
+        let inputs = self.inputs()?;
+        let model = checkpoint.model()?;
+        let router = Router::new(&model, 0)?;
+        let found = pipeline::run(&genome, &annotation, &router, &self.pipeline, &|progress| bar.show(progress))?;
+        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
+        let page = SplicePage { found: &found, request: &self.pipeline, about: self.about(&run, inputs.clone()) };
+        let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
+        let outcome = json!({
+            "tiles_read": found.tiles_read,
+            "bases_read": found.bases_read,
+            "annotation": found.annotation,
+            "statistics": found.statistics,
+            "accounting": found.accounting,
+        });
+        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
+        let place = folder.write(|folder| {
+            page.write(folder)?;
+            let timings = bar.finish();
+            let text = run.to_json("splice-profile", parameters, &inputs, model_facts, &timings, outcome);
+            write_atomic(&folder.join("run.json"), |file| writeln!(file, "{text:#}"))
+        })?;
+        let peak = peak_memory_bytes().map_or(String::new(), |bytes| format!("peak memory {:.2} GB, ", bytes as f64 / 1e9));
+        eprintln!("{peak}{} bases read by the model", crate::report::format::count(found.bases_read as usize));
+        stdout::print(&format!("{}\n{}\n", summary(&found), self.shown(&place).join("index.html").display()))
+    }
+
+    /// The path as the user gave it, which is what can be clicked or typed.
+    fn shown<'a>(&'a self, place: &'a Path) -> &'a Path {
+        if self.out.exists() { &self.out } else { place }
+    }
+
+    fn settle_context(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let trained = checkpoint.notes.get("train_length").and_then(|text| text.trim().parse().ok()).filter(|length| *length > 0);
+        let context = self.context.or(trained).unwrap_or(CONTEXT);
+        let margin = self.margin.unwrap_or(default_margin(context));
+        check_context(context, margin, self.pipeline.flank)?;
+        (self.pipeline.context, self.pipeline.margin) = (context, margin);
+        Ok(())
+    }
+
+    fn inputs(&self) -> Result<Vec<Input>> {
+        let bundled = |role, file: bundled::File| Input::bytes(role, file.name, file.bytes);
+        let (genome, annotation) = match &self.files {
+            Some((genome, annotation)) => (Input::file("genome", genome)?, Input::file("annotation", annotation)?),
+            None => (bundled("genome", bundled::GENOME), bundled("annotation", bundled::ANNOTATION)),
+        };
+        let checkpoint = match &self.checkpoint {
+            Some(path) => Input::file("checkpoint", path)?,
+            None => bundled("checkpoint", bundled::MODEL),
+        };
+        Ok(vec![genome, annotation, checkpoint])
+    }
+
+    fn about(&self, run: &Run, inputs: Vec<Input>) -> About {
+        let name = |path: &Path| path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+        let (genome, annotation) = match &self.files {
+            Some((genome, annotation)) => (format!("genome {}", name(genome)), format!("annotation {}", name(annotation))),
+            None => ("D. melanogaster chromosome 4 (dm6)".into(), "RefSeq annotation".into()),
+        };
+        let model = match &self.checkpoint {
+            Some(path) => format!("model {}", name(path)),
+            None => "bundled model fly-2m".into(),
+        };
+        let bundled = self.files.is_none() && self.checkpoint.is_none();
+        About { genome, annotation, model, bundled, tool: Run::tool_line(), command: run.command_line(), inputs }
+    }
+}

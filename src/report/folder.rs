@@ -1,0 +1,120 @@
+//! The results folder: filled under a temporary name beside its place, then renamed into it, so that it is there whole or not at all.
+
+use crate::error::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// What a results folder holds; a folder with anything else in it is somebody's work and is not replaced.
+const OURS: [&str; 4] = ["index.html", "run.json", "tables", "figures"];
+
+/// The place of results that are still being made.
+#[derive(Debug)]
+pub struct ResultsFolder {
+    place: PathBuf,
+    parent: PathBuf,
+}
+
+impl ResultsFolder {
+    /// Looks whether results can be put there; nothing is changed but that missing folders above it are made.
+    ///
+    /// # Errors
+    /// A file of that name, a folder that is not empty and no former result, a parent that cannot be written to.
+    pub fn at(place: &Path) -> Result<ResultsFolder> {
+        let place = match place.canonicalize() {
+            Ok(place) => place, // through links and `.`, to what would be replaced
+            Err(_) => std::path::absolute(place).map_err(Error::io(place))?,
+        };
+        let parent = place.parent().ok_or_else(|| Error::file(&place, "cannot hold results; choose a folder inside it"))?.to_path_buf();
+        replaceable(&place)?;
+        std::fs::create_dir_all(&parent).map_err(Error::io(&parent))?;
+        let folder = ResultsFolder { place, parent };
+        // Better to learn now than after the run that nothing can be written.
+        folder.temporary()?;
+        Ok(folder)
+    }
+
+    fn temporary(&self) -> Result<tempfile::TempDir> {
+        tempfile::Builder::new().prefix(".ldar-analyze-").tempdir_in(&self.parent).map_err(Error::io(&self.parent))
+    }
+
+    /// Fills the folder through `fill` and puts it in its place; a former result there is replaced. Returns the place.
+    ///
+    /// # Errors
+    /// Those of `fill`; then, and when the folder cannot be put in its place, a former result stays as it was.
+    pub fn write(self, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        let fresh = self.temporary()?;
+        fill(fresh.path())?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // Temporary folders are private; results are not.
+            std::fs::set_permissions(fresh.path(), std::fs::Permissions::from_mode(0o755)).map_err(Error::io(fresh.path()))?;
+        }
+        replaceable(&self.place)?;
+        let former = self.temporary()?;
+        let kept = former.path().join("former");
+        let had_former = self.place.exists();
+        if had_former {
+            std::fs::rename(&self.place, &kept).map_err(Error::io(&self.place))?;
+        }
+        if let Err(error) = std::fs::rename(fresh.path(), &self.place) {
+            if had_former {
+                let _ = std::fs::rename(&kept, &self.place);
+            }
+            return Err(Error::io(&self.place)(error));
+        }
+        let _ = fresh.keep(); // it is elsewhere now
+        Ok(self.place)
+    }
+}
+
+fn replaceable(place: &Path) -> Result<()> {
+    let Ok(found) = std::fs::metadata(place) else { return Ok(()) };
+    if !found.is_dir() {
+        return Err(Error::file(place, "is a file; results need a folder of their own: choose another --out"));
+    }
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(place).map_err(Error::io(place))? {
+        names.push(entry.map_err(Error::io(place))?.file_name().to_string_lossy().into_owned());
+    }
+    if names.is_empty() {
+        return Ok(());
+    }
+    let run = std::fs::read_to_string(place.join("run.json")).unwrap_or_default();
+    let run: serde_json::Value = serde_json::from_str(&run).unwrap_or_default();
+    if run["tool"]["name"] != env!("CARGO_PKG_NAME") {
+        return Err(Error::file(place, "is not empty and holds no former result (no run.json of ldar-analyze): choose another --out, or empty it"));
+    }
+    match names.iter().find(|name| !OURS.contains(&name.as_str())) {
+        Some(name) => Err(Error::file(place, format!("holds '{name}' beside a former result: move it away, or choose another --out"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(folder: &Path, text: &str) -> Result<()> {
+        let run = format!("{{\"tool\": {{\"name\": \"ldar-analyze\"}}, \"text\": \"{text}\"}}");
+        std::fs::write(folder.join("run.json"), run).map_err(Error::io(folder))
+    }
+
+    #[test]
+    fn a_former_result_is_replaced_and_nothing_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let place = parent.path().join("a/b");
+        for text in ["first", "second"] {
+            let at = ResultsFolder::at(&place).unwrap().write(|folder| fill(folder, text)).unwrap();
+            assert!(std::fs::read_to_string(at.join("run.json")).unwrap().contains(text));
+        }
+        // A run that fails leaves the former result.
+        ResultsFolder::at(&place).unwrap().write(|_| Err(Error::Invalid("no".into()))).unwrap_err();
+        assert!(std::fs::read_to_string(place.join("run.json")).unwrap().contains("second"));
+        assert_eq!(std::fs::read_dir(place.parent().unwrap()).unwrap().count(), 1, "no temporary folder is left");
+        std::fs::write(place.join("notes.txt"), "mine").unwrap();
+        assert!(ResultsFolder::at(&place).unwrap_err().to_string().contains("notes.txt"));
+        std::fs::remove_file(place.join("run.json")).unwrap();
+        assert!(ResultsFolder::at(&place).unwrap_err().to_string().contains("no former result"));
+        assert!(ResultsFolder::at(&place.join("notes.txt")).unwrap_err().to_string().contains("is a file"));
+    }
+}

@@ -1,0 +1,143 @@
+//! What `splice-profile` leaves behind: its tables, its figures and its page.
+
+mod answer;
+mod pictures;
+mod sections;
+
+use std::io::Write;
+use std::path::Path;
+
+use super::provenance::Input;
+use super::{Report, tables};
+use crate::error::Result;
+use crate::figures::{BalanceFigure, DistributionFigure, Figure, ProfileFigure};
+use crate::output::write_atomic;
+use crate::pipelines::splice_profile::{SpliceProfile, SpliceProfileRequest};
+
+/// What the page says of the run beside the outcome.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The genome, in a few words.
+    pub genome: String,
+    /// The annotation, in a few words.
+    pub annotation: String,
+    /// The model, in a few words.
+    pub model: String,
+    /// Whether genome and model are both the bundled ones: the model has then read most of this sequence in training.
+    pub bundled: bool,
+    /// Name and version of the program.
+    pub tool: String,
+    /// The command, to be typed again.
+    pub command: String,
+    /// The files that went in.
+    pub inputs: Vec<Input>,
+}
+
+/// The figures.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// Mean profiles around the sites and their controls.
+    pub profile: ProfileFigure,
+    /// Balance of covariates.
+    pub balance: BalanceFigure,
+    /// Differences within pairs.
+    pub differences: DistributionFigure,
+}
+
+/// Everything that is written, from one outcome.
+#[derive(Clone, Debug)]
+pub struct SplicePage<'a> {
+    /// What was found.
+    pub found: &'a SpliceProfile,
+    /// What was asked.
+    pub request: &'a SpliceProfileRequest,
+    /// The run.
+    pub about: About,
+}
+
+impl SplicePage<'_> {
+    /// Writes `tables/`, `figures/` and `index.html` into a folder.
+    ///
+    /// # Errors
+    /// What keeps a file from being written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let found = self.found;
+        let at = folder.join("tables");
+        tables::write(&at, "sites", &found.sites)?;
+        tables::write(&at, "controls", &found.controls)?;
+        tables::write(&at, "pairs", &found.pairs)?;
+        tables::write(&at, "profile", &found.profile)?;
+        tables::write(&at, "statistics", &found.statistics)?;
+        tables::write(&at, "balance", &found.balance)?;
+        tables::write(&at, "accounting", &found.accounting)?;
+        let figures = Figures::new(found);
+        let at = folder.join("figures");
+        let svg = Svg {
+            profile: save(&figures.profile, &at, "r1_splice")?,
+            balance: save(&figures.balance, &at, "balance")?,
+            differences: save(&figures.differences, &at, "differences")?,
+        };
+        let page = self.report(&svg).to_html();
+        let path = folder.join("index.html");
+        write_atomic(&path, |file| file.write_all(page.as_bytes()))
+    }
+
+    /// The page.
+    fn report(&self, svg: &Svg) -> Report {
+        let title = if self.found.negative_control {
+            "Negative control: do two sets of decoys differ?"
+        } else {
+            "Do the model’s boundaries fall on splice sites?"
+        };
+        Report {
+            title: title.into(),
+            subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
+            answer: answer::answer(self.found),
+            sections: vec![
+                self.result(svg),
+                self.control(),
+                self.accounting(),
+                self.balance(svg),
+                self.methods(),
+                self.caveats(),
+                self.provenance(),
+            ],
+        }
+    }
+}
+
+/// The figures as SVG, for the page.
+struct Svg {
+    profile: String,
+    balance: String,
+    differences: String,
+}
+
+/// Writes `NAME.svg` and `NAME.png`; the SVG is handed on.
+fn save<F: Figure>(figure: &F, folder: &Path, name: &str) -> Result<String> {
+    let svg = figure.to_svg()?;
+    let png = figure.to_png()?;
+    write_atomic(&folder.join(format!("{name}.svg")), |file| file.write_all(svg.as_bytes()))?;
+    write_atomic(&folder.join(format!("{name}.png")), |file| file.write_all(&png))?;
+    Ok(svg)
+}
+
+/// A short answer for the terminal: one line a kind of site.
+pub fn summary(found: &SpliceProfile) -> String {
+    let mut text = format!("{:<10} {:>6} {:>9} {:>9} {:>9}  {:<40} {}\n", "sites", "pairs", "site", "control", "AUROC", "difference", "p");
+    for row in &found.statistics {
+        let p = super::format::p_value(row.p_value, Some(row.p_floor));
+        let number = |value: f64| super::format::decimals(value, 4);
+        text += &format!(
+            "{:<10} {:>6} {:>9} {:>9} {:>9}  {:<40} {}\n",
+            row.site_kind,
+            row.n_pairs,
+            number(row.site_mean),
+            number(row.control_mean),
+            super::format::decimals(row.auroc, 3),
+            super::format::with_interval(row.difference, row.ci_low, row.ci_high),
+            if row.n_pairs == 0 { super::format::MISSING.to_string() } else { p.replace('\u{A0}', " ") },
+        );
+    }
+    text
+}

@@ -1,0 +1,150 @@
+//! The answer in plain words. It follows the numbers: a direction is claimed only where the interval leaves zero out and the test agrees.
+
+use crate::pipelines::splice_profile::{SpliceProfile, StatisticsRow};
+use crate::report::format::{decimals, p_value, with_interval};
+
+/// The level at which interval and test are asked to agree.
+const ALPHA: f64 = 0.05;
+
+/// What one kind of site says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The interval lies above zero and the test agrees.
+    Higher,
+    /// The interval lies below zero and the test agrees.
+    Lower,
+    /// The interval leaves zero out, but the test does not agree.
+    Unclear,
+    /// The interval holds zero.
+    NoDifference,
+    /// Nothing could be compared.
+    NoData,
+}
+
+impl Verdict {
+    /// Of one row.
+    pub fn of(row: &StatisticsRow) -> Verdict {
+        match row {
+            r if r.n_pairs == 0 || r.ci_low.is_nan() || r.ci_high.is_nan() => Verdict::NoData,
+            r if r.ci_low <= 0.0 && r.ci_high >= 0.0 => Verdict::NoDifference,
+            r if r.p_value > ALPHA => Verdict::Unclear,
+            r if r.ci_low > 0.0 => Verdict::Higher,
+            _ => Verdict::Lower,
+        }
+    }
+
+    fn short(self, negative_control: bool) -> &'static str {
+        match self {
+            Verdict::Higher | Verdict::Lower if negative_control => "a difference, which should not be there",
+            Verdict::Higher => "yes",
+            Verdict::Lower => "the opposite",
+            Verdict::Unclear => "unclear",
+            Verdict::NoDifference => "no difference shown",
+            Verdict::NoData => "could not be asked",
+        }
+    }
+}
+
+/// `p = 0.031`, `p ≤ 0.00010`.
+pub fn p_text(row: &StatisticsRow) -> String {
+    let p = p_value(row.p_value, Some(row.p_floor));
+    if p.starts_with(['≤', '<']) { format!("p\u{A0}{p}") } else { format!("p\u{A0}=\u{A0}{p}") }
+}
+
+/// The dinucleotide of a kind of site.
+pub fn dinucleotide(site_kind: &str) -> &'static str {
+    if site_kind == "donor" { "GT" } else { "AG" }
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// One sentence for one kind of site.
+fn sentence(row: &StatisticsRow, negative_control: bool) -> String {
+    let decoys = format!("{} decoys of the same genes", dinucleotide(&row.site_kind));
+    let (what, other) = match negative_control {
+        false => (format!("annotated {}s", row.site_kind), format!("matched {decoys}")),
+        true => (format!("one set of {decoys}"), "a second, matched set".to_string()),
+    };
+    let verdict = Verdict::of(row);
+    if verdict == Verdict::NoData {
+        return format!("No pair of {what} and {other} was left to compare.");
+    }
+    let numbers = format!(
+        "{} against {} on average over offsets −2 to +2, a difference of {}; permutation {}; {} pairs from {} clusters of overlapping genes",
+        decimals(row.site_mean, 4),
+        decimals(row.control_mean, 4),
+        with_interval(row.difference, row.ci_low, row.ci_high),
+        p_text(row),
+        row.n_pairs,
+        row.n_clusters
+    );
+    let start = match verdict {
+        Verdict::Higher => format!("At {what} the boundary probability is higher than at {other}"),
+        Verdict::Lower => format!("At {what} the boundary probability is lower than at {other}"),
+        Verdict::Unclear => format!("At {what} interval and test disagree on whether the boundary probability differs from {other}"),
+        _ => format!("At {what} no difference from {other} could be shown"),
+    };
+    let auroc = format!(
+        " One drawn at random exceeds a random control with probability {} (0.5 is chance).",
+        decimals(row.auroc, 3)
+    );
+    format!("{start}: {numbers}.{auroc}")
+}
+
+/// The paragraph at the head of the page.
+pub fn answer(found: &SpliceProfile) -> String {
+    let short: Vec<String> = found
+        .statistics
+        .iter()
+        .map(|row| format!("{}s: {}.", capital(&row.site_kind), Verdict::of(row).short(found.negative_control)))
+        .collect();
+    let long: Vec<String> = found.statistics.iter().map(|row| sentence(row, found.negative_control)).collect();
+    format!("{} {}", short.join(" "), long.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(difference: f64, ci: (f64, f64), p_value: f64) -> StatisticsRow {
+        StatisticsRow {
+            site_kind: "donor".into(),
+            control: "decoy".into(),
+            n_pairs: 300,
+            n_clusters: 40,
+            site_mean: 0.25 + difference,
+            control_mean: 0.25,
+            difference,
+            ci_low: ci.0,
+            ci_high: ci.1,
+            d: 0.2,
+            auroc: 0.55,
+            auroc_low: 0.5,
+            auroc_high: 0.6,
+            p_value,
+            p_floor: 1e-4,
+        }
+    }
+
+    #[test]
+    fn words_follow_the_numbers() {
+        let nothing = StatisticsRow { n_pairs: 0, ..row(f64::NAN, (f64::NAN, f64::NAN), 1.0) };
+        for (row, verdict, words) in [
+            (row(0.02, (0.01, 0.03), 1e-4), Verdict::Higher, "is higher than at matched GT decoys"),
+            (row(-0.02, (-0.03, -0.01), 0.01), Verdict::Lower, "is lower than"),
+            (row(0.02, (-0.01, 0.05), 0.2), Verdict::NoDifference, "no difference"),
+            (row(0.02, (-0.01, 0.05), 0.01), Verdict::NoDifference, "no difference"),
+            (row(0.0, (0.0, 0.0), 1.0), Verdict::NoDifference, "no difference"),
+            (row(0.02, (0.01, 0.03), 0.2), Verdict::Unclear, "disagree"),
+            (nothing, Verdict::NoData, "No pair"),
+        ] {
+            assert_eq!(Verdict::of(&row), verdict);
+            assert!(sentence(&row, false).contains(words), "{}", sentence(&row, false));
+        }
+        let text = sentence(&row(0.02, (0.01, 0.03), 1e-4), false).replace('\u{A0}', " ");
+        assert!(text.contains("0.2700 against 0.2500") && text.contains("p ≤ 0.00010") && text.contains("0.0200 (95% CI 0.0100 to 0.0300)"), "{text}");
+    }
+}

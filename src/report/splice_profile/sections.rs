@@ -1,0 +1,439 @@
+//! The sections of the page.
+
+use super::answer::{dinucleotide, p_text};
+use super::pictures::covariate_name;
+use super::{SplicePage, Svg};
+use crate::genome::junctions::{CanonicalRule, TranscriptChoice};
+use crate::pipelines::splice_profile::{BalanceRow, StatisticsRow};
+use crate::report::format::{count, decimals, interval};
+use crate::report::{Block, Card, Cell, Column, Format, Level, Link, Section, Table};
+use crate::stats::mean;
+
+/// The customary limit of a standardised mean difference.
+const BALANCED: f64 = 0.1;
+
+/// Fewer clusters than this make a bootstrap interval too narrow.
+const FEW_CLUSTERS: u64 = 20;
+
+fn paragraph(text: impl Into<String>) -> Block {
+    Block::Paragraph(text.into())
+}
+
+fn link(text: &str, href: String) -> Link {
+    Link { text: text.into(), href }
+}
+
+fn downloads(figure: &str, table: &str) -> Vec<Link> {
+    vec![
+        link("SVG", format!("figures/{figure}.svg")),
+        link("PNG", format!("figures/{figure}.png")),
+        link("numbers", format!("tables/{table}.tsv")),
+    ]
+}
+
+impl SplicePage<'_> {
+    fn sites_word(&self) -> &'static str {
+        if self.found.negative_control { "second decoys" } else { "sites" }
+    }
+
+    pub(super) fn result(&self, svg: &Svg) -> Section {
+        let found = self.found;
+        let mut blocks = vec![Block::Cards(found.statistics.iter().flat_map(cards).collect())];
+        if found.negative_control {
+            let text = "This run compares decoys with decoys: nothing but chance should differ. It checks the method, not the model.";
+            blocks.push(Block::Callout { level: Level::Note, text: text.into() });
+        }
+        blocks.extend(found.statistics.iter().filter_map(thin));
+        blocks.push(Block::Figure {
+            svg: svg.profile.clone(),
+            label: "Mean boundary probability around the junction".into(),
+            caption: format!(
+                "Offset 0 is exactly the junction, in transcript orientation: exon|intron for donors, intron|exon for acceptors. Upper row: \
+                 all {} offsets either side; lower row: the ten nearest. Blue: {}; orange: their matched decoys. Bands are pointwise 95% \
+                 intervals of a bootstrap over clusters of overlapping genes; the grey window is the endpoint, fixed in advance.{}",
+                self.request.flank,
+                self.sites_word(),
+                self.peaks(),
+            ),
+            downloads: downloads("r1_splice", "profile"),
+        });
+        blocks.push(Block::Table(self.statistics()));
+        blocks.push(Block::Figure {
+            svg: svg.differences.clone(),
+            label: "The endpoint, pair by pair".into(),
+            caption: "How far the mean boundary probability over offsets −2 to +2 differs within each pair. The marker above the bars is the mean \
+                      difference with its 95% interval."
+                .into(),
+            downloads: downloads("differences", "pairs"),
+        });
+        Section { title: "Result".into(), blocks }
+    }
+
+    /// Where the mean profile of the sites is highest near the junction: a description, not a test.
+    fn peaks(&self) -> String {
+        let mut text = String::new();
+        for row in &self.found.statistics {
+            let near = |group: &str| {
+                let rows = self.found.profile.iter().filter(|p| p.site_kind == row.site_kind && p.group == group && p.offset.abs() <= 10);
+                rows.filter(|p| p.mean.is_finite()).collect::<Vec<_>>()
+            };
+            let (sites, controls) = (near("site"), near(&row.control));
+            let Some(peak) = sites.iter().max_by(|a, b| a.mean.total_cmp(&b.mean)) else { continue };
+            let there = controls.iter().find(|c| c.offset == peak.offset).map_or(f64::NAN, |c| c.mean);
+            let offset = crate::report::format::integer(peak.offset);
+            let sign = if peak.offset > 0 { "+" } else { "" };
+            text += &format!(
+                " Within ten bases the {} mean of {} is highest at offset {sign}{offset} ({}; controls there {}).",
+                row.site_kind,
+                self.sites_word(),
+                decimals(peak.mean, 3),
+                decimals(there, 3)
+            );
+        }
+        text
+    }
+
+    fn statistics(&self) -> Table {
+        let row = |r: &StatisticsRow| -> Vec<Cell> {
+            let p = if r.n_pairs == 0 { Cell::Empty } else { Cell::P { value: r.p_value, floor: Some(r.p_floor) } };
+            vec![
+                r.site_kind.clone().into(),
+                r.control.clone().into(),
+                (r.n_pairs as usize).into(),
+                (r.n_clusters as usize).into(),
+                r.site_mean.into(),
+                r.control_mean.into(),
+                r.difference.into(),
+                Cell::Interval { low: r.ci_low, high: r.ci_high },
+                r.d.into(),
+                r.auroc.into(),
+                Cell::Interval { low: r.auroc_low, high: r.auroc_high },
+                p,
+            ]
+        };
+        let head = [
+            ("sites", Format::Text),
+            ("control", Format::Text),
+            ("pairs", Format::Integer),
+            ("clusters", Format::Integer),
+            ("mean at sites", Format::Decimals(4)),
+            ("mean at controls", Format::Decimals(4)),
+            ("difference", Format::Decimals(4)),
+            ("95% CI", Format::Interval),
+            ("paired d", Format::Decimals(2)),
+            ("AUROC", Format::Decimals(3)),
+            ("95% CI", Format::Interval),
+            ("p", Format::PValue),
+        ];
+        Table {
+            caption: "The primary endpoint: mean boundary probability over inter-base positions −2 to +2, sites against their matched controls. \
+                      Paired d: mean difference over the standard deviation of the differences. AUROC: probability that a site exceeds a control."
+                .into(),
+            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
+            rows: self.found.statistics.iter().map(row).collect(),
+        }
+    }
+
+    pub(super) fn control(&self) -> Section {
+        let r = self.request;
+        let mut blocks = vec![paragraph(format!(
+            "Every donor is compared with a decoy: a GT on the same strand inside the same gene that no transcript of the whole annotation \
+             splices at; every acceptor with such an AG. Decoy and site have flanks of like composition: the G+C fraction of the {} bases before \
+             and of the {} bases after differs by at most {}. Each decoy serves one site; among those within reach the choice is drawn by the seed.",
+            r.gc_flank_bp, r.gc_flank_bp, r.caliper
+        ))];
+        blocks.push(paragraph(format!(
+            "What is left between a site and its decoy is therefore neither the two letters, nor the gene, nor the local composition. Decoys keep \
+             {} bases away from every annotated site of their strand, so that no decoy’s endpoint reads the positions of a real one.",
+            r.min_site_distance_bp
+        )));
+        if self.found.negative_control {
+            let text = "In this run a second decoy, matched to the same site, stands in the place of each site.";
+            blocks.push(paragraph(text));
+        }
+        Section { title: "What sites are compared with".into(), blocks }
+    }
+
+    pub(super) fn accounting(&self) -> Section {
+        let found = self.found;
+        let n = |kind: &str, status: &str| {
+            found.accounting.iter().filter(|a| a.site_kind == kind && (status.is_empty() || a.status == status)).map(|a| a.n).sum::<u64>()
+        };
+        let used = if found.negative_control { "asked for two decoys, and has them" } else { "used: paired with a decoy" };
+        let reasons = [
+            ("used", used.to_string()),
+            ("no_partner", "usable, but no decoy of its gene is within the caliper".into()),
+            ("not_sampled", "usable, but not in the random subset of --max-sites".into()),
+            ("window_not_acgt", format!("a letter other than A, C, G, T within {} bases", self.radius())),
+            ("window_off_contig", format!("the contig ends within {} bases", self.radius())),
+            ("intron_not_gt_ag", "no chosen intron there reads GT-AG".into()),
+            ("intron_too_short", format!("every chosen intron there is shorter than {} bases", self.request.min_intron_bp)),
+            ("intron_off_contig", "the intron reaches beyond the contig: annotation and genome differ".into()),
+            ("transcript_not_chosen", "only transcripts other than the canonical one have it".into()),
+            ("biotype_not_chosen", "no gene of an asked-for biotype has it".into()),
+            ("contig_not_chosen", "its contig was not asked for".into()),
+            ("contig_not_in_genome", "its contig is not in the genome".into()),
+        ];
+        let mut rows: Vec<Vec<Cell>> = reasons
+            .into_iter()
+            .filter(|(status, _)| *status == "used" || n("donor", status) + n("acceptor", status) > 0)
+            .map(|(status, words)| vec![status.into(), words.into(), (n("donor", status) as usize).into(), (n("acceptor", status) as usize).into()])
+            .collect();
+        rows.push(vec!["all".into(), "unique sites of all transcripts".into(), (n("donor", "") as usize).into(), (n("acceptor", "") as usize).into()]);
+        let columns = [("status", Format::Text), ("meaning", Format::Text), ("donors", Format::Integer), ("acceptors", Format::Integer)];
+        let table = Table {
+            caption: "What became of every annotated site. A site is a position and strand; each has exactly one status.".into(),
+            columns: columns.map(|(name, format)| Column::new(name, format)).to_vec(),
+            rows,
+        };
+        let mut blocks = vec![Block::Table(table)];
+        blocks.extend(self.unpaired().map(paragraph));
+        blocks.extend(self.annotation());
+        Section { title: "Every annotated site accounted for".into(), blocks }
+    }
+
+    fn radius(&self) -> usize {
+        self.request.flank.max(self.request.gc_flank_bp)
+    }
+
+    /// Whether the sites without a partner look like those with one.
+    fn unpaired(&self) -> Option<String> {
+        let value = |kind: &str, status: &str| {
+            let rows = self.found.sites.iter().filter(|s| s.site_kind == kind && s.status == status);
+            rows.filter_map(|s| s.site_value).collect::<Vec<_>>()
+        };
+        let parts: Vec<String> = ["donor", "acceptor"]
+            .iter()
+            .filter_map(|kind| {
+                let (alone, paired) = (value(kind, "no_partner"), value(kind, "used"));
+                (!alone.is_empty() && !paired.is_empty())
+                    .then(|| format!("{kind}s {} (paired ones {})", decimals(mean(&alone), 4), decimals(mean(&paired), 4)))
+            })
+            .collect();
+        let start = "The sites without a partner were read too, to see whether matching selects; their mean endpoint is:";
+        (!parts.is_empty()).then(|| format!("{start} {}.", parts.join(", ")))
+    }
+
+    fn annotation(&self) -> Vec<Block> {
+        let a = &self.found.annotation;
+        let mut text = format!(
+            "The annotation ({}) holds {} genes with {} transcripts; {} of its {} contigs are in the genome.",
+            a.summary.format,
+            count(a.summary.genes),
+            count(a.summary.transcripts),
+            a.contigs_matched,
+            a.contigs_matched + a.contigs_unmatched
+        );
+        if a.contigs_unmatched > 0 {
+            text += &format!(" Not found: {}.", a.unmatched_examples);
+        }
+        match self.request.transcripts {
+            TranscriptChoice::All => text += " All transcripts of a gene speak for it.",
+            TranscriptChoice::Canonical => {
+                let rules: Vec<String> = a.canonical_rules.iter().map(|(rule, n)| format!("{} ({} genes)", rule_words(*rule), count(*n))).collect();
+                text += &format!(" One transcript speaks for a gene; what decided which: {}.", rules.join("; "));
+            }
+        }
+        let mut blocks = vec![paragraph(text)];
+        if !a.summary.notes.is_empty() {
+            let lines: Vec<String> = a.summary.notes.iter().map(|(reason, n)| format!("{n:>10}  {reason}")).collect();
+            blocks.push(Block::Details { summary: "Lines of the annotation passed over or mended".into(), pre: lines.join("\n") });
+        }
+        blocks
+    }
+
+    pub(super) fn balance(&self, svg: &Svg) -> Section {
+        let mut blocks: Vec<Block> = Vec::new();
+        let off = self.unbalanced();
+        if !off.is_empty() {
+            let text = format!(
+                "After matching, sites and controls still differ by more than {BALANCED} standard deviations in: {}. A difference in boundary \
+                 probability could be owed to these.",
+                off.join(", ")
+            );
+            blocks.push(Block::Callout { level: Level::Warning, text });
+        }
+        blocks.push(Block::Figure {
+            svg: svg.balance.clone(),
+            label: "Balance of covariates".into(),
+            caption: "Absolute standardised mean differences: all usable sites against all candidate decoys of their genes (before), and the \
+                      pairs (after). Left of the dashed line is customarily called balanced. Only G+C is matched; the others are watched."
+                .into(),
+            downloads: downloads("balance", "balance"),
+        });
+        let row = |b: &BalanceRow| -> Vec<Cell> {
+            vec![
+                b.site_kind.clone().into(),
+                covariate_name(&b.covariate).into(),
+                b.site_mean_before.into(),
+                b.control_mean_before.into(),
+                b.smd_before.into(),
+                b.site_mean_after.into(),
+                b.control_mean_after.into(),
+                b.smd_after.into(),
+                b.variance_ratio_after.into(),
+            ]
+        };
+        let number = Format::Significant(3);
+        let head = [
+            ("sites", Format::Text),
+            ("covariate", Format::Text),
+            ("sites before", number),
+            ("candidates before", number),
+            ("SMD before", Format::Decimals(3)),
+            ("sites after", number),
+            ("controls after", number),
+            ("SMD after", Format::Decimals(3)),
+            ("variance ratio after", Format::Decimals(2)),
+        ];
+        blocks.push(Block::Table(Table {
+            caption: format!(
+                "Means before and after matching, standardised mean differences (SMD, signed) and variance ratios. {}",
+                self.found.balance.iter().filter(|b| b.covariate == "gc_upstream").map(pool).collect::<Vec<_>>().join("; ")
+            ),
+            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
+            rows: self.found.balance.iter().map(row).collect(),
+        }));
+        Section { title: "How well controls match".into(), blocks }
+    }
+
+    /// Covariates that matching left apart, in words.
+    fn unbalanced(&self) -> Vec<String> {
+        let off = self.found.balance.iter().filter(|b| b.smd_after.abs() > BALANCED);
+        off.map(|b| format!("{} of {}s ({})", covariate_name(&b.covariate), b.site_kind, decimals(b.smd_after, 2))).collect()
+    }
+
+    pub(super) fn methods(&self) -> Section {
+        let r = self.request;
+        let blocks = vec![
+            paragraph(
+                "Endpoint, fixed before any result was seen and no option of the program: the paired difference, site minus control, of the mean \
+                 boundary probability over inter-base positions −2 to +2. Donors and acceptors are tested separately; the two p-values are not \
+                 adjusted for each other.",
+            ),
+            paragraph(format!(
+                "Unit of replication: clusters of genes that overlap each other, on either strand. The two-sided permutation test flips the sign of \
+                 all differences of a cluster together, {} times: p = (b + 1)/(m + 1), and never under its floor. Intervals are percentiles of {} \
+                 bootstrap draws of whole clusters. Seed {}.",
+                count(r.permutations),
+                count(r.bootstraps),
+                r.seed
+            )),
+            paragraph(format!(
+                "Reading: the model is given tiles of {} bases; positions within {} bases of a tile’s end are not used, unless the contig ends there, \
+                 and neither is the first position of a tile, which is a boundary by definition. Sites near each other share a tile: {} tiles, {} \
+                 bases. Sites of the minus strand are read from the reverse complement, in which inter-base position t of a tile of length L becomes \
+                 L − t.",
+                count(r.context),
+                count(r.margin),
+                count(self.found.tiles_read as usize),
+                count(self.found.bases_read as usize)
+            )),
+            paragraph(format!(
+                "Sites: unique donors and acceptors of {}; introns under {} bases and introns that do not read GT-AG are left out, as are sites with \
+                 another letter than A, C, G, T within {} bases.",
+                match r.transcripts {
+                    TranscriptChoice::All => "all transcripts",
+                    TranscriptChoice::Canonical => "each gene’s canonical transcript",
+                },
+                r.min_intron_bp,
+                self.radius()
+            )),
+        ];
+        Section { title: "Methods".into(), blocks }
+    }
+
+    pub(super) fn caveats(&self) -> Section {
+        let mut blocks = vec![paragraph(
+            "A difference says that the model treats annotated sites otherwise than look-alikes of the same gene, not why. Real sites carry an \
+             extended consensus around their two letters (GTAAGT at donors, a pyrimidine tract before acceptors) that most decoys lack: sensitivity \
+             to that motif alone would show as a difference.",
+        )];
+        blocks.push(paragraph(
+            "Annotations are incomplete: some decoys may be splice sites nobody has seen yet, which pulls differences towards zero. Sites without a \
+             decoy within the caliper are not in the test.",
+        ));
+        if self.about.bundled {
+            blocks.push(Block::Callout {
+                level: Level::Note,
+                text: "Bundled genome and bundled model: the model was trained on sequence of this chromosome and of its sister species (with a \
+                       stretch held out), never on any annotation. What is shown is what training on letters alone left behind, not how it \
+                       carries over to unseen genomes; for that, run it on another genome."
+                    .into(),
+            });
+        }
+        Section { title: "What this does not show".into(), blocks }
+    }
+
+    pub(super) fn provenance(&self) -> Section {
+        let row = |i: &crate::report::provenance::Input| -> Vec<Cell> {
+            vec![i.role.clone().into(), i.path.clone().into(), (i.bytes as usize).into(), i.sha256.clone().into()]
+        };
+        let head = [("input", Format::Text), ("file", Format::Text), ("bytes", Format::Integer), ("SHA-256", Format::Text)];
+        let table = Table {
+            caption: "What went in.".into(),
+            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
+            rows: self.about.inputs.iter().map(row).collect(),
+        };
+        let names = ["sites", "controls", "pairs", "profile", "statistics", "balance", "accounting"];
+        let files = names.iter().flat_map(|name| ["tsv", "parquet"].map(|kind| format!("tables/{name}.{kind}")));
+        let files: Vec<Link> = files.chain(["run.json".into()]).map(|path| link(&path, path.clone())).collect();
+        let parameters = serde_json::to_value(self.request).map_or(String::new(), |value| format!("{value:#}"));
+        let blocks = vec![
+            paragraph(format!("{}. To run it again: {}", self.about.tool, self.about.command)),
+            Block::Table(table),
+            Block::Details { summary: "Every parameter".into(), pre: parameters },
+            paragraph("All numbers behind this page, as tab-separated text and parquet, and the record of the run with versions and timings:"),
+            Block::Links(files),
+        ];
+        Section { title: "Where it comes from".into(), blocks }
+    }
+}
+
+fn cards(row: &StatisticsRow) -> [Card; 2] {
+    let sign = if row.difference > 0.0 { "+" } else { "" };
+    let some = row.n_pairs > 0;
+    let p = if some { p_text(row) } else { String::new() };
+    [
+        Card {
+            label: format!("{}s: difference to {} decoys", row.site_kind, dinucleotide(&row.site_kind)),
+            value: format!("{sign}{}", decimals(row.difference, 4)),
+            uncertainty: if some { format!("95% CI {}; {p}", interval(row.ci_low, row.ci_high)) } else { "no pairs".into() },
+        },
+        Card {
+            label: format!("{}s: probability to exceed a decoy (AUROC)", row.site_kind),
+            value: decimals(row.auroc, 3),
+            uncertainty: format!("95% CI {}; {} pairs", interval(row.auroc_low, row.auroc_high), count(row.n_pairs as usize)),
+        },
+    ]
+}
+
+/// A warning where there is too little to lean on.
+fn thin(row: &StatisticsRow) -> Option<Block> {
+    let text = if row.n_pairs == 0 {
+        format!("No {} could be compared; the table of sites below says why.", row.site_kind)
+    } else if row.p_floor > 0.05 {
+        format!("{}s come from {} clusters only: the test could not give a p-value under {}.", row.site_kind, row.n_clusters, decimals(row.p_floor, 3))
+    } else if row.n_clusters < FEW_CLUSTERS {
+        format!("{}s come from {} clusters only: bootstrap intervals are too narrow with so few; the permutation test holds.", row.site_kind, row.n_clusters)
+    } else {
+        return None;
+    };
+    let level = if row.n_pairs == 0 { Level::Problem } else { Level::Warning };
+    Some(Block::Callout { level, text })
+}
+
+fn rule_words(rule: CanonicalRule) -> &'static str {
+    match rule {
+        CanonicalRule::OnlyTranscript => "it is the only one",
+        CanonicalRule::EnsemblCanonical => "tagged Ensembl_canonical",
+        CanonicalRule::ManeSelect => "tagged MANE Select",
+        CanonicalRule::LongestCds => "no tag, longest coding sequence",
+        CanonicalRule::LongestExons => "coding sequences alike, most exonic bases",
+        CanonicalRule::FirstId => "alike in both, first identifier",
+    }
+}
+
+fn pool(row: &BalanceRow) -> String {
+    format!("{}s: {} sites, {} candidates, {} pairs", row.site_kind, count(row.n_sites as usize), count(row.n_pool as usize), count(row.n_pairs as usize))
+}

@@ -1,0 +1,125 @@
+//! Tables on disk: rows (any struct of text, numbers and truth values) as parquet and as tab-separated text with the same content.
+//!
+//! Columns are the fields of the row's struct, in their order, with their types, also where a table has no rows. A missing value is null
+//! in parquet and empty in text; a number that is not finite counts as missing. Text gives back every number exactly.
+
+mod schema;
+
+use crate::error::{Error, Result};
+use crate::output::write_atomic;
+use polars::prelude::{Column, CsvWriter, DataFrame, ParquetWriter, PolarsError, SerWriter};
+use schema::{Field, Kind, fields};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::io::Write;
+use std::path::Path;
+
+/// Writes `FOLDER/NAME.parquet` and `FOLDER/NAME.tsv`.
+///
+/// # Errors
+/// Files that cannot be written; a row type that is no flat struct.
+pub fn write<T: Serialize + DeserializeOwned>(folder: &Path, name: &str, rows: &[T]) -> Result<()> {
+    let mut frame = frame(name, rows)?;
+    let path = folder.join(format!("{name}.parquet"));
+    let mut bytes = Vec::new();
+    ParquetWriter::new(&mut bytes).finish(&mut frame).map_err(|e| refused(&path, &e))?;
+    write_atomic(&path, |file| file.write_all(&bytes))?;
+    let path = folder.join(format!("{name}.tsv"));
+    let mut bytes = Vec::new();
+    CsvWriter::new(&mut bytes).with_separator(b'\t').finish(&mut frame).map_err(|e| refused(&path, &e))?;
+    write_atomic(&path, |file| file.write_all(&bytes))
+}
+
+fn refused(path: &Path, error: &PolarsError) -> Error {
+    Error::file(path, format!("the table cannot be written: {error}"))
+}
+
+fn frame<T: Serialize + DeserializeOwned>(name: &str, rows: &[T]) -> Result<DataFrame> {
+    let wrong = |what: &dyn std::fmt::Display| Error::Invalid(format!("table {name}: {what}"));
+    let fields = fields::<T>().map_err(|e| wrong(&e))?;
+    let mut values: Vec<Vec<Value>> = fields.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+    for row in rows {
+        let Value::Object(mut row) = serde_json::to_value(row).map_err(|e| wrong(&e))? else {
+            return Err(wrong(&"its rows are no structs"));
+        };
+        for (column, field) in values.iter_mut().zip(&fields) {
+            column.push(row.remove(field.name).unwrap_or(Value::Null));
+        }
+    }
+    let columns = fields.iter().zip(values).map(|(field, values)| column(field, &values)).collect();
+    DataFrame::new(rows.len(), columns).map_err(|e| wrong(&e))
+}
+
+fn column(field: &Field, values: &[Value]) -> Column {
+    let name = field.name.into();
+    match field.kind {
+        Kind::Text => Column::new(name, values.iter().map(Value::as_str).collect::<Vec<_>>()),
+        Kind::Float => Column::new(name, values.iter().map(Value::as_f64).collect::<Vec<_>>()),
+        Kind::Integer => Column::new(name, values.iter().map(Value::as_i64).collect::<Vec<_>>()),
+        Kind::Truth => Column::new(name, values.iter().map(Value::as_bool).collect::<Vec<_>>()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use polars::prelude::{CsvParseOptions, CsvReadOptions, ParquetReader, SerReader};
+    use serde::Deserialize;
+
+    #[derive(Serialize, Deserialize)]
+    struct Row {
+        name: String,
+        n: u64,
+        shift: i64,
+        value: f64,
+        maybe: Option<f64>,
+        partner: Option<String>,
+        good: bool,
+    }
+
+    fn rows() -> Vec<Row> {
+        let row = |name: &str, value, maybe, partner: Option<&str>| Row {
+            name: name.into(),
+            n: 1 << 40,
+            shift: -3,
+            value,
+            maybe,
+            partner: partner.map(Into::into),
+            good: true,
+        };
+        vec![row("a\tb", 0.1 + 0.2, None, None), row("\"q\"", f64::NAN, Some(1e-300), Some("p")), row("", 1.0 / 3.0, Some(1e22), None)]
+    }
+
+    #[test]
+    fn both_files_give_back_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "rows", &rows()).unwrap();
+        let parquet = std::fs::File::open(folder.path().join("rows.parquet")).unwrap();
+        let parquet = ParquetReader::new(parquet).finish().unwrap();
+        let text = std::fs::read_to_string(folder.path().join("rows.tsv")).unwrap();
+        let options = CsvReadOptions::default().with_parse_options(CsvParseOptions::default().with_separator(b'\t'));
+        let tsv = options.into_reader_with_file_handle(std::io::Cursor::new(text.clone())).finish().unwrap();
+        for frame in [&parquet, &tsv] {
+            assert_eq!(frame.get_column_names_str(), ["name", "n", "shift", "value", "maybe", "partner", "good"]);
+            let floats = |name: &str| frame.column(name).unwrap().f64().unwrap().iter().collect::<Vec<_>>();
+            assert_eq!(floats("value"), [Some(0.1 + 0.2), None, Some(1.0 / 3.0)]);
+            assert_eq!(floats("maybe"), [None, Some(1e-300), Some(1e22)]);
+            assert_eq!(frame.column("n").unwrap().i64().unwrap().get(0), Some(1 << 40));
+            assert_eq!(frame.column("name").unwrap().str().unwrap().get(0), Some("a\tb"));
+        }
+        assert!(text.starts_with("name\tn\tshift\tvalue\tmaybe\tpartner\tgood\n"), "{text}");
+        assert!(text.contains("0.30000000000000004\t\t\ttrue\n"), "{text}");
+    }
+
+    #[test]
+    fn a_table_without_rows_keeps_its_columns() {
+        let folder = tempfile::tempdir().unwrap();
+        write::<Row>(folder.path(), "rows", &[]).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("rows.tsv")).unwrap();
+        assert_eq!(text, "name\tn\tshift\tvalue\tmaybe\tpartner\tgood\n");
+        let parquet = std::fs::File::open(folder.path().join("rows.parquet")).unwrap();
+        let parquet = ParquetReader::new(parquet).finish().unwrap();
+        assert_eq!((parquet.height(), parquet.column("partner").unwrap().dtype().to_string().as_str()), (0, "str"));
+    }
+}
