@@ -5,11 +5,13 @@
 
 mod boundaries;
 mod convert;
+mod evaluate;
 mod inspect;
 mod progress;
 mod source;
 mod splice_profile;
 mod stdout;
+mod train;
 
 use crate::error::{Error, Result};
 use clap::{Parser, Subcommand};
@@ -42,6 +44,8 @@ enum Command {
     Boundaries(boundaries::Arguments),
     Inspect(inspect::Arguments),
     Convert(convert::Arguments),
+    Train(train::Arguments),
+    Evaluate(evaluate::Arguments),
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -55,6 +59,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Boundaries(arguments) => arguments.validate()?.run(),
         Command::Inspect(arguments) => arguments.validate()?.run(),
         Command::Convert(arguments) => arguments.validate()?.run(),
+        Command::Train(arguments) => arguments.validate()?.run(),
+        Command::Evaluate(arguments) => arguments.validate()?.run(),
     }
 }
 
