@@ -19,16 +19,13 @@ pub struct File {
 }
 
 /// D. melanogaster chromosome 4 (`NC_004353.4` of GCF_000001215.4), soft-masked, bgzip FASTA.
-pub const GENOME: File =
-    File { name: "bundled:dm6-chr4/chr4.fa.gz", bytes: include_bytes!("../reference/dm6-chr4/chr4.fa.gz") };
+pub const GENOME: File = File { name: "bundled:dm6-chr4/chr4.fa.gz", bytes: include_bytes!("../reference/dm6-chr4/chr4.fa.gz") };
 
 /// Its RefSeq annotation (FlyBase release 6.54), gzip GTF.
-pub const ANNOTATION: File =
-    File { name: "bundled:dm6-chr4/genes.gtf.gz", bytes: include_bytes!("../reference/dm6-chr4/genes.gtf.gz") };
+pub const ANNOTATION: File = File { name: "bundled:dm6-chr4/genes.gtf.gz", bytes: include_bytes!("../reference/dm6-chr4/genes.gtf.gz") };
 
 /// The bundled model, safetensors.
-pub const MODEL: File =
-    File { name: "bundled:fly-2m.safetensors", bytes: include_bytes!("../reference/models/fly-2m.safetensors") };
+pub const MODEL: File = File { name: "bundled:fly-2m.safetensors", bytes: include_bytes!("../reference/models/fly-2m.safetensors") };
 
 /// The bundled genome.
 ///

@@ -22,7 +22,7 @@ Parameters are counted once where two modules share them. FLOPs are the useful o
 base, if every router keeps one position in --compression.")]
 pub struct Arguments {
     /// Checkpoint: the authors' .pt, or safetensors
-    #[arg(value_name = "FILE", required_unless_present = "config", conflicts_with = "config")]
+    #[arg(value_name = "FILE", conflicts_with = "config")]
     file: Option<PathBuf>,
     /// A named configuration instead of a file
     #[arg(long, value_name = "NAME", value_parser = ["110m", "2m"])]
@@ -117,7 +117,8 @@ impl Facts {
             "notes": self.notes,
         });
         if request.tensors {
-            let tensor = |(name, shape): &(String, Vec<usize>)| json!({"name": name, "shape": shape, "parameters": shape.iter().product::<usize>()});
+            let tensor =
+                |(name, shape): &(String, Vec<usize>)| json!({"name": name, "shape": shape, "parameters": shape.iter().product::<usize>()});
             value["tensors"] = Value::Array(self.tensors.iter().map(tensor).collect());
         }
         format!("{value:#}\n")

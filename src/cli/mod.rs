@@ -23,12 +23,17 @@ use std::process::ExitCode;
 /// LDARNet learns to cut DNA into tokens without labels. This program runs it, and asks with matched controls whether its cuts fall on
 /// what biology has annotated.
 #[derive(Debug, Parser)]
-#[command(name = "ldar-analyze", version, max_term_width = 120, after_help = "\
+#[command(
+    name = "ldar-analyze",
+    version,
+    max_term_width = 120,
+    after_help = "\
 Start here (no input needed: the bundled fly chromosome and model are used):
   ldar-analyze splice-profile --out results
   then open results/index.html
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.")]
+Exit codes: 0 done, 1 failed, 2 wrong usage."
+)]
 struct Arguments {
     /// Threads to use [default: all cores]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

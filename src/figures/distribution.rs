@@ -97,14 +97,14 @@ impl DistributionFigure {
         panel: &DistributionPanel,
         (left, right): (f64, f64),
         top: f64,
-        range: (f64, f64),
+        (range, bin_width): ((f64, f64), f64),
     ) -> Result<()> {
         let bars = top + HEAD + MEAN;
         let frame = Frame { left, right, top: bars, bottom: bars + PLOT };
         frame.title(canvas, &panel.title, HEAD + MEAN - theme::TITLE_SIZE)?;
         let values = panel.finite();
         let x = Scale::new(range, (left, right));
-        let bins = Bins::new(&values, self.bin_width(range));
+        let bins = Bins::new(&values, bin_width);
         let most = bins.counts.iter().copied().max().unwrap_or(0);
         let mut y_ticks = Ticks::around((0.0, most.max(1) as f64), 5);
         // Counts have no halves.
@@ -191,12 +191,15 @@ impl Figure for DistributionFigure {
             return Frame { left: 0.0, right: width, top: 0.0, bottom: PLOT }.say(canvas, "no data");
         }
         let range = self.range();
+        let bin_width = self.bin_width(range);
+        // Out to whole bins: no bar is cut off at the frame.
+        let whole = ((range.0 / bin_width + 1e-9).floor() * bin_width, (range.1 / bin_width - 1e-9).ceil() * bin_width);
         let columns = self.panels.len().min(2) as f64;
         let wide = (width - LEFT - RIGHT - GAP * (columns - 1.0)) / columns;
         for (i, panel) in self.panels.iter().enumerate() {
             let left = LEFT + (i % 2) as f64 * (wide + GAP);
             let top = 2.0 + (i / 2) as f64 * (HEAD + MEAN + PLOT + FOOT);
-            self.panel(canvas, panel, (left, left + wide), top, range)?;
+            self.panel(canvas, panel, (left, left + wide), top, (whole, bin_width))?;
         }
         Ok(())
     }

@@ -42,9 +42,10 @@ pub fn read(
         vec![Window { low: 1, high: length - 1 }]
     } else {
         let margin = request.margin.max(1);
-        let step = context.checked_sub(2 * margin).filter(|step| *step > 0).ok_or_else(|| {
-            Error::Invalid(format!("a context of {context} bases has no room between two margins of {margin}"))
-        })?;
+        let step = context
+            .checked_sub(2 * margin)
+            .filter(|step| *step > 0)
+            .ok_or_else(|| Error::Invalid(format!("a context of {context} bases has no room between two margins of {margin}")))?;
         (1..length).step_by(step).map(|low| Window { low, high: (low + step - 1).min(length - 1) }).collect()
     };
     if length == 1 {

@@ -82,7 +82,10 @@ fn replaceable(place: &Path) -> Result<()> {
     let run = std::fs::read_to_string(place.join("run.json")).unwrap_or_default();
     let run: serde_json::Value = serde_json::from_str(&run).unwrap_or_default();
     if run["tool"]["name"] != env!("CARGO_PKG_NAME") {
-        return Err(Error::file(place, "is not empty and holds no former result (no run.json of ldar-analyze): choose another --out, or empty it"));
+        return Err(Error::file(
+            place,
+            "is not empty and holds no former result (no run.json of ldar-analyze): choose another --out, or empty it",
+        ));
     }
     match names.iter().find(|name| !OURS.contains(&name.as_str())) {
         Some(name) => Err(Error::file(place, format!("holds '{name}' beside a former result: move it away, or choose another --out"))),

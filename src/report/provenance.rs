@@ -83,7 +83,15 @@ impl Run {
     }
 
     /// `run.json`: `parameters` and `outcome` belong to the analysis, `timings` are seconds by stage.
-    pub fn to_json(&self, analysis: &str, parameters: Value, inputs: &[Input], model: Value, timings: &[(&str, f64)], outcome: Value) -> Value {
+    pub fn to_json(
+        &self,
+        analysis: &str,
+        parameters: Value,
+        inputs: &[Input],
+        model: Value,
+        timings: &[(&str, f64)],
+        outcome: Value,
+    ) -> Value {
         let timings: serde_json::Map<String, Value> =
             timings.iter().map(|(stage, seconds)| (stage.replace(' ', "_"), json!((seconds * 1e3).round() / 1e3))).collect();
         json!({

@@ -101,7 +101,7 @@ mod tests {
         let options = CsvReadOptions::default().with_parse_options(CsvParseOptions::default().with_separator(b'\t'));
         let tsv = options.into_reader_with_file_handle(std::io::Cursor::new(text.clone())).finish().unwrap();
         for frame in [&parquet, &tsv] {
-            assert_eq!(frame.get_column_names_str(), ["name", "n", "shift", "value", "maybe", "partner", "good"]);
+            assert_eq!(frame.get_column_names(), ["name", "n", "shift", "value", "maybe", "partner", "good"]);
             let floats = |name: &str| frame.column(name).unwrap().f64().unwrap().iter().collect::<Vec<_>>();
             assert_eq!(floats("value"), [Some(0.1 + 0.2), None, Some(1.0 / 3.0)]);
             assert_eq!(floats("maybe"), [None, Some(1e-300), Some(1e22)]);

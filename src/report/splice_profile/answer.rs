@@ -36,10 +36,10 @@ impl Verdict {
     fn short(self, negative_control: bool) -> &'static str {
         match self {
             Verdict::Higher | Verdict::Lower if negative_control => "a difference, which should not be there",
-            Verdict::Higher => "yes",
-            Verdict::Lower => "the opposite",
+            Verdict::Higher => "yes, more than on decoys",
+            Verdict::Lower => "no, less than on decoys",
             Verdict::Unclear => "unclear",
-            Verdict::NoDifference => "no difference shown",
+            Verdict::NoDifference => "no difference from decoys shown",
             Verdict::NoData => "could not be asked",
         }
     }
@@ -56,7 +56,8 @@ pub fn dinucleotide(site_kind: &str) -> &'static str {
     if site_kind == "donor" { "GT" } else { "AG" }
 }
 
-fn capital(word: &str) -> String {
+/// A word with a capital.
+pub fn capital(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
@@ -87,10 +88,7 @@ fn sentence(row: &StatisticsRow, negative_control: bool) -> String {
         Verdict::Unclear => format!("At {what} interval and test disagree on whether the boundary probability differs from {other}"),
         _ => format!("At {what} no difference from {other} could be shown"),
     };
-    let auroc = format!(
-        " One drawn at random exceeds a random control with probability {} (0.5 is chance).",
-        decimals(row.auroc, 3)
-    );
+    let auroc = format!(" One drawn at random exceeds a random control with probability {} (0.5 is chance).", decimals(row.auroc, 3));
     format!("{start}: {numbers}.{auroc}")
 }
 
@@ -145,6 +143,9 @@ mod tests {
             assert!(sentence(&row, false).contains(words), "{}", sentence(&row, false));
         }
         let text = sentence(&row(0.02, (0.01, 0.03), 1e-4), false).replace('\u{A0}', " ");
-        assert!(text.contains("0.2700 against 0.2500") && text.contains("p ≤ 0.00010") && text.contains("0.0200 (95% CI 0.0100 to 0.0300)"), "{text}");
+        assert!(
+            text.contains("0.2700 against 0.2500") && text.contains("p ≤ 0.00010") && text.contains("0.0200 (95% CI 0.0100 to 0.0300)"),
+            "{text}"
+        );
     }
 }

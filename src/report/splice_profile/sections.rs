@@ -1,11 +1,11 @@
 //! The sections of the page.
 
-use super::answer::{dinucleotide, p_text};
+use super::answer::{capital, dinucleotide, p_text};
 use super::pictures::covariate_name;
 use super::{SplicePage, Svg};
 use crate::genome::junctions::{CanonicalRule, TranscriptChoice};
 use crate::pipelines::splice_profile::{BalanceRow, StatisticsRow};
-use crate::report::format::{count, decimals, interval};
+use crate::report::format::{MISSING, count, decimals, interval, p_value};
 use crate::report::{Block, Card, Cell, Column, Format, Level, Link, Section, Table};
 use crate::stats::mean;
 
@@ -93,44 +93,31 @@ impl SplicePage<'_> {
         text
     }
 
+    /// One column a kind of site: it fits a phone.
     fn statistics(&self) -> Table {
-        let row = |r: &StatisticsRow| -> Vec<Cell> {
-            let p = if r.n_pairs == 0 { Cell::Empty } else { Cell::P { value: r.p_value, floor: Some(r.p_floor) } };
-            vec![
-                r.site_kind.clone().into(),
-                r.control.clone().into(),
-                (r.n_pairs as usize).into(),
-                (r.n_clusters as usize).into(),
-                r.site_mean.into(),
-                r.control_mean.into(),
-                r.difference.into(),
-                Cell::Interval { low: r.ci_low, high: r.ci_high },
-                r.d.into(),
-                r.auroc.into(),
-                Cell::Interval { low: r.auroc_low, high: r.auroc_high },
-                p,
-            ]
+        let all = &self.found.statistics;
+        let line = |name: &str, value: &dyn Fn(&StatisticsRow) -> String| -> Vec<Cell> {
+            std::iter::once(name.into()).chain(all.iter().map(|r| Cell::Text(value(r)))).collect()
         };
-        let head = [
-            ("sites", Format::Text),
-            ("control", Format::Text),
-            ("pairs", Format::Integer),
-            ("clusters", Format::Integer),
-            ("mean at sites", Format::Decimals(4)),
-            ("mean at controls", Format::Decimals(4)),
-            ("difference", Format::Decimals(4)),
-            ("95% CI", Format::Interval),
-            ("paired d", Format::Decimals(2)),
-            ("AUROC", Format::Decimals(3)),
-            ("95% CI", Format::Interval),
-            ("p", Format::PValue),
+        let rows = vec![
+            line("pairs", &|r| count(r.n_pairs as usize)),
+            line("clusters of overlapping genes", &|r| count(r.n_clusters as usize)),
+            line("mean at sites", &|r| decimals(r.site_mean, 4)),
+            line("mean at controls", &|r| decimals(r.control_mean, 4)),
+            line("difference", &|r| decimals(r.difference, 4)),
+            line("95% CI of the difference", &|r| interval(r.ci_low, r.ci_high)),
+            line("permutation p", &|r| if r.n_pairs == 0 { MISSING.into() } else { p_value(r.p_value, Some(r.p_floor)) }),
+            line("paired d", &|r| decimals(r.d, 2)),
+            line("AUROC", &|r| decimals(r.auroc, 3)),
+            line("95% CI of the AUROC", &|r| interval(r.auroc_low, r.auroc_high)),
         ];
+        let kinds = all.iter().map(|r| Column::new(format!("{}s", r.site_kind), Format::Decimals(4)));
         Table {
             caption: "The primary endpoint: mean boundary probability over inter-base positions −2 to +2, sites against their matched controls. \
                       Paired d: mean difference over the standard deviation of the differences. AUROC: probability that a site exceeds a control."
                 .into(),
-            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
-            rows: self.found.statistics.iter().map(row).collect(),
+            columns: std::iter::once(Column::new("", Format::Text)).chain(kinds).collect(),
+            rows,
         }
     }
 
@@ -177,9 +164,16 @@ impl SplicePage<'_> {
         let mut rows: Vec<Vec<Cell>> = reasons
             .into_iter()
             .filter(|(status, _)| *status == "used" || n("donor", status) + n("acceptor", status) > 0)
-            .map(|(status, words)| vec![status.into(), words.into(), (n("donor", status) as usize).into(), (n("acceptor", status) as usize).into()])
+            .map(|(status, words)| {
+                vec![status.into(), words.into(), (n("donor", status) as usize).into(), (n("acceptor", status) as usize).into()]
+            })
             .collect();
-        rows.push(vec!["all".into(), "unique sites of all transcripts".into(), (n("donor", "") as usize).into(), (n("acceptor", "") as usize).into()]);
+        rows.push(vec![
+            "all".into(),
+            "unique sites of all transcripts".into(),
+            (n("donor", "") as usize).into(),
+            (n("acceptor", "") as usize).into(),
+        ]);
         let columns = [("status", Format::Text), ("meaning", Format::Text), ("donors", Format::Integer), ("acceptors", Format::Integer)];
         let table = Table {
             caption: "What became of every annotated site. A site is a position and strand; each has exactly one status.".into(),
@@ -217,7 +211,7 @@ impl SplicePage<'_> {
     fn annotation(&self) -> Vec<Block> {
         let a = &self.found.annotation;
         let mut text = format!(
-            "The annotation ({}) holds {} genes with {} transcripts; {} of its {} contigs are in the genome.",
+            "The annotation ({}) holds {} genes with {} transcripts. Of its contigs, {} of {} are in the genome.",
             a.summary.format,
             count(a.summary.genes),
             count(a.summary.transcripts),
@@ -230,8 +224,14 @@ impl SplicePage<'_> {
         match self.request.transcripts {
             TranscriptChoice::All => text += " All transcripts of a gene speak for it.",
             TranscriptChoice::Canonical => {
-                let rules: Vec<String> = a.canonical_rules.iter().map(|(rule, n)| format!("{} ({} genes)", rule_words(*rule), count(*n))).collect();
-                text += &format!(" One transcript speaks for a gene; what decided which: {}.", rules.join("; "));
+                let rules: Vec<String> =
+                    a.canonical_rules.iter().map(|(rule, n)| format!("{} ({} genes)", rule_words(*rule), count(*n))).collect();
+                let genes = a.canonical_rules.values().sum();
+                text += &format!(
+                    " One transcript speaks for each of the {} genes asked about that have one, chosen because: {}.",
+                    count(genes),
+                    rules.join("; ")
+                );
             }
         }
         let mut blocks = vec![paragraph(text)];
@@ -256,15 +256,16 @@ impl SplicePage<'_> {
         blocks.push(Block::Figure {
             svg: svg.balance.clone(),
             label: "Balance of covariates".into(),
-            caption: "Absolute standardised mean differences: all usable sites against all candidate decoys of their genes (before), and the \
+            caption:
+                "Absolute standardised mean differences: all usable sites against all candidate decoys of their genes (before), and the \
                       pairs (after). Left of the dashed line is customarily called balanced. Only G+C is matched; the others are watched."
-                .into(),
+                    .into(),
             downloads: downloads("balance", "balance"),
         });
         let row = |b: &BalanceRow| -> Vec<Cell> {
             vec![
                 b.site_kind.clone().into(),
-                covariate_name(&b.covariate).into(),
+                covariate_name(&b.covariate).replace(' ', "\u{A0}").into(),
                 b.site_mean_before.into(),
                 b.control_mean_before.into(),
                 b.smd_before.into(),
@@ -279,16 +280,16 @@ impl SplicePage<'_> {
             ("sites", Format::Text),
             ("covariate", Format::Text),
             ("sites before", number),
-            ("candidates before", number),
+            ("pool before", number),
             ("SMD before", Format::Decimals(3)),
             ("sites after", number),
             ("controls after", number),
             ("SMD after", Format::Decimals(3)),
-            ("variance ratio after", Format::Decimals(2)),
+            ("var. ratio", Format::Decimals(2)),
         ];
         blocks.push(Block::Table(Table {
             caption: format!(
-                "Means before and after matching, standardised mean differences (SMD, signed) and variance ratios. {}",
+                "Means before and after matching, standardised mean differences (SMD, signed), and the ratio of variances after. The pool are all candidate decoys of the sites’ genes. {}.",
                 self.found.balance.iter().filter(|b| b.covariate == "gc_upstream").map(pool).collect::<Vec<_>>().join("; ")
             ),
             columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
@@ -350,6 +351,10 @@ impl SplicePage<'_> {
              to that motif alone would show as a difference.",
         )];
         blocks.push(paragraph(
+            "Even a model with random weights can show a difference here, since it too reacts to letters near a position. What training added is \
+             seen by running an untrained checkpoint beside a trained one.",
+        ));
+        blocks.push(paragraph(
             "Annotations are incomplete: some decoys may be splice sites nobody has seen yet, which pulls differences towards zero. Sites without a \
              decoy within the caliper are not in the test.",
         ));
@@ -383,7 +388,9 @@ impl SplicePage<'_> {
             paragraph(format!("{}. To run it again: {}", self.about.tool, self.about.command)),
             Block::Table(table),
             Block::Details { summary: "Every parameter".into(), pre: parameters },
-            paragraph("All numbers behind this page, as tab-separated text and parquet, and the record of the run with versions and timings:"),
+            paragraph(
+                "All numbers behind this page, as tab-separated text and parquet, and the record of the run with versions and timings:",
+            ),
             Block::Links(files),
         ];
         Section { title: "Where it comes from".into(), blocks }
@@ -396,12 +403,12 @@ fn cards(row: &StatisticsRow) -> [Card; 2] {
     let p = if some { p_text(row) } else { String::new() };
     [
         Card {
-            label: format!("{}s: difference to {} decoys", row.site_kind, dinucleotide(&row.site_kind)),
+            label: format!("{}s: difference to {} decoys", capital(&row.site_kind), dinucleotide(&row.site_kind)),
             value: format!("{sign}{}", decimals(row.difference, 4)),
             uncertainty: if some { format!("95% CI {}; {p}", interval(row.ci_low, row.ci_high)) } else { "no pairs".into() },
         },
         Card {
-            label: format!("{}s: probability to exceed a decoy (AUROC)", row.site_kind),
+            label: format!("{}s: probability to exceed a decoy (AUROC)", capital(&row.site_kind)),
             value: decimals(row.auroc, 3),
             uncertainty: format!("95% CI {}; {} pairs", interval(row.auroc_low, row.auroc_high), count(row.n_pairs as usize)),
         },
@@ -413,9 +420,18 @@ fn thin(row: &StatisticsRow) -> Option<Block> {
     let text = if row.n_pairs == 0 {
         format!("No {} could be compared; the table of sites below says why.", row.site_kind)
     } else if row.p_floor > 0.05 {
-        format!("{}s come from {} clusters only: the test could not give a p-value under {}.", row.site_kind, row.n_clusters, decimals(row.p_floor, 3))
+        format!(
+            "{}s come from {} gene clusters only: the test could not give a p-value under {}.",
+            capital(&row.site_kind),
+            row.n_clusters,
+            decimals(row.p_floor, 3)
+        )
     } else if row.n_clusters < FEW_CLUSTERS {
-        format!("{}s come from {} clusters only: bootstrap intervals are too narrow with so few; the permutation test holds.", row.site_kind, row.n_clusters)
+        format!(
+            "{}s come from {} gene clusters only: bootstrap intervals are too narrow with so few; the permutation test holds.",
+            capital(&row.site_kind),
+            row.n_clusters
+        )
     } else {
         return None;
     };
@@ -435,5 +451,11 @@ fn rule_words(rule: CanonicalRule) -> &'static str {
 }
 
 fn pool(row: &BalanceRow) -> String {
-    format!("{}s: {} sites, {} candidates, {} pairs", row.site_kind, count(row.n_sites as usize), count(row.n_pool as usize), count(row.n_pairs as usize))
+    format!(
+        "{}s: {} sites, {} candidates, {} pairs",
+        capital(&row.site_kind),
+        count(row.n_sites as usize),
+        count(row.n_pool as usize),
+        count(row.n_pairs as usize)
+    )
 }

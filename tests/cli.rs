@@ -1,0 +1,372 @@
+//! The program as its users meet it: exit codes, messages, files.
+#![allow(clippy::unwrap_used)]
+
+use flate2::read::GzDecoder;
+use ldar::model::{Checkpoint, tokenizer};
+use polars::prelude::{ParquetReader, SerReader};
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const NANO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/nano.pt");
+
+fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ldar-analyze"));
+    command.current_dir(folder);
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    program(folder).args(arguments).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("killed: {output:?}"))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn ok(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    assert_eq!(code(&output), 0, "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs what must fail with `exit` and a message that holds all of `parts`.
+fn fails(folder: &Path, arguments: &[&str], exit: i32, parts: &[&str]) {
+    let output = run(folder, arguments);
+    let message = text(&output.stderr);
+    assert_eq!(code(&output), exit, "{arguments:?}: {message}");
+    for part in parts {
+        assert!(message.contains(part), "{arguments:?}: no '{part}' in: {message}");
+    }
+    assert!(!message.contains("panicked"), "{message}");
+}
+
+/// Letters that look random and are the same every time.
+struct Letters(u64);
+
+impl Letters {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    fn sequence(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| b"ACGT"[(self.next() % 4) as usize]).collect()
+    }
+}
+
+/// 24 genes of three exons on alternating strands, with GT-AG introns: genome.fa, genes.gtf and the checkpoint's path.
+fn world(folder: &Path) -> (PathBuf, PathBuf) {
+    let mut sequence = Letters(7).sequence(24 * 1500 + 1000);
+    let mut gtf = String::new();
+    for gene in 0..24 {
+        let (start, strand) = (500 + gene * 1500, if gene % 2 == 0 { '+' } else { '-' });
+        let exons = [(start, start + 300), (start + 450, start + 700), (start + 900, start + 1200)];
+        for (from, to) in [(exons[0].1, exons[1].0), (exons[1].1, exons[2].0)] {
+            let (first, last) = if strand == '+' { (b"GT", b"AG") } else { (b"CT", b"AC") };
+            sequence[from..from + 2].copy_from_slice(first);
+            sequence[to - 2..to].copy_from_slice(last);
+        }
+        for (from, to) in exons {
+            let names = format!("gene_id \"g{gene}\"; transcript_id \"t{gene}\"; gene_biotype \"protein_coding\";");
+            writeln!(gtf, "1\tt\texon\t{}\t{to}\t.\t{strand}\t.\t{names}", from + 1).unwrap();
+        }
+    }
+    let lines: Vec<String> = sequence.chunks(70).map(text).collect();
+    let (fasta, annotation) = (folder.join("genome.fa"), folder.join("genes.gtf"));
+    std::fs::write(&fasta, format!(">chr1 toy\n{}\n", lines.join("\n"))).unwrap();
+    std::fs::write(&annotation, gtf).unwrap();
+    (fasta, annotation)
+}
+
+fn splice_profile<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut all = vec!["splice-profile", "--genome", "genome.fa", "--annotation", "genes.gtf", "--checkpoint", NANO, "--out", out];
+    all.extend(["--context", "512", "--margin", "64", "--flank", "60", "--permutations", "200", "--bootstraps", "100", "--caliper", "0.2"]);
+    all.extend(more);
+    all
+}
+
+#[test]
+fn help_has_examples_and_exits_0() {
+    let here = tempfile::tempdir().unwrap();
+    assert!(ok(here.path(), &["--help"]).contains("ldar-analyze splice-profile --out results"));
+    for command in ["splice-profile", "boundaries", "inspect", "convert"] {
+        let help = ok(here.path(), &[command, "--help"]);
+        assert!(help.contains("Example") && help.contains("--threads"), "{help}");
+    }
+    assert!(ok(here.path(), &["--version"]).starts_with("ldar-analyze "));
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    let here = tempfile::tempdir().unwrap();
+    let table: &[(&[&str], &str)] = &[
+        (&[], "Usage"),
+        (&["splice-profil"], "splice-profile"),
+        (&["--threads", "0", "inspect", "--config", "2m"], "--threads"),
+        (&["inspect"], "--config"),
+        (&["inspect", "x.pt", "--config", "2m"], "cannot be used with"),
+        (&["inspect", "--config", "3m"], "110m, 2m"),
+        (&["inspect", "--config", "2m", "--length", "0"], "--length"),
+        (&["inspect", "--config", "2m", "--compression", "0.5"], "--compression"),
+        (&["convert", NANO, "nano.pt"], ".safetensors"),
+        (&["boundaries"], "--fasta"),
+        (&["boundaries", "--fasta", "x.fa", "--context", "100", "--margin", "50"], "no room"),
+        (&["boundaries", "--fasta", "x.fa", "--batch", "0"], "--batch"),
+        (&["splice-profile", "--genome", "x.fa"], "--annotation"),
+        (&["splice-profile", "--annotation", "x.gtf"], "--genome"),
+        (&["splice-profile", "--caliper", "2"], "--caliper"),
+        (&["splice-profile", "--flank", "1"], "--flank"),
+        (&["splice-profile", "--permutations", "0"], "--permutations"),
+        (&["splice-profile", "--context", "200"], "no room"),
+        (&["splice-profile", "--transcripts", "some"], "canonical"),
+    ];
+    for (arguments, part) in table {
+        fails(here.path(), arguments, 2, &[part]);
+    }
+    assert_eq!(std::fs::read_dir(here.path()).unwrap().count(), 0, "wrong usage leaves nothing behind");
+}
+
+#[test]
+fn bad_inputs_exit_1_and_are_named() {
+    let here = tempfile::tempdir().unwrap();
+    let at = here.path();
+    world(at);
+    for (name, content) in [
+        ("empty.fa", ""),
+        ("text.fa", "this is no FASTA\n"),
+        ("garbage.pt", "neither zip nor safetensors, but long enough"),
+        ("short.pt", "x"),
+        ("nothing.gtf", "# only a comment\n"),
+        ("columns.gtf", "chr1\tthree\tcolumns\n"),
+        ("elsewhere.gtf", "chrQ\tt\texon\t1\t9\t.\t+\t.\tgene_id \"g\"; transcript_id \"t\";\n"),
+        ("zip.pt", "PK\u{3}\u{4} and then no archive at all"),
+    ] {
+        std::fs::write(at.join(name), content).unwrap();
+    }
+    let table: &[(&[&str], &[&str])] = &[
+        (&["inspect", "missing.pt"], &["missing.pt"]),
+        (&["inspect", "garbage.pt"], &["garbage.pt", "neither"]),
+        (&["inspect", "short.pt"], &["short.pt", "too short"]),
+        (&["inspect", "zip.pt"], &["zip.pt"]),
+        (&["convert", "garbage.pt", "out.safetensors"], &["garbage.pt"]),
+        (&["boundaries", "--fasta", "missing.fa"], &["missing.fa"]),
+        (&["boundaries", "--fasta", "empty.fa"], &["empty.fa", "empty"]),
+        (&["boundaries", "--fasta", "text.fa"], &["text.fa"]),
+        (&["boundaries", "--fasta", "genome.fa", "--checkpoint", "garbage.pt"], &["garbage.pt"]),
+        (&["boundaries", "--fasta", "genome.fa", "--checkpoint", NANO, "--stage", "9", "--out", "o.tsv"], &["stage 9"]),
+    ];
+    for (arguments, parts) in table {
+        fails(at, arguments, 1, parts);
+    }
+    for (genome, annotation, parts) in [
+        ("missing.fa", "genes.gtf", &["missing.fa"] as &[&str]),
+        ("genome.fa", "missing.gtf", &["missing.gtf"]),
+        ("genome.fa", "nothing.gtf", &["nothing.gtf"]),
+        ("genome.fa", "columns.gtf", &["columns.gtf:1"]),
+        ("genome.fa", "elsewhere.gtf", &["chrQ", "chr1"]),
+    ] {
+        let arguments = ["splice-profile", "--genome", genome, "--annotation", annotation, "--checkpoint", NANO, "--out", "r"];
+        fails(at, &arguments, 1, parts);
+    }
+    fails(at, &splice_profile("r", &["--contigs", "chr9"]), 1, &["chr9"]);
+    fails(at, &splice_profile("r", &["--biotype", "tRNA"]), 1, &["tRNA"]);
+    for left in ["r", "o.tsv", "out.safetensors"] {
+        assert!(!at.join(left).exists(), "{left}: a failed run leaves nothing");
+    }
+}
+
+#[test]
+fn inspect_counts_the_published_parameters() {
+    let here = tempfile::tempdir().unwrap();
+    for (name, parameters) in [("110m", 110_687_296_u64), ("2m", 2_011_288)] {
+        let json: serde_json::Value =
+            serde_json::from_str(&ok(here.path(), &["inspect", "--config", name, "--json", "--tensors"])).unwrap();
+        assert_eq!(json["parameters"], parameters);
+        let tensors = json["tensors"].as_array().unwrap();
+        assert_eq!(tensors.iter().map(|t| t["parameters"].as_u64().unwrap()).sum::<u64>(), parameters);
+        assert!(json["flops_per_base"].as_f64().unwrap() > 1e6 && json["length"] == 4096);
+    }
+    let plain = ok(here.path(), &["inspect", "--config", "110m"]);
+    assert!(plain.contains("110,687,296") && !plain.contains("lm_head"), "{plain}");
+    assert!(ok(here.path(), &["inspect", NANO, "--tensors"]).contains("embeddings.weight"));
+}
+
+#[test]
+fn a_converted_checkpoint_is_the_same_model() {
+    let here = tempfile::tempdir().unwrap();
+    world(here.path());
+    assert!(ok(here.path(), &["convert", NANO, "nano.safetensors"]).contains("verified"));
+    fails(here.path(), &["convert", "nano.safetensors", "nano.safetensors"], 2, &["overwrite"]);
+    let facts = |file: &str| -> serde_json::Value { serde_json::from_str(&ok(here.path(), &["inspect", file, "--json"])).unwrap() };
+    let (before, after) = (facts(NANO), facts("nano.safetensors"));
+    assert_eq!((&before["parameters"], &before["config"]), (&after["parameters"], &after["config"]));
+    std::fs::write(here.path().join("a.fa"), ">a\nACGTTGCATCGACTACGACTACGA\n").unwrap();
+    let table = |file: &str| ok(here.path(), &["boundaries", "--fasta", "a.fa", "--checkpoint", file]);
+    assert_eq!(table(NANO), table("nano.safetensors"));
+}
+
+#[test]
+fn boundaries_are_those_of_the_library() {
+    let here = tempfile::tempdir().unwrap();
+    let at = here.path();
+    let mut letters = Letters(3);
+    let (mut first, second) = (letters.sequence(700), letters.sequence(90));
+    first[10..14].copy_from_slice(b"nNac");
+    let lines = |s: &[u8]| s.chunks(50).map(text).collect::<Vec<_>>().join("\r\n");
+    let fasta = format!(">one of two\r\n{}\r\n>two\r\n{}\r\n", lines(&first), lines(&second));
+    std::fs::write(at.join("dos.fa"), &fasta).unwrap();
+    let mut gz = flate2::write::GzEncoder::new(std::fs::File::create(at.join("dos.fa.gz")).unwrap(), flate2::Compression::fast());
+    gz.write_all(fasta.as_bytes()).unwrap();
+    gz.finish().unwrap();
+
+    let whole = ok(at, &["boundaries", "--fasta", "dos.fa", "--checkpoint", NANO, "--context", "0"]);
+    let mut rows = whole.lines();
+    assert_eq!(rows.next(), Some("contig\tposition\tbase\tboundary_prob\tis_boundary"));
+    let model = Checkpoint::open(NANO).unwrap().model().unwrap();
+    for (name, sequence) in [("one", &first), ("two", &second)] {
+        let routed = &model.forward(&[tokenizer::encode(sequence)]).unwrap().stages[0];
+        let probs = routed.prob.to_vec1::<f32>().unwrap();
+        for (position, base) in sequence.iter().enumerate() {
+            let fields: Vec<&str> = rows.next().unwrap().split('\t').collect();
+            let [contig, at, letter, prob, is_boundary] = fields[..] else { panic!("{fields:?}") };
+            assert_eq!((contig, at.parse(), letter), (name, Ok(position), char::from(*base).to_string().as_str()));
+            assert_eq!(prob.parse(), Ok(probs[position]), "all digits are there");
+            assert_eq!(is_boundary == "1", routed.mask[position]);
+        }
+    }
+    assert_eq!(rows.next(), None);
+
+    // The same from gzip, into a gzip file that is there whole.
+    assert_eq!(ok(at, &["boundaries", "--fasta", "dos.fa.gz", "--checkpoint", NANO, "--context", "0", "--out", "t.tsv.gz"]), "");
+    let mut unpacked = String::new();
+    GzDecoder::new(std::fs::File::open(at.join("t.tsv.gz")).unwrap()).read_to_string(&mut unpacked).unwrap();
+    assert_eq!(unpacked, whole);
+
+    // In windows: every base once, 1 only where a record starts.
+    let windows = ok(at, &["boundaries", "--fasta", "dos.fa", "--checkpoint", NANO, "--context", "128", "--batch", "3", "--threads", "2"]);
+    let column = |table: &str, n: usize| table.lines().map(|l| l.split('\t').nth(n).unwrap_or_default().to_string()).collect::<Vec<_>>();
+    for n in 0..3 {
+        assert_eq!(column(&windows, n), column(&whole, n));
+    }
+    assert_eq!(column(&windows, 3).iter().filter(|p| *p == "1").count(), column(&whole, 3).iter().filter(|p| *p == "1").count());
+}
+
+#[test]
+fn a_reader_may_leave_early() {
+    let here = tempfile::tempdir().unwrap();
+    world(here.path());
+    let mut child = program(here.path())
+        .args(["boundaries", "--fasta", "genome.fa", "--checkpoint", NANO, "--context", "512"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((code(&output), text(&output.stderr).as_str()), (0, ""));
+    assert!(line.starts_with("contig\t"));
+}
+
+fn bytes_of(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for part in ["tables", "figures"] {
+        for entry in std::fs::read_dir(folder.join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            all.push((path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap()));
+        }
+    }
+    all.sort();
+    all
+}
+
+fn tsv(path: PathBuf) -> (Vec<String>, Vec<Vec<String>>) {
+    let table = std::fs::read_to_string(path).unwrap();
+    let mut rows = table.lines().map(|l| l.split('\t').map(str::to_string).collect::<Vec<_>>());
+    (rows.next().unwrap(), rows.collect())
+}
+
+#[test]
+fn splice_profile_from_files_to_report() {
+    let here = tempfile::tempdir().unwrap();
+    let at = here.path();
+    world(at);
+    let printed = ok(at, &splice_profile("deep/one", &["--threads", "1"]));
+    assert!(printed.contains("donor") && printed.trim_end().ends_with("deep/one/index.html"), "{printed}");
+    ok(at, &splice_profile("two", &["--threads", "2"]));
+    let (one, two) = (at.join("deep/one"), at.join("two"));
+    assert_eq!(bytes_of(&one), bytes_of(&two), "threads change nothing");
+    assert_eq!(bytes_of(&one).len(), 2 * 7 + 2 * 3);
+
+    let (head, statistics) = tsv(one.join("tables/statistics.tsv"));
+    let wanted = "site_kind control n_pairs n_clusters site_mean control_mean difference ci_low ci_high d auroc auroc_low auroc_high p_value p_floor";
+    assert_eq!(head.join(" "), wanted);
+    let (head, pairs) = tsv(one.join("tables/pairs.tsv"));
+    assert_eq!(head.join(" "), "site_kind control site control_site cluster site_value control_value");
+    let frame = ParquetReader::new(std::fs::File::open(one.join("tables/pairs.parquet")).unwrap()).finish().unwrap();
+    let floats = |name: &str| frame.column(name).unwrap().f64().unwrap().iter().map(Option::unwrap).collect::<Vec<_>>();
+    let (sites, controls) = (floats("site_value"), floats("control_value"));
+    for (row, (site, control)) in pairs.iter().zip(sites.iter().zip(&controls)) {
+        assert_eq!((row[5].parse(), row[6].parse()), (Ok(*site), Ok(*control)), "text holds every digit of parquet");
+    }
+    for row in &statistics {
+        let own: Vec<f64> =
+            (pairs.iter().zip(sites.iter().zip(&controls))).filter(|(p, _)| p[0] == row[0]).map(|(_, (s, c))| s - c).collect();
+        assert_eq!(row[2].parse(), Ok(own.len()));
+        assert!(own.len() > 20 && (row[6].parse::<f64>().unwrap() - own.iter().sum::<f64>() / own.len() as f64).abs() < 1e-12);
+    }
+    let (_, accounting) = tsv(one.join("tables/accounting.tsv"));
+    let total: u64 = accounting.iter().map(|row| row[2].parse::<u64>().unwrap()).sum();
+    assert_eq!(total, 24 * 2 * 2);
+    let (_, profile) = tsv(one.join("tables/profile.tsv"));
+    assert_eq!(profile.len(), 2 * 2 * 121);
+
+    let record: serde_json::Value = serde_json::from_slice(&std::fs::read(one.join("run.json")).unwrap()).unwrap();
+    assert_eq!(record["tool"]["name"], "ldar-analyze");
+    assert_eq!((&record["parameters"]["seed"], &record["parameters"]["flank"]), (&1.into(), &60.into()));
+    assert_eq!((record["inputs"].as_array().unwrap().len(), record["compute"]["threads"].as_u64()), (3, Some(1)));
+    assert!(record["inputs"][2]["sha256"].as_str().unwrap().len() == 64 && record["compute"]["peak_memory_bytes"].as_u64() > Some(1 << 20));
+
+    let page = std::fs::read_to_string(one.join("index.html")).unwrap();
+    assert!(
+        page.len() < 2_000_000 && page.starts_with("<!DOCTYPE html>") && page.contains("<svg") && page.contains("figures/r1_splice.png")
+    );
+    assert!(!page.contains("src=\"http") && !page.contains("NaN"));
+
+    // A former result is replaced; another seed gives other decoys; somebody's folder is left alone.
+    let before = std::fs::read(two.join("tables/pairs.tsv")).unwrap();
+    ok(at, &splice_profile("two", &["--seed", "2", "--negative-control"]));
+    assert_ne!(before, std::fs::read(two.join("tables/pairs.tsv")).unwrap());
+    assert!(std::fs::read_to_string(two.join("index.html")).unwrap().contains("Negative control"));
+    std::fs::create_dir(at.join("mine")).unwrap();
+    std::fs::write(at.join("mine/thesis.txt"), "years").unwrap();
+    fails(at, &splice_profile("mine", &[]), 1, &["mine", "no former result"]);
+    assert_eq!(std::fs::read_dir(at.join("mine")).unwrap().count(), 1);
+}
+
+#[test]
+fn nothing_to_compare_is_said_and_not_hidden() {
+    let here = tempfile::tempdir().unwrap();
+    world(here.path());
+    let printed = ok(here.path(), &splice_profile("r", &["--min-intron", "100000"]));
+    assert!(printed.contains("donor           0"), "{printed}");
+    let page = std::fs::read_to_string(here.path().join("r/index.html")).unwrap();
+    assert!(page.contains("could not be asked") && page.contains("no data") && !page.contains("NaN"));
+    let (head, rows) = tsv(here.path().join("r/tables/pairs.tsv"));
+    assert_eq!((head.len(), rows.len()), (7, 0));
+}
+
+#[test]
+fn the_bundled_set_needs_no_path() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    ok(elsewhere.path(), &["splice-profile", "--max-sites", "2", "--context", "1024", "--permutations", "20", "--bootstraps", "20"]);
+    let (_, accounting) = tsv(elsewhere.path().join("splice-profile/tables/accounting.tsv"));
+    let all = |kind: &str| accounting.iter().filter(|row| row[0] == kind).map(|row| row[2].parse::<u64>().unwrap()).sum::<u64>();
+    assert_eq!((all("donor"), all("acceptor")), (792, 749));
+}
