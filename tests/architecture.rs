@@ -11,7 +11,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("report", &["controls", "error", "figures", "genome", "output", "pipelines", "stats"]),
     ("pipelines", &["controls", "error", "genome", "model", "motifs", "stats"]),
     ("train", &["error", "genome", "kernels", "model", "output", "stats"]),
-    ("model", &["error", "kernels", "output"]),
+    ("model", &["error", "kernels", "output", "stats"]),
     ("kernels", &["error"]),
     ("controls", &["error", "genome", "stats"]),
     ("stats", &["error"]),

@@ -1,4 +1,5 @@
 //! Checkpoints that are damaged, dishonest or of another model: a clear error that names the tensor, never a panic; nothing executed.
+#![allow(clippy::unwrap_used)]
 
 use candle_core::{Device, Tensor};
 use ldar::model::{Checkpoint, Config, checkpoint, pickle, weights};
@@ -45,7 +46,8 @@ fn the_two_configurations_have_the_published_sizes() {
 fn names_the_tensor_that_is_wrong() {
     let error = refused(|c| drop(c.tensors.remove("lm_head.weight")));
     assert!(error.contains("lm_head.weight") && error.contains("missing"), "{error}");
-    let error = refused(|c| drop(c.tensors.insert("backbone.stray".into(), Tensor::zeros(3, candle_core::DType::F32, &Device::Cpu).unwrap())));
+    let error =
+        refused(|c| drop(c.tensors.insert("backbone.stray".into(), Tensor::zeros(3, candle_core::DType::F32, &Device::Cpu).unwrap())));
     assert!(error.contains("backbone.stray"), "{error}");
     let error = refused(|c| {
         let t = c.tensors["embeddings.weight"].t().unwrap().contiguous().unwrap();

@@ -1,7 +1,7 @@
 //! The authors' code is the referee: their weights, outputs, gradients and training steps, run in float32 on a CPU.
 //!
 //! Reads every `NAME.json` of the folder in `LDAR_GOLDEN_DIR` (default `tests/golden`).
-
+#![allow(clippy::unwrap_used)]
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{Device, Tensor, Var};

@@ -53,7 +53,12 @@ pub struct Request {
 impl Arguments {
     /// Reads the recipe.
     pub fn validate(self) -> Result<Request> {
-        Ok(Request { recipe: Recipe::open(&self.recipe)?, checkpoint: self.checkpoint, json: self.json, curves: self.metrics.zip(self.curves) })
+        Ok(Request {
+            recipe: Recipe::open(&self.recipe)?,
+            checkpoint: self.checkpoint,
+            json: self.json,
+            curves: self.metrics.zip(self.curves),
+        })
     }
 }
 
@@ -63,7 +68,8 @@ impl Request {
         let model = source::checkpoint(self.checkpoint.as_deref())?.model()?;
         let corpus = Corpus::open(&self.recipe.data)?;
         let bar = Bar::new();
-        let found = evaluate(&model, &self.recipe, &corpus, &mut |done, total| bar.show(Progress { stage: "held-out windows", done, total }))?;
+        let found =
+            evaluate(&model, &self.recipe, &corpus, &mut |done, total| bar.show(Progress { stage: "held-out windows", done, total }))?;
         bar.finish();
         if let Some((metrics, to)) = &self.curves {
             draw(metrics, &found, &self.recipe, to)?;
@@ -121,7 +127,10 @@ fn draw(metrics: &Path, found: &Evaluation, recipe: &Recipe, to: &Path) -> Resul
     let tokens = CurvePanel {
         title: "Compression".into(),
         y_label: "bases per token".into(),
-        series: vec![CurveSeries { label: "training windows".into(), points: compression }, series("held-out windows", "validation_compression")?],
+        series: vec![
+            CurveSeries { label: "training windows".into(), points: compression },
+            series("held-out windows", "validation_compression")?,
+        ],
         references: vec![Reference { label: "target".into(), value: target }],
     };
     let figure = CurvesFigure { panels: vec![loss, tokens], x_label: "bases seen (millions)".into() };

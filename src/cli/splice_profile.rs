@@ -51,7 +51,7 @@ pub struct Arguments {
     /// Bases given to the model around sites [default: the length it was trained on, else 4096]
     #[arg(long, value_name = "BASES")]
     context: Option<usize>,
-    /// Least distance of a read position from the ends of what the model is given [default: an eighth of the context, at most 512]
+    /// Least distance of a read position from the ends of what the model is given [default: a quarter of the context, at most 512]
     #[arg(long, value_name = "BASES")]
     margin: Option<usize>,
     /// Only genes of these biotypes
@@ -119,7 +119,7 @@ const CONTEXT: usize = 4096;
 
 /// A margin for a context nobody gave a margin for.
 fn default_margin(context: usize) -> usize {
-    (context / 8).clamp(1, 512)
+    (context / 4).clamp(1, 512)
 }
 
 /// Refuses a context without room for a profile between its margins.

@@ -2,7 +2,7 @@
 //!
 //! `qkv` is (total bases, 3 d_model): q, k, v, each (heads, head_dim). Positions count from each sequence's start. Rotary embedding turns
 //! the first `rotary_dim` channels of each head (halves paired: channel i with i + rotary_dim/2, base 10000). Key j is seen from
-//! i when |i - j| <= window. The online softmax goes over blocks of [`BLOCK`] keys (Dao et al. 2022).
+//! i when |i - j| <= window. The online softmax goes over blocks of 64 keys (Dao et al. 2022).
 
 use super::simd::{LANES, Left, Shared, exp, matmul, padded, transpose};
 use super::{Seqs, cpu, from_cpu, slice};
@@ -357,10 +357,10 @@ impl CustomOp1 for Attention {
         let (total, columns) = l.shape().dims2()?;
         let d_model = columns / 3;
         let dims = &self.dims;
-        if columns % 3 != 0 || dims.n_heads == 0 || d_model % dims.n_heads != 0 {
+        if !columns.is_multiple_of(3) || dims.n_heads == 0 || !d_model.is_multiple_of(dims.n_heads) {
             candle_core::bail!("attention: {columns} columns are not q, k, v of {} heads", dims.n_heads);
         }
-        if dims.rotary_dim % 2 != 0 || dims.rotary_dim > d_model / dims.n_heads {
+        if !dims.rotary_dim.is_multiple_of(2) || dims.rotary_dim > d_model / dims.n_heads {
             candle_core::bail!("attention: {} rotary channels do not fit heads of {}", dims.rotary_dim, d_model / dims.n_heads);
         }
         let (mut out, mut lse) = (vec![0.0_f32; total * d_model], vec![0.0_f32; dims.n_heads * total]);

@@ -1,7 +1,7 @@
 //! The fused operations of the model, each a candle custom operation with its gradient.
 //!
 //! Sequences of a batch are packed one after another along the rows, so nothing is ever padded and no sequence can see another.
-//! Every fast version is held against the readable one in [`reference`].
+//! Every fast version is held against the readable one in [`mod@reference`].
 
 pub mod attention;
 pub mod bimamba;

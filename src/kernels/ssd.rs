@@ -50,11 +50,17 @@ impl Dims {
 /// Parameters of one direction, or their gradients, in the packed order
 /// conv weight (conv_dim x d_conv), conv bias, dt_bias, A_log, D (heads each), norm weight (d_inner).
 pub struct Core<T> {
+    /// (conv_dim, d_conv).
     pub conv_weight: T,
+    /// (conv_dim).
     pub conv_bias: T,
+    /// (heads).
     pub dt_bias: T,
+    /// ln of -A, (heads).
     pub a_log: T,
+    /// Skip connection D, (heads).
     pub d: T,
+    /// Weight of the gated norm, (d_inner).
     pub norm: T,
 }
 
@@ -86,7 +92,9 @@ impl<'a> Core<&'a mut [f32]> {
 
 /// One unit of parallel work: a sequence, a direction, a group of heads.
 pub struct Scan<'a> {
+    /// Sizes.
     pub dims: Dims,
+    /// Parameters of the direction.
     pub core: &'a Core<&'a [f32]>,
     /// Output of `in_proj`, (total bases, `dims.in_proj()`).
     pub zxbcdt: &'a [f32],
@@ -238,8 +246,8 @@ impl Scan<'_> {
         let columns = self.dims.in_proj();
         for (local, head) in self.heads.clone().enumerate() {
             let (dt, slope) = (&mut chunk.dt[local * q..][..q], &mut chunk.slope[local * q..][..q]);
-            for t in 0..len {
-                dt[t] = self.zxbcdt[self.row(first + t) * columns + columns - self.dims.n_heads() + head] + self.core.dt_bias[head];
+            for (t, dt) in dt[..len].iter_mut().enumerate() {
+                *dt = self.zxbcdt[self.row(first + t) * columns + columns - self.dims.n_heads() + head] + self.core.dt_bias[head];
             }
             for (dt, slope) in dt[..len].iter_mut().zip(slope.iter_mut()) {
                 (*dt, *slope) = softplus(*dt);

@@ -200,13 +200,17 @@ impl Config {
             if s.d_model == 0 || (i > 0 && s.d_model < stages[i - 1].d_model) {
                 return fail(format!("d_model {} must be positive and not under the stage before", s.d_model));
             }
-            if mamba && (s.d_inner == 0 || s.d_inner % 64 != 0 || !(2..=4).contains(&s.d_conv) || s.d_state == 0) {
+            if mamba && (s.d_inner == 0 || !s.d_inner.is_multiple_of(64) || !(2..=4).contains(&s.d_conv) || s.d_state == 0) {
                 return fail(format!(
                     "Mamba-2 needs expand * d_model in 64s, d_conv 2 to 4, d_state > 0; got {} {} {}",
                     s.d_inner, s.d_conv, s.d_state
                 ));
             }
-            if attention && (s.n_heads == 0 || s.d_model % s.n_heads != 0 || s.rotary_dim % 2 != 0 || s.rotary_dim > s.d_model / s.n_heads)
+            if attention
+                && (s.n_heads == 0
+                    || !s.d_model.is_multiple_of(s.n_heads)
+                    || !s.rotary_dim.is_multiple_of(2)
+                    || s.rotary_dim > s.d_model / s.n_heads)
             {
                 return fail(format!("{} heads with {} rotary channels do not fit d_model {}", s.n_heads, s.rotary_dim, s.d_model));
             }

@@ -93,6 +93,37 @@ impl LdarNet {
     /// # Errors
     /// A sequence is empty or holds a number that is no token.
     pub fn forward(&self, sequences: &[impl AsRef<[u8]>]) -> Result<Output> {
+        let (x, seqs) = self.embed(sequences)?;
+        let mut trace = Trace { encoder: None, stages: Vec::new() };
+        let hidden = self.backbone.forward(&x, &seqs, &mut trace)?;
+        let logits = self.lm_head.forward(&hidden)?;
+        Ok(Output { logits, encoder: trace.encoder.unwrap_or_else(|| hidden.clone()), hidden, stages: trace.stages })
+    }
+
+    /// The decisions of the routers down to `stage`, 0 for the outermost, as [`LdarNet::forward`] gives them, without running what comes
+    /// after.
+    ///
+    /// # Errors
+    /// The same, or the model has no such router.
+    pub fn route(&self, sequences: &[impl AsRef<[u8]>], stage: usize) -> Result<Vec<Routed>> {
+        let (mut x, mut seqs) = self.embed(sequences)?;
+        let (mut level, mut routed) = (&self.backbone, Vec::new());
+        loop {
+            let Network::Stage(network) = &level.network else {
+                return Err(Error::Invalid(format!("the model has no router of stage {stage}")));
+            };
+            let (encoded, decision) = network.route(&level.pad(&x)?, &seqs)?;
+            let kept = keep(&decision.mask, &seqs);
+            routed.push(decision);
+            if routed.len() > stage {
+                return Ok(routed);
+            }
+            (x, seqs, level) = (gather_rows(&encoded, &kept.index)?, kept.chunks, &network.inner);
+        }
+    }
+
+    /// Packs sequences one after another: (total bases, d_model) and the rows of each.
+    fn embed(&self, sequences: &[impl AsRef<[u8]>]) -> Result<(Tensor, Seqs)> {
         let mut tokens: Vec<u32> = Vec::new();
         let mut seqs = Vec::new();
         for (i, sequence) in sequences.iter().enumerate() {
@@ -106,13 +137,8 @@ impl LdarNet {
         if tokens.is_empty() {
             return Err(Error::Invalid("a batch without sequences".into()));
         }
-        let seqs: Seqs = seqs.into();
         let tokens = Tensor::new(tokens, self.embeddings.device())?;
-        let x = self.embeddings.index_select(&tokens, 0)?;
-        let mut trace = Trace { encoder: None, stages: Vec::new() };
-        let hidden = self.backbone.forward(&x, &seqs, &mut trace)?;
-        let logits = self.lm_head.forward(&hidden)?;
-        Ok(Output { logits, encoder: trace.encoder.unwrap_or_else(|| hidden.clone()), hidden, stages: trace.stages })
+        Ok((self.embeddings.index_select(&tokens, 0)?, seqs.into()))
     }
 }
 
@@ -156,12 +182,18 @@ impl Level {
         Ok(Level { d_model: d, pad_dimension, network })
     }
 
-    fn forward(&self, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
+    /// Fills up the channels that this level has more than `x`.
+    fn pad(&self, x: &Tensor) -> Result<Tensor> {
         let (rows, outer) = x.dims2()?;
-        let x = match &self.pad_dimension {
+        Ok(match &self.pad_dimension {
             Some(pad) => Tensor::cat(&[x, &pad.broadcast_as((rows, self.d_model - outer))?], 1)?,
             None => x.clone(),
-        };
+        })
+    }
+
+    fn forward(&self, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
+        let outer = x.dim(1)?;
+        let x = self.pad(x)?;
         let out = match &self.network {
             Network::Stack(stack) => stack.forward(&x, seqs)?,
             Network::Stage(stage) => stage.forward(&x, seqs, trace)?,
@@ -171,15 +203,21 @@ impl Level {
 }
 
 impl StageNetwork {
-    fn forward(&self, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
+    /// The encoder's output and the router's decisions.
+    fn route(&self, x: &Tensor, seqs: &Seqs) -> Result<(Tensor, Routed)> {
         let x = self.encoder.forward(x, seqs)?;
+        let prob = boundary_prob(&self.query.forward(&x)?, &self.key.forward(&x)?, seqs)?;
+        let mask = prob.to_device(&Device::Cpu)?.to_vec1::<f32>()?.iter().map(|&p| p > THRESHOLD).collect();
+        Ok((x, Routed { prob, mask, seqs: seqs.clone() }))
+    }
+
+    fn forward(&self, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
+        let (x, routed) = self.route(x, seqs)?;
         if trace.encoder.is_none() {
             trace.encoder = Some(x.clone());
         }
-        let prob = boundary_prob(&self.query.forward(&x)?, &self.key.forward(&x)?, seqs)?;
-        let mask: Vec<bool> = prob.to_device(&Device::Cpu)?.to_vec1::<f32>()?.iter().map(|&p| p > THRESHOLD).collect();
-        let kept = keep(&mask, seqs);
-        trace.stages.push(Routed { prob: prob.clone(), mask, seqs: seqs.clone() });
+        let (prob, kept) = (routed.prob.clone(), keep(&routed.mask, seqs));
+        trace.stages.push(routed);
         let inner = self.inner.forward(&gather_rows(&x, &kept.index)?, &kept.chunks, trace)?;
         let h = (dechunk(&inner, &prob, &kept)? + self.residual.forward(&x)?)?;
         self.decoder.forward(&h, seqs)

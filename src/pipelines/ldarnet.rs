@@ -32,15 +32,15 @@ impl BoundaryModel for Router<'_> {
             return Ok(Vec::new());
         }
         let tokens: Vec<Vec<u8>> = sequences.iter().map(|letters| tokenizer::encode(letters)).collect();
-        let output = self.model.forward(&tokens)?;
+        let routed = self.model.route(&tokens, self.stage)?;
         let mut starts = vec![0];
         tokens.iter().for_each(|t| starts.push(starts[starts.len() - 1] + t.len()));
         // Rows of the stage, as bases of the packed batch: each router passes on the bases it marked.
         let mut rows: Vec<usize> = (0..starts[starts.len() - 1]).collect();
-        for stage in &output.stages[..self.stage] {
+        for stage in &routed[..self.stage] {
             rows = rows.into_iter().zip(&stage.mask).filter(|(_, kept)| **kept).map(|(base, _)| base).collect();
         }
-        let probs = output.stages[self.stage].prob.to_vec1::<f32>()?;
+        let probs = routed[self.stage].prob.to_vec1::<f32>()?;
         if let Some(bad) = probs.iter().find(|p| !(0.0..=1.0).contains(*p)) {
             return Err(Error::Invalid(format!("the model gave {bad} for a boundary probability: its weights are broken")));
         }

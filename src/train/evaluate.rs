@@ -61,7 +61,7 @@ pub fn evaluate(model: &LdarNet, recipe: &Recipe, corpus: &Corpus, report: &mut 
         return Err(Error::Invalid("the tested part of the data holds no window without N".into()));
     }
     let tables = ContextTables::fit(corpus.training_runs(), WIDEST_TABLE);
-    let mut table_sums = vec![0.0; WIDEST_TABLE + 1];
+    let mut table_sums = [0.0; WIDEST_TABLE + 1];
     let (mut positions, mut right, mut kept, mut bases) = (0, 0, 0, 0);
     let mut by_window = vec![(0.0, 0_usize); windows.len()];
     let total = ROUNDS * windows.len() as u64;

@@ -61,7 +61,7 @@ pub struct DataRecipe {
 pub struct Masking {
     /// Fraction of A, C, G, T positions to predict.
     pub fraction: f64,
-    /// Of these, fraction shown as [MASK].
+    /// Of these, fraction shown as `[MASK]`.
     pub mask: f64,
     /// Of these, fraction shown as a random base; the rest is shown as it is.
     pub random: f64,
@@ -141,7 +141,7 @@ impl Recipe {
         if o.compression.iter().any(|&n| n <= 1.0 || n.is_nan()) || !(o.lr > 0.0 && o.lr.is_finite()) {
             return fail("optimizer.compression is above 1 and optimizer.lr above 0");
         }
-        if !unit(o.schedule.warmup) || !unit(o.schedule.decay) || !(o.schedule.floor > 0.0 && o.schedule.floor <= 1.0) {
+        if !unit(o.schedule.warmup) || !unit(o.schedule.decay) || !unit(o.schedule.floor) || o.schedule.floor == 0.0 {
             return fail("schedule.warmup and decay lie from 0 to 1, floor above 0");
         }
         if [r.steps, r.log_every, r.validate_every, r.checkpoint_every].contains(&0) || r.batch == 0 || r.micro_batch == 0 {
