@@ -2,7 +2,6 @@
 //!
 //! Reads every `NAME.json` of the folder in `LDAR_GOLDEN_DIR` (default `tests/golden`).
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 use candle_core::{Device, Tensor, Var};
 use ldar::model::weights::Loaded;
