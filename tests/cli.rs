@@ -95,7 +95,7 @@ fn splice_profile<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 fn help_has_examples_and_exits_0() {
     let here = tempfile::tempdir().unwrap();
     assert!(ok(here.path(), &["--help"]).contains("ldar-analyze splice-profile --out results"));
-    for command in ["splice-profile", "boundaries", "inspect", "convert"] {
+    for command in ["splice-profile", "boundaries", "inspect", "convert", "train", "evaluate"] {
         let help = ok(here.path(), &[command, "--help"]);
         assert!(help.contains("Example") && help.contains("--threads"), "{help}");
     }
@@ -369,4 +369,89 @@ fn the_bundled_set_needs_no_path() {
     let (_, accounting) = tsv(elsewhere.path().join("splice-profile/tables/accounting.tsv"));
     let all = |kind: &str| accounting.iter().filter(|row| row[0] == kind).map(|row| row[2].parse::<u64>().unwrap()).sum::<u64>();
     assert_eq!((all("donor"), all("acceptor")), (792, 749));
+}
+
+/// A recipe of a tiny model on the toy genome.
+fn tiny_recipe(folder: &Path, steps: usize) -> &'static str {
+    world(folder);
+    let recipe = format!(
+        r#"
+        seed = 5
+        [model]
+        arch_layout = ["m1", ["M1"], "m1"]
+        d_model = [32, 64]
+        d_intermediate = [0, 128]
+        ssm_cfg = {{ d_state = 16, d_conv = 4, expand = 2 }}
+        [data]
+        fasta = ["genome.fa"]
+        length = 128
+        reverse_complement = 0.5
+        holdout = [0.4, 0.6]
+        test = [0.45, 0.55]
+        [masking]
+        fraction = 0.15
+        mask = 0.8
+        random = 0.1
+        [optimizer]
+        alpha = 0.03
+        compression = [4.0]
+        lr = 1e-3
+        betas = [0.9, 0.95]
+        eps = 1e-8
+        weight_decay = 0.01
+        max_grad_norm = 1.0
+        schedule = {{ warmup = 0.1, decay = 0.2, floor = 0.05 }}
+        [run]
+        steps = {steps}
+        batch = 2
+        micro_batch = 2
+        log_every = 2
+        validate_every = 4
+        validation_windows = 2
+        checkpoint_every = 100000
+        "#
+    );
+    std::fs::write(folder.join("tiny.toml"), recipe).unwrap();
+    "tiny.toml"
+}
+
+#[test]
+fn trains_evaluates_and_draws() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = tiny_recipe(folder.path(), 4);
+    assert!(ok(folder.path(), &["train", recipe, "--out", "run"]).contains("run/model.safetensors"));
+    fails(folder.path(), &["train", recipe, "--out", "run"], 1, &["run", "--resume"]);
+    assert!(ok(folder.path(), &["inspect", "run/model.safetensors"]).contains("parameters"));
+    let curves = ["--metrics", "run/metrics.tsv", "--curves", "curves.svg"];
+    let printed = ok(folder.path(), &[&["evaluate", recipe, "--checkpoint", "run/model.safetensors", "--json"], &curves[..]].concat());
+    let found: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert!(found["mlm_nats"].as_f64().unwrap() > 0.0 && found["table_nats"].as_array().unwrap().len() == 11);
+    assert!(std::fs::read_to_string(folder.path().join("curves.svg")).unwrap().contains("context table"));
+    fails(folder.path(), &["evaluate", recipe, "--metrics", "genome.fa", "--curves", "c.svg"], 1, &["genome.fa", "metrics.tsv"]);
+    let text = std::fs::read_to_string(folder.path().join(recipe)).unwrap();
+    for (from, to, part) in
+        [("steps = 4", "steps = 0", "at least 1"), ("alpha", "alfa", "alfa"), ("[0.45, 0.55]", "[0.1, 0.2]", "data.test")]
+    {
+        std::fs::write(folder.path().join("wrong.toml"), text.replace(from, to)).unwrap();
+        fails(folder.path(), &["train", "wrong.toml", "--out", "wrong"], 1, &["wrong.toml", part]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_run_can_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = tiny_recipe(folder.path(), 1_000_000);
+    let mut child =
+        program(folder.path()).args(["train", recipe, "--out", "run"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let metrics = folder.path().join("run/metrics.tsv");
+    while std::fs::read_to_string(&metrics).unwrap_or_default().lines().count() < 3 {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 0);
+    assert!(text(&output.stdout).contains("--resume"), "{}", text(&output.stdout));
+    assert!(folder.path().join("run/training.safetensors").exists() && !folder.path().join("run/model.safetensors").exists());
 }

@@ -64,6 +64,13 @@ fn outputs() {
                 let mask: Vec<u8> = want(&format!("stage{i}.boundary_mask")).flatten_all().unwrap().to_vec1().unwrap();
                 assert_eq!(stage.mask, mask.iter().map(|&b| b != 0).collect::<Vec<_>>(), "{name} case {case} stage {i}: mask");
             }
+            if !out.stages.is_empty() {
+                let routed = model.route(&[tokens(want("input_ids"))], out.stages.len() - 1).unwrap();
+                for (i, (alone, whole)) in routed.iter().zip(&out.stages).enumerate() {
+                    assert_eq!(floats(&alone.prob), floats(&whole.prob), "{name} case {case} stage {i}: routers alone");
+                }
+            }
+            assert!(model.route(&[tokens(want("input_ids"))], out.stages.len()).is_err());
             assert!(!expected.contains_key(&format!("case{case}.stage{}.boundary_prob", out.stages.len())));
         }
     }
