@@ -426,7 +426,7 @@ fn trains_evaluates_and_draws() {
     let printed = ok(folder.path(), &[&["evaluate", recipe, "--checkpoint", "run/model.safetensors", "--json"], &curves[..]].concat());
     let found: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert!(found["mlm_nats"].as_f64().unwrap() > 0.0 && found["table_nats"].as_array().unwrap().len() == 11);
-    assert!(std::fs::read_to_string(folder.path().join("curves.svg")).unwrap().contains("context table"));
+    assert!(std::fs::read_to_string(folder.path().join("curves.svg")).unwrap().contains("table, k = 10"));
     fails(folder.path(), &["evaluate", recipe, "--metrics", "genome.fa", "--curves", "c.svg"], 1, &["genome.fa", "metrics.tsv"]);
     let text = std::fs::read_to_string(folder.path().join(recipe)).unwrap();
     for (from, to, part) in

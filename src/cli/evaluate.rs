@@ -115,7 +115,7 @@ fn draw(metrics: &Path, found: &Evaluation, recipe: &Recipe, to: &Path) -> Resul
         Ok(text.lines().skip(1).filter_map(point).collect())
     };
     let series = |label: &str, name: &str| -> Result<CurveSeries> { Ok(CurveSeries { label: label.into(), points: column(name)? }) };
-    let table = |k: usize| Some(Reference { label: format!("context table, k = {k}"), value: *found.table_nats.get(k)? });
+    let table = |k: usize| Some(Reference { label: format!("table, k = {k}"), value: *found.table_nats.get(k)? });
     let loss = CurvePanel {
         title: "Masked-base loss".into(),
         y_label: "cross-entropy (nats)".into(),

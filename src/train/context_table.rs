@@ -1,4 +1,8 @@
 //! A baseline for masked-base prediction: the base given the k bases on either side, from counts, backing off to narrower contexts.
+//!
+//! `P_k(base) = (count(context, base) + w P_{k-1}(base)) / (count(context) + w)`. The weight w of the narrower table depends on the width, on
+//! how often the context was seen, and with how many different bases (a context seen often and always with one base is a repeat, and is
+//! trusted more). The weights decide how good the baseline is, so they are fitted on sequence that is neither counted nor tested.
 
 use std::collections::HashMap;
 
@@ -6,10 +10,27 @@ use std::collections::HashMap;
 pub struct ContextTables {
     /// For each width, counts of the middle base by context. A context is its bases from the inside out, two bits each, under a leading 1.
     counts: Vec<HashMap<u64, [u32; 4]>>,
+    /// Weight of the narrower table, in counts, for each width and group of contexts.
+    weights: Vec<[f64; GROUPS]>,
 }
 
-/// Weight of the narrower table, in counts.
-const PRIOR: f64 = 4.0;
+/// Groups of contexts: number of different bases seen (1 to 4) by the logarithm of how often.
+const GROUPS: usize = 4 * 12;
+
+/// The next probability of a base from that of the narrower table.
+fn mixed(counts: &[u32; 4], weight: f64, base: usize, p: f64) -> f64 {
+    (f64::from(counts[base]) + weight * p) / (f64::from(counts.iter().sum::<u32>()) + weight)
+}
+
+/// The group of a context that was seen.
+fn group(counts: &[u32; 4]) -> usize {
+    let kinds = counts.iter().filter(|&&n| n > 0).count().max(1);
+    let often = counts.iter().sum::<u32>().max(1).ilog2().min(11) as usize;
+    (kinds - 1) * 12 + often
+}
+
+/// Weights that are tried: powers of two.
+const WEIGHTS: [f64; 16] = [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
 
 /// Keys of the contexts of position `t`, from width 0 to the widest that fits and holds only bases.
 fn contexts(tokens: &[u8], t: usize, k: usize) -> impl Iterator<Item = u64> {
@@ -28,8 +49,8 @@ fn contexts(tokens: &[u8], t: usize, k: usize) -> impl Iterator<Item = u64> {
 
 impl ContextTables {
     /// Counts every base of `sequences` (tokens, 0..=3 for A, C, G, T), and of their reverse complements, with up to `k` bases on
-    /// either side, at most 15.
-    pub fn fit<'a>(sequences: impl Iterator<Item = &'a [u8]>, k: usize) -> Self {
+    /// either side, at most 15; then fits the weights to predict the bases of `tuning` best.
+    pub fn fit<'a>(sequences: impl Iterator<Item = &'a [u8]>, k: usize, tuning: &[Vec<u8>]) -> Self {
         let k = k.min(15);
         let mut counts = vec![HashMap::new(); k + 1];
         for sequence in sequences {
@@ -41,7 +62,40 @@ impl ContextTables {
                 }
             }
         }
-        ContextTables { counts }
+        let mut tables = ContextTables { weights: vec![[16.0; GROUPS]; counts.len()], counts };
+        tables.tune(tuning);
+        tables
+    }
+
+    fn tune(&mut self, windows: &[Vec<u8>]) {
+        let k = self.counts.len() - 1;
+        // For each position to predict: its base, the probability so far, and the keys of its contexts.
+        let mut positions: Vec<(usize, f64, Vec<u64>)> = Vec::new();
+        for window in windows {
+            for t in (0..window.len()).filter(|&t| window[t] < 4) {
+                positions.push((usize::from(window[t]), 0.25, contexts(window, t, k).collect()));
+            }
+        }
+        for width in 0..=k {
+            let table = &self.counts[width];
+            let mut members: Vec<Vec<(usize, f64, &[u32; 4])>> = vec![Vec::new(); GROUPS];
+            for (base, p, keys) in &positions {
+                if let Some(counts) = keys.get(width).and_then(|key| table.get(key)) {
+                    members[group(counts)].push((*base, *p, counts));
+                }
+            }
+            for (weight, members) in self.weights[width].iter_mut().zip(&members).filter(|(_, members)| !members.is_empty()) {
+                let loss = |w: f64| -> f64 { members.iter().map(|(base, p, counts)| -mixed(counts, w, *base, *p).ln()).sum() };
+                let best = WEIGHTS.iter().map(|&w| (loss(w), w)).min_by(|a, b| a.0.total_cmp(&b.0));
+                *weight = best.map_or(*weight, |(_, w)| w);
+            }
+            let weights = &self.weights[width];
+            for (base, p, keys) in &mut positions {
+                if let Some(counts) = keys.get(width).and_then(|key| table.get(key)) {
+                    *p = mixed(counts, weights[group(counts)], *base, *p);
+                }
+            }
+        }
     }
 
     /// `-ln P(base at t | its neighbours)` for every width from 0 to k.
@@ -49,14 +103,13 @@ impl ContextTables {
         let base = usize::from(tokens[t]);
         let mut p = 0.25;
         let mut keys = contexts(tokens, t, self.counts.len() - 1);
-        let one = |table: &HashMap<u64, [u32; 4]>| {
+        let one = |(table, weights): (&HashMap<u64, [u32; 4]>, &[f64; GROUPS])| {
             if let Some(counts) = keys.next().and_then(|key| table.get(&key)) {
-                let total: u32 = counts.iter().sum();
-                p = (f64::from(counts[base]) + PRIOR * p) / (f64::from(total) + PRIOR);
+                p = mixed(counts, weights[group(counts)], base, p);
             }
             -p.ln()
         };
-        self.counts.iter().map(one).collect()
+        self.counts.iter().zip(&self.weights).map(one).collect()
     }
 }
 
@@ -68,7 +121,7 @@ mod tests {
     fn backs_off_to_what_it_has_seen() {
         // C is always between A and G, on both strands with its complement.
         let sequence: Vec<u8> = [0, 1, 2].repeat(200);
-        let tables = ContextTables::fit(std::iter::once(&sequence[..]), 2);
+        let tables = ContextTables::fit(std::iter::once(&sequence[..]), 2, &[]);
         let nats = tables.nats(&[0, 1, 2, 0, 1, 2], 1);
         assert!(nats[0] > 1.0 && nats[1] < 0.02, "{nats:?}");
         // An unseen context falls back to the narrower one; the sequence's end likewise.
@@ -78,5 +131,17 @@ mod tests {
         // Probabilities of the four bases sum to one.
         let total: f64 = (0..4).map(|b| (-tables.nats(&[0, b, 2], 1)[1]).exp()).sum();
         assert!((total - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn weights_follow_what_they_are_fitted_on() {
+        // Wide contexts of random sequence say nothing of other random sequence: their weight in the mixture goes to the narrow ones.
+        let mut rng = crate::stats::rng::Rng::new(2);
+        let mut random = |n: usize| (0..n).map(|_| if rng.uniform() < 0.4 { 0 } else { rng.below(4) as u8 }).collect::<Vec<u8>>();
+        let (counted, other, tested) = (random(20_000), random(5_000), random(5_000));
+        let mean = |tables: &ContextTables, k: usize| (9..4990).map(|t| tables.nats(&tested, t)[k]).sum::<f64>() / 4981.0;
+        let tuned = ContextTables::fit(std::iter::once(&counted[..]), 6, &[other]);
+        let untuned = ContextTables::fit(std::iter::once(&counted[..]), 6, &[]);
+        assert!(mean(&tuned, 6) < mean(&tuned, 0) + 0.01 && mean(&untuned, 6) > mean(&untuned, 0) + 0.02);
     }
 }

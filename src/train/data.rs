@@ -18,6 +18,8 @@ pub struct Corpus {
     holdout: Vec<(usize, Range<usize>)>,
     /// The same inside the part of the first file that is tested.
     test: Vec<(usize, Range<usize>)>,
+    /// The same of the other files.
+    tuning: Vec<(usize, Range<usize>)>,
     length: usize,
 }
 
@@ -35,7 +37,14 @@ impl Corpus {
     /// # Errors
     /// A file cannot be read, or no stretch without N is as long as a window.
     pub fn open(recipe: &DataRecipe) -> Result<Corpus> {
-        let mut corpus = Corpus { contigs: Vec::new(), training: Vec::new(), holdout: Vec::new(), test: Vec::new(), length: recipe.length };
+        let mut corpus = Corpus {
+            contigs: Vec::new(),
+            training: Vec::new(),
+            holdout: Vec::new(),
+            test: Vec::new(),
+            tuning: Vec::new(),
+            length: recipe.length,
+        };
         for (file, path) in recipe.fasta.iter().enumerate() {
             let genome = Genome::open(path)?;
             for contig in genome.contigs() {
@@ -67,10 +76,14 @@ impl Corpus {
             out.into_iter().map(|r| (index, r)).collect::<Vec<_>>()
         };
         let (before, after, middle) = (runs(0..from), runs(to..tokens.len()), runs(from..to));
-        let test = if first_file { runs(at(recipe.test.0)..at(recipe.test.1)) } else { Vec::new() };
+        let test = runs(at(recipe.test.0)..at(recipe.test.1));
         self.training.extend(before.into_iter().chain(after));
         self.holdout.extend(middle);
-        self.test.extend(test);
+        if first_file {
+            self.test.extend(test)
+        } else {
+            self.tuning.extend(test)
+        }
         self.contigs.push(tokens);
     }
 
@@ -107,6 +120,14 @@ impl Corpus {
     /// Held-out windows side by side, at most `count` of them evenly spread.
     pub fn holdout_windows(&self, count: usize) -> Vec<Vec<u8>> {
         let all = self.side_by_side(&self.holdout);
+        let step = all.len().div_ceil(count.max(1)).max(1);
+        all.into_iter().step_by(step).collect()
+    }
+
+    /// Windows of the same part of the other files, at most `count` of them evenly spread: neither trained on nor tested, and as far from the
+    /// training sequence as what is tested.
+    pub fn tuning_windows(&self, count: usize) -> Vec<Vec<u8>> {
+        let all = self.side_by_side(&self.tuning);
         let step = all.len().div_ceil(count.max(1)).max(1);
         all.into_iter().step_by(step).collect()
     }
@@ -180,6 +201,7 @@ mod tests {
         assert!(turned.iter().all(|w| w == &[3, 3, 3, 3] || w == &[1, 1, 1, 1]));
         assert_eq!(corpus.holdout_windows(10), [[1; 4], [1; 4]]);
         assert_eq!(corpus.test_windows(), [[1; 4]]);
+        assert!(corpus.tuning_windows(10).is_empty(), "there is no other file");
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub const WIDEST_TABLE: usize = 10;
 /// Rounds of masks over the tested windows: each masks other positions, so that most are scored.
 const ROUNDS: u64 = 4;
 
+/// Held-out windows outside the tested part on which the tables' weights are fitted.
+const TUNING_WINDOWS: usize = 100;
+
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Evaluation {
@@ -60,7 +63,7 @@ pub fn evaluate(model: &LdarNet, recipe: &Recipe, corpus: &Corpus, report: &mut 
     if windows.is_empty() {
         return Err(Error::Invalid("the tested part of the data holds no window without N".into()));
     }
-    let tables = ContextTables::fit(corpus.training_runs(), WIDEST_TABLE);
+    let tables = ContextTables::fit(corpus.training_runs(), WIDEST_TABLE, &corpus.tuning_windows(TUNING_WINDOWS));
     let mut table_sums = [0.0; WIDEST_TABLE + 1];
     let (mut positions, mut right, mut kept, mut bases) = (0, 0, 0, 0);
     let mut by_window = vec![(0.0, 0_usize); windows.len()];
