@@ -258,6 +258,16 @@ fn boundaries_are_those_of_the_library() {
 }
 
 #[test]
+fn outputs_do_not_overwrite_inputs() {
+    let folder = tempfile::tempdir().unwrap();
+    world(folder.path());
+    let before = std::fs::read(folder.path().join("genome.fa")).unwrap();
+    let overwrite = ["boundaries", "--fasta", "genome.fa", "--checkpoint", NANO, "--out", "./genome.fa"];
+    fails(folder.path(), &overwrite, 2, &["overwrite", "genome.fa"]);
+    assert_eq!(std::fs::read(folder.path().join("genome.fa")).unwrap(), before);
+}
+
+#[test]
 fn a_reader_may_leave_early() {
     let here = tempfile::tempdir().unwrap();
     world(here.path());
@@ -430,7 +440,7 @@ fn trains_evaluates_and_draws() {
     fails(folder.path(), &["evaluate", recipe, "--metrics", "genome.fa", "--curves", "c.svg"], 1, &["genome.fa", "metrics.tsv"]);
     let text = std::fs::read_to_string(folder.path().join(recipe)).unwrap();
     for (from, to, part) in
-        [("steps = 4", "steps = 0", "at least 1"), ("alpha", "alfa", "alfa"), ("[0.45, 0.55]", "[0.1, 0.2]", "data.test")]
+        [("log_every = 2", "log_every = 0", "at least 1"), ("alpha", "alfa", "alfa"), ("[0.45, 0.55]", "[0.1, 0.2]", "data.test")]
     {
         std::fs::write(folder.path().join("wrong.toml"), text.replace(from, to)).unwrap();
         fails(folder.path(), &["train", "wrong.toml", "--out", "wrong"], 1, &["wrong.toml", part]);

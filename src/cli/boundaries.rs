@@ -73,6 +73,8 @@ impl Arguments {
         if self.batch == 0 {
             return Err(Error::Usage("--batch 0: at least one window must be read at a time".into()));
         }
+        source::spare(Some(&self.fasta), &self.out)?;
+        source::spare(self.checkpoint.as_deref(), &self.out)?;
         let reading = BoundariesRequest { context: self.context, margin, batch: self.batch };
         let out = (self.out.as_os_str() != "-").then_some(self.out);
         Ok(Request { fasta: self.fasta, checkpoint: self.checkpoint, out, stage: self.stage, reading })

@@ -1,6 +1,6 @@
 //! `convert`: a PyTorch checkpoint to safetensors, read back and compared.
 
-use super::stdout;
+use super::{source, stdout};
 use crate::error::{Error, Result};
 use crate::model::checkpoint;
 use crate::report::format::count;
@@ -35,11 +35,7 @@ impl Arguments {
         if !self.to.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
             return Err(Error::Usage(format!("convert writes safetensors: give '{}' a name that ends in .safetensors", self.to.display())));
         }
-        if let (Ok(from), Ok(to)) = (self.from.canonicalize(), self.to.canonicalize())
-            && from == to
-        {
-            return Err(Error::Usage(format!("convert would overwrite its input '{}'", self.from.display())));
-        }
+        source::spare(Some(&self.from), &self.to)?;
         Ok(Request { from: self.from, to: self.to })
     }
 }

@@ -23,7 +23,7 @@ Examples:
   ldar-analyze evaluate analyses/train-fly-2m.toml --metrics runs/fly-2m/metrics.tsv --curves curves.svg
 
 Beside the model stand interpolated tables of the base given the k bases on either side, fitted on the recipe's training sequence (both
-strands) and scored on the same positions with their true neighbours.")]
+strands), weighted on the tested part of the other files, and scored on the same positions with their true neighbours.")]
 pub struct Arguments {
     /// Recipe (TOML) that names the sequence, what is held out, and the masking
     #[arg(value_name = "RECIPE")]
@@ -53,6 +53,14 @@ pub struct Request {
 impl Arguments {
     /// Reads the recipe.
     pub fn validate(self) -> Result<Request> {
+        if let Some(curves) = &self.curves {
+            if !curves.extension().is_some_and(|e| e == "svg" || e == "png") {
+                return Err(Error::Usage(format!("--curves {}: a figure's name ends in .svg or .png", curves.display())));
+            }
+            for input in [Some(self.recipe.as_path()), self.checkpoint.as_deref(), self.metrics.as_deref()] {
+                source::spare(input, curves)?;
+            }
+        }
         Ok(Request {
             recipe: Recipe::open(&self.recipe)?,
             checkpoint: self.checkpoint,

@@ -114,6 +114,9 @@ pub struct Request {
     pipeline: SpliceProfileRequest,
 }
 
+/// No count of draws, tiles or sites is larger.
+const MOST: usize = 10_000_000;
+
 /// Bases given to the model where neither the user nor the checkpoint says.
 const CONTEXT: usize = 4096;
 
@@ -146,6 +149,9 @@ impl Arguments {
         ] {
             if value == 0 {
                 return usage(&format!("{name} 0: at least 1 is needed"));
+            }
+            if value > MOST {
+                return usage(&format!("{name} {value}: at most {MOST}"));
             }
         }
         if self.flank < pipeline::ENDPOINT_REACH {

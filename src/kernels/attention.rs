@@ -5,7 +5,7 @@
 //! i when |i - j| <= window. The online softmax goes over blocks of 64 keys (Dao et al. 2022).
 
 use super::simd::{LANES, Left, Shared, exp, matmul, padded, transpose};
-use super::{Seqs, cpu, from_cpu, slice};
+use super::{Seqs, check_seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -357,6 +357,7 @@ impl CustomOp1 for Attention {
         let (total, columns) = l.shape().dims2()?;
         let d_model = columns / 3;
         let dims = &self.dims;
+        check_seqs(&self.seqs, total)?;
         if !columns.is_multiple_of(3) || dims.n_heads == 0 || !d_model.is_multiple_of(dims.n_heads) {
             candle_core::bail!("attention: {columns} columns are not q, k, v of {} heads", dims.n_heads);
         }

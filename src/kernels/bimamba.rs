@@ -6,7 +6,7 @@
 
 use super::simd::{Shared, dot, sigmoid, silu, vectorized};
 use super::ssd::{Core, Dims, Scan, ScanGrads};
-use super::{EPS, ROWS, Seqs, cpu, from_cpu, slice};
+use super::{EPS, ROWS, Seqs, check_seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -91,9 +91,7 @@ impl BiMamba {
         if !(2..=4).contains(&self.dims.d_conv) || !self.dims.chunk.is_multiple_of(16) {
             candle_core::bail!("bimamba: d_conv must be 2 to 4 and the chunk a multiple of 16, not {:?}", self.dims);
         }
-        if self.seqs.iter().any(|s| s.end > rows) {
-            candle_core::bail!("bimamba: sequences end after the {rows} rows of the input");
-        }
+        check_seqs(&self.seqs, rows)?;
         Ok(rows)
     }
 }
@@ -246,13 +244,11 @@ impl CustomOp3 for BiMamba {
         let mut partial = vec![0.0_f32; units.len() * n_params];
         units.par_iter().zip(partial.par_chunks_mut(n_params)).for_each(|(unit, params)| {
             let (direction, group) = (unit.1, unit.3);
-            // SAFETY: each part is a whole (direction, group) plane; units of one plane write different rows or heads.
-            let grads = unsafe {
-                ScanGrads {
-                    x: Shared::new(dx_all.slice(direction * rows * d, rows * d)),
-                    bc: Shared::new(dbc_all.slice((direction * groups + group) * rows * 2 * n, rows * 2 * n)),
-                    dt: Shared::new(ddt_all.slice(direction * rows * h, rows * h)),
-                }
+            // Units of one (direction, group) plane write different rows or heads.
+            let grads = ScanGrads {
+                x: dx_all.part(direction * rows * d, rows * d),
+                bc: dbc_all.part((direction * groups + group) * rows * 2 * n, rows * 2 * n),
+                dt: ddt_all.part(direction * rows * h, rows * h),
             };
             Arch::new().dispatch(Backward {
                 scan: self.scan(zxbcdt, &cores, unit),

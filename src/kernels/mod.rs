@@ -28,6 +28,18 @@ pub const EPS: f32 = 1e-5;
 /// Rows that one parallel task of a row-wise operation takes. Fixed, so that sums over rows have the same order on every machine.
 const ROWS: usize = 64;
 
+/// Parallel tasks write the rows of their sequence, so sequences must follow one another.
+fn check_seqs(seqs: &Seqs, rows: usize) -> Result<()> {
+    let mut end = 0;
+    for seq in seqs.iter() {
+        if seq.start < end || seq.end < seq.start || seq.end > rows {
+            candle_core::bail!("sequences {seqs:?} do not follow one another within {rows} rows");
+        }
+        end = seq.end;
+    }
+    Ok(())
+}
+
 /// The contiguous elements of a CPU argument.
 fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let data = storage.as_slice::<f32>()?;

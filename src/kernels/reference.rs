@@ -223,6 +223,17 @@ mod tests {
     }
 
     #[test]
+    fn overlapping_sequences_are_refused() {
+        let overlapping: Seqs = Arc::from(vec![0..6, 4..9]);
+        let dims = Dims { d_inner: 64, d_state: 16, d_conv: 4, chunk: 16 };
+        let x = values((9, dims.in_proj()), 1, 1.0).to_dtype(DType::F32).unwrap();
+        let params = values(dims.n_params(), 2, 1.0).to_dtype(DType::F32).unwrap();
+        assert!(fast_bimamba::bimamba(&x, &params, &params, dims, &overlapping).is_err());
+        let qkv = values((9, 48), 3, 1.0).to_dtype(DType::F32).unwrap();
+        assert!(fast_attention::attention(&qkv, AttentionDims { n_heads: 1, rotary_dim: 8, window: None }, &overlapping).is_err());
+    }
+
+    #[test]
     fn norm_and_swiglu() {
         same(&[values((130, 48), 1, 2.0), values(48, 2, 1.0)], |x| norm::rms_norm(&x[0], &x[1]), |x| rms_norm(&x[0], &x[1]), 1e-6);
         same(&[values((130, 96), 3, 4.0)], |x| fast_swiglu::swiglu(&x[0]), |x| swiglu(&x[0]), 1e-6);

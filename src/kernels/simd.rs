@@ -193,8 +193,8 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
                 }
             }
         }
-        let mut a_k = a.data.as_ptr().add(i * a.row + inner.start * a.column);
-        let mut b_k = b.as_ptr().add(inner.start * ld + j);
+        let mut a_k = a.data.as_ptr().wrapping_add(i * a.row + inner.start * a.column);
+        let mut b_k = b.as_ptr().wrapping_add(inner.start * ld + j);
         for _ in inner.start..inner.end {
             let mut right = [simd.splat_f32s(0.0); V];
             for (v, x) in right.iter_mut().enumerate() {
@@ -309,6 +309,12 @@ impl<T> Shared<T> {
     /// Wraps a buffer for the time of a parallel loop.
     pub fn new(data: &mut [T]) -> Self {
         Shared(data.as_mut_ptr(), data.len())
+    }
+
+    /// The same for a part of the buffer, without touching its elements.
+    pub fn part(&self, start: usize, len: usize) -> Self {
+        assert!(start + len <= self.1);
+        Shared(self.0.wrapping_add(start), len)
     }
 
     /// The elements `start..start + len`.

@@ -64,20 +64,8 @@ impl Checkpoint {
 
     /// Drops the second copy of every shared tensor, after seeing that it is one.
     fn untie(&mut self) -> Result<()> {
-        let doubles: Vec<(String, String)> = self
-            .tensors
-            .keys()
-            .filter_map(|name| {
-                let first = if name == "lm_head.weight" && self.config.tie_embeddings {
-                    "embeddings.weight".to_string()
-                } else if name.ends_with(".mixer.bwd.in_proj.weight") || name.ends_with(".mixer.bwd.out_proj.weight") {
-                    name.replace(".mixer.bwd.", ".mixer.fwd.")
-                } else {
-                    return None;
-                };
-                Some((name.clone(), first))
-            })
-            .collect();
+        let doubles: Vec<(String, String)> =
+            self.tensors.keys().filter_map(|name| Some((name.clone(), first_copy(name, &self.config)?))).collect();
         for (name, first) in doubles {
             let Some(second) = self.tensors.remove(&name) else { continue };
             match self.tensors.get(&first) {
@@ -178,6 +166,9 @@ type Content = (BTreeMap<String, Tensor>, BTreeMap<String, String>);
 
 fn safetensors_content(path: &Path, source: &mut dyn Source, length: u64) -> Result<Content> {
     let bad = |what: &str| Error::file(path, format!("is neither a PyTorch archive nor safetensors: {what}"));
+    if length < 8 {
+        return Err(bad("it is too short"));
+    }
     let mut size = [0; 8];
     source.read_exact(&mut size).map_err(Error::io(path))?;
     let size = u64::from_le_bytes(size);
@@ -308,6 +299,10 @@ fn read_torch(path: &Path, source: &mut dyn Source) -> Result<Checkpoint> {
     let root = pickle_name.trim_end_matches("data.pkl").to_string();
     let read = |archive: &mut zip::ZipArchive<&mut dyn Source>, name: &str| -> Result<Vec<u8>> {
         let mut entry = archive.by_name(name).map_err(|e| Error::file(path, format!("{name}: {e}")))?;
+        // torch.save stores its files as they are: what is packed could unpack to any size.
+        if entry.compression() != zip::CompressionMethod::Stored {
+            return Err(Error::file(path, format!("{name} is compressed, which torch.save never does")));
+        }
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).map_err(|e| Error::file(path, format!("{name}: {e}: the file is damaged or cut off")))?;
         Ok(bytes)
@@ -323,13 +318,16 @@ fn read_torch(path: &Path, source: &mut dyn Source) -> Result<Checkpoint> {
         return Err(Error::file(path, "has no dict of tensors under 'model'"));
     };
     let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
-    let mut shared: HashMap<(String, usize), String> = HashMap::new();
+    let wanted: HashMap<String, Vec<usize>> = inventory(&config)?.into_iter().collect();
+    let mut shared: HashMap<(String, usize, Vec<usize>, Vec<usize>), String> = HashMap::new();
     for (key, value) in model.borrow().iter() {
         let Object::Text(name) = key else { continue };
         let place = stored(name, value)?;
         // A shared tensor is stored once and referred to twice: read once.
-        let first = shared.entry((place.key.clone(), place.offset)).or_insert_with(|| name.to_string()).clone();
-        if let Some(tensor) = tensors.get(&first).filter(|t| t.dims() == place.shape) {
+        fits(name, &place.shape, &wanted, &config)?;
+        let view = (place.key.clone(), place.offset, place.shape.clone(), place.stride.clone());
+        let first = shared.entry(view).or_insert_with(|| name.to_string()).clone();
+        if let Some(tensor) = tensors.get(&first) {
             let tensor = tensor.clone();
             tensors.insert(name.to_string(), tensor);
             continue;
@@ -344,13 +342,36 @@ fn read_torch(path: &Path, source: &mut dyn Source) -> Result<Checkpoint> {
     Ok(Checkpoint { config, tensors, notes })
 }
 
+/// Holds one tensor of a file against the configuration before its numbers are read; a shared one goes by the name of its first copy.
+fn fits(name: &str, shape: &[usize], wanted: &HashMap<String, Vec<usize>>, config: &Config) -> Result<()> {
+    let first = first_copy(name, config);
+    match wanted.get(first.as_deref().unwrap_or(name)) {
+        None => Err(Error::Invalid(format!("tensor {name} has no place in the configuration"))),
+        Some(want) if want != shape => {
+            Err(Error::Invalid(format!("tensor {name} has shape {shape:?}, but the configuration asks for {want:?}")))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// The name under which a shared tensor is kept, for its second copy.
+fn first_copy(name: &str, config: &Config) -> Option<String> {
+    if name == "lm_head.weight" && config.tie_embeddings {
+        Some("embeddings.weight".to_string())
+    } else if name.ends_with(".mixer.bwd.in_proj.weight") || name.ends_with(".mixer.bwd.out_proj.weight") {
+        Some(name.replace(".mixer.bwd.", ".mixer.fwd."))
+    } else {
+        None
+    }
+}
+
 /// Picks a tensor's numbers out of its storage.
 fn gather(name: &str, place: &Stored, raw: &[u8]) -> Result<Tensor> {
     let available = raw.len() / place.kind.size();
     let count = place.shape.iter().try_fold(1_usize, |n, &s| n.checked_mul(s));
     let last =
         place.shape.iter().zip(&place.stride).try_fold(place.offset, |at, (&n, &s)| at.checked_add(n.checked_sub(1)?.checked_mul(s)?));
-    let (Some(count), Some(true)) = (count, last.map(|l| l < available)) else {
+    let (Some(count), Some(true)) = (count.filter(|&n| n <= available), last.map(|l| l < available)) else {
         return Err(Error::Invalid(format!("tensor {name} {:?} reaches past its storage of {available} numbers", place.shape)));
     };
     let mut expected = 1;

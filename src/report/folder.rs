@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 
 /// What a results folder holds; a folder with anything else in it is somebody's work and is not replaced.
 const OURS: [&str; 4] = ["index.html", "run.json", "tables", "figures"];
+/// The same for the folders in it: names and endings.
+const BELOW: [(&str, &[&str], [&str; 2]); 2] = [
+    ("tables", &["sites", "controls", "pairs", "profile", "statistics", "balance", "accounting"], ["tsv", "parquet"]),
+    ("figures", &["r1_splice", "balance", "differences"], ["svg", "png"]),
+];
 
 /// The place of results that are still being made.
 #[derive(Debug)]
@@ -87,6 +92,14 @@ fn replaceable(place: &Path) -> Result<()> {
             "is not empty and holds no former result (no run.json of ldar-analyze): choose another --out, or empty it",
         ));
     }
+    for (folder, stems, endings) in BELOW {
+        for entry in std::fs::read_dir(place.join(folder)).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.split_once('.').is_some_and(|(stem, ending)| stems.contains(&stem) && endings.contains(&ending)) {
+                names.push(format!("{folder}/{name}"));
+            }
+        }
+    }
     match names.iter().find(|name| !OURS.contains(&name.as_str())) {
         Some(name) => Err(Error::file(place, format!("holds '{name}' beside a former result: move it away, or choose another --out"))),
         None => Ok(()),
@@ -100,6 +113,18 @@ mod tests {
     fn fill(folder: &Path, text: &str) -> Result<()> {
         let run = format!("{{\"tool\": {{\"name\": \"ldar-analyze\"}}, \"text\": \"{text}\"}}");
         std::fs::write(folder.join("run.json"), run).map_err(Error::io(folder))
+    }
+
+    #[test]
+    fn a_foreign_file_below_is_not_lost() {
+        let parent = tempfile::tempdir().unwrap();
+        let place = parent.path().join("out");
+        ResultsFolder::at(&place).unwrap().write(|folder| fill(folder, "first")).unwrap();
+        std::fs::create_dir(place.join("tables")).unwrap();
+        std::fs::write(place.join("tables/pairs.tsv"), "").unwrap();
+        assert!(ResultsFolder::at(&place).is_ok());
+        std::fs::write(place.join("tables/mine.tsv"), "").unwrap();
+        assert!(ResultsFolder::at(&place).unwrap_err().to_string().contains("tables/mine.tsv"));
     }
 
     #[test]

@@ -17,13 +17,16 @@ fn draw_weights(rng: &Rng, replicate: u64, n: usize) -> Vec<f64> {
     weights
 }
 
-/// The `level` interval of the mean of `values` (one cluster number each). `(low, high)`; `NaN` without values.
+/// The `level` interval of the mean of `values` (one cluster number each). `(low, high)`; `NaN` with fewer than two clusters.
 pub fn mean_interval(values: &[f64], clusters: &[usize], replicates: usize, level: f64, seed: u64) -> (f64, f64) {
     let (dense, n) = dense_clusters(&clusters[..clusters.len().min(values.len())]);
     let (mut sums, mut counts) = (vec![0.0; n], vec![0.0; n]);
     for (value, cluster) in values.iter().zip(dense) {
         sums[cluster] += value;
         counts[cluster] += 1.0;
+    }
+    if n < 2 {
+        return (f64::NAN, f64::NAN); // one cluster says nothing of how clusters vary
     }
     let rng = Rng::new(seed).derive("mean");
     let means = (0..replicates as u64)
@@ -38,10 +41,13 @@ pub fn mean_interval(values: &[f64], clusters: &[usize], replicates: usize, leve
 }
 
 /// The `level` interval of the AUROC of paired samples: value `i` of both belongs to cluster `clusters[i]`, and both are drawn together.
-/// `(low, high)`; `NaN` without values.
+/// `(low, high)`; `NaN` with fewer than two clusters.
 pub fn auroc_interval(positives: &[f64], negatives: &[f64], clusters: &[usize], replicates: usize, level: f64, seed: u64) -> (f64, f64) {
     let pairs = positives.len().min(negatives.len()).min(clusters.len());
     let (dense, n) = dense_clusters(&clusters[..pairs]);
+    if n < 2 {
+        return (f64::NAN, f64::NAN);
+    }
     let ranked = Ranked::new(&positives[..pairs], &negatives[..pairs]);
     let rng = Rng::new(seed).derive("auroc");
     let values = (0..replicates as u64)

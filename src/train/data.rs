@@ -87,6 +87,17 @@ impl Corpus {
         self.contigs.push(tokens);
     }
 
+    /// A number that changes with any base of the corpus (FNV-1a): a run goes on only with the sequence it was started on.
+    pub fn digest(&self) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for contig in &self.contigs {
+            for &byte in contig.iter().chain(&[u8::MAX]) {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+        hash
+    }
+
     /// Bases of training sequence.
     pub fn training_bases(&self) -> usize {
         self.training.iter().map(|(_, r)| r.len()).sum()
@@ -119,17 +130,13 @@ impl Corpus {
 
     /// Held-out windows side by side, at most `count` of them evenly spread.
     pub fn holdout_windows(&self, count: usize) -> Vec<Vec<u8>> {
-        let all = self.side_by_side(&self.holdout);
-        let step = all.len().div_ceil(count.max(1)).max(1);
-        all.into_iter().step_by(step).collect()
+        spread(self.side_by_side(&self.holdout), count)
     }
 
     /// Windows of the same part of the other files, at most `count` of them evenly spread: neither trained on nor tested, and as far from the
     /// training sequence as what is tested.
     pub fn tuning_windows(&self, count: usize) -> Vec<Vec<u8>> {
-        let all = self.side_by_side(&self.tuning);
-        let step = all.len().div_ceil(count.max(1)).max(1);
-        all.into_iter().step_by(step).collect()
+        spread(self.side_by_side(&self.tuning), count)
     }
 
     /// All windows of the tested part, side by side.
@@ -143,6 +150,12 @@ impl Corpus {
         };
         runs.iter().flat_map(windows).collect()
     }
+}
+
+/// At most `count` of `all`, evenly spread.
+fn spread(all: Vec<Vec<u8>>, count: usize) -> Vec<Vec<u8>> {
+    let step = all.len().div_ceil(count.max(1)).max(1);
+    all.into_iter().step_by(step).take(count).collect()
 }
 
 /// Reverse complement of tokens: A and T, C and G change places.

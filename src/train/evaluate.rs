@@ -12,7 +12,7 @@ use serde::Serialize;
 /// Widest context tables, bases on either side.
 pub const WIDEST_TABLE: usize = 10;
 
-/// Rounds of masks over the tested windows: each masks other positions, so that most are scored.
+/// Rounds of masks over the tested windows, drawn independently: about half of the positions are scored, some more than once.
 const ROUNDS: u64 = 4;
 
 /// Held-out windows outside the tested part on which the tables' weights are fitted.

@@ -31,12 +31,17 @@ pub struct Recipe {
 #[serde(untagged)]
 pub enum ModelRecipe {
     /// `110m` or `2m`.
-    Named {
-        /// The name.
-        config: String,
-    },
+    Named(NamedModel),
     /// The authors' JSON form, as TOML.
     Written(serde_json::Value),
+}
+
+/// A named configuration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedModel {
+    /// The name.
+    pub config: String,
 }
 
 /// Where windows come from.
@@ -144,19 +149,36 @@ impl Recipe {
         if !unit(o.schedule.warmup) || !unit(o.schedule.decay) || !unit(o.schedule.floor) || o.schedule.floor == 0.0 {
             return fail("schedule.warmup and decay lie from 0 to 1, floor above 0");
         }
-        if [r.steps, r.log_every, r.validate_every, r.checkpoint_every].contains(&0) || r.batch == 0 || r.micro_batch == 0 {
+        if [r.log_every, r.validate_every, r.checkpoint_every].contains(&0) || r.batch == 0 || r.micro_batch == 0 {
             return fail("the counts under run are at least 1");
+        }
+        if d.length > 1 << 26 || r.batch > 1 << 20 {
+            return fail("data.length is at most 2^26 bases and run.batch at most 2^20 windows");
+        }
+        if m.fraction == 0.0 {
+            return fail("masking.fraction is above 0: without masked positions there is nothing to learn");
+        }
+        let positive = |x: f64| x > 0.0 && x.is_finite();
+        if !(0.0..1.0).contains(&o.betas.0) || !(0.0..1.0).contains(&o.betas.1) || !positive(o.eps) || !positive(o.max_grad_norm) {
+            return fail("optimizer.betas lie from 0 to below 1, eps and max_grad_norm above 0");
+        }
+        if !(0.0..=1.0).contains(&o.weight_decay) || !o.alpha.is_finite() || o.alpha < 0.0 {
+            return fail("optimizer.weight_decay lies from 0 to 1, alpha at 0 or above");
         }
         if r.batch % r.micro_batch != 0 {
             return fail("run.batch is a multiple of run.micro_batch");
         }
-        self.config().map(|_| ())
+        let routers = self.config()?.layout.stages() - 1;
+        if o.compression.len() != routers {
+            return fail(&format!("optimizer.compression holds {} targets, but the model has {routers} routers", o.compression.len()));
+        }
+        Ok(())
     }
 
     /// The model's configuration.
     pub fn config(&self) -> Result<Config> {
         match &self.model {
-            ModelRecipe::Named { config } => Config::named(config),
+            ModelRecipe::Named(named) => Config::named(&named.config),
             ModelRecipe::Written(json) => Config::from_json(json.clone()),
         }
     }

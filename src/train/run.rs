@@ -90,6 +90,9 @@ impl Run {
         let state = if resume { Some(load_tensors(&state_path)?) } else { None };
         let weights: BTreeMap<String, Tensor> = match &state {
             Some((tensors, notes)) => {
+                if notes.get("data") != Some(&format!("{:016x}", corpus.digest())) {
+                    return Err(Error::file(&state_path, "was trained on other sequence: resume with the FASTA files it was started with"));
+                }
                 if notes.get("recipe") != Some(&recipe_text(&recipe)?) {
                     return Err(Error::file(&state_path, "belongs to another recipe: resume with the recipe it was started with"));
                 }
@@ -204,7 +207,11 @@ impl Run {
     fn checkpoint(&self) -> Result<()> {
         let mut tensors = self.optimizer.state()?;
         tensors.extend(self.vars.iter().map(|(name, var)| (format!("w.{name}"), var.as_tensor().clone())));
-        let notes = BTreeMap::from([("step".to_string(), self.step().to_string()), ("recipe".to_string(), recipe_text(&self.recipe)?)]);
+        let notes = BTreeMap::from([
+            ("step".to_string(), self.step().to_string()),
+            ("recipe".to_string(), recipe_text(&self.recipe)?),
+            ("data".to_string(), format!("{:016x}", self.corpus.digest())),
+        ]);
         save_tensors(&self.folder.join("training.safetensors"), &tensors, notes)
     }
 
