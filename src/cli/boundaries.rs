@@ -3,9 +3,10 @@
 use super::{progress, source, stdout};
 use crate::error::{Error, Result};
 use crate::genome::fasta::Genome;
+use crate::model::THRESHOLD;
 use crate::output::write_atomic;
 use crate::pipelines::Progress;
-use crate::pipelines::boundaries::{self, BoundariesRequest, THRESHOLD};
+use crate::pipelines::boundaries::{self, BoundariesRequest};
 use crate::pipelines::ldarnet::Router;
 use flate2::{Compression, GzBuilder};
 use std::io::{self, BufWriter, Write};

@@ -83,20 +83,11 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Holds names and shapes against the configuration.
+    /// Holds names and shapes against the configuration, by building the model.
     fn check(&self) -> Result<()> {
-        let wanted = inventory(&self.config)?;
-        for (name, shape) in &wanted {
-            match self.tensors.get(name) {
-                None => return Err(Error::Invalid(format!("tensor {name} {shape:?} is missing"))),
-                Some(t) if t.dims() != shape => {
-                    let found = t.dims();
-                    return Err(Error::Invalid(format!("tensor {name} has shape {found:?}, but the configuration asks for {shape:?}")));
-                }
-                Some(_) => {}
-            }
-        }
-        match self.tensors.keys().find(|name| !wanted.iter().any(|(w, _)| w == *name)) {
+        let mut source = Loaded::new(self.tensors.clone());
+        LdarNet::new(&self.config, &mut source)?;
+        match source.rest().first() {
             Some(extra) => Err(Error::Invalid(format!("tensor {extra} has no place in the configuration"))),
             None => Ok(()),
         }

@@ -12,7 +12,7 @@ use candle_core::{Device, Tensor};
 use std::sync::Arc;
 
 /// A boundary is where the probability is above this.
-const THRESHOLD: f32 = 0.5;
+pub const THRESHOLD: f32 = 0.5;
 
 /// A model ready to run.
 pub struct LdarNet {

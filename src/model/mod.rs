@@ -12,4 +12,4 @@ pub mod weights;
 
 pub use checkpoint::Checkpoint;
 pub use config::Config;
-pub use ldarnet::{LdarNet, Output, Routed};
+pub use ldarnet::{LdarNet, Output, Routed, THRESHOLD};

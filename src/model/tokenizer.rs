@@ -4,8 +4,6 @@
 pub const N: u8 = 4;
 /// The masked base of masked-language-model training.
 pub const MASK: u8 = 5;
-/// Padding; sequences are packed here, so it never reaches the model.
-pub const PAD: u8 = 6;
 
 /// Token of one letter.
 pub fn token(letter: u8) -> u8 {

@@ -2,12 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::genome::Strand;
-use crate::genome::sequence::model_letters;
 use crate::pipelines::BoundaryModel;
-use crate::pipelines::tiles::{TileShape, Window, plan};
-
-/// A probability above this is a boundary.
-pub const THRESHOLD: f32 = 0.5;
+use crate::pipelines::tiles::{TileShape, Window, ask, plan};
 
 /// How a sequence is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,19 +50,14 @@ pub fn read(
     let plan = plan(windows, length, &TileShape { context_bp: context, margin_bp: request.margin })?;
     let mut read = 0;
     for tiles in plan.tiles.chunks(request.batch.max(1)) {
-        let letters: Vec<Vec<u8>> =
-            tiles.iter().map(|tile| model_letters(&sequence[tile.bases.start..tile.bases.end], Strand::Plus)).collect();
-        let probs = model.boundary_probs(&letters)?;
-        if probs.len() != tiles.len() || probs.iter().zip(&letters).any(|(p, l)| p.len() != l.len()) {
-            return Err(Error::Invalid("the model gave not one boundary probability for each base".into()));
-        }
+        let probs = ask(sequence, Strand::Plus, tiles, model)?;
         for (tile, probs) in tiles.iter().zip(&probs) {
             for index in &tile.windows {
                 let window = plan.windows[*index];
                 found(window.low, &probs[window.low - tile.bases.start..=window.high - tile.bases.start])?;
             }
         }
-        read += letters.iter().map(|l| l.len() as u64).sum::<u64>();
+        read += probs.iter().map(|p| p.len() as u64).sum::<u64>();
     }
     Ok(read)
 }

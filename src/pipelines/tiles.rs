@@ -96,6 +96,23 @@ pub fn plan(windows: Vec<Window>, contig_bp: usize, shape: &TileShape) -> Result
     Ok(TilePlan { windows, tiles })
 }
 
+/// The model's values of some tiles of one strand, in the model's orientation.
+///
+/// # Errors
+/// Those of the model; [`Error::Invalid`] for a tile beyond the sequence, and when the model returns values of another shape.
+pub fn ask(sequence: &[u8], strand: Strand, tiles: &[Tile], model: &dyn BoundaryModel) -> Result<Vec<Vec<f32>>> {
+    let letters: Vec<Vec<u8>> = tiles
+        .iter()
+        .map(|tile| sequence.get(tile.bases.start..tile.bases.end).map(|bases| model_letters(bases, strand)))
+        .collect::<Option<_>>()
+        .ok_or_else(|| Error::Invalid("a tile reaches beyond its contig".into()))?;
+    let probabilities = model.boundary_probs(&letters)?;
+    if probabilities.len() != tiles.len() || probabilities.iter().zip(&letters).any(|(p, l)| p.len() != l.len()) {
+        return Err(Error::Invalid("the model gave not one boundary probability for each base".into()));
+    }
+    Ok(probabilities)
+}
+
 /// Reads tiles of one strand, `batch` at a time, and hands over the values of each window as soon as they are there: (index of the window,
 /// values in transcript orientation, `high - low + 1` of them). On minus the tile is reverse-complemented, so that inter-base position `t`
 /// becomes `length - t`, and the first value is that of `high`.
@@ -115,16 +132,7 @@ pub fn read_tiles(
 ) -> Result<()> {
     let mut values = Vec::new();
     for tiles in plan.tiles.chunks(batch.max(1)) {
-        let letters: Vec<Vec<u8>> = tiles
-            .iter()
-            .map(|tile| sequence.get(tile.bases.start..tile.bases.end).map(|bases| model_letters(bases, strand)))
-            .collect::<Option<_>>()
-            .ok_or_else(|| Error::Invalid("a tile reaches beyond its contig".into()))?;
-        let probabilities = model.boundary_probs(&letters)?;
-        let same_shape = probabilities.len() == tiles.len() && probabilities.iter().zip(&letters).all(|(p, l)| p.len() == l.len());
-        if !same_shape {
-            return Err(Error::Invalid("the model gave not one boundary probability for each base".into()));
-        }
+        let probabilities = ask(sequence, strand, tiles, model)?;
         for (tile, probabilities) in tiles.iter().zip(&probabilities) {
             for index in &tile.windows {
                 let window = plan.windows[*index];
@@ -141,7 +149,7 @@ pub fn read_tiles(
                 found(*index, &values);
             }
         }
-        read(letters.iter().map(|l| l.len() as u64).sum());
+        read(probabilities.iter().map(|p| p.len() as u64).sum());
     }
     Ok(())
 }

@@ -126,11 +126,6 @@ impl Run {
         &self.corpus
     }
 
-    /// The model being trained.
-    pub fn model(&self) -> &LdarNet {
-        &self.model
-    }
-
     fn bases_per_step(&self) -> u64 {
         (self.recipe.run.batch * self.recipe.data.length) as u64
     }
@@ -216,7 +211,7 @@ impl Run {
     }
 
     /// Writes the model alone.
-    pub fn save_model(&self, path: &Path) -> Result<()> {
+    fn save_model(&self, path: &Path) -> Result<()> {
         let tensors = self.vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
         let notes = BTreeMap::from([
             ("step".to_string(), self.step().to_string()),
