@@ -7,6 +7,7 @@
 //! | [`pipelines`] | one file per question: a pure step from a request to an outcome; models are seen through a trait |
 //! | [`model`] | LDARNet: configuration, tokens, checkpoints, the network |
 //! | [`kernels`] | the operations the model needs, forward and backward |
+//! | [`benchmark`] | how fast the model runs here |
 //! | [`train`] | windows, masking, objective, optimizer, schedule, loop |
 //! | [`controls`] | matched controls and how well they match |
 //! | [`stats`] | permutation tests, bootstrap, effect sizes |
@@ -33,6 +34,7 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod benchmark;
 pub mod bundled;
 pub mod cli;
 pub mod controls;

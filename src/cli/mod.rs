@@ -3,6 +3,7 @@
 //!
 //! Exit codes: 0 done, 1 it failed (the message names the file or record), 2 the command line asks for something that cannot be.
 
+mod bench;
 mod boundaries;
 mod convert;
 mod evaluate;
@@ -51,6 +52,7 @@ enum Command {
     Convert(convert::Arguments),
     Train(train::Arguments),
     Evaluate(evaluate::Arguments),
+    Bench(bench::Arguments),
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -66,6 +68,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Convert(arguments) => arguments.validate()?.run(),
         Command::Train(arguments) => arguments.validate()?.run(),
         Command::Evaluate(arguments) => arguments.validate()?.run(),
+        Command::Bench(arguments) => arguments.validate()?.run(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! the first `rotary_dim` channels of each head (halves paired: channel i with i + rotary_dim/2, base 10000). Key j is seen from
 //! i when |i - j| <= window. The online softmax goes over blocks of 64 keys (Dao et al. 2022).
 
+use super::profile::{Pass, timed};
 use super::simd::{LANES, Left, Shared, exp, matmul, padded, transpose};
 use super::{Seqs, check_seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -353,6 +354,7 @@ impl CustomOp1 for Attention {
     }
 
     fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
+        let _timed = timed(self.name(), Pass::Forward);
         let qkv = slice(s, l)?;
         let (total, columns) = l.shape().dims2()?;
         let d_model = columns / 3;
@@ -377,6 +379,7 @@ impl CustomOp1 for Attention {
     }
 
     fn bwd(&self, arg: &Tensor, res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let _timed = timed(self.name(), Pass::Backward);
         let (qkv, res, grad) = (cpu(arg)?, cpu(res)?, cpu(grad)?);
         let d_model = arg.dim(1)? / 3;
         let Some(lse) = &self.lse else { candle_core::bail!("attention: backward without a training forward") };

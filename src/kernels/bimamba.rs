@@ -4,6 +4,7 @@
 //! `RMSNorm(y * silu(z)) * w`, and the two are averaged: (total bases, d_inner), ready for the shared `out_proj`.
 //! Sequences are packed one after another; `seqs` holds the rows of each, and no state crosses from one to the next.
 
+use super::profile::{Pass, timed};
 use super::simd::{Shared, dot, sigmoid, silu, vectorized};
 use super::ssd::{Core, Dims, Scan, ScanGrads};
 use super::{EPS, ROWS, Seqs, check_seqs, cpu, from_cpu, slice};
@@ -178,6 +179,7 @@ impl CustomOp3 for BiMamba {
         s3: &CpuStorage,
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
+        let _timed = timed(self.name(), Pass::Forward);
         let rows = self.check(l1, [l2, l3])?;
         let (zxbcdt, fwd, bwd) = (slice(s1, l1)?, slice(s2, l2)?, slice(s3, l3)?);
         let cores = [Core::split(&self.dims, fwd), Core::split(&self.dims, bwd)];
@@ -209,6 +211,7 @@ impl CustomOp3 for BiMamba {
         _: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let _timed = timed(self.name(), Pass::Backward);
         let (zxbcdt, fwd, bwd, grad) = (cpu(arg1)?, cpu(arg2)?, cpu(arg3)?, cpu(grad)?);
         let (zxbcdt, grad): (&[f32], &[f32]) = (&zxbcdt, &grad);
         let cores = [Core::split(&self.dims, &fwd), Core::split(&self.dims, &bwd)];

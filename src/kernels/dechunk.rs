@@ -4,6 +4,7 @@
 //! the j-th kept position clamped to [1e-4, 1 - 1e-4]. Base t takes z of the last boundary at or before it, times `ste(c_t)`: 1 in the
 //! forward pass, and in the backward pass the identity gradient to `c_t = max(p_t, 1 - p_t)`. Always f32.
 
+use super::profile::{Pass, timed};
 use super::simd::{dot, vectorized};
 use super::{Seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
@@ -128,6 +129,7 @@ impl CustomOp2 for Dechunk {
     }
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let _timed = timed(self.name(), Pass::Forward);
         let (x, prob) = (slice(s1, l1)?, slice(s2, l2)?);
         let d = l1.shape().dims2()?.1;
         let mut out = vec![0.0_f32; prob.len() * d];
@@ -147,6 +149,7 @@ impl CustomOp2 for Dechunk {
     }
 
     fn bwd(&self, arg1: &Tensor, arg2: &Tensor, res: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let _timed = timed(self.name(), Pass::Backward);
         let (x, prob, res, grad) = (cpu(arg1)?, cpu(arg2)?, cpu(res)?, cpu(grad)?);
         let (x, prob, res, grad): (&[f32], &[f32], &[f32], &[f32]) = (&x, &prob, &res, &grad);
         let d = arg1.dim(1)?;

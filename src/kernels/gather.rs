@@ -1,5 +1,6 @@
 //! Keeps chosen rows: the vectors at boundaries on their way into the inner network.
 
+use super::profile::{Pass, timed};
 use super::{cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ impl CustomOp1 for Gather {
     }
 
     fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
+        let _timed = timed(self.name(), Pass::Forward);
         let x = slice(s, l)?;
         let d = l.shape().dims2()?.1;
         let mut out = Vec::with_capacity(self.0.len() * d);
@@ -27,6 +29,7 @@ impl CustomOp1 for Gather {
     }
 
     fn bwd(&self, arg: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let _timed = timed(self.name(), Pass::Backward);
         let (g, d) = (cpu(grad)?, arg.dim(1)?);
         let mut dx = vec![0.0_f32; arg.elem_count()];
         for (&row, g) in self.0.iter().zip(g.chunks_exact(d)) {

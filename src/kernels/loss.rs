@@ -1,5 +1,6 @@
 //! Mean cross-entropy over chosen positions.
 
+use super::profile::{Pass, timed};
 use super::{cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ impl CustomOp1 for CrossEntropy {
     }
 
     fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
+        let _timed = timed(self.name(), Pass::Forward);
         let x = slice(s, l)?;
         let (rows, classes) = l.shape().dims2()?;
         if self.0.iter().any(|&(row, class)| row >= rows || usize::from(class) >= classes) {
@@ -34,6 +36,7 @@ impl CustomOp1 for CrossEntropy {
     }
 
     fn bwd(&self, arg: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let _timed = timed(self.name(), Pass::Backward);
         let (x, classes) = (cpu(arg)?, arg.dim(1)?);
         let scale = grad.to_scalar::<f32>()? / self.0.len().max(1) as f32;
         let mut dx = vec![0.0_f32; x.len()];

@@ -1,5 +1,6 @@
 //! RMSNorm over the last dimension: `x / sqrt(mean(x^2) + eps) * w`.
 
+use super::profile::{Pass, timed};
 use super::simd::{dot, vectorized};
 use super::{EPS, ROWS, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
@@ -48,6 +49,7 @@ impl CustomOp2 for RmsNorm {
     }
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let _timed = timed(self.name(), Pass::Forward);
         let (x, w) = (slice(s1, l1)?, slice(s2, l2)?);
         let d = w.len();
         if l1.shape().dims2()?.1 != d {
@@ -61,6 +63,7 @@ impl CustomOp2 for RmsNorm {
     }
 
     fn bwd(&self, arg1: &Tensor, arg2: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let _timed = timed(self.name(), Pass::Backward);
         let (x, w, g) = (cpu(arg1)?, cpu(arg2)?, cpu(grad)?);
         let (x, w, g): (&[f32], &[f32], &[f32]) = (&x, &w, &g);
         let d = w.len();

@@ -3,6 +3,7 @@
 //! With q and k L2-normalised: `s_t = (q_{t-1}·k_t + q_t·k_{t-1}) / 2`, `p_t = clamp((1 - s_t) / 2, 0, 1)`; the first position of every
 //! sequence has p = 1. `p_t` belongs to the inter-base position between t-1 and t.
 
+use super::profile::{Pass, timed};
 use super::simd::{dot, vectorized};
 use super::{ROWS, Seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
@@ -104,6 +105,7 @@ impl CustomOp2 for Routing {
     }
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let _timed = timed(self.name(), Pass::Forward);
         let (q, k) = (slice(s1, l1)?, slice(s2, l2)?);
         let (rows, d) = l1.shape().dims2()?;
         let (sq, sk) = (scales(q, d), scales(k, d));
@@ -116,6 +118,7 @@ impl CustomOp2 for Routing {
     }
 
     fn bwd(&self, arg1: &Tensor, arg2: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let _timed = timed(self.name(), Pass::Backward);
         let (q, k, g) = (cpu(arg1)?, cpu(arg2)?, cpu(grad)?);
         let (q, k, g): (&[f32], &[f32], &[f32]) = (&q, &k, &g);
         let (rows, d) = arg1.dims2()?;

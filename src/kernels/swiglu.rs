@@ -1,5 +1,6 @@
 //! The gate of the SwiGLU MLP: (rows, 2 d) read as `[y | gate]` gives `silu(gate) * y`, (rows, d).
 
+use super::profile::{Pass, timed};
 use super::simd::{sigmoid, silu, vectorized};
 use super::{ROWS, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -42,6 +43,7 @@ impl CustomOp1 for SwiGlu {
     }
 
     fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
+        let _timed = timed(self.name(), Pass::Forward);
         let x = slice(s, l)?;
         let (rows, columns) = l.shape().dims2()?;
         let d = columns / 2;
@@ -53,6 +55,7 @@ impl CustomOp1 for SwiGlu {
     }
 
     fn bwd(&self, arg: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let _timed = timed(self.name(), Pass::Backward);
         let (x, g) = (cpu(arg)?, cpu(grad)?);
         let (x, g): (&[f32], &[f32]) = (&x, &g);
         let columns = arg.dim(1)?;

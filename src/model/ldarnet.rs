@@ -11,12 +11,14 @@ use crate::{Error, Result};
 use candle_core::{Device, Tensor};
 use std::sync::Arc;
 
-/// A boundary is where the probability is above this.
+/// A boundary is where the probability is above this, in training and analysis.
 pub const THRESHOLD: f32 = 0.5;
 
 /// A model ready to run.
 pub struct LdarNet {
     config: Config,
+    /// A boundary is where the probability is above this.
+    threshold: f32,
     embeddings: Tensor,
     backbone: Level,
     lm_head: Linear,
@@ -80,12 +82,17 @@ impl LdarNet {
         } else {
             Linear::new(source, "lm_head", d, config.vocab_size, Init::Normal(0.02))?
         };
-        Ok(LdarNet { config: config.clone(), embeddings, backbone, lm_head })
+        Ok(LdarNet { config: config.clone(), threshold: THRESHOLD, embeddings, backbone, lm_head })
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Moves the boundary threshold from [`THRESHOLD`], for measurements at a given compression.
+    pub fn set_threshold(&mut self, threshold: f32) {
+        self.threshold = threshold;
     }
 
     /// Runs the model on sequences of tokens (see [`super::tokenizer`]). Sequences do not influence each other.
@@ -94,7 +101,7 @@ impl LdarNet {
     /// A sequence is empty or holds a number that is no token.
     pub fn forward(&self, sequences: &[impl AsRef<[u8]>]) -> Result<Output> {
         let (x, seqs) = self.embed(sequences)?;
-        let mut trace = Trace { encoder: None, stages: Vec::new() };
+        let mut trace = Trace { threshold: self.threshold, encoder: None, stages: Vec::new() };
         let hidden = self.backbone.forward(&x, &seqs, &mut trace)?;
         let logits = self.lm_head.forward(&hidden)?;
         Ok(Output { logits, encoder: trace.encoder.unwrap_or_else(|| hidden.clone()), hidden, stages: trace.stages })
@@ -112,7 +119,7 @@ impl LdarNet {
             let Network::Stage(network) = &level.network else {
                 return Err(Error::Invalid(format!("the model has no router of stage {stage}")));
             };
-            let (encoded, decision) = network.route(&level.pad(&x)?, &seqs)?;
+            let (encoded, decision) = network.route(&level.pad(&x)?, &seqs, self.threshold)?;
             let kept = keep(&decision.mask, &seqs);
             routed.push(decision);
             if routed.len() > stage {
@@ -142,8 +149,9 @@ impl LdarNet {
     }
 }
 
-/// What is noted on the way down.
+/// What is told and noted on the way down.
 struct Trace {
+    threshold: f32,
     encoder: Option<Tensor>,
     stages: Vec<Routed>,
 }
@@ -204,15 +212,15 @@ impl Level {
 
 impl StageNetwork {
     /// The encoder's output and the router's decisions.
-    fn route(&self, x: &Tensor, seqs: &Seqs) -> Result<(Tensor, Routed)> {
+    fn route(&self, x: &Tensor, seqs: &Seqs, threshold: f32) -> Result<(Tensor, Routed)> {
         let x = self.encoder.forward(x, seqs)?;
         let prob = boundary_prob(&self.query.forward(&x)?, &self.key.forward(&x)?, seqs)?;
-        let mask = prob.to_device(&Device::Cpu)?.to_vec1::<f32>()?.iter().map(|&p| p > THRESHOLD).collect();
+        let mask = prob.to_device(&Device::Cpu)?.to_vec1::<f32>()?.iter().map(|&p| p > threshold).collect();
         Ok((x, Routed { prob, mask, seqs: seqs.clone() }))
     }
 
     fn forward(&self, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
-        let (x, routed) = self.route(x, seqs)?;
+        let (x, routed) = self.route(x, seqs, trace.threshold)?;
         if trace.encoder.is_none() {
             trace.encoder = Some(x.clone());
         }

@@ -6,6 +6,7 @@ use crate::Result;
 use crate::kernels::Seqs;
 use crate::kernels::attention::{AttentionDims, attention};
 use crate::kernels::bimamba::bimamba;
+use crate::kernels::linear::linear;
 use crate::kernels::norm::rms_norm;
 use crate::kernels::ssd::Dims;
 use crate::kernels::swiglu::swiglu;
@@ -43,7 +44,7 @@ impl Linear {
 
     /// (rows, in) to (rows, out).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = x.matmul(&self.weight.t()?)?;
+        let y = linear(x, &self.weight)?;
         Ok(match &self.bias {
             Some(bias) => y.broadcast_add(bias)?,
             None => y,

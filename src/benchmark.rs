@@ -1,0 +1,213 @@
+//! How fast the model runs, as a ratio that does not depend on the machine.
+//!
+//! Efficiency `E = useful FLOPs per base * bases per second / FLOP/s of a 2048-cubed f32 matrix product`, the product made by the
+//! same library with the same threads, in turn with the runs. Useful FLOPs: [`crate::model::flops`]; training counts three forward passes.
+
+use crate::error::{Error, Result};
+use crate::kernels::profile::{self, Profile};
+use crate::model::flops::forward_flops_per_base;
+use crate::model::weights::Loaded;
+use crate::model::{Config, LdarNet};
+use crate::stats::quantile_sorted;
+use crate::stats::rng::Rng;
+use crate::train::objective::Objective;
+use crate::train::optimizer::{AdamW, Gradients, Optimizer, lr_multipliers};
+use candle_core::{Device, Tensor, Var};
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// Side of the matrix product that stands for the machine.
+const CUBE: usize = 2048;
+
+/// The work that is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A forward pass through the whole network.
+    Forward,
+    /// Forward, loss, backward and a step of AdamW.
+    Train,
+}
+
+/// One benchmark.
+pub struct Benchmark {
+    /// The model's configuration.
+    pub config: Config,
+    /// Its weights.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Choose the routing threshold so that one base in four is kept, for weights that were not trained.
+    pub compress_fourfold: bool,
+    /// Forward or training.
+    pub mode: Mode,
+    /// Bases per sequence.
+    pub length: usize,
+    /// Sequences per batch.
+    pub batch: usize,
+    /// Timed runs, after one that is not counted.
+    pub runs: usize,
+    /// Count the time of every operation.
+    pub profile: bool,
+}
+
+/// What was measured.
+pub struct Measured {
+    /// Seconds of each run.
+    pub seconds: Vec<f64>,
+    /// Bases in one run.
+    pub bases: usize,
+    /// FLOP/s of the matrix product, median over as many runs.
+    pub matmul_flops_per_second: f64,
+    /// Useful operations per base of one run, at the compression that was reached.
+    pub flops_per_base: f64,
+    /// Bases per boundary, outermost stage.
+    pub compression: f64,
+    /// Most memory that the process held beyond what it held before the first run, in bytes; where the system tells (Linux).
+    pub peak_bytes: Option<u64>,
+    /// Time of every fused operation over all runs, where asked.
+    pub profile: Profile,
+}
+
+impl Measured {
+    /// The `p`-quantile over runs of the bases read per second.
+    pub fn bases_per_second(&self, p: f64) -> f64 {
+        let mut rates: Vec<f64> = self.seconds.iter().map(|s| self.bases as f64 / s).collect();
+        rates.sort_by(f64::total_cmp);
+        quantile_sorted(&rates, p)
+    }
+
+    /// E at the median speed.
+    pub fn efficiency(&self) -> f64 {
+        self.flops_per_base * self.bases_per_second(0.5) / self.matmul_flops_per_second
+    }
+}
+
+impl Benchmark {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// The weights do not fit the configuration, or there is nothing to run.
+    pub fn run(self) -> Result<Measured> {
+        if self.length == 0 || self.batch == 0 || self.runs == 0 {
+            return Err(Error::Usage("a benchmark needs at least one base, one sequence and one run".into()));
+        }
+        let (runs, bases, profiled) = (self.runs, self.length * self.batch, self.profile);
+        let mut rng = Rng::new(1).derive("bases");
+        let sequences: Vec<Vec<u8>> = (0..self.batch).map(|_| (0..self.length).map(|_| rng.below(4) as u8).collect()).collect();
+        let (mut work, factor): (Box<dyn FnMut() -> Result<f64> + '_>, f64) = match self.mode {
+            Mode::Forward => (forward(&self, &sequences)?, 1.0),
+            Mode::Train => (train(&self, &sequences)?, 3.0),
+        };
+        let memory = Memory::start();
+        let mut compression = work()?;
+        let peak_bytes = memory.and_then(|m| m.peak_bytes());
+        let cube = Cube::new()?;
+        cube.seconds()?;
+        let (mut seconds, mut products) = (Vec::new(), Vec::new());
+        if profiled {
+            profile::start();
+        }
+        for _ in 0..runs {
+            let start = Instant::now();
+            compression = work()?;
+            seconds.push(start.elapsed().as_secs_f64());
+            products.push(cube.seconds()?);
+        }
+        let profile = profile::stop();
+        products.sort_by(f64::total_cmp);
+        Ok(Measured {
+            seconds,
+            bases,
+            matmul_flops_per_second: 2.0 * (CUBE as f64).powi(3) / quantile_sorted(&products, 0.5),
+            flops_per_base: factor * forward_flops_per_base(&self.config, self.length, compression),
+            compression,
+            peak_bytes,
+            profile,
+        })
+    }
+
+    /// The model on these tensors, with the routing threshold that was asked for.
+    fn model(&self, tensors: BTreeMap<String, Tensor>, sequences: &[Vec<u8>]) -> Result<LdarNet> {
+        let mut model = LdarNet::new(&self.config, &mut Loaded::new(tensors))?;
+        if self.compress_fourfold && self.config.layout.stages() > 1 {
+            let routed = model.route(&sequences[..1], 0)?;
+            let mut probs: Vec<f64> = routed[0].prob.to_vec1::<f32>()?.into_iter().map(f64::from).collect();
+            probs.sort_by(f64::total_cmp);
+            model.set_threshold(quantile_sorted(&probs, 0.75) as f32);
+        }
+        Ok(model)
+    }
+}
+
+/// One forward pass; gives the compression.
+fn forward<'a>(benchmark: &Benchmark, sequences: &'a [Vec<u8>]) -> Result<Box<dyn FnMut() -> Result<f64> + 'a>> {
+    let model = benchmark.model(benchmark.tensors.clone(), sequences)?;
+    Ok(Box::new(move || {
+        let output = model.forward(sequences)?;
+        let Some(stage) = output.stages.first() else { return Ok(1.0) };
+        Ok(stage.mask.len() as f64 / stage.mask.iter().filter(|kept| **kept).count() as f64)
+    }))
+}
+
+/// One training step at a rate that leaves the weights about where they are; gives the compression.
+fn train<'a>(benchmark: &Benchmark, sequences: &'a [Vec<u8>]) -> Result<Box<dyn FnMut() -> Result<f64> + 'a>> {
+    let vars = benchmark.tensors.iter().map(|(n, t)| Ok((n.clone(), Var::from_tensor(t)?))).collect::<Result<BTreeMap<_, _>>>()?;
+    let model = benchmark.model(vars.iter().map(|(n, v)| (n.clone(), v.as_tensor().clone())).collect(), sequences)?;
+    let objective = Objective { alpha: 0.03, compression: vec![4.0] };
+    let settings = AdamW {
+        betas: (0.9, 0.95),
+        eps: 1e-8,
+        weight_decay: 0.01,
+        max_grad_norm: 1.0,
+        lr_multiplier: lr_multipliers(&benchmark.config, &objective.compression),
+    };
+    let mut optimizer = Optimizer::new(settings, &vars, benchmark.config.layout.stages());
+    let length = benchmark.length;
+    // Every base is scored, as the peer's benchmark does.
+    let targets: std::sync::Arc<[(usize, u8)]> = (0..length * benchmark.batch).map(|i| (i, sequences[i / length][i % length])).collect();
+    Ok(Box::new(move || {
+        let loss = objective.loss(&model, sequences, &targets)?;
+        let gradients = loss.total.backward()?;
+        let mut sums = Gradients::default();
+        optimizer.accumulate(&gradients, &mut sums)?;
+        optimizer.step(&sums, 1e-6)?;
+        Ok(loss.compression)
+    }))
+}
+
+/// The matrix product that stands for the machine.
+struct Cube(Tensor, Tensor);
+
+impl Cube {
+    fn new() -> Result<Cube> {
+        let side = || Ok::<_, Error>(Tensor::randn(0.0_f32, 1.0, (CUBE, CUBE), &Device::Cpu)?);
+        Ok(Cube(side()?, side()?))
+    }
+
+    fn seconds(&self) -> Result<f64> {
+        let start = Instant::now();
+        self.0.matmul(&self.1)?;
+        Ok(start.elapsed().as_secs_f64())
+    }
+}
+
+/// Resident memory as the Linux kernel counts it.
+struct Memory {
+    before: u64,
+}
+
+impl Memory {
+    fn start() -> Option<Memory> {
+        std::fs::write("/proc/self/clear_refs", "5").ok()?; // the peak is counted from here
+        status_bytes("VmRSS:").map(|before| Memory { before })
+    }
+
+    fn peak_bytes(&self) -> Option<u64> {
+        Some(status_bytes("VmHWM:")?.saturating_sub(self.before))
+    }
+}
+
+/// One entry of `/proc/self/status`, which counts in kB.
+fn status_bytes(key: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kb| kb * 1024)
+}

@@ -1,0 +1,139 @@
+//! `bench`: how fast a model runs on this machine.
+
+use super::stdout;
+use crate::benchmark::{Benchmark, Measured, Mode};
+use crate::error::{Error, Result};
+use crate::kernels::profile::Pass;
+use crate::model::fresh::Fresh;
+use crate::model::{Checkpoint, Config, LdarNet};
+use crate::report::format::{count, number};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Measure how fast a model runs on this machine
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ldar-analyze bench --config 2m
+  ldar-analyze bench --config 110m --length 2048 --mode train --profile
+  ldar-analyze bench --checkpoint model.pt --length 1024 --batch 16 --threads 1 --json
+
+A --config gets random weights, and a routing threshold that keeps one base in four. Efficiency is useful FLOPs (see inspect) per second
+over those of a 2048-cubed f32 matrix product, measured in the same run with the same threads; a training step counts three forward passes.")]
+pub struct Arguments {
+    /// Checkpoint: the authors' .pt, or safetensors
+    #[arg(long, value_name = "FILE", conflicts_with = "config", required_unless_present = "config")]
+    checkpoint: Option<PathBuf>,
+    /// A named configuration with random weights instead of a file
+    #[arg(long, value_name = "NAME", value_parser = ["110m", "2m"])]
+    config: Option<String>,
+    /// Bases per sequence
+    #[arg(long, value_name = "BASES", default_value_t = 4096)]
+    length: usize,
+    /// Sequences per batch
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    batch: usize,
+    /// What to time: a forward pass, or a training step (forward, loss, backward, AdamW)
+    #[arg(long, value_name = "MODE", default_value = "forward", value_parser = ["forward", "train"])]
+    mode: String,
+    /// Timed runs
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    runs: usize,
+    /// Print the time of every operation
+    #[arg(long)]
+    profile: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is to be measured.
+pub struct Request(Arguments);
+
+impl Arguments {
+    /// Refuses sizes that mean nothing.
+    pub fn validate(self) -> Result<Request> {
+        for (option, value) in [("length", self.length), ("batch", self.batch), ("runs", self.runs)] {
+            if value == 0 {
+                return Err(Error::Usage(format!("--{option} 0: there would be nothing to measure")));
+            }
+        }
+        Ok(Request(self))
+    }
+}
+
+impl Request {
+    /// Measures and prints.
+    pub fn run(self) -> Result<()> {
+        let Arguments { checkpoint, config, length, batch, mode, runs, profile, json } = self.0;
+        let (name, config, tensors) = match (&checkpoint, &config) {
+            (Some(path), _) => {
+                let checkpoint = Checkpoint::open(path)?;
+                (path.display().to_string(), checkpoint.config, checkpoint.tensors)
+            }
+            (None, Some(name)) => {
+                let (config, mut fresh) = (Config::named(name)?, Fresh::new(1));
+                LdarNet::new(&config, &mut fresh)?;
+                (name.clone(), config, fresh.tensors)
+            }
+            (None, None) => return Err(Error::Usage("bench needs --checkpoint or --config".into())),
+        };
+        let timed = if mode == "train" { Mode::Train } else { Mode::Forward };
+        let compress_fourfold = checkpoint.is_none();
+        let measured = Benchmark { config, tensors, compress_fourfold, mode: timed, length, batch, runs, profile }.run()?;
+        let threads = rayon::current_num_threads();
+        stdout::print(&match json {
+            true => {
+                let value = json!({
+                    "model": name, "mode": mode, "length": length, "batch": batch, "threads": threads, "runs": runs,
+                    "bases_per_second": measured.bases_per_second(0.5),
+                    "bases_per_second_min": measured.bases_per_second(0.0),
+                    "bases_per_second_max": measured.bases_per_second(1.0),
+                    "flops_per_base": measured.flops_per_base,
+                    "matmul_flops_per_second": measured.matmul_flops_per_second,
+                    "efficiency": measured.efficiency(),
+                    "compression": measured.compression,
+                    "peak_bytes": measured.peak_bytes,
+                    "milliseconds_by_operation": table(&measured).into_iter().map(|(name, ms, _)| (name, json!(ms))).collect::<serde_json::Map<_, _>>(),
+                });
+                format!("{value:#}\n")
+            }
+            false => text(&format!("{name}, {mode}, {batch} x {length} bases, {threads} threads, {runs} runs"), &measured),
+        })
+    }
+}
+
+/// (operation, milliseconds per run, calls per run), longest first, what is in no operation last.
+fn table(measured: &Measured) -> Vec<(String, f64, f64)> {
+    let runs = measured.seconds.len() as f64;
+    let mut rows: Vec<(String, f64, f64)> = Vec::new();
+    for ((name, pass), spent) in &measured.profile {
+        let name = if *pass == Pass::Backward { format!("{name} backward") } else { name.to_string() };
+        rows.push((name, 1e3 * spent.time.as_secs_f64() / runs, f64::from(spent.calls) / runs));
+    }
+    rows.sort_by(|a, b| b.1.total_cmp(&a.1));
+    if !rows.is_empty() {
+        let rest = 1e3 * measured.seconds.iter().sum::<f64>() / runs - rows.iter().map(|row| row.1).sum::<f64>();
+        rows.push(("rest".into(), rest, 1.0));
+    }
+    rows
+}
+
+fn text(title: &str, measured: &Measured) -> String {
+    let mut text = format!("{title}\n\n");
+    let mut line = |name: &str, value: String| text += &format!("{name:<16}{value}\n");
+    let [low, median, high] = [0.0, 0.5, 1.0].map(|p| count(measured.bases_per_second(p).round() as usize));
+    line("speed", format!("{median} bases/s (median; {low} to {high})"));
+    line("efficiency", format!("{:.3} of a matrix product's {} GFLOP/s", measured.efficiency(), number(measured.matmul_flops_per_second / 1e9)));
+    line("work", format!("{} MFLOP per base", number(measured.flops_per_base / 1e6)));
+    line("compression", format!("{:.2} bases per boundary", measured.compression));
+    line("peak memory", measured.peak_bytes.map_or("not known on this system".into(), |b| format!("{:.2} GB beyond the weights", b as f64 / 1e9)));
+    let rows = table(measured);
+    if !rows.is_empty() {
+        text += "\noperation                    ms per run    calls\n";
+        for (name, ms, calls) in rows {
+            text += &format!("{name:<26}{ms:>13.2}{calls:>9.0}\n");
+        }
+    }
+    text
+}
