@@ -1,66 +1,15 @@
 //! `x · W^T`: x (rows, in), W (out, in) as checkpoints hold it, result (rows, out).
 
+use super::gemm::{Matrix, product};
 use super::profile::{Pass, timed};
 use super::{cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-use gemm::Parallelism;
 
 struct Linear;
 
 /// The product; see the module.
 pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op2(&weight.contiguous()?, Linear)
-}
-
-/// A matrix in memory: element (i, j) is `data[i * row + j * column]`.
-#[derive(Clone, Copy)]
-struct Matrix<'a> {
-    data: &'a [f32],
-    row: usize,
-    column: usize,
-}
-
-impl<'a> Matrix<'a> {
-    fn rows(data: &'a [f32], columns: usize) -> Self {
-        Matrix { data, row: columns, column: 1 }
-    }
-
-    fn transpose(self) -> Self {
-        Matrix { row: self.column, column: self.row, ..self }
-    }
-}
-
-/// `a · b`, (m, n) row-major, with k inner.
-fn product(m: usize, n: usize, k: usize, a: Matrix<'_>, b: Matrix<'_>) -> Vec<f32> {
-    assert!(a.data.len() == m * k && b.data.len() == k * n);
-    let mut c: Vec<f32> = Vec::with_capacity(m * n);
-    let threads = Parallelism::Rayon(0);
-    // SAFETY: the lengths fit the sizes and strides; gemm writes every element of c and reads none.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            c.as_mut_ptr(),
-            1,
-            n as isize,
-            false,
-            a.data.as_ptr(),
-            a.column as isize,
-            a.row as isize,
-            b.data.as_ptr(),
-            b.column as isize,
-            b.row as isize,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            threads,
-        );
-        c.set_len(m * n);
-    }
-    c
 }
 
 impl CustomOp2 for Linear {

@@ -7,6 +7,7 @@ pub mod attention;
 pub mod bimamba;
 pub mod dechunk;
 pub mod gather;
+pub mod gemm;
 pub mod linear;
 pub mod loss;
 pub mod norm;

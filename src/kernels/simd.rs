@@ -311,6 +311,18 @@ impl<T> Shared<T> {
         Shared(data.as_mut_ptr(), data.len())
     }
 
+    /// Wraps memory that tasks will fill; until then it may only be written.
+    pub fn uninit(data: &mut [std::mem::MaybeUninit<T>]) -> Self {
+        Shared(data.as_mut_ptr().cast(), data.len())
+    }
+
+    /// A pointer to the elements `start..start + len`.
+    #[inline(always)]
+    pub fn pointer(&self, start: usize, len: usize) -> *mut T {
+        assert!(start + len <= self.1);
+        self.0.wrapping_add(start)
+    }
+
     /// The same for a part of the buffer, without touching its elements.
     pub fn part(&self, start: usize, len: usize) -> Self {
         assert!(start + len <= self.1);
