@@ -112,18 +112,18 @@ impl<const V: usize> WithSimd for Block<'_, V> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Product { n, k, a, .. } = *self.product;
         let (width, rows) = (V * S::F32_LANES, self.rows.len());
-        let mut copy = if a.column == 1 { Vec::new() } else { vec![0.0_f32; rows.next_multiple_of(ROWS) * INNER] };
+        // A tile of the left operand that is not ROWS whole rows, or whose rows are not contiguous, is copied: (inner, ROWS).
+        let copied = |tile: usize| a.column != 1 || (tile + 1) * ROWS > rows;
+        let first_copied = (0..rows.div_ceil(ROWS)).find(|tile| copied(*tile)).unwrap_or(0);
+        let mut copy = vec![0.0_f32; if a.column == 1 && rows.is_multiple_of(ROWS) { 0 } else { (rows.div_ceil(ROWS) - first_copied) * ROWS * INNER }];
         for first in (0..k).step_by(INNER) {
             let inner = INNER.min(k - first);
-            if a.column != 1 {
-                // Tiles of (inner, ROWS), so that the rows of a tile lie side by side.
-                for (tile, to) in copy.chunks_exact_mut(ROWS * INNER).enumerate() {
-                    let row = self.rows.start + tile * ROWS;
-                    let here = ROWS.min(self.rows.end - row);
-                    for (l, to) in to.chunks_exact_mut(ROWS).take(inner).enumerate() {
-                        let from = &a.data[(first + l) * a.column + row * a.row..];
-                        (0..here).for_each(|r| to[r] = from[r * a.row]);
-                    }
+            for (tile, to) in copy.chunks_exact_mut(ROWS * INNER).enumerate() {
+                let row = self.rows.start + (first_copied + tile) * ROWS;
+                let here = ROWS.min(self.rows.end - row);
+                for (l, to) in to.chunks_exact_mut(ROWS).take(inner).enumerate() {
+                    let from = &a.data[(first + l) * a.column + row * a.row..];
+                    (0..here).for_each(|r| to[r] = from[r * a.row]);
                 }
             }
             for panel in 0..n.div_ceil(width) {
@@ -131,67 +131,64 @@ impl<const V: usize> WithSimd for Block<'_, V> {
                 let b = &self.packed[(panel * k + first) * width..][..inner * width];
                 for tile in 0..rows.div_ceil(ROWS) {
                     let row = self.rows.start + tile * ROWS;
-                    let left = if a.column == 1 {
-                        (&a.data[row * a.row + first..], a.row, 1)
-                    } else {
-                        (&copy[tile * ROWS * INNER..][..ROWS * inner], 1, ROWS)
+                    let (left, a_row, a_column) = match copied(tile) {
+                        true => (&copy[(tile - first_copied) * ROWS * INNER..][..ROWS * inner], 1, ROWS),
+                        false => (&a.data[row * a.row + first..], a.row, 1),
                     };
-                    let place = Place { b, width, inner, row, column: panel * width, columns, accumulate: first > 0 };
-                    self.tile_rows::<S>(simd, ROWS.min(self.rows.end - row), left, &place);
+                    let place = Place { rows: ROWS.min(self.rows.end - row), row, column: panel * width, columns, accumulate: first > 0 };
+                    let operands = Operands { left, a_row, a_column, right: b, width, inner };
+                    if columns == width {
+                        tile_of::<S, V>(simd, &operands, &place, &self.product.c, n);
+                        continue;
+                    }
+                    // The last columns vector by vector.
+                    for v in 0..columns.div_ceil(S::F32_LANES) {
+                        let done = v * S::F32_LANES;
+                        let place = Place { column: place.column + done, columns: (columns - done).min(S::F32_LANES), ..place };
+                        tile_of::<S, 1>(simd, &Operands { right: &b[done..], ..operands }, &place, &self.product.c, n);
+                    }
                 }
             }
         }
     }
 }
 
-/// Where a tile of the result lies and what it is made of.
-struct Place<'a> {
-    /// (inner, width).
-    b: &'a [f32],
-    width: usize,
-    inner: usize,
+/// Where a tile of the result lies.
+#[derive(Clone, Copy)]
+struct Place {
     row: usize,
+    rows: usize,
     column: usize,
     columns: usize,
     accumulate: bool,
 }
 
-impl<const V: usize> Block<'_, V> {
-    #[inline(always)]
-    fn tile_rows<S: Simd>(&self, simd: S, rows: usize, left: (&[f32], usize, usize), place: &Place<'_>) {
-        match rows {
-            6 => self.tile_columns::<S, 6>(simd, left, place),
-            5 => self.tile_columns::<S, 5>(simd, left, place),
-            4 => self.tile_columns::<S, 4>(simd, left, place),
-            3 => self.tile_columns::<S, 3>(simd, left, place),
-            2 => self.tile_columns::<S, 2>(simd, left, place),
-            _ => self.tile_columns::<S, 1>(simd, left, place),
-        }
-    }
-
-    #[inline(always)]
-    fn tile_columns<S: Simd, const M: usize>(&self, simd: S, left: (&[f32], usize, usize), place: &Place<'_>) {
-        match place.columns.div_ceil(S::F32_LANES) {
-            v if v >= V => tile::<S, M, V>(simd, left, place, &self.product.c, self.product.n),
-            1 => tile::<S, M, 1>(simd, left, place, &self.product.c, self.product.n),
-            2 => tile::<S, M, 2>(simd, left, place, &self.product.c, self.product.n),
-            _ => tile::<S, M, 3>(simd, left, place, &self.product.c, self.product.n),
-        }
-    }
+/// What it is made of.
+#[derive(Clone, Copy)]
+struct Operands<'a> {
+    /// ROWS rows.
+    left: &'a [f32],
+    a_row: usize,
+    a_column: usize,
+    /// (inner, width), of which the tile takes the first columns.
+    right: &'a [f32],
+    width: usize,
+    inner: usize,
 }
 
-/// One register tile: M rows by V vectors.
+/// One register tile: ROWS rows by V vectors.
 #[inline(always)]
-fn tile<S: Simd, const M: usize, const V: usize>(simd: S, left: (&[f32], usize, usize), place: &Place<'_>, c: &Shared<f32>, n: usize) {
+fn tile_of<S: Simd, const V: usize>(simd: S, operands: &Operands<'_>, place: &Place, c: &Shared<f32>, n: usize) {
     const { assert!(align_of::<S::f32s>() <= align_of::<f32>(), "vectors are loaded from any place in a slice of f32") };
-    let ((a, a_row, a_column), b) = (left, place.b);
+    let Operands { left, a_row, a_column, right, width, inner } = *operands;
     let lanes = S::F32_LANES;
-    assert!(a.len() > (M - 1) * a_row + (place.inner - 1) * a_column && b.len() >= place.inner * place.width && V * lanes <= place.width && place.width <= 64);
-    let mut acc = [[simd.splat_f32s(0.0); V]; M];
-    // SAFETY: the assert bounds every index read.
+    assert!(inner > 0 && left.len() > (ROWS - 1) * a_row + (inner - 1) * a_column);
+    assert!(right.len() >= (inner - 1) * width + V * lanes && V * lanes <= 64);
+    let mut acc = [[simd.splat_f32s(0.0); V]; ROWS];
+    // SAFETY: the asserts bound every index read.
     unsafe {
-        let (mut a, mut b) = (a.as_ptr(), b.as_ptr());
-        for _ in 0..place.inner {
+        let (mut a, mut b) = (left.as_ptr(), right.as_ptr());
+        for _ in 0..inner {
             let mut right = [simd.splat_f32s(0.0); V];
             for (v, x) in right.iter_mut().enumerate() {
                 *x = *b.add(v * lanes).cast::<S::f32s>();
@@ -203,13 +200,13 @@ fn tile<S: Simd, const M: usize, const V: usize>(simd: S, left: (&[f32], usize, 
                 }
             }
             a = a.wrapping_add(a_column);
-            b = b.wrapping_add(place.width);
+            b = b.wrapping_add(width);
         }
     }
     // The loops over registers are kept so simple that they unroll: an index at run time would send the tile through memory at every step.
     let at = place.row * n + place.column;
-    if place.columns >= V * lanes {
-        let to = c.pointer(at, (M - 1) * n + V * lanes);
+    if place.rows == ROWS && place.columns == V * lanes {
+        let to = c.pointer(at, (ROWS - 1) * n + V * lanes);
         // SAFETY: these columns of these rows belong to this tile alone.
         unsafe {
             if place.accumulate {
@@ -227,14 +224,14 @@ fn tile<S: Simd, const M: usize, const V: usize>(simd: S, left: (&[f32], usize, 
         }
         return;
     }
-    let mut edge = [[0.0_f32; 64]; M];
+    let mut edge = [[0.0_f32; 64]; ROWS];
     for (row, edge) in acc.iter().zip(&mut edge) {
         for (v, &x) in row.iter().enumerate() {
             // SAFETY: a row of a tile has at most 64 elements.
             unsafe { *edge.as_mut_ptr().add(v * lanes).cast::<S::f32s>() = x };
         }
     }
-    for (r, edge) in edge.iter().enumerate() {
+    for (r, edge) in edge.iter().take(place.rows).enumerate() {
         let to = c.pointer(at + r * n, place.columns);
         for (j, x) in edge[..place.columns].iter().enumerate() {
             // SAFETY: as above.

@@ -42,23 +42,75 @@ pub fn padded(n: usize) -> usize {
     n.next_multiple_of(LANES)
 }
 
+/// Adding 1.5 * 2^23 rounds a small number to an integer held in the low bits.
+const ROUND: f32 = 12_582_912.0;
+/// -ln 2 in two parts, the first with few digits.
+const LN2: [f32; 2] = [-0.693_359_4, 2.121_944_4e-4];
+/// Coefficients of `(e^r - 1 - r) / r^2`, highest power first.
+const EXP: [f32; 6] = [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65, 0.5];
+
 /// `e^x` within 2 ulp for x in [-87, 88], clamped outside: 2^n times a degree-6 polynomial on [-ln2/2, ln2/2].
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer held in the low bits
     let x = x.clamp(-87.0, 88.0);
     let t = x.mul_add(std::f32::consts::LOG2_E, ROUND);
     let n = t - ROUND;
-    let r = n.mul_add(-0.693_359_4, x);
-    let r = n.mul_add(2.121_944_4e-4, r);
-    let p = 1.987_569_1e-4_f32;
-    let p = p.mul_add(r, 1.398_2e-3);
-    let p = p.mul_add(r, 8.333_452e-3);
-    let p = p.mul_add(r, 4.166_579_6e-2);
-    let p = p.mul_add(r, 0.166_666_65);
-    let p = p.mul_add(r, 0.5);
+    let r = n.mul_add(LN2[1], n.mul_add(LN2[0], x));
+    let mut p = EXP[0];
+    for c in &EXP[1..] {
+        p = p.mul_add(r, *c);
+    }
     let p = (p * r).mul_add(r, r) + 1.0;
     p * f32::from_bits((t.to_bits() << 23).wrapping_add(127 << 23))
+}
+
+/// The vector at `data[at..]`.
+///
+/// # Safety
+/// A whole vector lies there.
+#[inline(always)]
+pub unsafe fn load<S: Simd>(data: &[f32], at: usize) -> S::f32s {
+    const { assert!(align_of::<S::f32s>() <= align_of::<f32>(), "vectors are loaded from any place in a slice of f32") };
+    debug_assert!(at + S::F32_LANES <= data.len());
+    unsafe { *data.as_ptr().add(at).cast::<S::f32s>() }
+}
+
+/// Puts a vector at `data[at..]`.
+///
+/// # Safety
+/// It has room there.
+#[inline(always)]
+pub unsafe fn store<S: Simd>(data: &mut [f32], at: usize, value: S::f32s) {
+    const { assert!(align_of::<S::f32s>() <= align_of::<f32>(), "vectors are stored at any place in a slice of f32") };
+    debug_assert!(at + S::F32_LANES <= data.len());
+    unsafe { *data.as_mut_ptr().add(at).cast::<S::f32s>() = value };
+}
+
+/// [`exp`] of a vector.
+#[inline(always)]
+pub fn exp_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let constant = |c: f32| simd.splat_f32s(c);
+    let x = simd.min_f32s(simd.max_f32s(x, constant(-87.0)), constant(88.0));
+    let t = simd.mul_add_f32s(x, constant(std::f32::consts::LOG2_E), constant(ROUND));
+    let n = simd.sub_f32s(t, constant(ROUND));
+    let r = simd.mul_add_f32s(n, constant(LN2[0]), x);
+    let r = simd.mul_add_f32s(n, constant(LN2[1]), r);
+    let mut p = constant(EXP[0]);
+    for c in &EXP[1..] {
+        p = simd.mul_add_f32s(p, r, constant(*c));
+    }
+    let p = simd.add_f32s(simd.mul_add_f32s(simd.mul_f32s(p, r), r, r), constant(1.0));
+    let power = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(t), simd.splat_u32s(23));
+    simd.mul_f32s(p, simd.transmute_f32s_u32s(simd.add_u32s(power, simd.splat_u32s(127 << 23))))
+}
+
+/// `x * sigmoid(x)` and its derivative.
+#[inline(always)]
+pub fn silu_with_slope<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+    let one = simd.splat_f32s(1.0);
+    let s = simd.div_f32s(one, simd.add_f32s(one, exp_vector(simd, simd.neg_f32s(x))));
+    let value = simd.mul_f32s(x, s);
+    (value, simd.mul_add_f32s(value, simd.sub_f32s(one, s), s))
 }
 
 /// The logistic function.
