@@ -11,8 +11,8 @@ use crate::model::{Config, LdarNet};
 use crate::stats::quantile_sorted;
 use crate::stats::rng::Rng;
 use crate::train::objective::Objective;
-use crate::train::optimizer::{AdamW, Gradients, Optimizer, lr_multipliers};
-use candle_core::{Device, Tensor, Var};
+use crate::train::optimizer::{AdamW, Gradients, Optimizer, lr_multipliers, trainable};
+use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -149,8 +149,8 @@ fn forward<'a>(benchmark: &Benchmark, sequences: &'a [Vec<u8>]) -> Result<Box<dy
 
 /// One training step at a rate that leaves the weights about where they are; gives the compression.
 fn train<'a>(benchmark: &Benchmark, sequences: &'a [Vec<u8>]) -> Result<Box<dyn FnMut() -> Result<f64> + 'a>> {
-    let vars = benchmark.tensors.iter().map(|(n, t)| Ok((n.clone(), Var::from_tensor(t)?))).collect::<Result<BTreeMap<_, _>>>()?;
-    let model = benchmark.model(vars.iter().map(|(n, v)| (n.clone(), v.as_tensor().clone())).collect(), sequences)?;
+    let tensors = trainable(&benchmark.tensors)?;
+    let model = benchmark.model(tensors.clone(), sequences)?;
     let objective = Objective { alpha: 0.03, compression: vec![4.0] };
     let settings = AdamW {
         betas: (0.9, 0.95),
@@ -159,17 +159,16 @@ fn train<'a>(benchmark: &Benchmark, sequences: &'a [Vec<u8>]) -> Result<Box<dyn 
         max_grad_norm: 1.0,
         lr_multiplier: lr_multipliers(&benchmark.config, &objective.compression),
     };
-    let mut optimizer = Optimizer::new(settings, &vars, benchmark.config.layout.stages());
+    let mut optimizer = Optimizer::new(settings, &tensors, benchmark.config.layout.stages());
     let length = benchmark.length;
     // Every base is scored, as the peer's benchmark does.
     let targets: std::sync::Arc<[(usize, u8)]> = (0..length * benchmark.batch).map(|i| (i, sequences[i / length][i % length])).collect();
     Ok(Box::new(move || {
         let loss = objective.loss(&model, sequences, &targets)?;
-        let gradients = loss.total.backward()?;
-        let mut sums = Gradients::default();
-        optimizer.accumulate(&gradients, &mut sums)?;
-        optimizer.step(&sums, 1e-6)?;
-        Ok(loss.compression)
+        let (compression, mut sums) = (loss.compression, Gradients::default());
+        optimizer.accumulate(&loss.backward()?, &mut sums)?;
+        optimizer.step(&sums, 1, 1e-6)?;
+        Ok(compression)
     }))
 }
 

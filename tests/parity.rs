@@ -3,12 +3,12 @@
 //! Reads every `NAME.json` of the folder in `LDAR_GOLDEN_DIR` (default `tests/golden`).
 #![allow(clippy::unwrap_used)]
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Tensor};
 use ldar::model::weights::Loaded;
 use ldar::model::{Checkpoint, LdarNet};
 use ldar::train::objective::Objective;
-use ldar::train::optimizer::{AdamW, Gradients, Optimizer};
-use std::collections::{BTreeMap, HashMap};
+use ldar::train::optimizer::{trainable, AdamW, Gradients, Optimizer};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
@@ -109,9 +109,8 @@ fn training_steps() {
         let number = |v: &serde_json::Value| v.as_f64().unwrap();
         let numbers = |v: &serde_json::Value| v.as_array().unwrap().iter().map(number).collect::<Vec<f64>>();
         let checkpoint = Checkpoint::open(folder().join(format!("{name}.pt"))).unwrap();
-        let vars: BTreeMap<String, Var> = checkpoint.tensors.iter().map(|(n, t)| (n.clone(), Var::from_tensor(t).unwrap())).collect();
-        let source = vars.iter().map(|(n, v)| (n.clone(), v.as_tensor().clone())).collect();
-        let model = LdarNet::new(&checkpoint.config, &mut Loaded::new(source)).unwrap();
+        let params = trainable(&checkpoint.tensors).unwrap();
+        let model = LdarNet::new(&checkpoint.config, &mut Loaded::new(params.clone())).unwrap();
         let betas = numbers(&meta["betas"]);
         let settings = AdamW {
             betas: (betas[0], betas[1]),
@@ -120,7 +119,7 @@ fn training_steps() {
             max_grad_norm: number(&meta["max_grad_norm"]),
             lr_multiplier: numbers(&meta["lr_multiplier"]),
         };
-        let mut optimizer = Optimizer::new(settings, &vars, checkpoint.config.stages.len());
+        let mut optimizer = Optimizer::new(settings, &params, checkpoint.config.stages.len());
         let objective = Objective { alpha: number(&meta["alpha_ratio"]), compression: numbers(&meta["N"]) };
 
         // Rows of the batch are spread over the micro-batches, whose gradients are averaged.
@@ -148,29 +147,29 @@ fn training_steps() {
             let (mut loss, mut mlm, mut ratio) = (0.0, 0.0, 0.0);
             for (inputs, targets) in &batches {
                 let part = objective.loss(&model, inputs, targets).unwrap();
-                loss += f64::from(part.total.to_scalar::<f32>().unwrap()) / micro_batches as f64;
+                loss += part.total / micro_batches as f64;
                 mlm += part.mlm / micro_batches as f64;
                 ratio += part.ratio / micro_batches as f64;
-                optimizer.accumulate(&part.total.backward().unwrap(), &mut sums).unwrap();
+                optimizer.accumulate(&part.backward().unwrap(), &mut sums).unwrap();
             }
-            sums.scale(1.0 / micro_batches as f32);
             if step == 0 {
                 for (param, got) in sums.named(&optimizer) {
                     let want = floats(&expected[&format!("grad.{param}")]);
                     let norm = want.iter().map(|x| x * x).sum::<f32>().sqrt();
-                    let error = got.iter().zip(&want).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
+                    let got = floats(got).into_iter().map(|g| g / micro_batches as f32);
+                    let error = got.zip(&want).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
                     assert!(error <= 1e-3 * norm, "{name} gradient of {param}: relative error {}", error / norm);
                 }
             }
-            let norm = optimizer.step(&sums, number(&meta["lr"])).unwrap();
+            let norm = optimizer.step(&sums, micro_batches, number(&meta["lr"])).unwrap();
             println!("{name} step {step}: loss {loss:.7} mlm {mlm:.7} ratio {ratio:.7} gradient {norm:.7}");
             for (what, got) in [("loss", loss), ("mlm", mlm), ("ratio", ratio), ("grad_norm", norm)] {
                 let want = number(&want[what]);
                 assert!((got - want).abs() < 1e-4, "{name} step {step} {what}: {got}, not {want}");
             }
         }
-        for (param, var) in &vars {
-            let error = worst(var.as_tensor(), &expected[&format!("after3.{param}")]);
+        for (param, tensor) in &params {
+            let error = worst(tensor, &expected[&format!("after3.{param}")]);
             assert!(error < 1e-4, "{name} {param} after three steps: off by {error}");
         }
     }

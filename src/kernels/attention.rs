@@ -5,6 +5,7 @@
 //! i when |i - j| <= window. The online softmax goes over blocks of 64 keys (Dao et al. 2022).
 
 use super::profile::{Pass, timed};
+use super::tape::Tape;
 use super::simd::{LANES, Left, Shared, exp, matmul, padded, transpose};
 use super::{Seqs, check_seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -35,9 +36,9 @@ struct Attention {
 }
 
 /// The attention output before `out_proj`, (total bases, d_model).
-pub fn attention(qkv: &Tensor, dims: AttentionDims, seqs: &Seqs) -> Result<Tensor> {
-    let lse = qkv.track_op().then(|| Mutex::new(Vec::new()));
-    qkv.contiguous()?.apply_op1(Attention { dims, seqs: seqs.clone(), lse })
+pub fn attention(tape: &Tape, qkv: &Tensor, dims: AttentionDims, seqs: &Seqs) -> Result<Tensor> {
+    let lse = tape.is_on().then(|| Mutex::new(Vec::new()));
+    tape.apply1(qkv, Attention { dims, seqs: seqs.clone(), lse })
 }
 
 /// One head of one sequence, as blocks of padded rows.

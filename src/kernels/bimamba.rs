@@ -4,7 +4,9 @@
 //! `RMSNorm(y * silu(z)) * w`, and the two are averaged: (total bases, d_inner), ready for the shared `out_proj`.
 //! Sequences are packed one after another; `seqs` holds the rows of each, and no state crosses from one to the next.
 
+use super::linear::{Linear, linear};
 use super::profile::{Pass, timed};
+use super::tape::Tape;
 use super::simd::{Shared, dot, sigmoid, silu, vectorized};
 use super::ssd::{Core, Dims, Scan, ScanGrads};
 use super::{EPS, ROWS, Seqs, check_seqs, cpu, from_cpu, slice};
@@ -24,11 +26,44 @@ pub struct BiMamba {
     scans: Option<Mutex<Vec<f32>>>,
 }
 
-/// Runs the mixer. `fwd` and `bwd` are the packed parameters of the two cores ([`Core`]).
-pub fn bimamba(zxbcdt: &Tensor, fwd: &Tensor, bwd: &Tensor, dims: Dims, seqs: &Seqs) -> Result<Tensor> {
-    let train = zxbcdt.track_op() || fwd.track_op() || bwd.track_op();
-    let op = BiMamba { dims, seqs: seqs.clone(), scans: train.then(|| Mutex::new(Vec::new())) };
-    zxbcdt.contiguous()?.apply_op3(&fwd.contiguous()?, &bwd.contiguous()?, op)
+/// The mixer from its input `x` (rows, d_model) through `in_proj` (`Dims::in_proj`, d_model); `fwd` and `bwd` are the packed parameters of the
+/// two cores ([`pack`]). What the projection gives is the widest tensor of the network: the backward pass makes it again.
+pub fn mixer(tape: &Tape, x: &Tensor, in_proj: &Tensor, cores: [&Tensor; 2], dims: Dims, seqs: &Seqs) -> Result<Tensor> {
+    let op = BiMamba { dims, seqs: seqs.clone(), scans: tape.is_on().then(|| Mutex::new(Vec::new())) };
+    let project = |x: &Tensor, in_proj: &Tensor| linear(&Tape::off(), x, in_proj);
+    let out = project(x, in_proj)?.apply_op3_no_bwd(cores[0], cores[1], &op)?;
+    if tape.is_on() {
+        let (x, in_proj, [fwd, bwd]) = (x.clone(), in_proj.clone(), cores.map(Tensor::clone));
+        tape.record(&out, move |grad, grads| {
+            let d_projected = {
+                let zxbcdt = project(&x, &in_proj)?;
+                let (d_zxbcdt, d_fwd, d_bwd) = op.gradients(&zxbcdt, &fwd, &bwd, grad)?;
+                grads.add(&fwd, d_fwd)?;
+                grads.add(&bwd, d_bwd)?;
+                d_zxbcdt
+            };
+            let (dx, d_weight) = Linear.gradients(&x, &in_proj, &d_projected)?;
+            grads.add(&x, dx)?;
+            grads.add(&in_proj, d_weight)
+        });
+    }
+    Ok(out)
+}
+
+/// Puts the parameters of one core, in the order of [`Core`], into one tensor.
+pub fn pack(tape: &Tape, parts: &[Tensor]) -> Result<Tensor> {
+    let flat = parts.iter().map(Tensor::flatten_all).collect::<Result<Vec<_>>>()?;
+    let out = Tensor::cat(&flat, 0)?;
+    let parts = parts.to_vec();
+    tape.record(&out, move |grad, grads| {
+        let mut start = 0;
+        for part in &parts {
+            grads.add(part, grad.narrow(0, start, part.elem_count())?.reshape(part.shape())?)?;
+            start += part.elem_count();
+        }
+        Ok(())
+    });
+    Ok(out)
 }
 
 /// Starts one unit of the scan with the widest vectors of this machine.
@@ -202,21 +237,17 @@ impl CustomOp3 for BiMamba {
         }
         Ok((CpuStorage::F32(out), (rows, d).into()))
     }
+}
 
-    fn bwd(
-        &self,
-        arg1: &Tensor,
-        arg2: &Tensor,
-        arg3: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let _timed = timed(self.name(), Pass::Backward);
-        let (zxbcdt, fwd, bwd, grad) = (cpu(arg1)?, cpu(arg2)?, cpu(arg3)?, cpu(grad)?);
+impl BiMamba {
+    /// Gradients of the projection and of both cores' parameters, from that of the output.
+    fn gradients(&self, zxbcdt_tensor: &Tensor, fwd_tensor: &Tensor, bwd_tensor: &Tensor, grad: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
+        let _timed = timed("bimamba", Pass::Backward);
+        let (zxbcdt, fwd, bwd, grad) = (cpu(zxbcdt_tensor)?, cpu(fwd_tensor)?, cpu(bwd_tensor)?, cpu(grad)?);
         let (zxbcdt, grad): (&[f32], &[f32]) = (&zxbcdt, &grad);
         let cores = [Core::split(&self.dims, &fwd), Core::split(&self.dims, &bwd)];
         let (d, n, h, columns) = (self.dims.d_inner, self.dims.d_state, self.dims.n_heads(), self.dims.in_proj());
-        let rows = arg1.dim(0)?;
+        let rows = zxbcdt_tensor.dim(0)?;
         let Some(kept) = &self.scans else { candle_core::bail!("bimamba: backward without a training forward") };
         let kept = kept.lock().unwrap_or_else(|e| e.into_inner());
         let kept: &[f32] = &kept;
@@ -279,11 +310,7 @@ impl CustomOp3 for BiMamba {
             }
         }
         let [d_fwd, d_bwd] = d_params;
-        Ok((
-            Some(from_cpu(d_in, arg1.shape(), arg1)?),
-            Some(from_cpu(d_fwd, arg2.shape(), arg2)?),
-            Some(from_cpu(d_bwd, arg3.shape(), arg3)?),
-        ))
+        Ok((from_cpu(d_in, zxbcdt_tensor.shape(), zxbcdt_tensor)?, from_cpu(d_fwd, fwd_tensor.shape(), fwd_tensor)?, from_cpu(d_bwd, bwd_tensor.shape(), bwd_tensor)?))
     }
 }
 

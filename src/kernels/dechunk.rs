@@ -5,6 +5,7 @@
 //! forward pass, and in the backward pass the identity gradient to `c_t = max(p_t, 1 - p_t)`. Always f32.
 
 use super::profile::{Pass, timed};
+use super::tape::Tape;
 use super::simd::{dot, vectorized};
 use super::{Seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
@@ -25,8 +26,8 @@ pub struct Kept {
 struct Dechunk(Kept);
 
 /// `x` is (chunks, channels), `prob` (bases); the result is (bases, channels).
-pub fn dechunk(x: &Tensor, prob: &Tensor, kept: &Kept) -> Result<Tensor> {
-    x.contiguous()?.apply_op2(&prob.contiguous()?, Dechunk(kept.clone()))
+pub fn dechunk(tape: &Tape, x: &Tensor, prob: &Tensor, kept: &Kept) -> Result<Tensor> {
+    tape.apply2(x, prob, Dechunk(kept.clone()))
 }
 
 const CLAMP: (f32, f32) = (1e-4, 1.0 - 1e-4);

@@ -1,15 +1,16 @@
-//! Keeps chosen rows: the vectors at boundaries on their way into the inner network.
+//! Chosen rows: the embeddings of tokens, and the vectors at boundaries on their way into the inner network.
 
 use super::profile::{Pass, timed};
+use super::tape::Tape;
 use super::{cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use std::sync::Arc;
 
 struct Gather(Arc<[usize]>);
 
-/// Rows `index` (each at most once) of `x` (rows, channels), as (index.len(), channels).
-pub fn gather_rows(x: &Tensor, index: &Arc<[usize]>) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Gather(index.clone()))
+/// Rows `index` of `x` (rows, channels), as (index.len(), channels).
+pub fn gather_rows(tape: &Tape, x: &Tensor, index: &Arc<[usize]>) -> Result<Tensor> {
+    tape.apply1(x, Gather(index.clone()))
 }
 
 impl CustomOp1 for Gather {
@@ -33,7 +34,7 @@ impl CustomOp1 for Gather {
         let (g, d) = (cpu(grad)?, arg.dim(1)?);
         let mut dx = vec![0.0_f32; arg.elem_count()];
         for (&row, g) in self.0.iter().zip(g.chunks_exact(d)) {
-            dx[row * d..][..d].copy_from_slice(g);
+            dx[row * d..][..d].iter_mut().zip(g).for_each(|(dx, g)| *dx += g);
         }
         Ok(Some(from_cpu(dx, arg.shape(), arg)?))
     }

@@ -2,14 +2,16 @@
 
 use super::gemm::{Matrix, product};
 use super::profile::{Pass, timed};
+use super::tape::Tape;
 use super::{cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
-struct Linear;
+/// The operation behind [`linear`].
+pub(super) struct Linear;
 
 /// The product; see the module.
-pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op2(&weight.contiguous()?, Linear)
+pub fn linear(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    tape.apply2(x, weight, Linear)
 }
 
 impl CustomOp2 for Linear {
@@ -28,13 +30,21 @@ impl CustomOp2 for Linear {
         Ok((CpuStorage::F32(y), (rows, to).into()))
     }
 
-    fn bwd(&self, arg1: &Tensor, arg2: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(&self, x: &Tensor, weight: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (dx, d_weight) = self.gradients(x, weight, grad)?;
+        Ok((Some(dx), Some(d_weight)))
+    }
+}
+
+impl Linear {
+    /// Gradients of both operands from that of the product.
+    pub(super) fn gradients(&self, x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<(Tensor, Tensor)> {
         let _timed = timed(self.name(), Pass::Backward);
-        let (x, w, g) = (cpu(arg1)?, cpu(arg2)?, cpu(grad)?);
-        let ((rows, from), to) = (arg1.dims2()?, arg2.dim(0)?);
-        let (x, w, g) = (Matrix::rows(&x, from), Matrix::rows(&w, from), Matrix::rows(&g, to));
-        let dx = product(rows, from, to, g, w);
-        let dw = product(to, from, rows, g.transpose(), x);
-        Ok((Some(from_cpu(dx, arg1.shape(), arg1)?), Some(from_cpu(dw, arg2.shape(), arg2)?)))
+        let ((rows, from), to) = (x.dims2()?, weight.dim(0)?);
+        let (x_data, w_data, g_data) = (cpu(x)?, cpu(weight)?, cpu(grad)?);
+        let (x_rows, w_rows, g_rows) = (Matrix::rows(&x_data, from), Matrix::rows(&w_data, from), Matrix::rows(&g_data, to));
+        let dx = product(rows, from, to, g_rows, w_rows);
+        let dw = product(to, from, rows, g_rows.transpose(), x_rows);
+        Ok((from_cpu(dx, x.shape(), x)?, from_cpu(dw, weight.shape(), weight)?))
     }
 }

@@ -1,6 +1,7 @@
 //! Mean cross-entropy over chosen positions.
 
 use super::profile::{Pass, timed};
+use super::tape::Tape;
 use super::{cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use std::sync::Arc;
@@ -8,8 +9,8 @@ use std::sync::Arc;
 struct CrossEntropy(Arc<[(usize, u8)]>);
 
 /// Mean over `targets` (row, class) of `-ln softmax(logits[row])[class]`, in nats; `logits` is (rows, classes). Zero without targets.
-pub fn cross_entropy(logits: &Tensor, targets: &Arc<[(usize, u8)]>) -> Result<Tensor> {
-    logits.contiguous()?.apply_op1(CrossEntropy(targets.clone()))
+pub fn cross_entropy(tape: &Tape, logits: &Tensor, targets: &Arc<[(usize, u8)]>) -> Result<Tensor> {
+    tape.apply1(logits, CrossEntropy(targets.clone()))
 }
 
 /// `-ln softmax(logits)[class]`.

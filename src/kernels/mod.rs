@@ -3,8 +3,11 @@
 //! Sequences of a batch are packed one after another along the rows, so nothing is ever padded and no sequence can see another.
 //! Every fast version is held against the readable one in [`mod@reference`].
 
+pub mod adamw;
+pub mod add;
 pub mod attention;
 pub mod bimamba;
+pub mod columns;
 pub mod dechunk;
 pub mod gather;
 pub mod gemm;
@@ -17,6 +20,7 @@ pub mod routing;
 mod simd;
 pub mod ssd;
 pub mod swiglu;
+pub mod tape;
 
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Tensor};
 use std::ops::Range;

@@ -1,6 +1,7 @@
 //! RMSNorm over the last dimension: `x / sqrt(mean(x^2) + eps) * w`.
 
 use super::profile::{Pass, timed};
+use super::tape::Tape;
 use super::simd::{dot, vectorized};
 use super::{EPS, ROWS, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
@@ -9,8 +10,8 @@ use rayon::prelude::*;
 struct RmsNorm;
 
 /// `x` is (rows, channels), `weight` (channels).
-pub fn rms_norm(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op2(&weight.contiguous()?, RmsNorm)
+pub fn rms_norm(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    tape.apply2(x, weight, RmsNorm)
 }
 
 vectorized! {

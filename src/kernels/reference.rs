@@ -171,6 +171,7 @@ pub fn cross_entropy(logits: &Tensor, targets: &[(usize, u8)]) -> Result<Tensor>
 
 #[cfg(test)]
 mod tests {
+    use super::super::tape::Tape;
     use super::super::{
         attention as fast_attention, bimamba as fast_bimamba, dechunk as fast_dechunk, gather, loss, norm, routing, swiglu as fast_swiglu,
     };
@@ -202,18 +203,24 @@ mod tests {
     }
 
     /// Compares value and gradients of a fast operation in f32 with the readable one in f64, under a random linear loss.
-    fn same(inputs: &[Tensor], fast: impl Fn(&[Tensor]) -> Result<Tensor>, slow: impl Fn(&[Tensor]) -> Result<Tensor>, tolerance: f64) {
-        let run = |dtype: DType, op: &dyn Fn(&[Tensor]) -> Result<Tensor>| {
-            let vars: Vec<Var> = inputs.iter().map(|x| Var::from_tensor(&x.to_dtype(dtype).unwrap()).unwrap()).collect();
-            let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
-            let out = op(&tensors).unwrap();
-            let weights = values(out.shape(), 99, 1.0).to_dtype(dtype).unwrap();
-            let grads = (&out * weights).unwrap().sum_all().unwrap().backward().unwrap();
-            let mut all = vec![out.detach()];
-            all.extend(vars.iter().map(|v| grads.get(v).unwrap().clone()));
-            all.into_iter().map(|x| x.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap()).collect::<Vec<_>>()
+    fn same(inputs: &[Tensor], fast: impl Fn(&Tape, &[Tensor]) -> Result<Tensor>, slow: impl Fn(&[Tensor]) -> Result<Tensor>, tolerance: f64) {
+        let floats = |x: &Tensor| x.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        let got = {
+            let tensors: Vec<Tensor> = inputs.iter().map(|x| x.to_dtype(DType::F32).unwrap()).collect();
+            let tape = Tape::on();
+            let out = fast(&tape, &tensors).unwrap();
+            let weights = values(out.shape(), 99, 1.0).to_dtype(DType::F32).unwrap();
+            let grads = tape.backward([(out.clone(), weights)]).unwrap();
+            let all = std::iter::once(&out).chain(tensors.iter().map(|x| grads.get(x).unwrap()));
+            all.map(floats).collect::<Vec<_>>()
         };
-        let (got, want) = (run(DType::F32, &fast), run(DType::F64, &slow));
+        let want = {
+            let vars: Vec<Var> = inputs.iter().map(|x| Var::from_tensor(x).unwrap()).collect();
+            let out = slow(&vars.iter().map(|v| v.as_tensor().clone()).collect::<Vec<_>>()).unwrap();
+            let grads = (&out * values(out.shape(), 99, 1.0)).unwrap().sum_all().unwrap().backward().unwrap();
+            let all = std::iter::once(&out).chain(vars.iter().map(|x| grads.get(x).unwrap()));
+            all.map(floats).collect::<Vec<_>>()
+        };
         for (i, (got, want)) in got.iter().zip(&want).enumerate() {
             let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|v| v * v).sum::<f64>().sqrt();
             let error = norm(&mut got.iter().zip(want).map(|(a, b)| a - b)) / norm(&mut want.iter().copied()).max(1e-12);
@@ -226,25 +233,32 @@ mod tests {
     fn overlapping_sequences_are_refused() {
         let overlapping: Seqs = Arc::from(vec![0..6, 4..9]);
         let dims = Dims { d_inner: 64, d_state: 16, d_conv: 4, chunk: 16 };
-        let x = values((9, dims.in_proj()), 1, 1.0).to_dtype(DType::F32).unwrap();
+        let x = values((9, 8), 1, 1.0).to_dtype(DType::F32).unwrap();
         let params = values(dims.n_params(), 2, 1.0).to_dtype(DType::F32).unwrap();
-        assert!(fast_bimamba::bimamba(&x, &params, &params, dims, &overlapping).is_err());
+        let in_proj = values((dims.in_proj(), 8), 7, 1.0).to_dtype(DType::F32).unwrap();
+        assert!(fast_bimamba::mixer(&Tape::off(), &x, &in_proj, [&params, &params], dims, &overlapping).is_err());
         let qkv = values((9, 48), 3, 1.0).to_dtype(DType::F32).unwrap();
-        assert!(fast_attention::attention(&qkv, AttentionDims { n_heads: 1, rotary_dim: 8, window: None }, &overlapping).is_err());
+        assert!(fast_attention::attention(&Tape::off(), &qkv, AttentionDims { n_heads: 1, rotary_dim: 8, window: None }, &overlapping).is_err());
     }
 
     #[test]
     fn norm_and_swiglu() {
-        same(&[values((130, 48), 1, 2.0), values(48, 2, 1.0)], |x| norm::rms_norm(&x[0], &x[1]), |x| rms_norm(&x[0], &x[1]), 1e-6);
-        same(&[values((130, 96), 3, 4.0)], |x| fast_swiglu::swiglu(&x[0]), |x| swiglu(&x[0]), 1e-6);
+        same(&[values((130, 48), 1, 2.0), values(48, 2, 1.0)], |t, x| norm::rms_norm(t, &x[0], &x[1]), |x| rms_norm(&x[0], &x[1]), 1e-6);
+        same(&[values((130, 96), 3, 4.0)], |t, x| fast_swiglu::swiglu(t, &x[0]), |x| swiglu(&x[0]), 1e-6);
     }
 
     fn mixer(d_inner: usize, d_state: usize, d_conv: usize, chunk: usize, lengths: &[usize]) {
         let dims = Dims { d_inner, d_state, d_conv, chunk };
         let seqs = seqs(lengths);
         let total = lengths.iter().sum::<usize>();
-        let inputs = [values((total, dims.in_proj()), 4, 1.5), values(dims.n_params(), 5, 1.0), values(dims.n_params(), 6, 1.0)];
-        same(&inputs, |x| fast_bimamba::bimamba(&x[0], &x[1], &x[2], dims, &seqs), |x| bimamba(&x[0], &x[1], &x[2], dims, &seqs), 2e-5);
+        let in_proj = values((dims.in_proj(), 24), 14, 0.3);
+        let inputs = [values((total, 24), 4, 1.5), in_proj, values(dims.n_params(), 5, 1.0), values(dims.n_params(), 6, 1.0)];
+        same(
+            &inputs,
+            |t, x| fast_bimamba::mixer(t, &x[0], &x[1], [&x[2], &x[3]], dims, &seqs),
+            |x| bimamba(&x[0].matmul(&x[1].t()?)?, &x[2], &x[3], dims, &seqs),
+            2e-5,
+        );
     }
 
     #[test]
@@ -267,7 +281,7 @@ mod tests {
             let dims = AttentionDims { n_heads, rotary_dim, window };
             same(
                 &[values((215, 3 * d), 7, 2.0)],
-                |x| fast_attention::attention(&x[0], dims, &lengths),
+                |t, x| fast_attention::attention(t, &x[0], dims, &lengths),
                 |x| attention(&x[0], dims, &lengths),
                 2e-5,
             );
@@ -278,7 +292,7 @@ mod tests {
     fn router() {
         let lengths = seqs(&[33, 2, 70]);
         let inputs = [values((105, 24), 8, 1.0), values((105, 24), 9, 1.0)];
-        same(&inputs, |x| routing::boundary_prob(&x[0], &x[1], &lengths), |x| boundary_prob(&x[0], &x[1], &lengths), 1e-5);
+        same(&inputs, |t, x| routing::boundary_prob(t, &x[0], &x[1], &lengths), |x| boundary_prob(&x[0], &x[1], &lengths), 1e-5);
     }
 
     #[test]
@@ -288,14 +302,14 @@ mod tests {
         let kept = Kept { seqs: bases, chunks: seqs(&[4, 2, 1]), index: index.clone() };
         let prob = ((values(15, 10, 0.5) + 0.5).unwrap() * 0.999).unwrap();
         let inputs = [values((7, 20), 11, 1.0), prob];
-        same(&inputs, |x| fast_dechunk::dechunk(&x[0], &x[1], &kept), |x| dechunk(&x[0], &x[1], &kept), 1e-5);
+        same(&inputs, |t, x| fast_dechunk::dechunk(t, &x[0], &x[1], &kept), |x| dechunk(&x[0], &x[1], &kept), 1e-5);
         let rows = Tensor::new(index.iter().map(|&i| i as u32).collect::<Vec<_>>(), &Device::Cpu).unwrap();
-        same(&[values((15, 20), 12, 1.0)], |x| gather::gather_rows(&x[0], &index), |x| x[0].index_select(&rows, 0), 1e-7);
+        same(&[values((15, 20), 12, 1.0)], |t, x| gather::gather_rows(t, &x[0], &index), |x| x[0].index_select(&rows, 0), 1e-7);
     }
 
     #[test]
     fn cross_entropy_of_chosen_rows() {
         let targets: Arc<[(usize, u8)]> = vec![(0, 3), (4, 1), (5, 6)].into();
-        same(&[values((6, 7), 13, 3.0)], |x| loss::cross_entropy(&x[0], &targets), |x| cross_entropy(&x[0], &targets), 1e-6);
+        same(&[values((6, 7), 13, 3.0)], |t, x| loss::cross_entropy(t, &x[0], &targets), |x| cross_entropy(&x[0], &targets), 1e-6);
     }
 }

@@ -4,6 +4,7 @@
 //! sequence has p = 1. `p_t` belongs to the inter-base position between t-1 and t.
 
 use super::profile::{Pass, timed};
+use super::tape::Tape;
 use super::simd::{dot, vectorized};
 use super::{ROWS, Seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
@@ -15,8 +16,8 @@ const MIN_NORM: f32 = 1e-12;
 struct Routing(Seqs);
 
 /// `q`, `k` are (rows, channels); the result is (rows).
-pub fn boundary_prob(q: &Tensor, k: &Tensor, seqs: &Seqs) -> Result<Tensor> {
-    q.contiguous()?.apply_op2(&k.contiguous()?, Routing(seqs.clone()))
+pub fn boundary_prob(tape: &Tape, q: &Tensor, k: &Tensor, seqs: &Seqs) -> Result<Tensor> {
+    tape.apply2(q, k, Routing(seqs.clone()))
 }
 
 /// Reciprocal norms of all rows.

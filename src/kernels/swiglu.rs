@@ -1,6 +1,7 @@
 //! The gate of the SwiGLU MLP: (rows, 2 d) read as `[y | gate]` gives `silu(gate) * y`, (rows, d).
 
 use super::profile::{Pass, timed};
+use super::tape::Tape;
 use super::simd::{sigmoid, silu, vectorized};
 use super::{ROWS, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -9,8 +10,8 @@ use rayon::prelude::*;
 struct SwiGlu;
 
 /// Applies the gate.
-pub fn swiglu(x: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(SwiGlu)
+pub fn swiglu(tape: &Tape, x: &Tensor) -> Result<Tensor> {
+    tape.apply1(x, SwiGlu)
 }
 
 vectorized! {

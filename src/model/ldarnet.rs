@@ -4,9 +4,12 @@ use super::config::{Block, Config, Layout};
 use super::stack::{Linear, Stack};
 use super::weights::{Init, Source};
 use crate::kernels::Seqs;
+use crate::kernels::add::add;
+use crate::kernels::columns::{extend_columns, first_columns};
 use crate::kernels::dechunk::{Kept, dechunk};
 use crate::kernels::gather::gather_rows;
 use crate::kernels::routing::boundary_prob;
+use crate::kernels::tape::Tape;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
 use std::sync::Arc;
@@ -100,10 +103,18 @@ impl LdarNet {
     /// # Errors
     /// A sequence is empty or holds a number that is no token.
     pub fn forward(&self, sequences: &[impl AsRef<[u8]>]) -> Result<Output> {
-        let (x, seqs) = self.embed(sequences)?;
+        self.forward_on(&Tape::off(), sequences)
+    }
+
+    /// The same, noted on a tape for training.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn forward_on(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<Output> {
+        let (x, seqs) = self.embed(tape, sequences)?;
         let mut trace = Trace { threshold: self.threshold, encoder: None, stages: Vec::new() };
-        let hidden = self.backbone.forward(&x, &seqs, &mut trace)?;
-        let logits = self.lm_head.forward(&hidden)?;
+        let hidden = self.backbone.forward(tape, &x, &seqs, &mut trace)?;
+        let logits = self.lm_head.forward(tape, &hidden)?;
         Ok(Output { logits, encoder: trace.encoder.unwrap_or_else(|| hidden.clone()), hidden, stages: trace.stages })
     }
 
@@ -113,25 +124,26 @@ impl LdarNet {
     /// # Errors
     /// The same, or the model has no such router.
     pub fn route(&self, sequences: &[impl AsRef<[u8]>], stage: usize) -> Result<Vec<Routed>> {
-        let (mut x, mut seqs) = self.embed(sequences)?;
+        let tape = &Tape::off();
+        let (mut x, mut seqs) = self.embed(tape, sequences)?;
         let (mut level, mut routed) = (&self.backbone, Vec::new());
         loop {
             let Network::Stage(network) = &level.network else {
                 return Err(Error::Invalid(format!("the model has no router of stage {stage}")));
             };
-            let (encoded, decision) = network.route(&level.pad(&x)?, &seqs, self.threshold)?;
+            let (encoded, decision) = network.route(tape, &level.pad(tape, &x)?, &seqs, self.threshold)?;
             let kept = keep(&decision.mask, &seqs);
             routed.push(decision);
             if routed.len() > stage {
                 return Ok(routed);
             }
-            (x, seqs, level) = (gather_rows(&encoded, &kept.index)?, kept.chunks, &network.inner);
+            (x, seqs, level) = (gather_rows(tape, &encoded, &kept.index)?, kept.chunks, &network.inner);
         }
     }
 
     /// Packs sequences one after another: (total bases, d_model) and the rows of each.
-    fn embed(&self, sequences: &[impl AsRef<[u8]>]) -> Result<(Tensor, Seqs)> {
-        let mut tokens: Vec<u32> = Vec::new();
+    fn embed(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<(Tensor, Seqs)> {
+        let mut tokens: Vec<usize> = Vec::new();
         let mut seqs = Vec::new();
         for (i, sequence) in sequences.iter().enumerate() {
             let sequence = sequence.as_ref();
@@ -139,13 +151,12 @@ impl LdarNet {
                 return Err(Error::Invalid(format!("sequence {i} of a batch is empty or holds a number that is no token")));
             }
             seqs.push(tokens.len()..tokens.len() + sequence.len());
-            tokens.extend(sequence.iter().map(|&t| u32::from(t)));
+            tokens.extend(sequence.iter().map(|&t| usize::from(t)));
         }
         if tokens.is_empty() {
             return Err(Error::Invalid("a batch without sequences".into()));
         }
-        let tokens = Tensor::new(tokens, self.embeddings.device())?;
-        Ok((self.embeddings.index_select(&tokens, 0)?, seqs.into()))
+        Ok((gather_rows(tape, &self.embeddings, &tokens.into())?, seqs.into()))
     }
 }
 
@@ -191,44 +202,43 @@ impl Level {
     }
 
     /// Fills up the channels that this level has more than `x`.
-    fn pad(&self, x: &Tensor) -> Result<Tensor> {
-        let (rows, outer) = x.dims2()?;
+    fn pad(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
         Ok(match &self.pad_dimension {
-            Some(pad) => Tensor::cat(&[x, &pad.broadcast_as((rows, self.d_model - outer))?], 1)?,
+            Some(pad) => extend_columns(tape, x, pad)?,
             None => x.clone(),
         })
     }
 
-    fn forward(&self, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
+    fn forward(&self, tape: &Tape, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
         let outer = x.dim(1)?;
-        let x = self.pad(x)?;
+        let x = self.pad(tape, x)?;
         let out = match &self.network {
-            Network::Stack(stack) => stack.forward(&x, seqs)?,
-            Network::Stage(stage) => stage.forward(&x, seqs, trace)?,
+            Network::Stack(stack) => stack.forward(tape, &x, seqs)?,
+            Network::Stage(stage) => stage.forward(tape, &x, seqs, trace)?,
         };
-        Ok(if outer == self.d_model { out } else { out.narrow(1, 0, outer)? })
+        Ok(if outer == self.d_model { out } else { first_columns(tape, &out, outer)? })
     }
 }
 
 impl StageNetwork {
     /// The encoder's output and the router's decisions.
-    fn route(&self, x: &Tensor, seqs: &Seqs, threshold: f32) -> Result<(Tensor, Routed)> {
-        let x = self.encoder.forward(x, seqs)?;
-        let prob = boundary_prob(&self.query.forward(&x)?, &self.key.forward(&x)?, seqs)?;
+    fn route(&self, tape: &Tape, x: &Tensor, seqs: &Seqs, threshold: f32) -> Result<(Tensor, Routed)> {
+        let x = self.encoder.forward(tape, x, seqs)?;
+        let prob = boundary_prob(tape, &self.query.forward(tape, &x)?, &self.key.forward(tape, &x)?, seqs)?;
         let mask = prob.to_device(&Device::Cpu)?.to_vec1::<f32>()?.iter().map(|&p| p > threshold).collect();
         Ok((x, Routed { prob, mask, seqs: seqs.clone() }))
     }
 
-    fn forward(&self, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
-        let (x, routed) = self.route(x, seqs, trace.threshold)?;
+    fn forward(&self, tape: &Tape, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
+        let (x, routed) = self.route(tape, x, seqs, trace.threshold)?;
         if trace.encoder.is_none() {
             trace.encoder = Some(x.clone());
         }
         let (prob, kept) = (routed.prob.clone(), keep(&routed.mask, seqs));
         trace.stages.push(routed);
-        let inner = self.inner.forward(&gather_rows(&x, &kept.index)?, &kept.chunks, trace)?;
-        let h = (dechunk(&inner, &prob, &kept)? + self.residual.forward(&x)?)?;
-        self.decoder.forward(&h, seqs)
+        let inner = self.inner.forward(tape, &gather_rows(tape, &x, &kept.index)?, &kept.chunks, trace)?;
+        let h = add(tape, &dechunk(tape, &inner, &prob, &kept)?, &self.residual.forward(tape, &x)?)?;
+        self.decoder.forward(tape, &h, seqs)
     }
 }
 

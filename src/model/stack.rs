@@ -5,11 +5,13 @@ use super::weights::{Init, Source};
 use crate::Result;
 use crate::kernels::Seqs;
 use crate::kernels::attention::{AttentionDims, attention};
-use crate::kernels::bimamba::bimamba;
+use crate::kernels::add::{add, add_row};
+use crate::kernels::bimamba::{mixer, pack};
 use crate::kernels::linear::linear;
 use crate::kernels::norm::rms_norm;
 use crate::kernels::ssd::Dims;
 use crate::kernels::swiglu::swiglu;
+use crate::kernels::tape::Tape;
 use candle_core::Tensor;
 
 /// Positions per chunk of the scan: changes speed only.
@@ -43,10 +45,10 @@ impl Linear {
     }
 
     /// (rows, in) to (rows, out).
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = linear(x, &self.weight)?;
+    pub fn forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+        let y = linear(tape, x, &self.weight)?;
         Ok(match &self.bias {
-            Some(bias) => y.broadcast_add(bias)?,
+            Some(bias) => add_row(tape, &y, bias)?,
             None => y,
         })
     }
@@ -54,7 +56,7 @@ impl Linear {
 
 /// Two Mamba-2 cores on shared projections.
 struct BiMamba {
-    in_proj: Linear,
+    in_proj: Tensor,
     out_proj: Linear,
     /// Parameters of the two cores in the packed order of [`crate::kernels::ssd::Core`], each as a list.
     cores: [Vec<Tensor>; 2],
@@ -64,7 +66,7 @@ struct BiMamba {
 impl BiMamba {
     fn new(source: &mut dyn Source, name: &str, stage: &Stage, out_sd: f64) -> Result<Self> {
         let dims = Dims { d_inner: stage.d_inner, d_state: stage.d_state, d_conv: stage.d_conv, chunk: CHUNK };
-        let in_proj = Linear::new(source, &format!("{name}.fwd.in_proj"), stage.d_model, dims.in_proj(), Init::Normal(INIT_SD))?;
+        let in_proj = source.tensor(&format!("{name}.fwd.in_proj.weight"), &[dims.in_proj(), stage.d_model], Init::Normal(INIT_SD))?;
         let out_proj = Linear::new(source, &format!("{name}.fwd.out_proj"), dims.d_inner, stage.d_model, Init::Normal(out_sd))?;
         let mut core = |direction: &str| -> Result<Vec<Tensor>> {
             let (channels, heads) = (dims.conv_dim(), dims.n_heads());
@@ -83,14 +85,10 @@ impl BiMamba {
         Ok(BiMamba { in_proj, out_proj, cores, dims })
     }
 
-    fn forward(&self, x: &Tensor, seqs: &Seqs) -> Result<Tensor> {
-        let pack = |core: &[Tensor]| -> Result<Tensor> {
-            let flat = core.iter().map(Tensor::flatten_all).collect::<candle_core::Result<Vec<_>>>()?;
-            Ok(Tensor::cat(&flat, 0)?)
-        };
-        let zxbcdt = self.in_proj.forward(x)?;
-        let y = bimamba(&zxbcdt, &pack(&self.cores[0])?, &pack(&self.cores[1])?, self.dims, seqs)?;
-        self.out_proj.forward(&y)
+    fn forward(&self, tape: &Tape, x: &Tensor, seqs: &Seqs) -> Result<Tensor> {
+        let (fwd, bwd) = (pack(tape, &self.cores[0])?, pack(tape, &self.cores[1])?);
+        let y = mixer(tape, x, &self.in_proj, [&fwd, &bwd], self.dims, seqs)?;
+        self.out_proj.forward(tape, &y)
     }
 }
 
@@ -158,20 +156,24 @@ impl Stack {
     }
 
     /// (total positions, d_model) to the same shape.
-    pub fn forward(&self, x: &Tensor, seqs: &Seqs) -> Result<Tensor> {
+    pub fn forward(&self, tape: &Tape, x: &Tensor, seqs: &Seqs) -> Result<Tensor> {
         let mut residual = x.clone();
         for layer in &self.layers {
-            let h = rms_norm(&residual, &layer.norm)?;
+            let h = rms_norm(tape, &residual, &layer.norm)?;
             let h = match &layer.mixer {
-                MixerLayer::BiMamba(mixer) => mixer.forward(&h, seqs)?,
-                MixerLayer::Attention(mixer) => mixer.out_proj.forward(&attention(&mixer.qkv.forward(&h)?, mixer.dims, seqs)?)?,
+                MixerLayer::BiMamba(mixer) => mixer.forward(tape, &h, seqs)?,
+                MixerLayer::Attention(mixer) => {
+                    let y = attention(tape, &mixer.qkv.forward(tape, &h)?, mixer.dims, seqs)?;
+                    mixer.out_proj.forward(tape, &y)?
+                }
             };
-            residual = (residual + h)?;
+            residual = add(tape, &residual, &h)?;
             if let Some(mlp) = &layer.mlp {
-                let h = rms_norm(&residual, &mlp.norm)?;
-                residual = (residual + mlp.fc2.forward(&swiglu(&mlp.fc1.forward(&h)?)?)?)?;
+                let h = rms_norm(tape, &residual, &mlp.norm)?;
+                let h = mlp.fc2.forward(tape, &swiglu(tape, &mlp.fc1.forward(tape, &h)?)?)?;
+                residual = add(tape, &residual, &h)?;
             }
         }
-        Ok(rms_norm(&residual, &self.norm)?)
+        Ok(rms_norm(tape, &residual, &self.norm)?)
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::Result;
 use crate::kernels::loss::cross_entropy;
-use crate::model::{LdarNet, Output};
+use crate::kernels::tape::{Grads, Tape};
+use crate::model::LdarNet;
 use candle_core::Tensor;
 use std::sync::Arc;
 
@@ -17,39 +18,48 @@ pub struct Objective {
 
 /// Loss of one packed batch and its parts.
 pub struct Loss {
-    /// `mlm + alpha * sum of ratios`, with gradients.
-    pub total: Tensor,
+    /// `mlm + alpha * ratio`.
+    pub total: f64,
     /// Mean cross-entropy over the masked positions, in nats.
     pub mlm: f64,
     /// Ratio loss summed over stages.
     pub ratio: f64,
     /// Bases per boundary actually reached, outermost stage.
     pub compression: f64,
+    tape: Tape,
+    /// Results that the loss is made of, with its gradient with respect to each.
+    seeds: Vec<(Tensor, Tensor)>,
+}
+
+impl Loss {
+    /// Gradients of the total with respect to the model's tensors.
+    pub fn backward(self) -> Result<Grads> {
+        Ok(self.tape.backward(self.seeds)?)
+    }
 }
 
 impl Objective {
     /// Runs the model on `inputs` and scores `targets`, (row in the packed batch, true base).
     pub fn loss(&self, model: &LdarNet, inputs: &[Vec<u8>], targets: &Arc<[(usize, u8)]>) -> Result<Loss> {
-        self.of(&model.forward(inputs)?, targets)
-    }
-
-    /// The loss of a forward pass that was made.
-    pub fn of(&self, output: &Output, targets: &Arc<[(usize, u8)]>) -> Result<Loss> {
-        let mlm = cross_entropy(&output.logits, targets)?;
-        let mlm_value = f64::from(mlm.to_scalar::<f32>()?);
-        let (mut total, mut ratio_sum, mut reached) = (mlm, 0.0, 1.0);
+        let tape = Tape::on();
+        let output = model.forward_on(&tape, inputs)?;
+        let cross_entropy = cross_entropy(&tape, &output.logits, targets)?;
+        let mlm = f64::from(cross_entropy.to_scalar::<f32>()?);
+        let mut seeds = vec![(cross_entropy.clone(), cross_entropy.ones_like()?)];
+        let (mut ratio, mut compression) = (0.0, 1.0);
         for (i, stage) in output.stages.iter().enumerate() {
             let n = self.compression.get(i).or(self.compression.last()).copied().unwrap_or(4.0);
-            let fraction = stage.mask.iter().filter(|&&b| b).count() as f64 / stage.mask.len() as f64;
-            // N/(N-1) ((N-1) F G + (1-F)(1-G)) is linear in G; F carries no gradient.
-            let mean = stage.prob.mean_all()?;
-            let ratio = mean.affine(n / (n - 1.0) * ((n - 1.0) * fraction - (1.0 - fraction)), n / (n - 1.0) * (1.0 - fraction))?;
-            ratio_sum += f64::from(ratio.to_scalar::<f32>()?);
-            total = (total + (ratio * self.alpha)?)?;
+            let positions = stage.mask.len() as f64;
+            let fraction = stage.mask.iter().filter(|&&b| b).count() as f64 / positions;
+            // N/(N-1) ((N-1) F G + (1-F)(1-G)) is linear in G, the mean probability; F carries no gradient.
+            let mean = stage.prob.to_vec1::<f32>()?.iter().map(|&p| f64::from(p)).sum::<f64>() / positions;
+            ratio += n / (n - 1.0) * ((n - 1.0) * fraction * mean + (1.0 - fraction) * (1.0 - mean));
+            let slope = n / (n - 1.0) * ((n - 1.0) * fraction - (1.0 - fraction));
+            seeds.push((stage.prob.clone(), Tensor::full((self.alpha * slope / positions) as f32, stage.mask.len(), stage.prob.device())?));
             if i == 0 {
-                reached = 1.0 / fraction;
+                compression = 1.0 / fraction;
             }
         }
-        Ok(Loss { total, mlm: mlm_value, ratio: ratio_sum, compression: reached })
+        Ok(Loss { total: mlm + self.alpha * ratio, mlm, ratio, compression, tape, seeds })
     }
 }

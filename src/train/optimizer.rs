@@ -2,8 +2,9 @@
 
 use crate::model::Config;
 use crate::{Error, Result};
-use candle_core::{Tensor, Var, backprop::GradStore};
-use rayon::prelude::*;
+use crate::kernels::adamw::{AdamWStep, Moments, squared_norm};
+use crate::kernels::tape::Grads;
+use candle_core::Tensor;
 use std::collections::BTreeMap;
 
 /// Settings of the optimizer.
@@ -31,8 +32,8 @@ pub struct Optimizer {
 
 struct Param {
     name: String,
-    var: Var,
-    moments: [Vec<f32>; 2],
+    tensor: Tensor,
+    moments: Moments,
     lr_multiplier: f64,
     weight_decay: f64,
 }
@@ -63,15 +64,20 @@ pub fn lr_multipliers(config: &Config, compression: &[f64]) -> Vec<f64> {
     stages.map(|(i, s)| compression.iter().skip(i).product::<f64>().sqrt() * innermost / s.d_model as f64).collect()
 }
 
+/// Copies of tensors that nothing else sees, to be changed in place.
+pub fn trainable(tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
+    tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.force_contiguous()?))).collect()
+}
+
 impl Optimizer {
-    /// Starts on `params`, by name.
-    pub fn new(settings: AdamW, params: &BTreeMap<String, Var>, stages: usize) -> Self {
+    /// Starts on `params`, by name: the tensors that the model was built on, which steps change in place.
+    pub fn new(settings: AdamW, params: &BTreeMap<String, Tensor>, stages: usize) -> Self {
         let params = params
             .iter()
-            .map(|(name, var)| Param {
+            .map(|(name, tensor)| Param {
                 name: name.clone(),
-                var: var.clone(),
-                moments: [vec![0.0; var.elem_count()], vec![0.0; var.elem_count()]],
+                tensor: tensor.clone(),
+                moments: Moments::new(tensor.elem_count()),
                 lr_multiplier: settings.lr_multiplier.get(stage_of(name, stages)).copied().unwrap_or(1.0),
                 weight_decay: if decays(name) { settings.weight_decay } else { 0.0 },
             })
@@ -80,52 +86,42 @@ impl Optimizer {
     }
 
     /// Adds the gradients of one backward pass to `sums`.
-    pub fn accumulate(&self, grads: &GradStore, sums: &mut Gradients) -> Result<()> {
-        if sums.0.is_empty() {
-            sums.0 = self.params.iter().map(|p| vec![0.0; p.var.elem_count()]).collect();
-        }
+    pub fn accumulate(&self, grads: &Grads, sums: &mut Gradients) -> Result<()> {
+        sums.0.resize(self.params.len(), None);
         for (param, sum) in self.params.iter().zip(&mut sums.0) {
-            if let Some(grad) = grads.get(&param.var) {
-                let grad = grad.flatten_all()?.to_vec1::<f32>()?;
-                sum.iter_mut().zip(&grad).for_each(|(s, g)| *s += g);
-            }
+            *sum = match (sum.take(), grads.get(&param.tensor)) {
+                (Some(before), Some(grad)) => Some((before + grad)?),
+                (before, grad) => before.or(grad.cloned()),
+            };
         }
         Ok(())
     }
 
-    /// One step at learning rate `lr`; gives the gradient's norm before clipping.
-    pub fn step(&mut self, grads: &Gradients, lr: f64) -> Result<f64> {
-        let norm = grads.norm();
+    /// One step at learning rate `lr`, with the mean of the summed gradients of `micro_batches` backward passes; gives the mean's norm before
+    /// clipping. A parameter without gradient stays as it is.
+    pub fn step(&mut self, grads: &Gradients, micro_batches: usize, lr: f64) -> Result<f64> {
+        let share = 1.0 / micro_batches as f64;
+        let norm = grads.norm()? * share;
         if !norm.is_finite() {
             return Err(Error::Invalid(format!("the gradient's norm is {norm} at step {}: lower the learning rate", self.step + 1)));
         }
         // PyTorch's clip_grad_norm_.
-        let clip = (self.settings.max_grad_norm / (norm + 1e-6)).min(1.0) as f32;
+        let clip = (self.settings.max_grad_norm / (norm + 1e-6)).min(1.0);
         self.step += 1;
         let (b1, b2) = self.settings.betas;
         let correction = (1.0 - b1.powi(self.step as i32), (1.0 - b2.powi(self.step as i32)).sqrt());
-        let (b1, b2, eps) = (b1 as f32, b2 as f32, self.settings.eps as f32);
-        let updates: Vec<Result<Vec<f32>>> = self
-            .params
-            .par_iter_mut()
-            .zip(&grads.0)
-            .map(|(param, grad)| {
-                let mut values = param.var.flatten_all()?.to_vec1::<f32>()?;
-                let lr = lr * param.lr_multiplier;
-                let (keep, rate) = ((1.0 - lr * param.weight_decay) as f32, (lr / correction.0) as f32);
-                let root = correction.1 as f32;
-                let [first, second] = &mut param.moments;
-                for (((x, g), m), v) in values.iter_mut().zip(grad).zip(first).zip(second) {
-                    let g = g * clip;
-                    *m += (1.0 - b1) * (g - *m);
-                    *v = b2 * *v + (1.0 - b2) * g * g;
-                    *x = *x * keep - rate * *m / (v.sqrt() / root + eps);
-                }
-                Ok(values)
-            })
-            .collect();
-        for (param, values) in self.params.iter().zip(updates) {
-            param.var.set(&Tensor::from_vec(values?, param.var.shape(), param.var.device())?)?;
+        for (param, grad) in self.params.iter_mut().zip(&grads.0) {
+            let Some(grad) = grad else { continue };
+            let lr = lr * param.lr_multiplier;
+            let step = AdamWStep {
+                betas: [b1 as f32, b2 as f32],
+                eps: self.settings.eps as f32,
+                grad_scale: (clip * share) as f32,
+                keep: (1.0 - lr * param.weight_decay) as f32,
+                rate: (lr / correction.0) as f32,
+                root: correction.1 as f32,
+            };
+            step.apply(&param.tensor, grad, &mut param.moments)?;
         }
         Ok(norm)
     }
@@ -134,7 +130,7 @@ impl Optimizer {
     pub fn state(&self) -> Result<BTreeMap<String, Tensor>> {
         let mut out = BTreeMap::new();
         for param in &self.params {
-            for (moment, values) in ["m", "v"].iter().zip(&param.moments) {
+            for (moment, values) in ["m", "v"].iter().zip([&param.moments.first, &param.moments.second]) {
                 let tensor = Tensor::from_slice(values, values.len(), &candle_core::Device::Cpu)?;
                 out.insert(format!("{moment}.{}", param.name), tensor);
             }
@@ -145,7 +141,7 @@ impl Optimizer {
     /// Puts back what [`Optimizer::state`] gave.
     pub fn restore(&mut self, state: &BTreeMap<String, Tensor>, step: u64) -> Result<()> {
         for param in &mut self.params {
-            for (moment, values) in ["m", "v"].iter().zip(&mut param.moments) {
+            for (moment, values) in ["m", "v"].iter().zip([&mut param.moments.first, &mut param.moments.second]) {
                 let name = format!("{moment}.{}", param.name);
                 match state.get(&name).filter(|t| t.elem_count() == values.len()) {
                     Some(tensor) => *values = tensor.flatten_all()?.to_vec1::<f32>()?,
@@ -158,23 +154,20 @@ impl Optimizer {
     }
 }
 
-/// Summed gradients of the micro-batches of a step.
+/// Summed gradients of the micro-batches of a step, in the optimizer's order.
 #[derive(Default)]
-pub struct Gradients(Vec<Vec<f32>>);
+pub struct Gradients(Vec<Option<Tensor>>);
 
 impl Gradients {
-    /// Divides by the number of micro-batches.
-    pub fn scale(&mut self, factor: f32) {
-        self.0.iter_mut().flatten().for_each(|g| *g *= factor);
-    }
-
     /// L2 norm over all parameters.
-    pub fn norm(&self) -> f64 {
-        self.0.iter().map(|g| g.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>()).sum::<f64>().sqrt()
+    pub fn norm(&self) -> Result<f64> {
+        let squares = self.0.iter().flatten().map(squared_norm).sum::<candle_core::Result<f64>>()?;
+        Ok(squares.sqrt())
     }
 
     /// The gradients by parameter name, for tests and inspection.
-    pub fn named<'a>(&'a self, optimizer: &'a Optimizer) -> impl Iterator<Item = (&'a str, &'a [f32])> {
-        optimizer.params.iter().map(|p| p.name.as_str()).zip(self.0.iter().map(Vec::as_slice))
+    pub fn named<'a>(&'a self, optimizer: &'a Optimizer) -> impl Iterator<Item = (&'a str, &'a Tensor)> {
+        let all = optimizer.params.iter().map(|p| p.name.as_str()).zip(&self.0);
+        all.filter_map(|(name, grad)| Some((name, grad.as_ref()?)))
     }
 }

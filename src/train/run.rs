@@ -2,7 +2,7 @@
 
 use super::data::{Batch, Corpus, mask};
 use super::evaluate::masked_loss;
-use super::optimizer::{Gradients, Optimizer};
+use super::optimizer::{Gradients, Optimizer, trainable};
 use super::recipe::Recipe;
 use crate::model::checkpoint::{Checkpoint, load_tensors, save_tensors};
 use crate::model::fresh::Fresh;
@@ -11,7 +11,7 @@ use crate::model::{Config, LdarNet};
 use crate::output::write_atomic;
 use crate::stats::rng::Rng;
 use crate::{Error, Result};
-use candle_core::{Tensor, Var};
+use candle_core::Tensor;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -66,7 +66,8 @@ pub struct Run {
     recipe: Recipe,
     config: Config,
     corpus: Corpus,
-    vars: BTreeMap<String, Var>,
+    /// The model's tensors, which the optimizer changes in place.
+    tensors: BTreeMap<String, Tensor>,
     model: LdarNet,
     optimizer: Optimizer,
     folder: PathBuf,
@@ -105,15 +106,15 @@ impl Run {
                 fresh.tensors
             }
         };
-        let vars = weights.iter().map(|(n, t)| Ok((n.clone(), Var::from_tensor(t)?))).collect::<Result<BTreeMap<_, _>>>()?;
-        let model = LdarNet::new(&config, &mut Loaded::new(vars.iter().map(|(n, v)| (n.clone(), v.as_tensor().clone())).collect()))?;
-        let mut optimizer = Optimizer::new(recipe.adamw(&config), &vars, config.stages.len());
+        let tensors = trainable(&weights)?;
+        let model = LdarNet::new(&config, &mut Loaded::new(tensors.clone()))?;
+        let mut optimizer = Optimizer::new(recipe.adamw(&config), &tensors, config.stages.len());
         if let Some((tensors, notes)) = &state {
             let step = notes.get("step").and_then(|s| s.parse().ok());
             let step = step.ok_or_else(|| Error::file(&state_path, "does not say at which step it was written"))?;
             optimizer.restore(tensors, step)?;
         }
-        Ok(Run { recipe, config, corpus, vars, model, optimizer, folder: folder.to_path_buf() })
+        Ok(Run { recipe, config, corpus, tensors, model, optimizer, folder: folder.to_path_buf() })
     }
 
     /// Steps made so far.
@@ -191,17 +192,16 @@ impl Run {
             row.mlm += loss.mlm / micro_batches as f64;
             row.ratio += loss.ratio / micro_batches as f64;
             row.compression += loss.compression / micro_batches as f64;
-            self.optimizer.accumulate(&loss.total.backward()?, &mut sums)?;
+            self.optimizer.accumulate(&loss.backward()?, &mut sums)?;
         }
-        sums.scale(1.0 / micro_batches as f32);
         row.lr = recipe.optimizer.lr * recipe.optimizer.schedule.factor(step, recipe.run.steps);
-        row.grad_norm += self.optimizer.step(&sums, row.lr)?;
+        row.grad_norm += self.optimizer.step(&sums, micro_batches, row.lr)?;
         Ok(())
     }
 
     fn checkpoint(&self) -> Result<()> {
         let mut tensors = self.optimizer.state()?;
-        tensors.extend(self.vars.iter().map(|(name, var)| (format!("w.{name}"), var.as_tensor().clone())));
+        tensors.extend(self.tensors.iter().map(|(name, tensor)| (format!("w.{name}"), tensor.clone())));
         let notes = BTreeMap::from([
             ("step".to_string(), self.step().to_string()),
             ("recipe".to_string(), recipe_text(&self.recipe)?),
@@ -212,14 +212,13 @@ impl Run {
 
     /// Writes the model alone.
     fn save_model(&self, path: &Path) -> Result<()> {
-        let tensors = self.vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
         let notes = BTreeMap::from([
             ("step".to_string(), self.step().to_string()),
             ("bases_seen".to_string(), (self.step() * self.bases_per_step()).to_string()),
             ("train_length".to_string(), self.recipe.data.length.to_string()),
             ("recipe".to_string(), recipe_text(&self.recipe)?),
         ]);
-        Checkpoint { config: self.config.clone(), tensors, notes }.save(path)
+        Checkpoint { config: self.config.clone(), tensors: self.tensors.clone(), notes }.save(path)
     }
 }
 
