@@ -134,7 +134,7 @@ impl BiMamba {
 
 vectorized! {
     /// Gates, normalises and averages the scans of some rows; `zxbcdt` starts at the first of them.
-    fn gate<'a>(zxbcdt: &'a [f32], columns: usize, y: [&'a [f32]; 2], norms: [&'a [f32]; 2], out: &'a mut [f32]) {
+    fn gate<'a, simd>(zxbcdt: &'a [f32], columns: usize, y: [&'a [f32]; 2], norms: [&'a [f32]; 2], out: &'a mut [f32]) {
         let d = norms[0].len();
         let (mut gated, mut gate) = (vec![0.0_f32; d], vec![0.0_f32; d]);
         for (i, out) in out.chunks_exact_mut(d).enumerate() {
@@ -147,7 +147,7 @@ vectorized! {
                 for c in 0..d {
                     gated[c] = y[c] * gate[c];
                 }
-                let scale = 0.5 / (dot(&gated, &gated) / d as f32 + EPS).sqrt();
+                let scale = 0.5 / (dot(simd, &gated, &gated) / d as f32 + EPS).sqrt();
                 for c in 0..d {
                     out[c] = (gated[c] * scale).mul_add(w[c], out[c]);
                 }
@@ -158,7 +158,7 @@ vectorized! {
 
 vectorized! {
     /// The gradient of [`gate`]: adds to the z columns of `d_in`, fills `dy`, adds to `d_norm` (two directions, d_inner).
-    fn gate_backward<'a>(
+    fn gate_backward<'a, simd>(
         zxbcdt: &'a [f32],
         columns: usize,
         y: [&'a [f32]; 2],
@@ -183,13 +183,13 @@ vectorized! {
                 for c in 0..d {
                     v[c] = y[c] * z[c] * s[c];
                 }
-                let r = 1.0 / (dot(&v, &v) / d as f32 + EPS).sqrt();
+                let r = 1.0 / (dot(simd, &v, &v) / d as f32 + EPS).sqrt();
                 let d_norm = &mut d_norm[direction * d..][..d];
                 for c in 0..d {
                     dy[c] = 0.5 * g[c] * w[c];
                     d_norm[c] = (0.5 * g[c] * r).mul_add(v[c], d_norm[c]);
                 }
-                let back = r * r * r * dot(dy, &v) / d as f32;
+                let back = r * r * r * dot(simd, dy, &v) / d as f32;
                 for c in 0..d {
                     let dv = r * dy[c] - back * v[c];
                     dy[c] = dv * z[c] * s[c];
