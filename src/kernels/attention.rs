@@ -5,8 +5,8 @@
 //! i when |i - j| <= window. The online softmax goes over blocks of 64 keys (Dao et al. 2022).
 
 use super::profile::{Pass, timed};
-use super::tape::Tape;
 use super::simd::{LANES, Left, Shared, exp, matmul, padded, transpose};
+use super::tape::Tape;
 use super::{Seqs, check_seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use pulp::{Arch, Simd, WithSimd};

@@ -6,9 +6,9 @@
 
 use super::linear::{Linear, linear};
 use super::profile::{Pass, timed};
-use super::tape::Tape;
 use super::simd::{Shared, dot, sigmoid, silu, vectorized};
 use super::ssd::{Core, Dims, Scan, ScanGrads};
+use super::tape::Tape;
 use super::{EPS, ROWS, Seqs, check_seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use pulp::{Arch, Simd, WithSimd};
@@ -241,7 +241,13 @@ impl CustomOp3 for BiMamba {
 
 impl BiMamba {
     /// Gradients of the projection and of both cores' parameters, from that of the output.
-    fn gradients(&self, zxbcdt_tensor: &Tensor, fwd_tensor: &Tensor, bwd_tensor: &Tensor, grad: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
+    fn gradients(
+        &self,
+        zxbcdt_tensor: &Tensor,
+        fwd_tensor: &Tensor,
+        bwd_tensor: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Tensor, Tensor, Tensor)> {
         let _timed = timed("bimamba", Pass::Backward);
         let (zxbcdt, fwd, bwd, grad) = (cpu(zxbcdt_tensor)?, cpu(fwd_tensor)?, cpu(bwd_tensor)?, cpu(grad)?);
         let (zxbcdt, grad): (&[f32], &[f32]) = (&zxbcdt, &grad);
@@ -310,7 +316,11 @@ impl BiMamba {
             }
         }
         let [d_fwd, d_bwd] = d_params;
-        Ok((from_cpu(d_in, zxbcdt_tensor.shape(), zxbcdt_tensor)?, from_cpu(d_fwd, fwd_tensor.shape(), fwd_tensor)?, from_cpu(d_bwd, bwd_tensor.shape(), bwd_tensor)?))
+        Ok((
+            from_cpu(d_in, zxbcdt_tensor.shape(), zxbcdt_tensor)?,
+            from_cpu(d_fwd, fwd_tensor.shape(), fwd_tensor)?,
+            from_cpu(d_bwd, bwd_tensor.shape(), bwd_tensor)?,
+        ))
     }
 }
 

@@ -5,8 +5,8 @@
 //! forward pass, and in the backward pass the identity gradient to `c_t = max(p_t, 1 - p_t)`. Always f32.
 
 use super::profile::{Pass, timed};
-use super::tape::Tape;
 use super::simd::{dot, vectorized};
+use super::tape::Tape;
 use super::{Seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;

@@ -1,8 +1,8 @@
 //! RMSNorm over the last dimension: `x / sqrt(mean(x^2) + eps) * w`.
 
 use super::profile::{Pass, timed};
-use super::tape::Tape;
 use super::simd::{dot, vectorized};
+use super::tape::Tape;
 use super::{EPS, ROWS, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;

@@ -203,7 +203,12 @@ mod tests {
     }
 
     /// Compares value and gradients of a fast operation in f32 with the readable one in f64, under a random linear loss.
-    fn same(inputs: &[Tensor], fast: impl Fn(&Tape, &[Tensor]) -> Result<Tensor>, slow: impl Fn(&[Tensor]) -> Result<Tensor>, tolerance: f64) {
+    fn same(
+        inputs: &[Tensor],
+        fast: impl Fn(&Tape, &[Tensor]) -> Result<Tensor>,
+        slow: impl Fn(&[Tensor]) -> Result<Tensor>,
+        tolerance: f64,
+    ) {
         let floats = |x: &Tensor| x.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
         let got = {
             let tensors: Vec<Tensor> = inputs.iter().map(|x| x.to_dtype(DType::F32).unwrap()).collect();
@@ -238,7 +243,9 @@ mod tests {
         let in_proj = values((dims.in_proj(), 8), 7, 1.0).to_dtype(DType::F32).unwrap();
         assert!(fast_bimamba::mixer(&Tape::off(), &x, &in_proj, [&params, &params], dims, &overlapping).is_err());
         let qkv = values((9, 48), 3, 1.0).to_dtype(DType::F32).unwrap();
-        assert!(fast_attention::attention(&Tape::off(), &qkv, AttentionDims { n_heads: 1, rotary_dim: 8, window: None }, &overlapping).is_err());
+        assert!(
+            fast_attention::attention(&Tape::off(), &qkv, AttentionDims { n_heads: 1, rotary_dim: 8, window: None }, &overlapping).is_err()
+        );
     }
 
     #[test]

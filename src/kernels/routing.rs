@@ -4,8 +4,8 @@
 //! sequence has p = 1. `p_t` belongs to the inter-base position between t-1 and t.
 
 use super::profile::{Pass, timed};
-use super::tape::Tape;
 use super::simd::{dot, vectorized};
+use super::tape::Tape;
 use super::{ROWS, Seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;

@@ -181,37 +181,58 @@ pub fn matmul<S: Simd>(
     c: &mut [f32],
     accumulate: bool,
 ) {
-    if rows.is_empty() || n == 0 {
-        return;
-    }
-    assert!(n.is_multiple_of(LANES) && n <= ld && b.len() >= inner.end * ld && c.len() >= rows.end * ld);
-    assert!(inner.is_empty() || a.data.len() > (rows.end - 1) * a.row + (inner.end - 1) * a.column);
-    let mut i = rows.start;
-    while i < rows.end {
-        let mut j = 0;
-        // SAFETY: the asserts above bound every index that the tiles read or write.
-        unsafe {
-            if rows.end - i >= 4 {
-                while j < n {
-                    let left = (n - j) / S::F32_LANES;
-                    if S::F32_LANES == 16 && left >= 4 {
-                        tile::<S, 4, 4>(simd, i, j, &inner, ld, a, b, c, accumulate);
-                        j += 4 * S::F32_LANES;
-                    } else if left >= 2 {
-                        tile::<S, 4, 2>(simd, i, j, &inner, ld, a, b, c, accumulate);
-                        j += 2 * S::F32_LANES;
-                    } else {
-                        tile::<S, 4, 1>(simd, i, j, &inner, ld, a, b, c, accumulate);
+    // A function of its own for each instruction set: unrolled into every caller, its tiles would be most of the program.
+    simd.vectorize(MatMul { rows, inner, n, ld, a, b, c, accumulate });
+}
+
+struct MatMul<'a> {
+    rows: Range<usize>,
+    inner: Range<usize>,
+    n: usize,
+    ld: usize,
+    a: Left<'a>,
+    b: &'a [f32],
+    c: &'a mut [f32],
+    accumulate: bool,
+}
+
+impl pulp::WithSimd for MatMul<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let MatMul { rows, inner, n, ld, a, b, c, accumulate } = self;
+        if rows.is_empty() || n == 0 {
+            return;
+        }
+        assert!(n.is_multiple_of(LANES) && n <= ld && b.len() >= inner.end * ld && c.len() >= rows.end * ld);
+        assert!(inner.is_empty() || a.data.len() > (rows.end - 1) * a.row + (inner.end - 1) * a.column);
+        let mut i = rows.start;
+        while i < rows.end {
+            let mut j = 0;
+            // SAFETY: the asserts above bound every index that the tiles read or write.
+            unsafe {
+                if rows.end - i >= 4 {
+                    while j < n {
+                        let left = (n - j) / S::F32_LANES;
+                        if S::F32_LANES == 16 && left >= 4 {
+                            tile::<S, 4, 4>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                            j += 4 * S::F32_LANES;
+                        } else if left >= 2 {
+                            tile::<S, 4, 2>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                            j += 2 * S::F32_LANES;
+                        } else {
+                            tile::<S, 4, 1>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                            j += S::F32_LANES;
+                        }
+                    }
+                    i += 4;
+                } else {
+                    while j < n {
+                        tile::<S, 1, 1>(simd, i, j, &inner, ld, a, b, c, accumulate);
                         j += S::F32_LANES;
                     }
+                    i += 1;
                 }
-                i += 4;
-            } else {
-                while j < n {
-                    tile::<S, 1, 1>(simd, i, j, &inner, ld, a, b, c, accumulate);
-                    j += S::F32_LANES;
-                }
-                i += 1;
             }
         }
     }

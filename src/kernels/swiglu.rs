@@ -1,8 +1,8 @@
 //! The gate of the SwiGLU MLP: (rows, 2 d) read as `[y | gate]` gives `silu(gate) * y`, (rows, d).
 
 use super::profile::{Pass, timed};
-use super::tape::Tape;
 use super::simd::{sigmoid, silu, vectorized};
+use super::tape::Tape;
 use super::{ROWS, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;

@@ -1,9 +1,9 @@
 //! AdamW (Loshchilov & Hutter 2019) with the authors' parameter groups.
 
-use crate::model::Config;
-use crate::{Error, Result};
 use crate::kernels::adamw::{AdamWStep, Moments, squared_norm};
 use crate::kernels::tape::Grads;
+use crate::model::Config;
+use crate::{Error, Result};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
 
