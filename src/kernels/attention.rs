@@ -95,6 +95,7 @@ impl Rotary {
 
 impl Head {
     #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
     fn load<S: Simd>(
         simd: S,
         qkv: &[f32],
