@@ -8,6 +8,7 @@
 //! | [`model`] | LDARNet: configuration, tokens, checkpoints, the network |
 //! | [`kernels`] | the operations the model needs, forward and backward |
 //! | [`train`] | windows, masking, objective, optimizer, schedule, loop |
+//! | [`motifs`] | matrices of transcription factors and core promoter elements, where they fit, which are alike |
 //! | [`controls`] | matched controls and how well they match |
 //! | [`stats`] | permutation tests, bootstrap, effect sizes |
 //! | [`figures`] | figures as SVG and PNG |
@@ -42,6 +43,7 @@ pub mod genome;
 #[allow(unsafe_code)] // vector instructions and kernels that write one buffer from several threads
 pub mod kernels;
 pub mod model;
+pub mod motifs;
 pub mod output;
 pub mod pipelines;
 pub mod report;
