@@ -99,7 +99,7 @@ mod tests {
         let mut letters = Letters::default();
         assert_eq!(letters.background(), Background::UNIFORM);
         letters.add(b"AAAAcgNNRaa");
-        assert_eq!(letters.background().probabilities(), [4.0 / 12.0, 2.0 / 12.0, 2.0 / 12.0, 4.0 / 12.0]);
+        assert_eq!(letters.background(), Background::from_gc(4.0 / 12.0));
     }
 
     #[test]
