@@ -34,7 +34,7 @@ Columns, separated by tabs, under a header line:
   matched        the letters, read on that strand
 
 Overlapping hits of a motif, on either strand, leave the one with the smallest p-value, unless --all-hits is given.
-Soft-masked letters count; N and other letters break a hit. A motif that is too short to reach --p has no hits and is named on standard error.")]
+Soft-masked letters count; N and other letters break a hit. A motif whose best word is more likely than --p has no hits; it is named on standard error.")]
 pub struct Arguments {
     /// Sequences: FASTA, plain, gzip or bgzip [default: the bundled D. melanogaster chromosome 4]
     #[arg(long, value_name = "FILE")]
@@ -229,13 +229,16 @@ impl Run<'_> {
         eprintln!("{hits} hits of {with} of {} motifs in {} bases at p <= {:e}", count(self.motifs.len()), count(bases), self.request.p);
         eprintln!("background: A and T {a:.4} each, C and G {c:.4} each");
         if older > 0 {
-            eprintln!("{} matrices passed over: the file has a later version of each", count(older));
+            eprintln!("matrices passed over for a later version in the file: {}", count(older));
         }
         if !self.mute.is_empty() {
             let names: Vec<&str> = self.mute.iter().take(5).map(|index| self.motifs[*index].id.as_str()).collect();
             let more = if self.mute.len() > names.len() { ", ..." } else { "" };
-            let (n, names) = (count(self.mute.len()), names.join(", "));
-            eprintln!("{n} motifs too short to reach that p-value with their best word: {names}{more}");
+            eprintln!(
+                "motifs without hits because their best word is more likely than that: {} ({}{more})",
+                count(self.mute.len()),
+                names.join(", ")
+            );
         }
     }
 }

@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 
 use super::scan::Hit;
 
-/// The hits of one motif on one sequence that overlap no better one, by start. Best first: the smallest p-value, then the highest score, then
-/// the smallest start, then the plus strand; each is kept if it shares no base, on either strand, with one kept before.
+/// The hits of one motif on one sequence that overlap no better one, by start. Best first: the smallest p-value, then the smallest start,
+/// then the plus strand; each is kept if it shares no base, on either strand, with one kept before.
 pub fn best_of_overlapping(hits: Vec<Hit>) -> Vec<Hit> {
     let mut order: Vec<usize> = (0..hits.len()).collect();
     order.sort_unstable_by(|a, b| {
         let (a, b) = (&hits[*a], &hits[*b]);
-        let better = a.p_value.total_cmp(&b.p_value).then(b.score.total_cmp(&a.score));
-        better.then((a.start, a.strand).cmp(&(b.start, b.strand)))
+        a.p_value.total_cmp(&b.p_value).then((a.start, a.strand).cmp(&(b.start, b.strand)))
     });
     let mut kept: BTreeSet<(usize, usize, usize)> = BTreeSet::new();
     for index in order {

@@ -3,6 +3,17 @@
 //! Most words are dismissed by one look at a table: eight neighbouring columns, the most telling ones, give a bit for each of the 65536
 //! words of eight letters that says whether a hit on either strand may have that word there. The few that may are scored in full. The
 //! idea is that of MOODS (Korhonen et al. 2009); the result is that of scoring every word.
+//!
+//! ```
+//! use ldar::motifs::{background::Background, scan::{Encoded, ScanRequest, scan}};
+//!
+//! let mut motifs = ldar::bundled::motifs(ldar::bundled::MOTIFS_VERTEBRATES)?;
+//! motifs.retain(|motif| motif.name == "CTCF");
+//! let sequence = Encoded::new(b"ttgacgCCACCAGGGGGCGCTANNNN");
+//! let found = scan(&motifs, &[sequence], &ScanRequest::new(Background::UNIFORM));
+//! assert_eq!(found.hits[0].start, 6);
+//! # Ok::<(), ldar::Error>(())
+//! ```
 
 use rayon::prelude::*;
 

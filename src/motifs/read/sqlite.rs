@@ -45,7 +45,9 @@ fn rows(path: &Path) -> rusqlite::Result<Result<Vec<Motif>>> {
         let (tax_group, families, classes) = (noted("tax_group").join("; "), noted("family"), noted("class"));
         let cells = cells.remove(&number).unwrap_or_default();
         // Sorted by letter: A, C, G, T of the first column, then of the second.
-        if cells.iter().zip(["A", "C", "G", "T"].iter().cycle()).any(|((letter, _), expected)| letter != expected) || cells.len() % 4 != 0 {
+        if cells.iter().zip(["A", "C", "G", "T"].iter().cycle()).any(|((letter, _), expected)| letter != expected)
+            || !cells.len().is_multiple_of(4)
+        {
             return Ok(Err(Error::file(path, format!("the matrix '{id}' lacks a letter in some column"))));
         }
         let columns = cells.chunks_exact(4).map(|column| std::array::from_fn(|letter| column[letter].1)).collect();
