@@ -106,6 +106,16 @@ pub struct Promoters {
     pub dropped: BTreeMap<Dropped, usize>,
 }
 
+/// What may become a promoter: a place on a genome's contig, or why it has none, and a window that may lie off it.
+struct Candidate<'a> {
+    id: &'a str,
+    gene: &'a str,
+    contig: std::result::Result<usize, Dropped>,
+    strand: Option<Strand>,
+    tss: Option<usize>,
+    window: Option<Interval>,
+}
+
 impl Promoters {
     /// The promoters of an annotation.
     ///
@@ -133,49 +143,33 @@ impl Promoters {
                     Strand::Plus => first.start,
                     Strand::Minus => last.end,
                 };
-                found.take(
-                    contig,
-                    contigs,
-                    (Some(gene.strand), Some(tss)),
-                    request.window.around(tss, gene.strand),
-                    [&transcript.id, &gene.id],
-                );
+                let window = request.window.around(tss, gene.strand);
+                let (strand, tss, id, gene) = (Some(gene.strand), Some(tss), transcript.id.as_str(), gene.id.as_str());
+                found.take(contigs, Candidate { id, gene, contig, strand, tss, window });
             }
         }
         found.finish(request.tss != TssChoice::All);
         Ok(found)
     }
 
-    fn take(
-        &mut self,
-        contig: std::result::Result<usize, Dropped>,
-        contigs: &[Contig],
-        (strand, tss): (Option<Strand>, Option<usize>),
-        window: Option<Interval>,
-        [id, gene]: [&str; 2],
-    ) {
-        let placed = contig.and_then(|contig| {
-            let window = window.filter(|window| window.end <= contigs[contig].length_bp && window.len_bp() > 0);
+    /// Takes a candidate, or counts why not.
+    fn take(&mut self, contigs: &[Contig], candidate: Candidate) {
+        let placed = candidate.contig.and_then(|contig| {
+            let window = candidate.window.filter(|window| window.end <= contigs[contig].length_bp && window.len_bp() > 0);
             window.map(|window| (contig, window)).ok_or(Dropped::WindowOffContig)
         });
         match placed {
             Err(reason) => *self.dropped.entry(reason).or_insert(0) += 1,
             Ok((contig, window)) => {
+                let Candidate { id, gene, strand, tss, .. } = candidate;
                 self.promoters.push(Promoter { id: id.into(), gene: gene.into(), contig, strand, tss, window, cluster: 0 });
             }
         }
     }
 
-    /// Sorts, takes each place once if asked to, and numbers the clusters.
+    /// Sorts, numbers the clusters, and takes each place once if asked to.
     fn finish(&mut self, unique: bool) {
         self.promoters.sort_by(|a, b| (a.contig, a.window, a.strand, &a.id).cmp(&(b.contig, b.window, b.strand, &b.id)));
-        if unique {
-            let before = self.promoters.len();
-            self.promoters.dedup_by_key(|p| (p.contig, p.window, p.strand, p.tss));
-            if before > self.promoters.len() {
-                *self.dropped.entry(Dropped::SamePosition).or_insert(0) += before - self.promoters.len();
-            }
-        }
         // Windows in order: each joins the stretch of those before that reaches into it. Then stretches that share a gene are one.
         let (mut stretch, mut end) = (Vec::with_capacity(self.promoters.len()), None);
         for promoter in &self.promoters {
@@ -206,6 +200,14 @@ impl Promoters {
             promoter.cluster = *numbers.entry(root(&joined, *here)).or_insert(next);
         }
         self.n_clusters = numbers.len();
+        // Last, so that a gene whose start is another's too still ties its other starts to it.
+        if unique {
+            let before = self.promoters.len();
+            self.promoters.dedup_by_key(|p| (p.contig, p.window, p.strand, p.tss));
+            if before > self.promoters.len() {
+                *self.dropped.entry(Dropped::SamePosition).or_insert(0) += before - self.promoters.len();
+            }
+        }
     }
 }
 

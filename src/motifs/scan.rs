@@ -11,7 +11,7 @@
 //! motifs.retain(|motif| motif.name == "CTCF");
 //! let sequence = Encoded::new(b"ttgacgCCACCAGGGGGCGCTANNNN");
 //! let found = scan(&motifs, &[sequence], &ScanRequest::new(Background::UNIFORM));
-//! assert_eq!(found.hits[0].start, 6);
+//! assert_eq!((found.hits[0].start, found.hits[0].end), (5, 20));
 //! # Ok::<(), ldar::Error>(())
 //! ```
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::{Dropped, Promoters, Window};
+use super::{Candidate, Dropped, Promoters, Window};
 use crate::error::{Error, Result};
 use crate::genome::contig_names::{ContigNames, examples};
 use crate::genome::fasta::Contig;
@@ -131,7 +131,7 @@ fn read(
         };
         let unnamed = window.map_or(String::new(), |window| format!("{}:{}-{}", row.contig, window.start, window.end));
         let id = if matches!(row.name, "" | ".") { unnamed.as_str() } else { row.name };
-        found.take(contig, contigs, (row.strand, tss), window, [id, ""]);
+        found.take(contigs, Candidate { id, gene: "", contig, strand: row.strand, tss, window });
     }
     if seen.is_empty() {
         return Err(Error::file(path, "no regions: is this a BED or EPD file?"));

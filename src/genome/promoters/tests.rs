@@ -69,6 +69,19 @@ fn one_a_gene_or_one_a_transcript() {
     }
 }
 
+#[test]
+fn a_shared_start_ties_both_genes() {
+    let genes = vec![
+        gene("a", "", 0, Strand::Plus, &[("a1", 100, 300)]),
+        gene("b", "", 0, Strand::Plus, &[("b1", 100, 300), ("b2", 700, 800)]),
+        gene("c", "", 0, Strand::Plus, &[("c1", 400, 500)]),
+    ];
+    let annotation = Annotation { contigs: vec!["1".into()], genes, ..Annotation::default() };
+    let request = PromoterRequest { tss: TssChoice::Unique, biotypes: Vec::new(), window: WINDOW };
+    let found = Promoters::of_annotation(&annotation, &contigs(), &request).unwrap();
+    assert_eq!(seen(&found).iter().map(|p| (p.0, p.4)).collect::<Vec<_>>(), [("a1", 0), ("c1", 1), ("b2", 0)]);
+}
+
 fn bed(text: &str, anchor: BedAnchor) -> Result<Promoters> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.bed");
