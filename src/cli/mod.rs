@@ -9,9 +9,11 @@ mod convert;
 mod evaluate;
 mod inspect;
 mod progress;
+mod scan;
 mod source;
 mod splice_profile;
 mod stdout;
+mod table;
 mod train;
 
 use crate::error::{Error, Result};
@@ -48,6 +50,7 @@ struct Arguments {
 enum Command {
     SpliceProfile(splice_profile::Arguments),
     Boundaries(boundaries::Arguments),
+    Scan(scan::Arguments),
     Inspect(inspect::Arguments),
     Convert(convert::Arguments),
     Train(train::Arguments),
@@ -64,6 +67,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::SpliceProfile(arguments) => arguments.validate()?.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(),
+        Command::Scan(arguments) => arguments.validate()?.run(),
         Command::Inspect(arguments) => arguments.validate()?.run(),
         Command::Convert(arguments) => arguments.validate()?.run(),
         Command::Train(arguments) => arguments.validate()?.run(),
