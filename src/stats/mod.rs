@@ -3,6 +3,7 @@
 
 pub mod bootstrap;
 pub mod effect;
+pub mod logistic;
 pub mod permutation;
 pub mod rng;
 
