@@ -3,6 +3,7 @@
 
 pub mod bootstrap;
 pub mod effect;
+pub mod multiplicity;
 pub mod permutation;
 pub mod rng;
 
