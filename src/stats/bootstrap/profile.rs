@@ -1,0 +1,75 @@
+//! Mean profiles with pointwise percentile bands.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::draw_weights;
+use crate::stats::percentile_interval;
+use crate::stats::rng::Rng;
+
+/// Sums of profiles by cluster, from which means and their bands follow without the profiles themselves.
+#[derive(Clone, Debug)]
+pub struct ProfileSums {
+    width: usize,
+    /// In order of cluster, so that two groups over the same clusters are drawn alike by one seed, whatever came first.
+    clusters: BTreeMap<usize, ClusterSum>,
+}
+
+#[derive(Clone, Debug)]
+struct ClusterSum {
+    count: f64,
+    /// `(width)`.
+    sums: Vec<f64>,
+}
+
+/// The mean of profiles at each position, with a pointwise band.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Band {
+    /// Mean over all profiles, `(width)`; `NaN` without profiles.
+    pub mean: Vec<f64>,
+    /// Lower end of the interval at each position, `(width)`.
+    pub low: Vec<f64>,
+    /// Upper end, `(width)`.
+    pub high: Vec<f64>,
+    /// Number of profiles.
+    pub n: usize,
+}
+
+impl ProfileSums {
+    /// For profiles of `width` values.
+    pub fn new(width: usize) -> ProfileSums {
+        ProfileSums { width, clusters: BTreeMap::new() }
+    }
+
+    /// Adds one profile, of `width` values (others are cut; a shorter one counts as 0 beyond its end), to a cluster.
+    pub fn add(&mut self, cluster: usize, profile: &[f32]) {
+        let empty = || ClusterSum { count: 0.0, sums: vec![0.0; self.width] };
+        let entry = self.clusters.entry(cluster).or_insert_with(empty);
+        entry.count += 1.0;
+        entry.sums.iter_mut().zip(profile).for_each(|(sum, value)| *sum += f64::from(*value));
+    }
+
+    /// The mean profile and its pointwise `level` band over `replicates` draws of clusters.
+    pub fn band(&self, replicates: usize, level: f64, seed: u64) -> Band {
+        let clusters: Vec<&ClusterSum> = self.clusters.values().collect();
+        let rng = Rng::new(seed).derive("profile");
+        let weighted = |weights: &[f64]| {
+            let (mut total, mut count) = (vec![0.0; self.width], 0.0);
+            for (cluster, weight) in clusters.iter().zip(weights).filter(|(_, weight)| **weight > 0.0) {
+                count += weight * cluster.count;
+                total.iter_mut().zip(&cluster.sums).for_each(|(t, s)| *t += weight * s);
+            }
+            total.iter_mut().for_each(|t| *t /= count);
+            total
+        };
+        let draws: Vec<Vec<f64>> =
+            (0..replicates as u64).into_par_iter().map(|replicate| weighted(&draw_weights(&rng, replicate, clusters.len()))).collect();
+        let (low, high) = (0..self.width)
+            .into_par_iter()
+            .map(|position| percentile_interval(draws.iter().map(|draw| draw[position]).collect(), level))
+            .unzip();
+        let n = clusters.iter().map(|cluster| cluster.count).sum::<f64>() as usize;
+        Band { mean: weighted(&vec![1.0; clusters.len()]), low, high, n }
+    }
+}
