@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// A room and the rooms it may use.
 const ROOMS: [(&str, &[&str]); 14] = [
     ("main", &["cli"]),
-    ("cli", &["bundled", "error", "figures", "genome", "model", "output", "pipelines", "report", "stats", "train"]),
+    ("cli", &["bundled", "controls", "error", "figures", "genome", "model", "output", "pipelines", "report", "stats", "train"]),
     ("report", &["controls", "error", "figures", "genome", "output", "pipelines", "stats"]),
     ("pipelines", &["controls", "error", "genome", "model", "motifs", "stats"]),
     ("train", &["error", "genome", "kernels", "model", "output", "stats"]),

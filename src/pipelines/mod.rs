@@ -1,6 +1,7 @@
 //! One file per scientific question: a pure step from a request to an outcome. Only `cli` and `report` write files.
 
 pub mod boundaries;
+pub mod comparison;
 pub mod ldarnet;
 pub mod splice_profile;
 pub mod tiles;

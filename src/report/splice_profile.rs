@@ -64,11 +64,11 @@ impl SplicePage<'_> {
         let found = self.found;
         let at = folder.join("tables");
         tables::write(&at, "sites", &found.sites)?;
-        tables::write(&at, "controls", &found.controls)?;
-        tables::write(&at, "pairs", &found.pairs)?;
-        tables::write(&at, "profile", &found.profile)?;
-        tables::write(&at, "statistics", &found.statistics)?;
-        tables::write(&at, "balance", &found.balance)?;
+        tables::write(&at, "controls", &found.comparison.controls)?;
+        tables::write(&at, "pairs", &found.comparison.pairs)?;
+        tables::write(&at, "profile", &found.comparison.profile)?;
+        tables::write(&at, "statistics", &found.comparison.statistics)?;
+        tables::write(&at, "balance", &found.comparison.balance)?;
         tables::write(&at, "accounting", &found.accounting)?;
         let figures = Figures::new(found);
         let at = folder.join("figures");
@@ -84,7 +84,7 @@ impl SplicePage<'_> {
 
     /// The page.
     fn report(&self, svg: &Svg) -> Report {
-        let title = if self.found.negative_control {
+        let title = if self.found.comparison.negative_control {
             "Negative control: do two sets of decoys differ?"
         } else {
             "Do the model’s boundaries fall on splice sites?"
@@ -125,7 +125,7 @@ fn save<F: Figure>(figure: &F, folder: &Path, name: &str) -> Result<String> {
 /// A short answer for the terminal: one line a kind of site.
 pub fn summary(found: &SpliceProfile) -> String {
     let mut text = format!("{:<10} {:>6} {:>9} {:>9} {:>9}  {:<40} {}\n", "sites", "pairs", "site", "control", "AUROC", "difference", "p");
-    for row in &found.statistics {
+    for row in &found.comparison.statistics {
         let p = super::format::p_value(row.p_value, Some(row.p_floor));
         let number = |value: f64| super::format::decimals(value, 4);
         text += &format!(

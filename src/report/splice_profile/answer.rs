@@ -95,11 +95,12 @@ fn sentence(row: &StatisticsRow, negative_control: bool) -> String {
 /// The paragraph at the head of the page.
 pub fn answer(found: &SpliceProfile) -> String {
     let short: Vec<String> = found
+        .comparison
         .statistics
         .iter()
-        .map(|row| format!("{}s: {}.", capital(&row.site_kind), Verdict::of(row).short(found.negative_control)))
+        .map(|row| format!("{}s: {}.", capital(&row.site_kind), Verdict::of(row).short(found.comparison.negative_control)))
         .collect();
-    let long: Vec<String> = found.statistics.iter().map(|row| sentence(row, found.negative_control)).collect();
+    let long: Vec<String> = found.comparison.statistics.iter().map(|row| sentence(row, found.comparison.negative_control)).collect();
     format!("{} {}", short.join(" "), long.join(" "))
 }
 

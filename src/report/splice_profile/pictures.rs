@@ -26,21 +26,21 @@ impl Figures {
     pub fn new(found: &SpliceProfile) -> Figures {
         let differences = |row: &StatisticsRow| DistributionPanel {
             title: title(row),
-            differences: found.pairs.iter().filter(|p| p.site_kind == row.site_kind).map(|p| p.site_value - p.control_value).collect(),
+            differences: found.comparison.pairs.iter().filter(|p| p.site_kind == row.site_kind).map(|p| p.site_value - p.control_value).collect(),
             mean: row.difference,
             ci_low: row.ci_low,
             ci_high: row.ci_high,
         };
         let balance = |row: &StatisticsRow| BalancePanel {
             title: title(row),
-            rows: (found.balance.iter().filter(|b| b.site_kind == row.site_kind))
+            rows: (found.comparison.balance.iter().filter(|b| b.site_kind == row.site_kind))
                 .map(|b| BalanceRow { label: covariate_name(&b.covariate), before: b.smd_before, after: b.smd_after })
                 .collect(),
         };
         Figures {
-            profile: ProfileFigure::new(found.statistics.iter().map(|row| profile(found, row)).collect()),
-            balance: BalanceFigure::new(found.statistics.iter().map(balance).collect()),
-            differences: DistributionFigure::new(found.statistics.iter().map(differences).collect()),
+            profile: ProfileFigure::new(found.comparison.statistics.iter().map(|row| profile(found, row)).collect()),
+            balance: BalanceFigure::new(found.comparison.statistics.iter().map(balance).collect()),
+            differences: DistributionFigure::new(found.comparison.statistics.iter().map(differences).collect()),
         }
     }
 }
@@ -49,9 +49,9 @@ fn profile(found: &SpliceProfile, row: &StatisticsRow) -> ProfilePanel {
     let (exon, intron) = (Side::block("exon"), Side::line("intron"));
     let (left, right) = if row.site_kind == "donor" { (exon, intron) } else { (intron, exon) };
     let decoys = format!("{} decoys", dinucleotide(&row.site_kind));
-    let sites = if found.negative_control { format!("second {decoys}") } else { format!("{} sites", row.site_kind) };
+    let sites = if found.comparison.negative_control { format!("second {decoys}") } else { format!("{} sites", row.site_kind) };
     let series = |group: &str, name: String| {
-        let rows: Vec<_> = found.profile.iter().filter(|p| p.site_kind == row.site_kind && p.group == group).collect();
+        let rows: Vec<_> = found.comparison.profile.iter().filter(|p| p.site_kind == row.site_kind && p.group == group).collect();
         ProfileSeries {
             label: format!("{name} (n = {}, {} gene clusters)", row.n_pairs, row.n_clusters),
             offsets: rows.iter().map(|p| p.offset as i32).collect(),

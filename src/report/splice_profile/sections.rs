@@ -33,17 +33,17 @@ fn downloads(figure: &str, table: &str) -> Vec<Link> {
 
 impl SplicePage<'_> {
     fn sites_word(&self) -> &'static str {
-        if self.found.negative_control { "second decoys" } else { "sites" }
+        if self.found.comparison.negative_control { "second decoys" } else { "sites" }
     }
 
     pub(super) fn result(&self, svg: &Svg) -> Section {
         let found = self.found;
-        let mut blocks = vec![Block::Cards(found.statistics.iter().flat_map(cards).collect())];
-        if found.negative_control {
+        let mut blocks = vec![Block::Cards(found.comparison.statistics.iter().flat_map(cards).collect())];
+        if found.comparison.negative_control {
             let text = "This run compares decoys with decoys: nothing but chance should differ. It checks the method, not the model.";
             blocks.push(Block::Callout { level: Level::Note, text: text.into() });
         }
-        blocks.extend(found.statistics.iter().filter_map(thin));
+        blocks.extend(found.comparison.statistics.iter().filter_map(thin));
         blocks.push(Block::Figure {
             svg: svg.profile.clone(),
             label: "Mean boundary probability around the junction".into(),
@@ -51,7 +51,7 @@ impl SplicePage<'_> {
                 "Offset 0 is exactly the junction, in transcript orientation: exon|intron for donors, intron|exon for acceptors. Upper row: \
                  all {} offsets either side; lower row: the ten nearest. Blue: {}; orange: their matched decoys. Bands are pointwise 95% \
                  intervals of a bootstrap over clusters of overlapping genes; the grey window is the endpoint, fixed in advance.{}",
-                self.request.flank,
+                self.request.comparison.flank,
                 self.sites_word(),
                 self.peaks(),
             ),
@@ -72,9 +72,9 @@ impl SplicePage<'_> {
     /// Where the mean profile of the sites is highest near the junction: a description, not a test.
     fn peaks(&self) -> String {
         let mut text = String::new();
-        for row in &self.found.statistics {
+        for row in &self.found.comparison.statistics {
             let near = |group: &str| {
-                let rows = self.found.profile.iter().filter(|p| p.site_kind == row.site_kind && p.group == group && p.offset.abs() <= 10);
+                let rows = self.found.comparison.profile.iter().filter(|p| p.site_kind == row.site_kind && p.group == group && p.offset.abs() <= 10);
                 rows.filter(|p| p.mean.is_finite()).collect::<Vec<_>>()
             };
             let (sites, controls) = (near("site"), near(&row.control));
@@ -95,7 +95,7 @@ impl SplicePage<'_> {
 
     /// One column a kind of site: it fits a phone.
     fn statistics(&self) -> Table {
-        let all = &self.found.statistics;
+        let all = &self.found.comparison.statistics;
         let line = |name: &str, value: &dyn Fn(&StatisticsRow) -> String| -> Vec<Cell> {
             std::iter::once(name.into()).chain(all.iter().map(|r| Cell::Text(value(r)))).collect()
         };
@@ -127,14 +127,14 @@ impl SplicePage<'_> {
             "Every donor is compared with a decoy: a GT on the same strand inside the same gene that no transcript of the whole annotation \
              splices at; every acceptor with such an AG. Decoy and site have flanks of like composition: the G+C fraction of the {} bases before \
              and of the {} bases after differs by at most {}. Each decoy serves one site; among those within reach the choice is drawn by the seed.",
-            r.gc_flank_bp, r.gc_flank_bp, r.caliper
+            r.comparison.controls.gc_flank_bp, r.comparison.controls.gc_flank_bp, r.comparison.controls.caliper
         ))];
         blocks.push(paragraph(format!(
             "What is left between a site and its decoy is therefore neither the two letters, nor the gene, nor the local composition. Decoys keep \
              {} bases away from every annotated site of their strand, so that no decoy’s endpoint reads the positions of a real one.",
-            r.min_site_distance_bp
+            r.comparison.controls.min_site_distance_bp
         )));
-        if self.found.negative_control {
+        if self.found.comparison.negative_control {
             let text = "In this run a second decoy, matched to the same site, stands in the place of each site.";
             blocks.push(paragraph(text));
         }
@@ -146,7 +146,7 @@ impl SplicePage<'_> {
         let n = |kind: &str, status: &str| {
             found.accounting.iter().filter(|a| a.site_kind == kind && (status.is_empty() || a.status == status)).map(|a| a.n).sum::<u64>()
         };
-        let used = if found.negative_control { "asked for two decoys, and has them" } else { "used: paired with a decoy" };
+        let used = if found.comparison.negative_control { "asked for two decoys, and has them" } else { "used: paired with a decoy" };
         let reasons = [
             ("used", used.to_string()),
             ("no_partner", "usable, but no decoy of its gene is within the caliper".into()),
@@ -187,7 +187,7 @@ impl SplicePage<'_> {
     }
 
     fn radius(&self) -> usize {
-        self.request.flank.max(self.request.gc_flank_bp)
+        self.request.comparison.flank.max(self.request.comparison.controls.gc_flank_bp)
     }
 
     /// Whether the sites without a partner look like those with one.
@@ -290,17 +290,17 @@ impl SplicePage<'_> {
         blocks.push(Block::Table(Table {
             caption: format!(
                 "Means before and after matching, standardised mean differences (SMD, signed), and the ratio of variances after. The pool are all candidate decoys of the sites’ genes. {}.",
-                self.found.balance.iter().filter(|b| b.covariate == "gc_upstream").map(pool).collect::<Vec<_>>().join("; ")
+                self.found.comparison.balance.iter().filter(|b| b.covariate == "gc_upstream").map(pool).collect::<Vec<_>>().join("; ")
             ),
             columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
-            rows: self.found.balance.iter().map(row).collect(),
+            rows: self.found.comparison.balance.iter().map(row).collect(),
         }));
         Section { title: "How well controls match".into(), blocks }
     }
 
     /// Covariates that matching left apart, in words.
     fn unbalanced(&self) -> Vec<String> {
-        let off = self.found.balance.iter().filter(|b| b.smd_after.abs() > BALANCED);
+        let off = self.found.comparison.balance.iter().filter(|b| b.smd_after.abs() > BALANCED);
         off.map(|b| format!("{} of {}s ({})", covariate_name(&b.covariate), b.site_kind, decimals(b.smd_after, 2))).collect()
     }
 
@@ -316,19 +316,19 @@ impl SplicePage<'_> {
                 "Unit of replication: clusters of genes that overlap each other, on either strand. The two-sided permutation test flips the sign of \
                  all differences of a cluster together, {} times: p = (b + 1)/(m + 1), and never under its floor. Intervals are percentiles of {} \
                  bootstrap draws of whole clusters. Seed {}.",
-                count(r.permutations),
-                count(r.bootstraps),
-                r.seed
+                count(r.comparison.permutations),
+                count(r.comparison.bootstraps),
+                r.comparison.seed
             )),
             paragraph(format!(
                 "Reading: the model is given tiles of {} bases; positions within {} bases of a tile’s end are not used, unless the contig ends there, \
                  and neither is the first position of a tile, which is a boundary by definition. Sites near each other share a tile: {} tiles, {} \
                  bases. Sites of the minus strand are read from the reverse complement, in which inter-base position t of a tile of length L becomes \
                  L − t.",
-                count(r.context),
-                count(r.margin),
-                count(self.found.tiles_read as usize),
-                count(self.found.bases_read as usize)
+                count(r.comparison.context),
+                count(r.comparison.margin),
+                count(self.found.comparison.tiles_read as usize),
+                count(self.found.comparison.bases_read as usize)
             )),
             paragraph(format!(
                 "Sites: unique donors and acceptors of {}; introns under {} bases and introns that do not read GT-AG are left out, as are sites with \

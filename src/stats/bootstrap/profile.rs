@@ -44,10 +44,34 @@ impl ProfileSums {
 
     /// Adds one profile, of `width` values (others are cut; a shorter one counts as 0 beyond its end), to a cluster.
     pub fn add(&mut self, cluster: usize, profile: &[f32]) {
+        let profile: Vec<f64> = profile.iter().map(|value| f64::from(*value)).collect();
+        self.add_share(cluster, 1.0, &profile);
+    }
+
+    /// Adds a share of a profile: `weight` times `profile` to the sum of a cluster, and `weight` to its count. Shares of one profile are to add up to 1.
+    pub fn add_share(&mut self, cluster: usize, weight: f64, profile: &[f64]) {
         let empty = || ClusterSum { count: 0.0, sums: vec![0.0; self.width] };
         let entry = self.clusters.entry(cluster).or_insert_with(empty);
-        entry.count += 1.0;
-        entry.sums.iter_mut().zip(profile).for_each(|(sum, value)| *sum += f64::from(*value));
+        entry.count += weight;
+        entry.sums.iter_mut().zip(profile).for_each(|(sum, value)| *sum += weight * value);
+    }
+
+    /// The sums of `a * self + b * other`, cluster by cluster, with the counts of `self`. Clusters that only `other` has are left out.
+    #[must_use]
+    pub fn combined(&self, a: f64, other: &ProfileSums, b: f64) -> ProfileSums {
+        let mut all = self.clone();
+        for (cluster, entry) in &mut all.clusters {
+            entry.sums.iter_mut().for_each(|sum| *sum *= a);
+            if let Some(other) = other.clusters.get(cluster) {
+                entry.sums.iter_mut().zip(&other.sums).for_each(|(sum, more)| *sum += b * more);
+            }
+        }
+        all
+    }
+
+    /// (cluster, its sums, `(width)`), by cluster.
+    pub fn cluster_sums(&self) -> impl Iterator<Item = (usize, &[f64])> {
+        self.clusters.iter().map(|(cluster, entry)| (*cluster, &entry.sums[..]))
     }
 
     /// The mean profile and its pointwise `level` band over `replicates` draws of clusters.
@@ -69,7 +93,7 @@ impl ProfileSums {
             .into_par_iter()
             .map(|position| percentile_interval(draws.iter().map(|draw| draw[position]).collect(), level))
             .unzip();
-        let n = clusters.iter().map(|cluster| cluster.count).sum::<f64>() as usize;
+        let n = clusters.iter().map(|cluster| cluster.count).sum::<f64>().round() as usize;
         Band { mean: weighted(&vec![1.0; clusters.len()]), low, high, n }
     }
 }
