@@ -4,6 +4,7 @@
 pub mod bootstrap;
 pub mod effect;
 pub mod multiplicity;
+pub mod offsets;
 pub mod permutation;
 pub mod rng;
 

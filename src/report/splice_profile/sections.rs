@@ -314,7 +314,7 @@ impl SplicePage<'_> {
             ),
             paragraph(format!(
                 "Unit of replication: clusters of genes that overlap each other, on either strand. The two-sided permutation test flips the sign of \
-                 all differences of a cluster together, {} times: p = (b + 1)/(m + 1), and never under its floor. Intervals are percentiles of {} \
+                 all differences of a cluster together, {} times: p = (b + 1)/(m + 1), and never under its floor. Intervals are BCa over {} \
                  bootstrap draws of whole clusters. Seed {}.",
                 count(r.permutations),
                 count(r.bootstraps),
