@@ -2,6 +2,7 @@
 //! belong to *clusters*, the units of replication, and everything random resamples or flips whole clusters.
 
 pub mod bootstrap;
+pub mod context;
 pub mod effect;
 pub mod multiplicity;
 pub mod offsets;
