@@ -26,7 +26,9 @@ impl Core {
 
     /// Whether it stands at a position.
     pub fn is_at(&self, sequence: &[u8], strand: Strand, position: usize) -> bool {
-        (self.start..).zip(&self.letters).all(|(offset, letter)| base_downstream(sequence, strand, position, offset as isize) == Some(*letter))
+        (self.start..)
+            .zip(&self.letters)
+            .all(|(offset, letter)| base_downstream(sequence, strand, position, offset as isize) == Some(*letter))
     }
 }
 
@@ -106,12 +108,19 @@ impl<'a> Area<'a> {
     }
 
     /// The surroundings of a position that the user gives, without genes; `None` where its window leaves the contig or is not all ACGT.
-    pub fn lone(ground: &'a Ground<'a>, cluster: usize, position: usize, matrix: Option<&'a WeightMatrix>, flank_bp: usize) -> Option<Area<'a>> {
+    pub fn lone(
+        ground: &'a Ground<'a>,
+        cluster: usize,
+        position: usize,
+        matrix: Option<&'a WeightMatrix>,
+        flank_bp: usize,
+    ) -> Option<Area<'a>> {
         let reach = ground.radius_bp.max(flank_bp);
         let region = Interval::new(position.checked_sub(reach)?, position.checked_add(reach)?);
         let composition = Composition::new(ground.sequence, region);
         let whole = region.start >= 1 && region.end < ground.sequence.len() && composition.is_acgt(region.start, region.end);
-        let area = Area { ground, cluster, wanted: Vec::new(), genes: Vec::new(), places: Vec::new(), composition, matrix, flank_bp, near_bp: 0 };
+        let area =
+            Area { ground, cluster, wanted: Vec::new(), genes: Vec::new(), places: Vec::new(), composition, matrix, flank_bp, near_bp: 0 };
         whole.then_some(area)
     }
 

@@ -165,7 +165,14 @@ mod tests {
     use super::*;
 
     fn covariates(gc: f64) -> Covariates {
-        Covariates { gc_upstream: gc, gc_downstream: 0.5, cpg_count: 1.0, soft_masked_fraction: 0.0, gene_end_distance_bp: f64::NAN, strength_bits: f64::NAN }
+        Covariates {
+            gc_upstream: gc,
+            gc_downstream: 0.5,
+            cpg_count: 1.0,
+            soft_masked_fraction: 0.0,
+            gene_end_distance_bp: f64::NAN,
+            strength_bits: f64::NAN,
+        }
     }
 
     // import numpy as np; s=np.array([.2,.4,.6]); p=np.array([.1,.5,.9,.7]); d=np.sqrt((s.var(ddof=1)+p.var(ddof=1))/2)

@@ -79,14 +79,7 @@ impl Covariates {
 
     /// The values, in the order of [`Covariates::NAMES`].
     pub fn values(&self) -> [f64; N_COVARIATES] {
-        [
-            self.gc_upstream,
-            self.gc_downstream,
-            self.cpg_count,
-            self.soft_masked_fraction,
-            self.gene_end_distance_bp,
-            self.strength_bits,
-        ]
+        [self.gc_upstream, self.gc_downstream, self.cpg_count, self.soft_masked_fraction, self.gene_end_distance_bp, self.strength_bits]
     }
 
     /// Of values in the order of [`Covariates::NAMES`].

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::controls::area::{Area, Core, Ground, Wanted};
+use crate::controls::area::{Area, Ground, Wanted};
 use crate::controls::balance::Census;
 use crate::controls::family::{Family, Source};
 use crate::controls::matching::{Dropped, Member, Metric, Pool, serve};
@@ -64,19 +64,23 @@ fn shuffle_stream(ground: &Ground<'_>, position: usize, copy: usize, rng: &Rng) 
 }
 
 /// The window `[position - radius_bp, position + radius_bp)` of a site as its strand reads it, upper case, with the core letters in place and both
-/// flanks shuffled. A flank is shuffled together with the core letter it touches, so that every dinucleotide of the window is kept.
-pub fn shuffled_window(ground: &Ground<'_>, position: usize, copy: usize, rng: &Rng) -> Vec<u8> {
+/// flanks shuffled: first the `flank_bp` bases nearest to the core, then what lies beyond, so that composition stays where it was. Neighbouring
+/// stretches share a letter that stays in place, so that every dinucleotide of the window is kept.
+pub fn shuffled_window(ground: &Ground<'_>, position: usize, copy: usize, flank_bp: usize, rng: &Rng) -> Vec<u8> {
     let radius = ground.radius_bp;
     let window = &ground.sequence[position.saturating_sub(radius)..(position + radius).min(ground.sequence.len())];
-    let letters = model_letters(window, ground.strand);
+    let mut letters = model_letters(window, ground.strand);
     let mut rng = shuffle_stream(ground, position, copy, rng);
-    let Core { start, .. } = ground.core;
-    let at = |offset: i64| (radius as i64 + offset).clamp(0, letters.len() as i64) as usize;
-    let (left, right) = (at(start + 1), at(ground.core.end() - 1).max(at(start + 1)));
-    let mut shuffled = dinucleotide_shuffle(&letters[..left], &mut rng);
-    shuffled.extend_from_slice(&letters[left..right]);
-    shuffled.extend(dinucleotide_shuffle(&letters[right..], &mut rng));
-    shuffled
+    let at = |offset: i64| (radius as i64 + offset).clamp(0, letters.len() as i64 - 1).max(0) as usize;
+    let flank = flank_bp as i64;
+    let (core, after) = (at(ground.core.start), at(ground.core.end() - 1));
+    let (left, right) = (at(-flank).min(core), at(flank - 1).max(after));
+    let last = letters.len().saturating_sub(1);
+    for (first, last) in [(0, left), (left, core), (after, right), (right, last)] {
+        let shuffled = dinucleotide_shuffle(letters.get(first..=last).unwrap_or(&[]), &mut rng);
+        letters[first..first + shuffled.len()].copy_from_slice(&shuffled);
+    }
+    letters
 }
 
 fn stratum(area: &Area<'_>, position: usize) -> u64 {
@@ -98,7 +102,7 @@ fn stream(ground: &Ground<'_>, family: Family, area: &Area<'_>, rng: &Rng) -> Rn
 
 /// The control of a shuffled copy.
 fn shuffled(ground: &Ground<'_>, area: &Area<'_>, wanted: &Wanted, copy: usize, flank_bp: usize, rng: &Rng) -> Control {
-    let letters = shuffled_window(ground, wanted.position, copy, rng);
+    let letters = shuffled_window(ground, wanted.position, copy, flank_bp, rng);
     let composition = Composition::new(&letters, Interval::new(0, letters.len()));
     let site = area.covariates(wanted.position, Some(&wanted.genes));
     let mut covariates = Covariates::new(&composition, Strand::Plus, ground.radius_bp, flank_bp, &[]);

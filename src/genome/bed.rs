@@ -85,7 +85,10 @@ mod tests {
         let text = "track name=x\n#c\nchr1\t5\t5\tchr1:3:+\t0\t+\r\n\nchr2 7 9\nchr1\t1\t4\tn\t0\t-\n";
         let records = read(text).unwrap();
         assert_eq!(records.len(), 3);
-        assert_eq!((records[0].name.as_str(), records[0].strand, records[0].interval), ("chr1:3:+", Some(Strand::Plus), Interval::new(5, 5)));
+        assert_eq!(
+            (records[0].name.as_str(), records[0].strand, records[0].interval),
+            ("chr1:3:+", Some(Strand::Plus), Interval::new(5, 5))
+        );
         assert_eq!((records[1].strand, records[1].contig.as_str()), (None, "chr2"));
         assert_eq!((records[2].upstream_end(Strand::Plus), records[2].upstream_end(Strand::Minus)), (1, 4));
         assert!(read("").unwrap().is_empty());

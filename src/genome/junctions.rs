@@ -147,7 +147,16 @@ impl Junctions {
             .collect();
         sites.sort_unstable_by_key(|s| (s.contig, s.position, s.strand, s.kind));
         let introns = found.introns.into_iter().collect();
-        Ok(Junctions { contigs, n_genome_contigs, sites, clusters, cluster_of_gene, canonical_rules, introns, min_intron_bp: request.min_intron_bp })
+        Ok(Junctions {
+            contigs,
+            n_genome_contigs,
+            sites,
+            clusters,
+            cluster_of_gene,
+            canonical_rules,
+            introns,
+            min_intron_bp: request.min_intron_bp,
+        })
     }
 
     /// Settles the status of the sites of one genome contig that needs its sequence: where the intron lies, its length and dinucleotides, then the window of

@@ -6,6 +6,7 @@ mod matching;
 mod reading;
 mod rows;
 mod statistics;
+mod strands;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};

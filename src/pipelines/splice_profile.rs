@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use crate::pipelines::comparison::{
-    BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, ENDPOINT_REACH, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow,
-    StatisticsRow, StrandRow, Unit,
+    BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, ENDPOINT_REACH, MatchingRow, OffsetRow, PairRow, ProfileRow,
+    RunRow, StatisticsRow, StrandRow, Unit,
 };
 pub use rows::{AccountingRow, SiteRow};
 

@@ -2,9 +2,11 @@
 //! belong to *clusters*, the units of replication, and everything random resamples or flips whole clusters.
 
 pub mod bootstrap;
+pub mod context;
 pub mod effect;
 pub mod logistic;
 pub mod multiplicity;
+pub mod offsets;
 pub mod permutation;
 pub mod rng;
 

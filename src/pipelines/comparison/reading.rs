@@ -14,6 +14,7 @@ use crate::genome::sequence::{model_letters, reverse_complement};
 use crate::pipelines::tiles::{TilePlan, TileShape, Window, plan, read_tiles};
 use crate::pipelines::{BoundaryModel, Progress};
 use crate::stats::bootstrap::ProfileSums;
+use crate::stats::context::WIDEST;
 use crate::stats::rng::Rng;
 
 /// What is summed of a profile.
@@ -107,13 +108,7 @@ pub(super) fn unit(study: &Study<'_>, site: usize, unit: Unit) -> usize {
 }
 
 impl Readings {
-    pub fn plan(
-        study: &Study<'_>,
-        matched: &Matched,
-        request: &ComparisonRequest,
-        shape: &TileShape,
-        rng: &Rng,
-    ) -> Result<Readings> {
+    pub fn plan(study: &Study<'_>, matched: &Matched, request: &ComparisonRequest, shape: &TileShape, rng: &Rng) -> Result<Readings> {
         let mut subjects: Vec<Subject> = Vec::new();
         let mut known: HashMap<(usize, Strand, usize, Option<(usize, usize)>), usize> = HashMap::new();
         let mut subject = |contig, strand, position, cluster, copy| {
@@ -262,8 +257,17 @@ impl Readings {
     }
 
     /// The letters given to the model for a shuffled window, in the orientation of its strand, and the site's place in them.
-    fn shuffled_letters(&self, subject: usize, study: &Study<'_>, sequence: &[u8], radius_bp: usize, lone_bp: usize, rng: &Rng) -> (Vec<u8>, usize) {
+    fn shuffled_letters(
+        &self,
+        subject: usize,
+        study: &Study<'_>,
+        sequence: &[u8],
+        request: &ComparisonRequest,
+        lone_bp: usize,
+        rng: &Rng,
+    ) -> (Vec<u8>, usize) {
         let Subject { contig, strand, position, copy, .. } = self.subjects[subject];
+        let radius_bp = request.radius_bp();
         let half = (lone_bp / 2).max(radius_bp);
         let (start, end) = (position.saturating_sub(half), (position + half).min(sequence.len()));
         let mut letters = model_letters(&sequence[start..end], strand);
@@ -276,7 +280,7 @@ impl Readings {
             let none = BTreeSet::new();
             let name = study.genome.contigs().get(contig).map_or("", |c| c.name.as_str());
             let ground = Ground { sequence, contig: name, strand, kind: about.name, core: about.core.clone(), annotated: &none, radius_bp };
-            let window = shuffled_window(&ground, position, copy, rng);
+            let window = shuffled_window(&ground, position, copy, request.controls.gc_flank_bp, rng);
             letters[at - radius_bp..at + radius_bp].copy_from_slice(&window);
         }
         (letters, at)
@@ -294,11 +298,10 @@ impl Readings {
         rng: &Rng,
         report: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let radius = request.radius_bp();
         let both = subjects.first().is_some_and(|s| self.both_strands.contains(s));
         for layer in if both { &[Layer::Own, Layer::Opposite][..] } else { &[Layer::Own] } {
             let (mut letters, places): (Vec<Vec<u8>>, Vec<usize>) =
-                subjects.iter().map(|s| self.shuffled_letters(*s, study, sequence, radius, lone_bp, rng)).unzip();
+                subjects.iter().map(|s| self.shuffled_letters(*s, study, sequence, request, lone_bp, rng)).unzip();
             if *layer == Layer::Opposite {
                 letters.iter_mut().for_each(|l| *l = reverse_complement(l));
             }
@@ -307,7 +310,8 @@ impl Readings {
             while from < letters.len() {
                 let to = from + letters[from..].iter().take_while(|l| l.len() == letters[from].len()).count();
                 let probabilities = model.boundary_probs(&letters[from..to])?;
-                let shapes = probabilities.len() == to - from && probabilities.iter().zip(&letters[from..to]).all(|(p, l)| p.len() == l.len());
+                let shapes =
+                    probabilities.len() == to - from && probabilities.iter().zip(&letters[from..to]).all(|(p, l)| p.len() == l.len());
                 if !shapes || probabilities.iter().flat_map(|p| p.iter().skip(1)).any(|p| !(0.0..=1.0).contains(p)) {
                     return Err(Error::Invalid("the model gave not one boundary probability for each base".into()));
                 }
@@ -352,12 +356,11 @@ impl Readings {
     ) -> Result<()> {
         let mut order: Vec<usize> = (0..self.subjects.len()).collect();
         order.sort_by_key(|s| self.subjects[*s].contig); // stable: a contig is loaded once
-        let reach = request.flank + baseline.reach();
+        let reach = request.flank + WIDEST;
         for subject in order {
             let sequence = contigs.get(self.subjects[subject].contig)?;
-            let (letters, at) = self.shuffled_letters(subject, study, sequence, request.radius_bp(), 2 * reach, rng);
-            let positions = at - self.flank..=at + self.flank;
-            let values: Vec<f32> = positions.map(|t| baseline.predict(&letters, t, self.subjects[subject].cluster)).collect();
+            let (letters, at) = self.shuffled_letters(subject, study, sequence, request, 2 * reach, rng);
+            let values = baseline.predict(&letters, at - self.flank..=at + self.flank, self.subjects[subject].cluster);
             self.keep(subject, Layer::Predicted, &values);
         }
         Ok(())

@@ -192,10 +192,14 @@ pub struct OffsetRow {
     pub offset: i64,
     /// Mean difference, site minus control.
     pub difference: f64,
-    /// The test statistic: the sum of differences over its standard error under sign flips.
-    pub statistic: f64,
+    /// The difference over its standard deviation under sign flips of units of replication.
+    pub t: f64,
+    /// Two-sided p-value of this offset alone.
+    pub p_value: f64,
     /// Two-sided p-value adjusted over all offsets (max-T).
     pub p_max_t: f64,
+    /// The least p-value that these tests could have given.
+    pub p_floor: f64,
 }
 
 /// A run of offsets whose statistics pass the threshold.
@@ -211,10 +215,12 @@ pub struct RunRow {
     pub first: i64,
     /// Last offset, included.
     pub last: i64,
-    /// Sum of the statistics over the run.
+    /// Sum of `t` over the run.
     pub mass: f64,
-    /// Cluster-mass p-value, two-sided, over all runs.
+    /// Cluster-mass p-value, two-sided, over all runs. It says that the profiles differ somewhere, not that the run is the place.
     pub p_value: f64,
+    /// The least p-value that this test could have given.
+    pub p_floor: f64,
 }
 
 /// How much of the boundary probability the letters within `k` bases explain.

@@ -37,12 +37,7 @@ pub(super) struct Endpoints {
 }
 
 /// One row, with p-values not yet adjusted.
-pub(super) fn row(
-    names: (&str, &str, Measure),
-    pairs: &Endpoints,
-    (permutations, bootstraps): (usize, usize),
-    seed: u64,
-) -> StatisticsRow {
+pub(super) fn row(names: (&str, &str, Measure), pairs: &Endpoints, (permutations, bootstraps): (usize, usize), seed: u64) -> StatisticsRow {
     let (kind, control, measure) = names;
     let Endpoints { sites, controls, units } = pairs;
     let differences: Vec<f64> = sites.iter().zip(controls).map(|(site, control)| site - control).collect();

@@ -1,33 +1,43 @@
 //! From readings to tables.
 
+use super::baseline::Baseline;
 use super::matching::Matched;
 use super::reading::{Group, Layer, Pair, Readings};
-use super::rows::{ControlRow, MatchingRow, PairRow, ProfileRow};
+use super::rows::{ControlRow, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow};
 use super::statistics::{Endpoints, LEVEL, Measure, adjust, row};
-use super::{Comparison, ComparisonRequest, ContigReader, SiteFacts, Study, Unit};
+use super::{Comparison, ComparisonRequest, ContigReader, SiteFacts, Study, Unit, strands};
 use crate::controls::matching::Dropped;
 use crate::controls::{Control, Found};
 use crate::error::Result;
 use crate::stats::bootstrap::ProfileSums;
+use crate::stats::offsets::{RUN_THRESHOLD, sign_flip_offsets};
 use crate::stats::rng::Rng;
 
 pub(super) fn outcome(
     study: &Study<'_>,
     contigs: &mut ContigReader<'_>,
     matched: &Matched,
-    readings: Readings,
+    mut readings: Readings,
     request: &ComparisonRequest,
     rng: &Rng,
 ) -> Result<Comparison> {
-    let _ = &contigs;
+    let baseline = Baseline::new(study, &readings.baseline, request, rng.derive("baseline").next_u64());
+    if let Some((baseline, _)) = &baseline {
+        readings.predict(study, contigs, baseline, request, rng)?;
+    }
     let mut found = Comparison {
         tiles_read: readings.tiles,
         bases_read: readings.bases,
         negative_control: request.negative_control,
+        baseline: baseline.map_or(Vec::new(), |(_, rows)| rows),
+        strands: strands::rows(&readings.strand_values, request, rng.derive("strands").next_u64()),
         ..Comparison::default()
     };
     let writer = Writer { study, matched, readings: &readings, request };
-    let mut measures = vec![Measure::Probability, Measure::Residual];
+    let mut measures = vec![Measure::Probability];
+    if !found.baseline.is_empty() {
+        measures.push(Measure::Residual);
+    }
     if request.strand_average {
         measures.push(Measure::StrandAverage);
     }
@@ -105,15 +115,16 @@ impl Writer<'_> {
         let mut seeds = rng.derive(&format!("statistics {kind_name} {family_name}"));
         let draws = (self.request.permutations, self.request.bootstraps);
         found.statistics.push(row((kind_name, family_name, measure), &endpoints, draws, seeds.next_u64()));
-        let seed = seeds.next_u64();
-        for (group, name) in [(Group::Site, "site"), (Group::Control, family_name)] {
+        let (seed, offsets_seed) = (seeds.next_u64(), seeds.next_u64());
+        let both = [Group::Site, Group::Control].map(|group| self.sums(measure, kind, family, group));
+        let [Some(sites), Some(controls)] = both else { return };
+        for (sums, name) in [(&sites, "site"), (&controls, family_name)] {
             // One seed for both groups: each draw is of the same clusters in both.
-            let Some(sums) = self.sums(measure, kind, family, group) else { continue };
             let band = sums.band(self.request.bootstraps, LEVEL, seed);
-            found.profile.extend((0..2 * self.request.flank + 1).map(|index| ProfileRow {
+            found.profile.extend((0..self.width()).map(|index| ProfileRow {
                 site_kind: kind_name.into(),
                 group: name.into(),
-                offset: index as i64 - self.request.flank as i64,
+                offset: self.offset(index),
                 mean: band.mean[index],
                 ci_low: band.low[index],
                 ci_high: band.high[index],
@@ -122,6 +133,37 @@ impl Writer<'_> {
                 measure: measure.name().into(),
             }));
         }
+        let differences = sites.combined(1.0, &controls, -1.0).rows();
+        let tests = sign_flip_offsets(&differences, self.width(), sites.n(), RUN_THRESHOLD, self.request.permutations, offsets_seed);
+        found.offsets.extend(tests.offsets.iter().enumerate().map(|(index, test)| OffsetRow {
+            site_kind: kind_name.into(),
+            control: family_name.into(),
+            measure: measure.name().into(),
+            offset: self.offset(index),
+            difference: test.difference,
+            t: test.t,
+            p_value: test.p_value,
+            p_max_t: test.p_max_t,
+            p_floor: tests.p_floor,
+        }));
+        found.runs.extend(tests.runs.iter().map(|run| RunRow {
+            site_kind: kind_name.into(),
+            control: family_name.into(),
+            measure: measure.name().into(),
+            first: self.offset(run.start),
+            last: self.offset(run.end) - 1,
+            mass: run.mass,
+            p_value: run.p_value,
+            p_floor: tests.p_floor,
+        }));
+    }
+
+    fn width(&self) -> usize {
+        2 * self.request.flank + 1
+    }
+
+    fn offset(&self, index: usize) -> i64 {
+        index as i64 - self.request.flank as i64
     }
 
     fn site_name(&self, pair: &Pair) -> String {

@@ -26,7 +26,13 @@ impl Figures {
     pub fn new(found: &SpliceProfile) -> Figures {
         let differences = |row: &StatisticsRow| DistributionPanel {
             title: title(row),
-            differences: found.comparison.pairs.iter().filter(|p| p.site_kind == row.site_kind).map(|p| p.site_value - p.control_value).collect(),
+            differences: found
+                .comparison
+                .pairs
+                .iter()
+                .filter(|p| p.site_kind == row.site_kind)
+                .map(|p| p.site_value - p.control_value)
+                .collect(),
             mean: row.difference,
             ci_low: row.ci_low,
             ci_high: row.ci_high,

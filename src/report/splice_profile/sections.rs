@@ -74,7 +74,12 @@ impl SplicePage<'_> {
         let mut text = String::new();
         for row in &self.found.comparison.statistics {
             let near = |group: &str| {
-                let rows = self.found.comparison.profile.iter().filter(|p| p.site_kind == row.site_kind && p.group == group && p.offset.abs() <= 10);
+                let rows = self
+                    .found
+                    .comparison
+                    .profile
+                    .iter()
+                    .filter(|p| p.site_kind == row.site_kind && p.group == group && p.offset.abs() <= 10);
                 rows.filter(|p| p.mean.is_finite()).collect::<Vec<_>>()
             };
             let (sites, controls) = (near("site"), near(&row.control));
@@ -314,7 +319,7 @@ impl SplicePage<'_> {
             ),
             paragraph(format!(
                 "Unit of replication: clusters of genes that overlap each other, on either strand. The two-sided permutation test flips the sign of \
-                 all differences of a cluster together, {} times: p = (b + 1)/(m + 1), and never under its floor. Intervals are percentiles of {} \
+                 all differences of a cluster together, {} times: p = (b + 1)/(m + 1), and never under its floor. Intervals are BCa over {} \
                  bootstrap draws of whole clusters. Seed {}.",
                 count(r.comparison.permutations),
                 count(r.comparison.bootstraps),

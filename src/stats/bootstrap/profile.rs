@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::draw_weights;
+use crate::error::{Error, Result};
 use crate::stats::percentile_interval;
 use crate::stats::rng::Rng;
 
@@ -69,9 +70,31 @@ impl ProfileSums {
         all
     }
 
-    /// (cluster, its sums, `(width)`), by cluster.
-    pub fn cluster_sums(&self) -> impl Iterator<Item = (usize, &[f64])> {
-        self.clusters.iter().map(|(cluster, entry)| (*cluster, &entry.sums[..]))
+    /// The sums of these profiles less those of `other`, cluster by cluster: of sites less controls, or of values less predictions.
+    ///
+    /// # Errors
+    /// Where the two do not hold equally many profiles of the same width in every cluster.
+    pub fn less(&self, other: &ProfileSums) -> Result<ProfileSums> {
+        let counts =
+            |sums: &ProfileSums| sums.clusters.iter().map(|(cluster, sum)| (*cluster, sum.count.round() as u64)).collect::<Vec<_>>();
+        if self.width != other.width || counts(self) != counts(other) {
+            return Err(Error::Invalid("profiles can only be compared where both groups have equally many in every cluster".into()));
+        }
+        let mut less = self.clone();
+        for (sum, taken) in less.clusters.values_mut().zip(other.clusters.values()) {
+            sum.sums.iter_mut().zip(&taken.sums).for_each(|(sum, taken)| *sum -= taken);
+        }
+        Ok(less)
+    }
+
+    /// The sums `(clusters, width)`, row by row in order of cluster number, as [`crate::stats::offsets::sign_flip_offsets`] takes them.
+    pub fn rows(&self) -> Vec<f64> {
+        self.clusters.values().flat_map(|cluster| cluster.sums.iter().copied()).collect()
+    }
+
+    /// Number of profiles.
+    pub fn n(&self) -> usize {
+        self.clusters.values().map(|cluster| cluster.count).sum::<f64>().round() as usize
     }
 
     /// The mean profile and its pointwise `level` band over `replicates` draws of clusters.
@@ -93,7 +116,6 @@ impl ProfileSums {
             .into_par_iter()
             .map(|position| percentile_interval(draws.iter().map(|draw| draw[position]).collect(), level))
             .unzip();
-        let n = clusters.iter().map(|cluster| cluster.count).sum::<f64>().round() as usize;
-        Band { mean: weighted(&vec![1.0; clusters.len()]), low, high, n }
+        Band { mean: weighted(&vec![1.0; clusters.len()]), low, high, n: self.n() }
     }
 }

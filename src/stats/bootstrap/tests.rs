@@ -127,6 +127,20 @@ fn bca_covers_where_percentiles_do_not() {
 }
 
 #[test]
+fn differences_of_profiles() {
+    let (mut sites, mut controls) = (ProfileSums::new(2), ProfileSums::new(2));
+    for (cluster, site, control) in [(9, [1.0, 2.0], [0.5, 0.5]), (3, [4.0, 0.0], [1.0, 1.0]), (9, [1.0, 1.0], [1.0, 0.0])] {
+        sites.add(cluster, &site);
+        controls.add(cluster, &control);
+    }
+    let differences = sites.less(&controls).unwrap();
+    assert_eq!((differences.rows(), differences.n()), (vec![3.0, -1.0, 0.5, 2.5], 3));
+    assert!((differences.band(10, 0.95, 1).mean[0] - 3.5 / 3.0).abs() < 1e-12);
+    controls.add(3, &[0.0, 0.0]);
+    assert!(sites.less(&controls).is_err() && sites.less(&ProfileSums::new(2)).is_err());
+}
+
+#[test]
 fn undefined_is_nan_and_alike_is_a_point() {
     assert_eq!(mean_interval(&[2.0; 6], &[0, 0, 1, 1, 2, 2], 100, 0.95, 1), (2.0, 2.0));
     assert!(mean_interval(&[1.0, 2.0], &[7, 7], 100, 0.95, 1).0.is_nan());
