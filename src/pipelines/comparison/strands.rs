@@ -3,8 +3,12 @@
 use super::ComparisonRequest;
 use super::rows::StrandRow;
 use super::statistics::LEVEL;
+use crate::stats::agreement::{pearson, spearman};
 use crate::stats::bootstrap::mean_interval;
 use crate::stats::quantile_sorted;
+
+/// Each draw ranks all positions anew.
+const SPEARMAN_DRAWS: usize = 500;
 
 /// Correlations and the distribution of the difference of positions read on both strands: (cluster, own strand, other strand). No rows without.
 pub(super) fn rows(values: &[(usize, f32, f32)], request: &ComparisonRequest, seed: u64) -> Vec<StrandRow> {
@@ -23,7 +27,15 @@ pub(super) fn rows(values: &[(usize, f32, f32)], request: &ComparisonRequest, se
         n_windows,
     };
     let interval = mean_interval(&differences, &clusters, request.bootstraps, LEVEL, seed);
-    let mut rows = vec![row("mean_difference".into(), crate::stats::mean(&differences), Some(interval))];
+    let (own, other): (Vec<f64>, Vec<f64>) = values.iter().map(|v| (f64::from(v.1), f64::from(v.2))).unzip();
+    let mut rows = Vec::new();
+    for (name, agreement) in [
+        ("pearson", pearson(&own, &other, &clusters, request.bootstraps, LEVEL, seed)),
+        ("spearman", spearman(&own, &other, &clusters, request.bootstraps.min(SPEARMAN_DRAWS), LEVEL, seed)),
+    ] {
+        rows.push(row(name.into(), agreement.correlation, Some((agreement.ci_low, agreement.ci_high))));
+    }
+    rows.push(row("mean_difference".into(), crate::stats::mean(&differences), Some(interval)));
     let mut sorted = differences;
     sorted.sort_by(f64::total_cmp);
     let quantile = |percent: u32| row(format!("difference_q{percent:02}"), quantile_sorted(&sorted, f64::from(percent) / 100.0), None);
