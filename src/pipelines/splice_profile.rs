@@ -195,6 +195,10 @@ fn renamed(given: &[BedRecord], names: &[&str]) -> Result<Vec<BedRecord>> {
         let contig = find(&record.contig).ok_or_else(|| {
             Error::Invalid(format!("a control lies on contig '{}', which the genome lacks; it has {}", record.contig, contigs.examples()))
         })?;
+        if record.strand.is_none() {
+            let place = format!("{contig}:{}-{}", record.interval.start, record.interval.end);
+            return Err(Error::Invalid(format!("the control {place} has no strand: column 6 must be + or -")));
+        }
         let name = match record.name.split_once(':') {
             Some((of, rest)) if find(of) == Some(contig) => format!("{contig}:{rest}"),
             _ => record.name.clone(),

@@ -130,6 +130,9 @@ pub struct StatisticsRow {
     pub p_bh: f64,
     /// Benjamini-Yekutieli adjusted p-value over the same.
     pub p_by: f64,
+    /// Where sites have several controls: two-sided p-value of exchanging the site's label within its own set of controls. It takes sets as
+    /// independent, which sites of one gene are not: `p_value` is the test to quote.
+    pub p_labels: Option<f64>,
     /// Lower end of the 95% interval of `d`.
     pub d_low: f64,
     /// Upper end.

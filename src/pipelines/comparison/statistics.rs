@@ -5,7 +5,7 @@ use crate::stats::bootstrap::{auroc_interval, log2_ratio_interval, mean_interval
 use crate::stats::effect::{auroc, cliffs_delta, log2_ratio, paired_d};
 use crate::stats::mean;
 use crate::stats::multiplicity::{benjamini_hochberg, benjamini_yekutieli};
-use crate::stats::permutation::sign_flip_clusters;
+use crate::stats::permutation::{set_labels, sign_flip_clusters};
 
 /// The level of every interval.
 pub(super) const LEVEL: f64 = 0.95;
@@ -34,12 +34,14 @@ pub(super) struct Endpoints {
     pub sites: Vec<f64>,
     pub controls: Vec<f64>,
     pub units: Vec<usize>,
+    /// The single controls behind each of `controls`.
+    pub sets: Vec<Vec<f64>>,
 }
 
 /// One row, with p-values not yet adjusted.
 pub(super) fn row(names: (&str, &str, Measure), pairs: &Endpoints, (permutations, bootstraps): (usize, usize), seed: u64) -> StatisticsRow {
     let (kind, control, measure) = names;
-    let Endpoints { sites, controls, units } = pairs;
+    let Endpoints { sites, controls, units, sets } = pairs;
     let differences: Vec<f64> = sites.iter().zip(controls).map(|(site, control)| site - control).collect();
     let test = sign_flip_clusters(&differences, units, permutations, seed);
     let (ci_low, ci_high) = mean_interval(&differences, units, bootstraps, LEVEL, seed);
@@ -69,6 +71,7 @@ pub(super) fn row(names: (&str, &str, Measure), pairs: &Endpoints, (permutations
         measure: measure.name().into(),
         p_bh: f64::NAN,
         p_by: f64::NAN,
+        p_labels: sets.iter().any(|set| set.len() > 1).then(|| set_labels(sites, sets, permutations, seed).p_value),
         d_low,
         d_high,
         log2_ratio: if ratio { log2_ratio(sites, controls) } else { f64::NAN },

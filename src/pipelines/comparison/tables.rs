@@ -111,6 +111,7 @@ impl Writer<'_> {
             endpoints.sites.push(self.value(&pair.first, measure));
             endpoints.controls.push(self.value(&pair.controls, measure));
             endpoints.units.push(pair.unit);
+            endpoints.sets.push(pair.controls.iter().map(|control| self.value(&[*control], measure)).collect());
         }
         let mut seeds = rng.derive(&format!("statistics {kind_name} {family_name}"));
         let draws = (self.request.permutations, self.request.bootstraps);

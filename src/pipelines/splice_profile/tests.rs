@@ -1,1 +1,380 @@
+use std::cell::RefCell;
+use std::fmt::Write;
+
 use super::*;
+use crate::controls::{Family, Method};
+use crate::genome::sequence::reverse_complement;
+
+/// Fires at the start of GTAAGT.
+struct Motif;
+
+impl BoundaryModel for Motif {
+    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+        let fires = |s: &[u8], t: usize| t == 0 || s[t..].starts_with(b"GTAAGT");
+        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| if fires(s, t) { 1.0 } else { 0.125 }).collect()).collect())
+    }
+}
+
+/// Depends on the twelve bases around a position, half through their G+C, half at random.
+struct Noise(u64);
+
+impl BoundaryModel for Noise {
+    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+        let value = |s: &[u8], t: usize| {
+            let around = &s[t.saturating_sub(6)..(t + 6).min(s.len())];
+            let hash = around.iter().fold(0, |h: u64, b| h.wrapping_mul(31).wrapping_add(u64::from(*b)));
+            let gc = around.iter().filter(|b| matches!(b, b'G' | b'C')).count() as f64 / 24.0;
+            (0.5 * Rng::new(self.0 ^ hash).uniform() + gc) as f32
+        };
+        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
+    }
+}
+
+/// Genes of three exons on alternating strands, every second pair of genes overlapping; donors read GTAAGT, which stands nowhere else.
+fn world(genes: usize) -> (tempfile::TempDir, Genome, Annotation) {
+    let mut rng = Rng::new(77);
+    let mut sequence: Vec<u8> = (0..genes * 4000 + 1000).map(|_| b"ACGT"[rng.below(4)]).collect();
+    for motif in [b"GTAAGT", b"ACTTAC"] {
+        while let Some(at) = sequence.windows(6).position(|w| w == motif) {
+            sequence[at + 2] = b'G';
+        }
+    }
+    let mut gtf = String::new();
+    for gene in 0..genes {
+        let strand = if gene % 2 == 0 { Strand::Plus } else { Strand::Minus };
+        let start = 500 + gene * 4000 - if gene % 4 == 1 { 1200 } else { 0 };
+        let exons = [(0, 1000), (1400, 2000), (2500, 3000)].map(|(s, e)| (start + s, start + e));
+        for intron in [(exons[0].1, exons[1].0), (exons[1].1, exons[2].0)] {
+            let mut place = |at: usize, letters: &[u8]| sequence[at..at + letters.len()].copy_from_slice(letters);
+            match strand {
+                Strand::Plus => {
+                    place(intron.0, b"GTAAGT");
+                    place(intron.1 - 2, b"AG");
+                }
+                Strand::Minus => {
+                    place(intron.1 - 6, &reverse_complement(b"GTAAGT"));
+                    place(intron.0, &reverse_complement(b"AG"));
+                }
+            }
+        }
+        for (s, e) in exons {
+            writeln!(gtf, "1\tt\texon\t{}\t{e}\t.\t{strand}\t.\tgene_id \"g{gene}\"; transcript_id \"t{gene}\";", s + 1).unwrap();
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (fasta, annotation) = (folder.path().join("g.fa"), folder.path().join("a.gtf"));
+    let lines: Vec<String> = sequence.chunks(60).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    std::fs::write(&fasta, format!(">chr1\n{}\n", lines.join("\n"))).unwrap();
+    std::fs::write(&annotation, gtf).unwrap();
+    let (genome, annotation) = (Genome::open(&fasta).unwrap(), Annotation::open(&annotation).unwrap());
+    (folder, genome, annotation)
+}
+
+fn request() -> SpliceProfileRequest {
+    let base =
+        ComparisonRequest { flank: 60, context: 700, margin: 50, permutations: 499, bootstraps: 200, ..ComparisonRequest::default() };
+    SpliceProfileRequest { comparison: base, ..SpliceProfileRequest::default() }
+}
+
+/// The usual request with some of its common part changed.
+fn with(change: impl FnOnce(&mut ComparisonRequest)) -> SpliceProfileRequest {
+    let mut asked = request();
+    change(&mut asked.comparison);
+    asked
+}
+
+/// The rows of one measure.
+fn of_measure<'a>(found: &'a SpliceProfile, measure: &'a str) -> Vec<&'a StatisticsRow> {
+    found.comparison.statistics.iter().filter(|row| row.measure == measure).collect()
+}
+
+fn run(
+    genome: &Genome,
+    annotation: &Annotation,
+    model: &dyn BoundaryModel,
+    request: &SpliceProfileRequest,
+    progress: &dyn Fn(Progress),
+) -> Result<SpliceProfile> {
+    super::run(genome, annotation, &[], model, request, progress)
+}
+
+#[test]
+fn the_spike_is_at_offset_zero_on_both_strands() {
+    let (_folder, genome, annotation) = world(24);
+    let stages = RefCell::new(Vec::new());
+    let found = run(&genome, &annotation, &Motif, &request(), &|p| stages.borrow_mut().push(p)).unwrap();
+    assert!(found.comparison.pairs.len() > 80, "{}", found.comparison.pairs.len());
+    for strand in ["+", "-"] {
+        assert!(found.sites.iter().any(|s| s.strand == strand && s.status == "used" && s.site_value == Some((1.0 + 4.0 * 0.125) / 5.0)));
+    }
+    for row in found.comparison.profile.iter().filter(|row| row.measure == "probability") {
+        let spike = row.site_kind == "donor" && row.group == "site" && row.offset == 0;
+        if spike {
+            assert_eq!((row.mean, row.ci_low, row.ci_high), (1.0, 1.0, 1.0));
+        } else if row.group == "site" && (row.site_kind == "donor" || row.offset.abs() <= 2) {
+            assert_eq!(row.mean, 0.125, "{row:?}");
+        }
+        assert!(row.mean < 0.2 || spike);
+    }
+    let [donor, acceptor] = of_measure(&found, "probability")[..] else { panic!() };
+    assert_eq!((donor.site_kind.as_str(), donor.control.as_str()), ("donor", "decoy"));
+    assert!((donor.difference - 0.175).abs() < 1e-9 && donor.auroc == 1.0 && donor.p_value == 1.0 / 500.0, "{donor:?}");
+    assert!((donor.ci_low - donor.difference).abs() < 1e-12 && donor.n_clusters == 18);
+    assert!(donor.d.is_nan() || donor.d > 1e6); // every pair has the same difference
+    assert_eq!((acceptor.difference, acceptor.p_value, acceptor.auroc), (0.0, 1.0, 0.5));
+    let last = *stages.borrow().last().unwrap();
+    assert_eq!(last.stage, "testing");
+    let reading: Vec<Progress> = stages.borrow().iter().copied().filter(|p| p.stage == "reading sequence").collect();
+    assert!(reading.windows(2).all(|p| p[0].done <= p[1].done && p[1].done <= p[1].total) && reading.len() > 3);
+    assert_eq!(found.annotation.canonical_rules[&CanonicalRule::OnlyTranscript], 24);
+}
+
+#[test]
+fn tables_agree_with_each_other() {
+    let (_folder, genome, annotation) = world(12);
+    let mut asked = request();
+    asked.max_sites = Some(15);
+    let found = run(&genome, &annotation, &Noise(1), &asked, &|_| ()).unwrap();
+    for kind in ["donor", "acceptor"] {
+        let total: u64 = found.accounting.iter().filter(|a| a.site_kind == kind).map(|a| a.n).sum();
+        let count = |status: &str| found.accounting.iter().find(|a| a.site_kind == kind && a.status == status).unwrap().n;
+        assert_eq!((total, count("used") + count("no_partner"), count("not_sampled")), (24, 15, 9));
+        let rows: Vec<_> = found.sites.iter().filter(|s| s.site_kind == kind).collect();
+        assert_eq!(rows.len(), 24);
+        let statistics = of_measure(&found, "probability").into_iter().find(|s| s.site_kind == kind).unwrap();
+        let pairs: Vec<_> = found.comparison.pairs.iter().filter(|p| p.site_kind == kind).collect();
+        assert_eq!((statistics.n_pairs, pairs.len() as u64), (count("used"), count("used")));
+        let difference = pairs.iter().map(|p| p.site_value - p.control_value).sum::<f64>() / pairs.len() as f64;
+        assert!((statistics.difference - difference).abs() < 1e-12);
+        for pair in pairs {
+            let site = rows.iter().find(|s| s.site == pair.site).unwrap();
+            assert_eq!((site.status.as_str(), site.site_value), ("used", Some(pair.site_value)));
+            assert_eq!(site.control_site.as_ref(), Some(&pair.control_site));
+            let control = found.comparison.controls.iter().find(|c| c.control_site == pair.control_site && c.site_kind == kind).unwrap();
+            assert_eq!((control.control_value, &control.site), (pair.control_value, &pair.site));
+            assert!((control.gc_upstream - site.gc_upstream.unwrap()).abs() < 0.05 + 1e-9);
+        }
+        // The mean profile over the endpoint's offsets is the mean endpoint.
+        for (group, value) in [("site", statistics.site_mean), ("decoy", statistics.control_mean)] {
+            let rows = found.comparison.profile.iter().filter(|p| p.site_kind == kind && p.group == group && p.measure == "probability");
+            let middle: f64 = rows.filter(|p| p.offset.abs() <= 2).map(|p| p.mean / 5.0).sum();
+            assert!((middle - value).abs() < 1e-9);
+        }
+    }
+    let balance = found.comparison.balance.iter().find(|b| b.covariate == "gc_upstream" && b.site_kind == "donor").unwrap();
+    assert!(balance.smd_after.abs() <= balance.smd_before.abs() + 0.1 && balance.n_sites == 15);
+}
+
+#[test]
+fn batches_and_threads_change_nothing_and_seeds_do() {
+    let (_folder, genome, annotation) = world(8);
+    let with = |batch, seed, threads| {
+        let asked = with(|c| {
+            (c.batch, c.seed, c.strand_average) = (batch, seed, true);
+            (c.controls.families, c.controls.caliper) = (Family::ALL[..6].to_vec(), 0.3);
+        });
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| format!("{:?}", run(&genome, &annotation, &Noise(1), &asked, &|_| ()).unwrap()))
+    };
+    let first = with(4, 1, 1);
+    assert_eq!(first, with(1, 1, 3));
+    assert_ne!(first, with(4, 2, 1));
+}
+
+#[test]
+fn decoys_against_decoys_are_null() {
+    let (_folder, genome, annotation) = world(16);
+    let mut p_values = Vec::new();
+    for seed in 0..150 {
+        let asked = with(|c| (c.seed, c.negative_control, c.permutations, c.bootstraps) = (seed, true, 199, 1));
+        let found = run(&genome, &annotation, &Noise(seed), &asked, &|_| ()).unwrap();
+        if seed == 0 {
+            let ids = |rows: &[PairRow]| {
+                rows.iter()
+                    .flat_map(|p| [format!("{}{}", p.site_kind, p.site), format!("{}{}", p.site_kind, p.control_site)])
+                    .collect::<Vec<_>>()
+            };
+            let (all, annotated): (Vec<_>, Vec<_>) =
+                (ids(&found.comparison.pairs), found.sites.iter().map(|s| format!("{}{}", s.site_kind, s.site)).collect());
+            let unique: std::collections::HashSet<_> = all.iter().collect();
+            assert!(unique.len() == all.len() && all.len() > 80 && !annotated.iter().any(|s| unique.contains(s)));
+            assert!(found.sites.iter().all(|s| s.site_value.is_none()));
+        }
+        p_values.extend(of_measure(&found, "probability").iter().map(|s| s.p_value));
+    }
+    p_values.sort_by(f64::total_cmp);
+    let n = p_values.len() as f64;
+    let distance =
+        p_values.iter().enumerate().map(|(i, p)| ((i as f64 + 1.0) / n - p).abs().max((i as f64 / n - p).abs())).fold(0.0, f64::max);
+    assert!(distance < 1.63 / n.sqrt(), "Kolmogorov-Smirnov distance to uniform {distance} of {n}");
+}
+
+#[test]
+fn nothing_usable_is_an_outcome_and_nonsense_an_error() {
+    let (_folder, genome, annotation) = world(2);
+    let run = |asked: SpliceProfileRequest| run(&genome, &annotation, &Motif, &asked, &|_| ());
+    let found = run(SpliceProfileRequest { min_intron_bp: 1_000_000, ..request() }).unwrap();
+    assert_eq!(found.accounting.iter().map(|a| a.n).sum::<u64>(), 8);
+    assert!(found.comparison.pairs.is_empty() && found.comparison.profile.is_empty() && found.comparison.statistics[0].difference.is_nan());
+    assert_eq!((found.comparison.statistics[0].n_pairs, found.comparison.statistics[0].p_value, found.comparison.bases_read), (0, 1.0, 0));
+    let table: [(SpliceProfileRequest, &str); 9] = [
+        (with(|c| c.context = 100), "too short"),
+        (with(|c| c.flank = usize::MAX), "too short"),
+        (with(|c| c.flank = 1), "endpoint"),
+        (with(|c| c.controls.caliper = f64::NAN), "caliper"),
+        (with(|c| c.controls.kmer = 99), "k-mer"),
+        (with(|c| c.controls.families = vec![Family::Decoy; 2]), "twice"),
+        (with(|c| c.controls.families = Vec::new()), "no control"),
+        (SpliceProfileRequest { contigs: vec!["chr7".into()], ..request() }, "it has chr1"),
+        (SpliceProfileRequest { biotypes: vec!["x".into()], ..request() }, "no gene biotypes"),
+    ];
+    for (asked, expected) in table {
+        let message = run(asked).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+    assert_eq!(run(SpliceProfileRequest { contigs: vec!["1".into()], ..with(|c| (c.batch, c.margin) = (0, 0)) }).unwrap().sites.len(), 8);
+}
+
+/// The mean of what the model says for the single letter before a position, and half of it on the other strand.
+struct Asymmetric;
+
+impl BoundaryModel for Asymmetric {
+    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+        let value =
+            |s: &[u8], t: usize| if t == 0 { 1.0 } else { [0.1, 0.3, 0.6, 0.8][b"ACGT".iter().position(|b| *b == s[t - 1]).unwrap_or(0)] };
+        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
+    }
+}
+
+#[test]
+fn every_family_is_compared_on_the_same_sites() {
+    let (_folder, genome, annotation) = world(16);
+    let families = Family::ALL[..6].to_vec();
+    for (per_site, method) in [(1, Method::Nearest), (3, Method::Propensity)] {
+        let asked = with(|c| {
+            (c.controls.families, c.controls.caliper) = (families.clone(), 0.3);
+            (c.controls.per_site, c.controls.method) = (per_site, method);
+        });
+        let found = run(&genome, &annotation, &Noise(3), &asked, &|_| ()).unwrap().comparison;
+        assert_eq!((found.statistics.len(), found.matching.len(), found.balance.len()), (24, 12, 72));
+        for row in &found.matching {
+            let pairs: Vec<_> = found.pairs.iter().filter(|p| p.site_kind == row.site_kind && p.control == row.control).collect();
+            assert_eq!((row.n_pairs, row.n_sites), (pairs.len() as u64, 32), "{row:?}");
+            assert_eq!(row.n_pairs + row.no_candidate + row.outside_caliper + row.taken, row.n_sites);
+            assert_eq!(row.n_controls, pairs.iter().map(|p| p.n_controls).sum::<u64>());
+            assert!(pairs.iter().all(|p| p.control_site.split(',').count() as u64 == p.n_controls && p.n_controls <= per_site as u64));
+            assert_eq!(pairs.iter().all(|p| p.kmer.is_some()), row.control == "kmer");
+            for pair in pairs {
+                let rows =
+                    found.controls.iter().filter(|c| c.site == pair.site && c.control == pair.control && c.site_kind == pair.site_kind);
+                let values: Vec<f64> = rows.map(|c| c.control_value).collect();
+                assert!((crate::stats::mean(&values) - pair.control_value).abs() < 1e-12);
+            }
+        }
+        // One site has one value, whatever it is compared with; and statistics, profiles and offsets follow from pairs.
+        let mut by_site: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+        for pair in &found.pairs {
+            assert_eq!(*by_site.entry((&pair.site_kind, &pair.site)).or_insert(pair.site_value), pair.site_value);
+        }
+        for row in &found.statistics {
+            let pairs = found.pairs.iter().filter(|p| p.site_kind == row.site_kind && p.control == row.control);
+            let differences: Vec<f64> = match row.measure.as_str() {
+                "probability" => pairs.map(|p| p.site_value - p.control_value).collect(),
+                _ => pairs.map(|p| p.site_residual - p.control_residual).collect(),
+            };
+            assert!((crate::stats::mean(&differences) - row.difference).abs() < 1e-9);
+            let of_row =
+                |kind: &str, control: &str, measure: &str| kind == row.site_kind && control == row.control && measure == row.measure;
+            let offsets: Vec<_> = found.offsets.iter().filter(|o| of_row(&o.site_kind, &o.control, &o.measure)).collect();
+            let middle: f64 = offsets.iter().filter(|o| o.offset.abs() <= 2).map(|o| o.difference / 5.0).sum();
+            assert!(offsets.len() == 121 && (middle - row.difference).abs() < 1e-9);
+            assert!(offsets.iter().all(|o| o.p_value <= o.p_max_t && o.p_floor <= o.p_value));
+            let profile = found.profile.iter().filter(|p| of_row(&p.site_kind, &p.control, &p.measure) && p.offset.abs() <= 2);
+            let sum = |group: &str| profile.clone().filter(|p| p.group == group).map(|p| p.mean / 5.0).sum::<f64>();
+            assert!((sum("site") - row.site_mean).abs() < 1e-9 && (sum(&row.control) - row.control_mean).abs() < 1e-9);
+        }
+        assert!(found.statistics.iter().all(|r| r.p_bh >= r.p_value && r.p_by >= r.p_bh && r.p_labels.is_some() == (per_site > 1)));
+    }
+}
+
+#[test]
+fn what_one_letter_says_is_no_residual() {
+    let (_folder, genome, annotation) = world(24);
+    let asked = with(|c| c.controls.families = vec![Family::Random]);
+    let found = run(&genome, &annotation, &Asymmetric, &asked, &|_| ()).unwrap().comparison;
+    assert!(found.baseline.iter().all(|row| row.r2 > 0.999), "{:?}", found.baseline);
+    let [donor, acceptor] = [0, 1].map(|kind| found.statistics.iter().filter(|r| r.measure == "probability").nth(kind).unwrap());
+    assert!(acceptor.difference > 0.02 && acceptor.p_value < 0.05, "acceptors follow G: {acceptor:?} {donor:?}");
+    for row in found.statistics.iter().filter(|r| r.measure == "residual") {
+        assert!(row.difference.abs() < 1e-4 && row.site_mean.abs() < 1e-4, "{row:?}");
+    }
+    // And what stands at sites only is no matter of the letters elsewhere.
+    let asked = with(|c| c.controls.families = vec![Family::Decoy]);
+    let found = run(&genome, &annotation, &Motif, &asked, &|_| ()).unwrap().comparison;
+    let donor = found.statistics.iter().find(|r| r.measure == "residual" && r.site_kind == "donor").unwrap();
+    assert!((donor.difference - 0.175).abs() < 1e-3, "{donor:?}");
+}
+
+#[test]
+fn strands_are_averaged_position_by_position() {
+    let (_folder, genome, annotation) = world(8);
+    let asked = with(|c| (c.strand_average, c.controls.families, c.controls.caliper) = (true, vec![Family::Decoy, Family::Shuffle], 0.3));
+    let found = run(&genome, &annotation, &Asymmetric, &asked, &|_| ()).unwrap();
+    let sequence = genome.read_contig("chr1").unwrap();
+    let value = |strand: Strand, position: usize| {
+        let base = crate::genome::sequence::base_downstream(&sequence, strand, position, -1).unwrap();
+        [0.1, 0.3, 0.6, 0.8][b"ACGT".iter().position(|b| *b == base).unwrap()]
+    };
+    for pair in found.comparison.pairs.iter().filter(|p| p.control == "decoy") {
+        let site = found.sites.iter().find(|s| s.site == pair.site).unwrap();
+        let own = |strand| (site.position as usize - 2..=site.position as usize + 2).map(|p| value(strand, p)).sum::<f64>() / 5.0;
+        let average = (own(Strand::Plus) + own(Strand::Minus)) / 2.0;
+        assert!((pair.site_strand_average.unwrap() - average).abs() < 1e-6, "{pair:?}");
+    }
+    assert_eq!(of_measure(&found, "strand_average").len(), 4);
+    let shuffled = found.comparison.pairs.iter().find(|p| p.control == "shuffle").unwrap();
+    assert!(shuffled.control_strand_average.is_some() && shuffled.control_site.ends_with(":shuffle0"));
+    let pearson = found.comparison.strands.iter().find(|r| r.statistic == "pearson").unwrap();
+    assert!(pearson.value < -0.1 && pearson.ci_high.unwrap() < 0.2, "{pearson:?}");
+}
+
+#[test]
+fn controls_lie_on_the_side_asked_for() {
+    let (_folder, genome, annotation) = world(12);
+    for (side, inside) in [(Side::Exon, true), (Side::Intron, false)] {
+        let asked = with(|c| (c.controls.side, c.controls.caliper) = (side, 0.5));
+        let found = run(&genome, &annotation, &Noise(1), &asked, &|_| ()).unwrap().comparison;
+        assert!(found.controls.len() > 20);
+        for control in &found.controls {
+            let exons = annotation.genes.iter().filter(|g| g.strand.to_string() == control.strand).flat_map(|g| &g.transcripts[0].exons);
+            let position = control.position as usize;
+            assert_eq!(exons.into_iter().any(|e| e.start < position && position < e.end), inside);
+        }
+    }
+}
+
+#[test]
+fn units_of_replication_and_given_controls() {
+    let (_folder, genome, annotation) = world(8);
+    let run = |cluster| run(&genome, &annotation, &Noise(1), &with(|c| c.cluster = cluster), &|_| ()).unwrap();
+    let of = |unit| run(unit).comparison.statistics[0].clone();
+    assert_eq!((of(Unit::Site).n_clusters, of(Unit::Contig).n_clusters), (of(Unit::Site).n_pairs, 1));
+    assert!(of(Unit::Gene).n_clusters < of(Unit::Site).n_clusters && of(Unit::Contig).ci_low.is_nan());
+    let site = run(Unit::Gene).sites.into_iter().find(|s| s.status == "used" && s.site_kind == "donor" && s.strand == "+").unwrap();
+    let record = |contig: &str, at: usize, name: String| BedRecord {
+        contig: contig.into(),
+        interval: Interval::new(at, at),
+        name,
+        strand: Some(Strand::Plus),
+    };
+    let asked = with(|c| c.controls.families = vec![Family::Bed]);
+    let given = [record("1", 333, site.site.replace("chr1", "1")), record("chr1", 444, site.site.clone())];
+    let found = super::run(&genome, &annotation, &given, &Noise(1), &asked, &|_| ()).unwrap().comparison;
+    let pair = found.pairs.iter().find(|p| p.site == site.site).unwrap();
+    assert_eq!((pair.control_site.as_str(), pair.n_controls, found.pairs.len()), ("chr1:333:+,chr1:444:+", 2, 1));
+    let message =
+        super::run(&genome, &annotation, &[record("chrX", 5, String::new())], &Noise(1), &asked, &|_| ()).unwrap_err().to_string();
+    assert!(message.contains("chrX") && message.contains("chr1"), "{message}");
+    let bare = BedRecord { strand: None, ..record("chr1", 5, String::new()) };
+    assert!(super::run(&genome, &annotation, &[bare], &Noise(1), &asked, &|_| ()).unwrap_err().to_string().contains("no strand"));
+}

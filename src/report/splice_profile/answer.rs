@@ -88,7 +88,7 @@ fn sentence(row: &StatisticsRow, negative_control: bool) -> String {
         return format!("No pair of {what} and {other} was left to compare.");
     }
     let numbers = format!(
-        "{} against {} on average over offsets −2 to +2, a difference of {}; permutation {}; {} pairs from {} clusters of overlapping genes",
+        "{} against {} on average over offsets −2 to +2, a difference of {}; permutation {}; {} pairs from {} units of replication",
         decimals(row.site_mean, 4),
         decimals(row.control_mean, 4),
         with_interval(row.difference, row.ci_low, row.ci_high),
@@ -102,8 +102,7 @@ fn sentence(row: &StatisticsRow, negative_control: bool) -> String {
         Verdict::Unclear => format!("At {what} interval and test disagree on whether the boundary probability differs from {other}"),
         _ => format!("At {what} no difference from {other} could be shown"),
     };
-    let auroc = format!(" One drawn at random exceeds a random control with probability {} (0.5 is chance).", decimals(row.auroc, 3));
-    format!("{start}: {numbers}.{auroc}")
+    format!("{start}: {numbers}.")
 }
 
 /// The rows of one measure and the family asked for first, one a kind of site.
@@ -118,15 +117,16 @@ pub fn answer(found: &SpliceProfile) -> String {
     let rows = || primary(found, "probability");
     let short: Vec<String> = rows().map(|row| format!("{}s: {}.", capital(&row.site_kind), Verdict::of(row).short(negative))).collect();
     let long: Vec<String> = rows().map(|row| sentence(row, negative)).collect();
-    let beyond = if negative { String::new() } else { beyond(found).into_iter().map(|text| format!(" {text}")).collect() };
+    let beyond = if negative { String::new() } else { beyond(found, false).into_iter().map(|text| format!(" {text}")).collect() };
     format!("{} {}{beyond}", short.join(" "), long.join(" "))
 }
 
-/// What is left once more of the sequence is held equal: one sentence a family that holds more than the dinucleotide, and one for the local letters.
-pub fn beyond(found: &SpliceProfile) -> Vec<String> {
+/// What is left once more of the sequence is held equal: one sentence a family that holds more than the dinucleotide, and one for the local letters;
+/// with its numbers, or without.
+pub fn beyond(found: &SpliceProfile, numbers: bool) -> Vec<String> {
     let of = |control: &str, measure: &str| {
         let rows = found.comparison.statistics.iter().filter(|r| r.control == control && r.measure == measure && r.n_pairs > 0);
-        rows.map(|r| format!("{}s {}", r.site_kind, in_short(r))).collect::<Vec<_>>()
+        rows.map(|r| format!("{}s {}", r.site_kind, in_short(r, numbers))).collect::<Vec<_>>()
     };
     let first = found.comparison.statistics.first().map_or("", |row| &row.control);
     let questions = [
@@ -138,8 +138,8 @@ pub fn beyond(found: &SpliceProfile) -> Vec<String> {
     answered.filter(|(_, rows)| !rows.is_empty()).map(|(words, rows)| format!("{words}: {}.", rows.join("; "))).collect()
 }
 
-/// `no difference shown (0.0008, 95% CI -0.0221 to 0.0241, p = 0.95)`.
-fn in_short(row: &StatisticsRow) -> String {
+/// `no difference shown`, and with numbers `(0.0008 (95% CI -0.0221 to 0.0241); p = 0.95; 148 pairs)`.
+fn in_short(row: &StatisticsRow, numbers: bool) -> String {
     let verdict = match Verdict::of(row) {
         Verdict::Higher => "higher",
         Verdict::Lower => "lower",
@@ -147,7 +147,8 @@ fn in_short(row: &StatisticsRow) -> String {
         Verdict::NoDifference => "no difference shown",
         Verdict::NoData => "not to be asked",
     };
-    format!("{verdict} ({}; {}; {} pairs)", with_interval(row.difference, row.ci_low, row.ci_high), p_text(row), row.n_pairs)
+    let shown = format!(" ({}; {}; {} pairs)", with_interval(row.difference, row.ci_low, row.ci_high), p_text(row), row.n_pairs);
+    format!("{verdict}{}", if numbers { shown } else { String::new() })
 }
 
 #[cfg(test)]
@@ -174,6 +175,7 @@ mod tests {
             measure: "probability".into(),
             p_bh: p_value,
             p_by: p_value,
+            p_labels: None,
             d_low: 0.1,
             d_high: 0.3,
             log2_ratio: 0.1,

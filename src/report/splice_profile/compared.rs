@@ -29,7 +29,6 @@ fn table(rows: Vec<&StatisticsRow>, caption: &str) -> Table {
             r.d.into(),
             r.auroc.into(),
             Cell::Interval { low: r.auroc_low, high: r.auroc_high },
-            r.log2_ratio.into(),
             p_cell(r, r.p_value, Some(r.p_floor)),
             p_cell(r, r.p_bh, None),
             p_cell(r, r.p_by, None),
@@ -45,7 +44,6 @@ fn table(rows: Vec<&StatisticsRow>, caption: &str) -> Table {
         ("d", Format::Decimals(2)),
         ("AUROC", Format::Decimals(3)),
         ("95% CI", Format::Interval),
-        ("log2 ratio", Format::Decimals(3)),
         ("p", Format::PValue),
         ("p, BH", Format::PValue),
         ("p, BY", Format::PValue),
@@ -114,7 +112,7 @@ impl SplicePage<'_> {
             ),
             downloads: downloads("r2_by_k", "baseline"),
         }];
-        blocks.extend(beyond(self.found).into_iter().filter(|_| !self.found.comparison.negative_control).map(paragraph));
+        blocks.extend(beyond(self.found, true).into_iter().filter(|_| !self.found.comparison.negative_control).map(paragraph));
         if let Some(residual) = &svg.residual {
             blocks.push(Block::Figure {
                 svg: residual.clone(),

@@ -109,9 +109,18 @@ impl SplicePage<'_> {
             line("difference", &|r| decimals(r.difference, 4)),
             line("95% CI of the difference", &|r| interval(r.ci_low, r.ci_high)),
             line("permutation p", &|r| if r.n_pairs == 0 { MISSING.into() } else { p_value(r.p_value, Some(r.p_floor)) }),
+            line("p adjusted over kinds and families (BH; BY)", &|r| {
+                let some = |p| if r.n_pairs == 0 { MISSING.into() } else { p_value(p, None) };
+                format!("{}; {}", some(r.p_bh), some(r.p_by))
+            }),
             line("paired d", &|r| decimals(r.d, 2)),
+            line("95% CI of the paired d", &|r| interval(r.d_low, r.d_high)),
             line("AUROC", &|r| decimals(r.auroc, 3)),
             line("95% CI of the AUROC", &|r| interval(r.auroc_low, r.auroc_high)),
+            line("Cliff’s delta", &|r| decimals(r.cliffs_delta, 3)),
+            line("95% CI of Cliff’s delta", &|r| interval(r.cliffs_delta_low, r.cliffs_delta_high)),
+            line("log2 ratio of the means", &|r| decimals(r.log2_ratio, 3)),
+            line("95% CI of the log2 ratio", &|r| interval(r.log2_ratio_low, r.log2_ratio_high)),
         ];
         let kinds = all.iter().map(|r| Column::new(format!("{}s", r.site_kind), Format::Decimals(4)));
         Table {
