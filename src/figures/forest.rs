@@ -14,9 +14,9 @@ const TITLE: f64 = 15.0;
 const HEAD: f64 = 18.0;
 const FOOT: f64 = 34.0;
 /// Right ends of the columns right of the plot, from the right edge of the figure, and their heads.
-const COLUMNS: [(f64, &str); 4] = [(100.0, "difference (95% CI)"), (66.0, "pairs"), (34.0, "clusters"), (3.0, "p")];
+const COLUMNS: [(f64, &str); 4] = [(112.0, "difference (95% CI)"), (78.0, "pairs"), (42.0, "clusters"), (3.0, "p")];
 /// Room for those columns.
-const NUMBERS: f64 = 216.0;
+const NUMBERS: f64 = 226.0;
 /// A label is cut at this width.
 const LABEL: f64 = 130.0;
 const MOST_ROWS: usize = 200;
@@ -119,13 +119,13 @@ impl ForestFigure {
     }
 }
 
-/// Digits in groups of three.
+/// Digits in groups of three, as in the report.
 fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(' ');
+            text.push(',');
         }
         text.push(digit);
     }

@@ -111,7 +111,7 @@ impl Figure for R2Figure {
                 let level = |value: f64| y.at(value.clamp(y_ticks.range.0, y_ticks.range.1));
                 let (x, y) = at(point);
                 canvas.line(&[(x, level(point.ci_low)), (x, level(point.ci_high))], 0.9, ink)?;
-                canvas.marker(theme::series_marker(i), (x, y), 2.1, ink)?;
+                canvas.marker(theme::series_marker(i), (x, y), 1.7, ink)?;
             }
         }
         references(canvas, &finite, &frame, &y, right)?;
