@@ -297,7 +297,7 @@ fn every_family_is_compared_on_the_same_sites() {
         for pair in &found.pairs {
             assert_eq!(*by_site.entry((&pair.site_kind, &pair.site)).or_insert(pair.site_value), pair.site_value);
         }
-        for row in &found.statistics {
+        for row in found.statistics.iter().filter(|row| row.n_pairs > 0) {
             let pairs = found.pairs.iter().filter(|p| p.site_kind == row.site_kind && p.control == row.control);
             let differences: Vec<f64> = match row.measure.as_str() {
                 "probability" => pairs.map(|p| p.site_value - p.control_value).collect(),
@@ -314,7 +314,11 @@ fn every_family_is_compared_on_the_same_sites() {
             let sum = |group: &str| profile.clone().filter(|p| p.group == group).map(|p| p.mean / 5.0).sum::<f64>();
             assert!((sum("site") - row.site_mean).abs() < 1e-9 && (sum(&row.control) - row.control_mean).abs() < 1e-9);
         }
-        assert!(found.statistics.iter().all(|r| r.p_bh >= r.p_value && r.p_by >= r.p_bh && r.p_labels.is_some() == (per_site > 1)));
+        let tested = found.statistics.iter().filter(|row| row.n_pairs > 0);
+        assert!(
+            tested.clone().count() > 20
+                && tested.clone().all(|r| r.p_bh >= r.p_value && r.p_by >= r.p_bh && r.p_labels.is_some() == (per_site > 1))
+        );
     }
 }
 

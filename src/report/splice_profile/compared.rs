@@ -1,6 +1,6 @@
 //! The sections on families of controls, on the letters nearby, on single offsets and on the two strands.
 
-use super::answer::{beyond, capital, controls_of, dinucleotide, primary};
+use super::answer::{beyond, capital, controls_of, primary};
 use super::sections::{downloads, paragraph};
 use super::{SplicePage, Svg};
 use crate::controls::family::CALIPER_SD;
@@ -133,7 +133,8 @@ impl SplicePage<'_> {
     }
 
     pub(super) fn offsets(&self) -> Section {
-        let runs: Vec<&RunRow> = self.found.comparison.runs.iter().filter(|run| run.p_value <= 0.05).collect();
+        let first = self.request.comparison.controls.families.first().map_or("", |family| family.name());
+        let runs: Vec<&RunRow> = self.found.comparison.runs.iter().filter(|run| run.p_value <= 0.05 && run.control == first).collect();
         let signed = |offset: i64| if offset > 0 { format!("+{offset}") } else { integer(offset) };
         let row = |run: &RunRow| -> Vec<Cell> {
             let inside = self.found.comparison.offsets.iter().filter(|o| {
@@ -160,7 +161,6 @@ impl SplicePage<'_> {
             ("p", Format::PValue),
             ("offsets by max-T", Format::Text),
         ];
-        let shown = 40;
         let mut blocks = vec![
             paragraph(
                 "Beside the endpoint, every offset of the profile is tested, with the same sign flips. Single offsets may be named where p is at most 0.05 \
@@ -169,9 +169,9 @@ impl SplicePage<'_> {
                  ends, nor that each offset of the run differs (Maris & Oostenveld 2007; Sassenhagen & Draschkow 2019).",
             ),
             Block::Table(Table {
-                caption: format!("Runs of offsets with p at most 0.05{}.", if runs.len() > shown { ", the first 40 of them" } else { "" }),
+                caption: format!("Runs of offsets with p at most 0.05, against {first} controls. Those of other families are in runs.tsv."),
                 columns: columns(&head),
-                rows: runs.into_iter().take(shown).map(row).collect(),
+                rows: runs.into_iter().map(row).collect(),
             }),
         ];
         blocks.push(Block::Links(
@@ -248,10 +248,9 @@ impl SplicePage<'_> {
                 ),
                 "kmer" => format!(
                     "kmer: the identical {} letters around the position (half of them before it) in any gene with sites of the contig, backing off letter by letter \
-                     to the fewest that still hold the two letters; the width found is in the table. {}. A control may lie in another \
-                     gene than its site; pairs are clustered by the site’s gene.",
-                    c.kmer,
-                    capital(&composition)
+                     to the fewest that still hold the two letters; the widths found are in the table. Of these the nearest in composition and place, \
+                     without a limit. A control may lie in another gene than its site; pairs are clustered by the site’s gene.",
+                    c.kmer
                 ),
                 "random" => format!("random: any position of the same gene, whatever its letters; {composition}."),
                 "shift" => {
@@ -284,10 +283,8 @@ impl SplicePage<'_> {
                      G+C limits do not apply then",
             }
         )));
-        let first: Vec<String> = primary(self.found, "probability")
-            .map(|r| format!("{}s with {} ({})", r.site_kind, controls_of(r), dinucleotide(&r.site_kind)))
-            .collect();
-        blocks.push(paragraph(format!("The primary comparison, named first in the command, sets {}.", first.join(" and "))));
+        let first: Vec<String> = primary(self.found, "probability").map(|r| format!("{}s with {}", r.site_kind, controls_of(r))).collect();
+        blocks.push(paragraph(format!("The primary comparison, named first in the command, is that of {}.", first.join(" and "))));
         blocks
     }
 
