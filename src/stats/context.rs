@@ -199,29 +199,30 @@ impl ContextTable {
         let mut estimate = self.means[held_out.number()];
         let mut estimates = [estimate as f32; WIDEST + 1];
         let mut run = self.all.as_slice();
-        for width in 1..=WIDEST {
+        for (width, slot) in estimates.iter_mut().enumerate().skip(1) {
             if width <= usize::from(context.known) && !run.is_empty() {
-                let wanted = prefix(context.letters, width);
-                // Inside a rare context all are rare.
-                let often = if run.len() > OFTEN { self.often[width].get(&wanted) } else { None };
-                let sums = match often {
-                    Some(often) => {
-                        run = &self.all[often.start..often.end];
-                        often.sums
-                    }
-                    None => {
-                        let start = run.partition_point(|o| prefix(o.letters, width) < wanted);
-                        let length = run[start..].partition_point(|o| prefix(o.letters, width) == wanted);
-                        run = &run[start..start + length];
-                        Sums::of(run)
-                    }
-                };
+                let sums;
+                (run, sums) = self.narrowed(run, context.letters, width);
                 let seen = sums.of_folds(|fold| fold != held_out.number());
                 estimate = shrunk(seen, self.weights[width][held_out.number()], estimate);
             }
-            estimates[width] = estimate as f32;
+            *slot = estimate as f32;
         }
         estimates
+    }
+
+    /// The part of a run of contexts of width `width - 1` with the same letters at `width` too.
+    fn narrowed<'a>(&'a self, run: &'a [Observation], letters: u32, width: usize) -> (&'a [Observation], Sums) {
+        let wanted = prefix(letters, width);
+        // Inside a rare context all are rare.
+        let often = if run.len() > OFTEN { self.often[width].get(&wanted) } else { None };
+        if let Some(often) = often {
+            return (&self.all[often.start..often.end], often.sums);
+        }
+        let start = run.partition_point(|o| prefix(o.letters, width) < wanted);
+        let length = run[start..].partition_point(|o| prefix(o.letters, width) == wanted);
+        let run = &run[start..start + length];
+        (run, Sums::of(run))
     }
 }
 

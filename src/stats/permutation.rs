@@ -2,9 +2,9 @@
 //!
 //! What may be exchanged decides what a test shows. Take sets of one site and `k` controls, several sets a gene:
 //!
-//! - [`sign_flip_clusters`] flips all differences of a gene together. It needs genes to be independent and, of a gene's summed difference, only that
-//!   it is as likely above 0 as below (exactly so for `k = 1`; for `k > 1` and skewed values nearly so, as the sum runs over many values). Sites of a gene may
-//!   deviate together from their controls. This is the test for sets that share genes.
+//! - [`sign_flip_clusters`] flips all differences of a gene together. It needs genes to be independent, and the summed difference of a gene to be spread
+//!   evenly around 0. Where members are exchangeable that is exact for `k = 1`; for `k > 1` and skewed values it holds nearly, the better the more genes.
+//!   Sites of a gene may deviate together from their controls. This is the test for sets that share genes.
 //! - [`set_labels`] gives the site's label to a random member of each set, independently in each. Exact for any distribution, but it takes the *sets*
 //!   as independent: where the sites of a gene deviate together it rejects far too often. This is the test where every set is its own unit.
 //! - One relabelling index for all sets of a gene is no way between the two. The sites of a gene share a deviation, its "second controls" do not: they

@@ -11,12 +11,12 @@ fn world(seed: u64, genes: usize, n: usize, value: impl Fn(&[u8], usize, usize, 
     let mut rng = Rng::new(seed).derive("context");
     let folds = Fold::deal(&vec![1; genes]);
     let (mut observations, mut positions) = (Observations::default(), Vec::new());
-    for gene in 0..genes {
+    for (gene, fold) in folds.into_iter().enumerate() {
         let codes = letters(&mut rng, n + 16);
         for t in 8..n + 8 {
             let (context, value) = (Context::around(&codes, t), value(&codes, t, gene, &mut rng));
-            observations.push(context, folds[gene], value);
-            positions.push((context, folds[gene], gene, value));
+            observations.push(context, fold, value);
+            positions.push((context, fold, gene, value));
         }
     }
     (ContextTable::fit(observations).unwrap(), positions)
@@ -95,8 +95,8 @@ fn weights_and_estimates_by_hand() {
         }
         for (letters, _, _) in all.iter().step_by(50) {
             let found = table.predict(Context { letters: *letters, known: 8 }, Fold(f as u8));
-            for width in 0..=4 {
-                assert!((f64::from(found[width]) - estimate(*letters, width, [f, f], &weights)).abs() < 1e-6);
+            for (width, found) in found.iter().enumerate().take(5) {
+                assert!((f64::from(*found) - estimate(*letters, width, [f, f], &weights)).abs() < 1e-6);
             }
             // What is not known backs off.
             let cut = table.predict(Context { letters: *letters, known: 2 }, Fold(f as u8));
@@ -128,14 +128,13 @@ fn r2_is_the_share_that_letters_hold() {
 #[test]
 fn what_does_not_carry_over_is_not_explained() {
     let mut rng = Rng::new(3);
-    let folds = Fold::deal(&[1; 30]);
     let (mut observations, mut positions) = (Observations::default(), Vec::new());
-    for gene in 0..30 {
+    for (gene, fold) in Fold::deal(&[1; 30]).into_iter().enumerate() {
         let (codes, level) = (letters(&mut rng, 7).repeat(30), rng.uniform() as f32);
         for t in 8..200 {
             let context = Context::around(&codes, t);
-            observations.push(context, folds[gene], level);
-            positions.push((context, folds[gene], gene, level));
+            observations.push(context, fold, level);
+            positions.push((context, fold, gene, level));
         }
     }
     let table = ContextTable::fit(observations).unwrap();

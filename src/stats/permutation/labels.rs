@@ -11,7 +11,7 @@ pub struct SetLabels {
     pub statistic: f64,
     /// Number of sets with at least one control.
     pub n_sets: usize,
-    /// Two-sided p-value, as in [`SignFlip`].
+    /// Two-sided p-value, as in [`super::SignFlip`].
     pub p_value: f64,
     /// Whether all labellings were tried: there were no more of them than permutations asked for.
     pub exact: bool,
