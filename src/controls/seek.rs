@@ -173,7 +173,7 @@ impl Seeker<'_> {
     pub fn find(&self, family: Family, metric: &Metric) -> Vec<Found> {
         match family {
             Family::Kmer => self.by_kmer(metric),
-            Family::Bed => self.from_given(metric),
+            Family::Bed => self.by_list(metric),
             Family::Shuffle => self.areas.iter().flat_map(|area| self.by_shuffle(area)).collect(),
             Family::Decoy | Family::Strength | Family::Random | Family::Shift => {
                 self.areas.iter().flat_map(|area| self.in_gene(family, area, metric)).collect()
@@ -312,7 +312,7 @@ impl Seeker<'_> {
         order.iter().filter_map(|site| done.remove(site)).collect()
     }
 
-    fn from_given(&self, metric: &Metric) -> Vec<Found> {
+    fn by_list(&self, metric: &Metric) -> Vec<Found> {
         let mut rng = self.rng.derive(&format!("bed {} {} {}", self.ground.contig, self.ground.strand, self.ground.kind));
         let lone: Vec<(usize, Area<'_>)> = self.given.free.iter().filter_map(|p| self.lone(*p)).collect();
         let members: Vec<Member> = lone.iter().map(|(p, area)| member(area, *p)).collect();

@@ -33,11 +33,10 @@ impl Logistic {
                 let x = |i: usize| if i == 0 { 1.0 } else { row[i - 1] };
                 let p = 1.0 / (1.0 + (-dot(&b, row)).exp());
                 let error = f64::from(u8::from(*label)) - p;
-                for i in 0..width {
-                    gradient[i] += error * x(i);
-                    for j in 0..=i {
-                        hessian[i][j] += p * (1.0 - p) * x(i) * x(j);
-                    }
+                for (i, (slope, curvature)) in gradient.iter_mut().zip(&mut hessian).enumerate() {
+                    *slope += error * x(i);
+                    let row = curvature.iter_mut().enumerate().take(i + 1);
+                    row.for_each(|(j, value)| *value += p * (1.0 - p) * x(i) * x(j));
                 }
             }
             let step = solve(hessian, gradient)?;

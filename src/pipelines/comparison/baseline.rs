@@ -53,7 +53,7 @@ impl Fit {
 
     fn push(&mut self, position: Position) {
         self.seen += 1;
-        if self.seen % self.stride.max(1) != 0 {
+        if !self.seen.is_multiple_of(self.stride.max(1)) {
             return;
         }
         self.positions.push(position);
@@ -78,7 +78,7 @@ impl Taker<'_> {
     /// the model's orientation.
     pub fn tile(&mut self, bases: Interval, values: &[f32]) {
         let codes = codes(&model_letters(&self.sequence[bases.start..bases.end], self.strand));
-        for t in self.margin..codes.len().saturating_sub(self.margin) {
+        for (t, value) in values.iter().enumerate().take(codes.len().saturating_sub(self.margin)).skip(self.margin) {
             let position = match self.strand {
                 Strand::Plus => bases.start + t,
                 Strand::Minus => bases.end - t,
@@ -88,7 +88,7 @@ impl Taker<'_> {
                 continue;
             }
             if let Some(cluster) = self.study.cluster_at(self.contig, position) {
-                self.fit.push(Position { context: Context::around(&codes, t), value: values[t], cluster: cluster as u32 });
+                self.fit.push(Position { context: Context::around(&codes, t), value: *value, cluster: cluster as u32 });
             }
         }
         self.done_to = self.done_to.max(bases.end.saturating_sub(self.margin) + 1);

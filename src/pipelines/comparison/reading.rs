@@ -53,6 +53,9 @@ struct Subject {
     roles: Vec<Role>,
 }
 
+/// Contig, strand, position, and of a shuffle its kind and number: what makes two subjects one.
+type Key = (usize, Strand, usize, Option<(usize, usize)>);
+
 /// A share in one side of one pair.
 #[derive(Clone, Copy, Debug)]
 struct Role {
@@ -110,7 +113,7 @@ pub(super) fn unit(study: &Study<'_>, site: usize, unit: Unit) -> usize {
 impl Readings {
     pub fn plan(study: &Study<'_>, matched: &Matched, request: &ComparisonRequest, shape: &TileShape, rng: &Rng) -> Result<Readings> {
         let mut subjects: Vec<Subject> = Vec::new();
-        let mut known: HashMap<(usize, Strand, usize, Option<(usize, usize)>), usize> = HashMap::new();
+        let mut known: HashMap<Key, usize> = HashMap::new();
         let mut subject = |contig, strand, position, cluster, copy| {
             *known.entry((contig, strand, position, copy)).or_insert_with(|| {
                 subjects.push(Subject { contig, strand, position, cluster, copy, roles: Vec::new() });
@@ -232,7 +235,6 @@ impl Readings {
                         kept.insert(subject, values.to_vec());
                     }
                 })?;
-                drop(seen);
                 self.baseline = fit;
                 let both: Vec<usize> = members.iter().copied().filter(|s| self.both_strands.contains(s)).collect();
                 let shape = if request.strand_average { TileShape { context_bp: request.context, ..lone } } else { lone };
