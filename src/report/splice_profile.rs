@@ -11,7 +11,7 @@ use std::path::Path;
 use super::provenance::Input;
 use super::{Report, tables};
 use crate::error::Result;
-use crate::figures::{BalanceFigure, DistributionFigure, Figure, ForestFigure, ProfileFigure, R2Figure};
+use crate::figures::{BalanceFigure, CalibrationFigure, DistributionFigure, Figure, ForestFigure, ProfileFigure, R2Figure};
 use crate::output::write_atomic;
 use crate::pipelines::splice_profile::{SpliceProfile, SpliceProfileRequest};
 
@@ -51,6 +51,8 @@ pub struct Figures {
     pub families: ForestFigure,
     /// What the letters nearby explain.
     pub baseline: R2Figure,
+    /// In a negative control: all p-values beside uniform ones.
+    pub calibration: Option<CalibrationFigure>,
 }
 
 /// Everything that is written, from one outcome.
@@ -92,6 +94,7 @@ impl SplicePage<'_> {
             differences: save(&figures.differences, &at, "differences")?,
             families: save(&figures.families, &at, "families")?,
             baseline: save(&figures.baseline, &at, "r2_by_k")?,
+            calibration: figures.calibration.map(|figure| save(&figure, &at, "calibration")).transpose()?,
             others: figures.others.map(|figure| save(&figure, &at, "r1_splice_families")).transpose()?,
             residual: figures.residual.map(|figure| save(&figure, &at, "r1_splice_residual")).transpose()?,
         };
@@ -135,6 +138,7 @@ struct Svg {
     differences: String,
     families: String,
     baseline: String,
+    calibration: Option<String>,
     others: Option<String>,
     residual: Option<String>,
 }

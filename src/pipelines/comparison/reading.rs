@@ -1,17 +1,16 @@
 //! What the model says around sites and controls. Of each profile only its sum by cluster and its endpoint are kept, in three layers: the strand of
 //! the site, the other strand, and what the letters nearby predict; everything reported is a linear combination of these.
 
+mod plan;
+mod shuffled;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::baseline::{Baseline, Fit};
-use super::matching::Matched;
-use super::{ComparisonRequest, ContigReader, ENDPOINT_REACH, Study, Unit};
-use crate::controls::seek::shuffled_window;
-use crate::controls::{Control, Ground};
-use crate::error::{Error, Result};
+use super::{ComparisonRequest, ContigReader, ENDPOINT_REACH, Study};
+use crate::error::Result;
 use crate::genome::Strand;
-use crate::genome::sequence::{model_letters, reverse_complement};
-use crate::pipelines::tiles::{TilePlan, TileShape, Window, plan, read_tiles};
+use crate::pipelines::tiles::{Tile, TilePlan, TileShape, Window, plan, read_tiles};
 use crate::pipelines::{BoundaryModel, Progress};
 use crate::stats::bootstrap::ProfileSums;
 use crate::stats::context::WIDEST;
@@ -29,9 +28,6 @@ pub(super) enum Layer {
 }
 
 const LAYERS: usize = 3;
-
-/// Sites that are read on both strands where not all are.
-const STRAND_SAMPLE: usize = 100;
 
 /// A member of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +48,6 @@ struct Subject {
     copy: Option<(usize, usize)>,
     roles: Vec<Role>,
 }
-
-/// Contig, strand, position, and of a shuffle its kind and number: what makes two subjects one.
-type Key = (usize, Strand, usize, Option<(usize, usize)>);
 
 /// A share in one side of one pair.
 #[derive(Clone, Copy, Debug)]
@@ -101,92 +94,7 @@ pub(super) struct Readings {
     pub bases: u64,
 }
 
-/// The unit of replication of a site.
-pub(super) fn unit(study: &Study<'_>, site: usize, unit: Unit) -> usize {
-    match unit {
-        Unit::Gene => study.sites[site].cluster,
-        Unit::Contig => study.sites[site].contig,
-        Unit::Site => site,
-    }
-}
-
 impl Readings {
-    pub fn plan(study: &Study<'_>, matched: &Matched, request: &ComparisonRequest, shape: &TileShape, rng: &Rng) -> Result<Readings> {
-        let mut subjects: Vec<Subject> = Vec::new();
-        let mut known: HashMap<Key, usize> = HashMap::new();
-        let mut subject = |contig, strand, position, cluster, copy| {
-            *known.entry((contig, strand, position, copy)).or_insert_with(|| {
-                subjects.push(Subject { contig, strand, position, cluster, copy, roles: Vec::new() });
-                subjects.len() - 1
-            })
-        };
-        let n_kinds = study.kinds.len();
-        let (mut pairs, mut site_subject) = (Vec::new(), BTreeMap::new());
-        for (index, site) in study.sites.iter().enumerate() {
-            if !request.negative_control {
-                site_subject.insert(index, subject(site.contig, site.strand, site.position, site.cluster, None));
-            }
-        }
-        for (family, found) in matched.found.iter().enumerate() {
-            for (index, found) in found {
-                let site = &study.sites[*index];
-                let Ok(controls) = &found.controls else { continue };
-                let mut all = |controls: &[Control]| -> Vec<usize> {
-                    let copy = |c: &Control| c.copy.map(|copy| (site.kind, copy));
-                    controls.iter().map(|c| subject(site.contig, site.strand, c.position, c.cluster, copy(c))).collect()
-                };
-                let controls = all(controls);
-                let first = if request.negative_control { all(&found.second) } else { vec![site_subject[index]] };
-                if !first.is_empty() {
-                    pairs.push(Pair { family, site: *index, first, controls, unit: unit(study, *index, request.cluster) });
-                }
-            }
-        }
-        for pair in &pairs {
-            for (group, members) in [(Group::Site, &pair.first), (Group::Control, &pair.controls)] {
-                let slot = slot(pair.family, study.sites[pair.site].kind, group, n_kinds);
-                let weight = 1.0 / members.len() as f64;
-                members.iter().for_each(|s| subjects[*s].roles.push(Role { slot, unit: pair.unit, weight }));
-            }
-        }
-        let mut readings = Readings {
-            flank: request.flank,
-            n_kinds,
-            endpoints: vec![[f64::NAN; LAYERS]; subjects.len()],
-            plans: BTreeMap::new(),
-            shuffled: BTreeMap::new(),
-            both_strands: BTreeSet::new(),
-            pairs,
-            site_subject,
-            sums: HashMap::new(),
-            strand_values: Vec::new(),
-            baseline: Fit::default(),
-            tiles: 0,
-            bases: 0,
-            subjects,
-        };
-        let mut plain: BTreeMap<(usize, Strand), Vec<usize>> = BTreeMap::new();
-        for (index, subject) in readings.subjects.iter().enumerate() {
-            let lists = if subject.copy.is_some() { &mut readings.shuffled } else { &mut plain };
-            lists.entry((subject.contig, subject.strand)).or_default().push(index);
-        }
-        let mut sample: Vec<usize> = plain.values().flatten().copied().collect();
-        if request.strand_average {
-            sample.extend(readings.shuffled.values().flatten());
-        } else {
-            rng.derive("strands").shuffle(&mut sample);
-            sample.truncate(STRAND_SAMPLE);
-        }
-        readings.both_strands = sample.into_iter().collect();
-        for ((contig, strand), members) in plain {
-            let tiles = readings.tile_plan(study, contig, &members, shape)?;
-            readings.tiles += tiles.tiles.len() as u64;
-            readings.bases += tiles.bases();
-            readings.plans.insert((contig, strand), (members, tiles));
-        }
-        Ok(readings)
-    }
-
     fn tile_plan(&self, study: &Study<'_>, contig: usize, members: &[usize], shape: &TileShape) -> Result<TilePlan> {
         let window = |s: &usize| {
             let position = self.subjects[*s].position;
@@ -224,7 +132,7 @@ impl Readings {
             if let Some((members, tiles)) = self.plans.remove(&(contig, strand)) {
                 let mut fit = std::mem::take(&mut self.baseline);
                 let mut seen = fit.on(study, sequence, contig, strand, request.margin.max(1));
-                let mut whole = |tile: &crate::pipelines::tiles::Tile, values: &[f32]| {
+                let mut whole = |tile: &Tile, values: &[f32]| {
                     report(tile.bases.len_bp() as u64);
                     seen.tile(tile.bases, values);
                 };
@@ -241,7 +149,7 @@ impl Readings {
                 let tiles = self.tile_plan(study, contig, &both, &shape)?;
                 (self.tiles, self.bases) = (self.tiles + tiles.tiles.len() as u64, self.bases + tiles.bases());
                 let other = if strand == Strand::Plus { Strand::Minus } else { Strand::Plus };
-                let mut whole = |tile: &crate::pipelines::tiles::Tile, _: &[f32]| report(tile.bases.len_bp() as u64);
+                let mut whole = |tile: &Tile, _: &[f32]| report(tile.bases.len_bp() as u64);
                 read_tiles(sequence, other, &tiles, request.batch, model, &mut whole, &mut |index, values| {
                     let subject = both[index];
                     let turned: Vec<f32> = values.iter().rev().copied().collect();
@@ -253,84 +161,6 @@ impl Readings {
             }
             for subject in self.shuffled.get(&(contig, strand)).cloned().unwrap_or_default().chunks(request.batch.max(1)) {
                 self.read_shuffled(subject, study, sequence, model, request, lone_bp, rng, &mut report)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The letters given to the model for a shuffled window, in the orientation of its strand, and the site's place in them.
-    fn shuffled_letters(
-        &self,
-        subject: usize,
-        study: &Study<'_>,
-        sequence: &[u8],
-        request: &ComparisonRequest,
-        lone_bp: usize,
-        rng: &Rng,
-    ) -> (Vec<u8>, usize) {
-        let Subject { contig, strand, position, copy, .. } = self.subjects[subject];
-        let radius_bp = request.radius_bp();
-        let half = (lone_bp / 2).max(radius_bp);
-        let (start, end) = (position.saturating_sub(half), (position + half).min(sequence.len()));
-        let mut letters = model_letters(&sequence[start..end], strand);
-        let at = match strand {
-            Strand::Plus => position - start,
-            Strand::Minus => end - position,
-        };
-        if let Some((kind, copy)) = copy {
-            let about = &study.kinds[kind];
-            let none = BTreeSet::new();
-            let name = study.genome.contigs().get(contig).map_or("", |c| c.name.as_str());
-            let ground = Ground { sequence, contig: name, strand, kind: about.name, core: about.core.clone(), annotated: &none, radius_bp };
-            let window = shuffled_window(&ground, position, copy, request.controls.gc_flank_bp, rng);
-            letters[at - radius_bp..at + radius_bp].copy_from_slice(&window);
-        }
-        (letters, at)
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn read_shuffled(
-        &mut self,
-        subjects: &[usize],
-        study: &Study<'_>,
-        sequence: &[u8],
-        model: &dyn BoundaryModel,
-        request: &ComparisonRequest,
-        lone_bp: usize,
-        rng: &Rng,
-        report: &mut dyn FnMut(u64),
-    ) -> Result<()> {
-        let both = subjects.first().is_some_and(|s| self.both_strands.contains(s));
-        for layer in if both { &[Layer::Own, Layer::Opposite][..] } else { &[Layer::Own] } {
-            let (mut letters, places): (Vec<Vec<u8>>, Vec<usize>) =
-                subjects.iter().map(|s| self.shuffled_letters(*s, study, sequence, request, lone_bp, rng)).unzip();
-            if *layer == Layer::Opposite {
-                letters.iter_mut().for_each(|l| *l = reverse_complement(l));
-            }
-            // Windows at the ends of a contig are shorter: each length is a call of its own.
-            let mut from = 0;
-            while from < letters.len() {
-                let to = from + letters[from..].iter().take_while(|l| l.len() == letters[from].len()).count();
-                let probabilities = model.boundary_probs(&letters[from..to])?;
-                let shapes =
-                    probabilities.len() == to - from && probabilities.iter().zip(&letters[from..to]).all(|(p, l)| p.len() == l.len());
-                if !shapes || probabilities.iter().flat_map(|p| p.iter().skip(1)).any(|p| !(0.0..=1.0).contains(p)) {
-                    return Err(Error::Invalid("the model gave not one boundary probability for each base".into()));
-                }
-                for (index, probabilities) in (from..to).zip(&probabilities) {
-                    let (at, length) = (places[index], letters[index].len());
-                    let values = match layer {
-                        Layer::Opposite => {
-                            let at = length - at;
-                            probabilities[at - self.flank..=at + self.flank].iter().rev().copied().collect::<Vec<f32>>()
-                        }
-                        _ => probabilities[at - self.flank..=at + self.flank].to_vec(),
-                    };
-                    self.keep(subjects[index], *layer, &values);
-                    (self.tiles, self.bases) = (self.tiles + 1, self.bases + length as u64);
-                    report(length as u64);
-                }
-                from = to;
             }
         }
         Ok(())

@@ -71,6 +71,16 @@ impl SplicePage<'_> {
              control. p: sign flips of whole units of replication. BH, BY: adjusted over all rows of this table (false discovery rate; BY holds \
              under any dependence between rows).",
         )));
+        if let Some(calibration) = &svg.calibration {
+            blocks.push(Block::Figure {
+                svg: calibration.clone(),
+                label: "Calibration".into(),
+                caption: "The p-values of this negative control in order, beside the line of uniform ones: what a valid test gives where there is nothing to find. \
+                          Rows share sites and genes, so that they scatter together; a lone low value is no alarm, a heap of them is."
+                    .into(),
+                downloads: downloads("calibration", "statistics"),
+            });
+        }
         if self.request.comparison.strand_average {
             blocks.push(Block::Table(table(
                 self.of_measure("strand_average"),

@@ -4,8 +4,8 @@ use super::Figures;
 use super::answer::primary;
 use crate::controls::Covariates;
 use crate::figures::{
-    BalanceFigure, BalancePanel, BalanceRow, DistributionFigure, DistributionPanel, ForestFigure, ForestGroup, ForestRow, ProfileFigure,
-    ProfilePanel, ProfileSeries, R2Figure, R2Point, R2Series, Side,
+    BalanceFigure, BalancePanel, BalanceRow, CalibrationFigure, CalibrationSeries, DistributionFigure, DistributionPanel, ForestFigure,
+    ForestGroup, ForestRow, ProfileFigure, ProfilePanel, ProfileSeries, R2Figure, R2Point, R2Series, Side,
 };
 use crate::pipelines::splice_profile::{BaselineRow, ENDPOINT_REACH, SpliceProfile, StatisticsRow};
 use crate::report::format::p_value;
@@ -71,7 +71,19 @@ impl Figures {
         }
         groups.retain(|group| !group.rows.is_empty());
         let point = |row: &BaselineRow| R2Point { k: row.k as usize, r2: row.r2, ci_low: row.r2_low, ci_high: row.r2_high };
+        let calibration = CalibrationFigure {
+            title: "p-values of controls against controls".into(),
+            series: ["probability", "residual"]
+                .into_iter()
+                .map(|measure| CalibrationSeries {
+                    label: measure.into(),
+                    p_values: of(measure).filter(|row| row.n_pairs > 0).map(|row| row.p_value).collect(),
+                })
+                .filter(|series| !series.p_values.is_empty())
+                .collect(),
+        };
         Figures {
+            calibration: (compared.negative_control && compared.statistics.len() > 2).then_some(calibration),
             profile: profiles(primary(found, "probability").collect()),
             others: (!others.is_empty()).then(|| profiles(others)),
             residual: primary(found, "residual").next().is_some().then_some(residual),
