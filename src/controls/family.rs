@@ -93,10 +93,7 @@ impl Family {
         let spread = census.balance.denominators();
         let mut metric = Metric::ANY;
         metric.scale = std::array::from_fn(|i| if compares[i] && spread[i].is_finite() { spread[i] } else { 0.0 });
-        // Equal letters say more than equal composition: a wider k-mer is not given up for a nearer flank.
-        if self != Family::Kmer {
-            (metric.caliper[0], metric.caliper[1]) = (request.caliper, request.caliper);
-        }
+        (metric.caliper[0], metric.caliper[1]) = (request.caliper, request.caliper);
         if compares[5] {
             metric.caliper[5] = CALIPER_SD * census.balance.sites.variance(5).sqrt();
         }

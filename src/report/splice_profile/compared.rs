@@ -258,9 +258,10 @@ impl SplicePage<'_> {
                 ),
                 "kmer" => format!(
                     "kmer: the identical {} letters around the position (half of them before it) in any gene with sites of the contig, backing off letter by letter \
-                     to the fewest that still hold the two letters; the widths found are in the table. Of these the nearest in composition and place, \
-                     without a limit. A control may lie in another gene than its site; pairs are clustered by the site’s gene.",
-                    c.kmer
+                     to the fewest that still hold the two letters; the widths found are in the table. {}. With --caliper 1, equal letters go \
+                     before equal composition. A control may lie in another gene than its site; pairs are clustered by the site’s gene.",
+                    c.kmer,
+                    capital(&composition)
                 ),
                 "random" => format!("random: any position of the same gene, whatever its letters; {composition}."),
                 "shift" => {
