@@ -500,7 +500,7 @@ fn nothing_to_compare_is_said_and_not_hidden() {
     let here = tempfile::tempdir().unwrap();
     world(here.path());
     let printed = ok(here.path(), &splice_profile("r", &["--min-intron", "100000"]));
-    assert!(printed.contains("donor           0"), "{printed}");
+    assert!(printed.contains("donor      decoy          0"), "{printed}");
     let page = std::fs::read_to_string(here.path().join("r/index.html")).unwrap();
     assert!(page.contains("could not be asked") && page.contains("no data") && !page.contains("NaN"));
     let (head, rows) = tsv(here.path().join("r/tables/pairs.tsv"));

@@ -142,11 +142,12 @@ impl Figure for ForestFigure {
         for (group, rows) in self.shown() {
             text += &format!(" {}:", group.title);
             for row in rows {
+                let interval = match row.has_interval() {
+                    true => format!("95% interval {:.4} to {:.4}; ", row.ci_low, row.ci_high),
+                    false => String::new(),
+                };
                 text += &match row.value.is_finite() {
-                    true => format!(
-                        " {} {:.4} (95% interval {:.4} to {:.4}; {} pairs, {} clusters);",
-                        row.label, row.value, row.ci_low, row.ci_high, row.n_pairs, row.n_clusters
-                    ),
+                    true => format!(" {} {:.4} ({interval}{} pairs, {} clusters);", row.label, row.value, row.n_pairs, row.n_clusters),
                     false => format!(" {} not defined;", row.label),
                 };
             }
