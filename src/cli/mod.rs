@@ -8,6 +8,7 @@ mod boundaries;
 mod convert;
 mod evaluate;
 mod inspect;
+mod motif_enrichment;
 mod progress;
 mod scan;
 mod source;
@@ -49,6 +50,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     SpliceProfile(Box<splice_profile::Arguments>),
+    MotifEnrichment(Box<motif_enrichment::Arguments>),
     Boundaries(boundaries::Arguments),
     Scan(scan::Arguments),
     Inspect(inspect::Arguments),
@@ -66,6 +68,7 @@ fn run(arguments: Arguments) -> Result<()> {
     }
     match arguments.command {
         Command::SpliceProfile(arguments) => arguments.validate()?.run(),
+        Command::MotifEnrichment(arguments) => arguments.validate()?.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(),
         Command::Scan(arguments) => arguments.validate()?.run(),
         Command::Inspect(arguments) => arguments.validate()?.run(),

@@ -14,7 +14,7 @@ use crate::pipelines::Progress;
 use crate::report::format::count;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Write where motifs fit a FASTA, on both strands, with exact p-values
 #[derive(Debug, clap::Args)]
@@ -104,7 +104,7 @@ impl Request {
     /// Scans and writes.
     pub fn run(self) -> Result<()> {
         let genome = self.fasta.as_ref().map_or_else(bundled::genome, Genome::open)?;
-        let (motifs, older) = self.selection.choose(self.read_motifs()?)?;
+        let (motifs, older) = self.selection.choose(read_motifs(&self.motifs)?)?;
         let bar = progress::Bar::new();
         let background = self.read_background(&genome, &bar)?;
         let request = ScanRequest { p: self.p, all_hits: self.all_hits, ..ScanRequest::new(background) };
@@ -113,21 +113,6 @@ impl Request {
         bar.finish();
         run.report(older);
         Ok(())
-    }
-
-    fn read_motifs(&self) -> Result<Vec<Motif>> {
-        match self.motifs.to_str() {
-            Some("insects") => bundled::motifs(bundled::MOTIFS_INSECTS),
-            Some("vertebrates") => bundled::motifs(bundled::MOTIFS_VERTEBRATES),
-            Some("core-promoter") => Ok(bundled::core_promoter()?.into_iter().map(|element| element.motif).collect()),
-            _ => {
-                let mut motifs = crate::motifs::read::open(&self.motifs)?;
-                for set in [bundled::MOTIFS_INSECTS, bundled::MOTIFS_VERTEBRATES] {
-                    annotate(&mut motifs, &bundled::motifs(set)?);
-                }
-                Ok(motifs)
-            }
-        }
     }
 
     fn read_background(&self, genome: &Genome, bar: &progress::Bar) -> Result<Background> {
@@ -143,6 +128,22 @@ impl Request {
                 }
                 Ok(letters.background())
             }
+        }
+    }
+}
+
+/// The motifs of a bundled set by its name, or of a file; those of JASPAR learn their group and family.
+pub fn read_motifs(motifs: &Path) -> Result<Vec<Motif>> {
+    match motifs.to_str() {
+        Some("insects") => bundled::motifs(bundled::MOTIFS_INSECTS),
+        Some("vertebrates") => bundled::motifs(bundled::MOTIFS_VERTEBRATES),
+        Some("core-promoter") => Ok(bundled::core_promoter()?.into_iter().map(|element| element.motif).collect()),
+        _ => {
+            let mut motifs = crate::motifs::read::open(motifs)?;
+            for set in [bundled::MOTIFS_INSECTS, bundled::MOTIFS_VERTEBRATES] {
+                annotate(&mut motifs, &bundled::motifs(set)?);
+            }
+            Ok(motifs)
         }
     }
 }

@@ -221,12 +221,12 @@ const MOST: usize = 10_000_000;
 const CONTEXT: usize = 4096;
 
 /// A margin for a context nobody gave a margin for.
-fn default_margin(context: usize) -> usize {
+pub fn default_margin(context: usize) -> usize {
     (context / 4).clamp(1, 512)
 }
 
 /// Refuses a context without room for a profile between its margins.
-fn check_context(context: usize, margin: usize, flank: usize) -> Result<()> {
+pub fn check_context(context: usize, margin: usize, flank: usize) -> Result<()> {
     let needed = margin.max(1).saturating_add(flank).saturating_mul(2);
     if needed > context {
         return Err(Error::Usage(format!(
@@ -234,6 +234,15 @@ fn check_context(context: usize, margin: usize, flank: usize) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Context and margin: as asked, else as the checkpoint says.
+pub fn context_of(checkpoint: &Checkpoint, context: Option<usize>, margin: Option<usize>, flank: usize) -> Result<(usize, usize)> {
+    let trained = checkpoint.notes.get("train_length").and_then(|text| text.trim().parse().ok()).filter(|length| *length > 0);
+    let context = context.or(trained).unwrap_or(CONTEXT);
+    let margin = margin.unwrap_or(default_margin(context));
+    check_context(context, margin, flank)?;
+    Ok((context, margin))
 }
 
 impl Arguments {
@@ -383,11 +392,8 @@ impl Request {
     }
 
     fn settle_context(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        let trained = checkpoint.notes.get("train_length").and_then(|text| text.trim().parse().ok()).filter(|length| *length > 0);
-        let context = self.context.or(trained).unwrap_or(CONTEXT);
-        let margin = self.margin.unwrap_or(default_margin(context));
-        check_context(context, margin, self.pipeline.comparison.flank)?;
-        (self.pipeline.comparison.context, self.pipeline.comparison.margin) = (context, margin);
+        let comparison = &mut self.pipeline.comparison;
+        (comparison.context, comparison.margin) = context_of(checkpoint, self.context, self.margin, comparison.flank)?;
         Ok(())
     }
 

@@ -18,6 +18,11 @@ impl Group {
         self.0.iter_mut().zip(covariates.values()).filter(|(_, value)| value.is_finite()).for_each(|(m, value)| m.push(value));
     }
 
+    /// Takes all members of another group.
+    pub fn merge(&mut self, other: &Group) {
+        self.0.iter_mut().zip(&other.0).for_each(|(m, more)| m.merge(more));
+    }
+
     /// The variance of one covariate.
     pub fn variance(&self, covariate: usize) -> f64 {
         self.0[covariate].variance()
@@ -123,6 +128,14 @@ pub struct BalanceRow {
 }
 
 impl Balance {
+    /// Adds the groups of another balance to its own.
+    pub fn merge(&mut self, other: &Balance) {
+        self.sites.merge(&other.sites);
+        self.pool.merge(&other.pool);
+        self.paired_sites.merge(&other.paired_sites);
+        self.controls.merge(&other.controls);
+    }
+
     /// The denominator of every standardised mean difference, before and after: the root of the mean of the two variances before matching.
     /// Where one of the groups is too small to vary, the other's.
     pub fn denominators(&self) -> [f64; N_COVARIATES] {

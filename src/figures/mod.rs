@@ -15,6 +15,9 @@
 //! | `distribution` | per-pair differences with their mean and interval |
 //! | `forest` | estimates with intervals and numbers, one row a comparison |
 //! | `r2_by_k` | share of variance explained over the width of the surroundings |
+//! | `motif_profile` | mean per offset around motifs, with the sequence logo (`logo`) on the same scale |
+//! | `volcano` | effects against p-values |
+//! | `heatmap` | one row an observation, one column a position |
 //! | `calibration` | distribution of p-values beside the uniform one |
 //!
 //! A figure knows no genomics and no tensors. The same drawing code makes both formats, the same input gives the same bytes,
@@ -49,14 +52,18 @@ pub mod canvas;
 pub mod curves;
 pub mod distribution;
 pub mod forest;
+pub mod heatmap;
 pub mod legend;
 pub mod lettering;
+mod logo;
+pub mod motif_profile;
 pub mod profile;
 mod profile_panel;
 pub mod r2_by_k;
 pub mod render;
 pub mod theme;
 pub mod ticks;
+pub mod volcano;
 
 #[cfg(test)]
 mod tests;
@@ -67,8 +74,11 @@ pub use canvas::{Canvas, Surface};
 pub use curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};
 pub use distribution::{DistributionFigure, DistributionPanel};
 pub use forest::{ForestFigure, ForestGroup, ForestRow};
+pub use heatmap::HeatmapFigure;
+pub use motif_profile::{MotifFigure, MotifPanel};
 pub use profile::{ProfileFigure, ProfilePanel, ProfileSeries, Side};
 pub use r2_by_k::{R2Figure, R2Point, R2Series};
+pub use volcano::{VolcanoFigure, VolcanoPanel, VolcanoPoint};
 
 use crate::error::Result;
 

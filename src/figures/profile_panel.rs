@@ -137,7 +137,7 @@ fn sketch<S: Surface>(canvas: &mut Canvas<'_, S>, panel: &ProfilePanel, frame: &
 }
 
 /// Band, line and markers of a series, broken where a value is missing; says whether anything was there to draw.
-fn curve<S: Surface>(
+pub(super) fn curve<S: Surface>(
     canvas: &mut Canvas<'_, S>,
     points: &[Point],
     (x, y): (&Scale, &Scale),

@@ -6,6 +6,7 @@
 //! | `table` | tables: columns, cells, their formats |
 //! | `inline_svg` | putting several SVG documents into one page without clashes |
 //! | `splice_profile` | the page, figures and tables of `splice-profile` |
+//! | `motif_enrichment` | those of `motif-enrichment` |
 //! | `tables` | rows to parquet and tab-separated text |
 //! | `folder` | the results folder: there whole or not at all |
 //! | `provenance` | `run.json`: inputs with their hashes, parameters, compute |
@@ -18,6 +19,7 @@ pub mod folder;
 pub mod format;
 pub mod html;
 pub mod inline_svg;
+pub mod motif_enrichment;
 pub mod provenance;
 pub mod splice_profile;
 pub mod table;

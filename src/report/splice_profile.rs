@@ -3,7 +3,7 @@
 mod answer;
 mod compared;
 mod pictures;
-mod sections;
+pub(super) mod sections;
 
 use std::io::Write;
 use std::path::Path;
@@ -144,7 +144,7 @@ struct Svg {
 }
 
 /// Writes `NAME.svg` and `NAME.png`; the SVG is handed on.
-fn save<F: Figure>(figure: &F, folder: &Path, name: &str) -> Result<String> {
+pub(super) fn save<F: Figure>(figure: &F, folder: &Path, name: &str) -> Result<String> {
     let svg = figure.to_svg()?;
     let png = figure.to_png()?;
     write_atomic(&folder.join(format!("{name}.svg")), |file| file.write_all(svg.as_bytes()))?;

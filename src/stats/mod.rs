@@ -73,6 +73,18 @@ impl Moments {
         self.squares += delta * (value - self.mean);
     }
 
+    /// Takes all values of another stream (Chan, Golub & LeVeque 1979).
+    pub fn merge(&mut self, other: &Moments) {
+        let n = self.n + other.n;
+        if n == 0 {
+            return;
+        }
+        let delta = other.mean - self.mean;
+        self.squares += other.squares + delta * delta * self.n as f64 * other.n as f64 / n as f64;
+        self.mean += delta * other.n as f64 / n as f64;
+        self.n = n;
+    }
+
     /// How many values there were.
     pub fn n(&self) -> u64 {
         self.n
@@ -117,6 +129,13 @@ mod tests {
         let mut moments = Moments::default();
         values.iter().for_each(|v| moments.push(*v));
         assert!((moments.variance() - variance(&values)).abs() < 1e-12 && moments.mean() == 3.75);
+        for cut in 0..=values.len() {
+            let [mut first, mut second] = [Moments::default(); 2];
+            values[..cut].iter().for_each(|v| first.push(*v));
+            values[cut..].iter().for_each(|v| second.push(*v));
+            first.merge(&second);
+            assert!(first.n() == 4 && (first.mean() - 3.75).abs() < 1e-12 && (first.variance() - variance(&values)).abs() < 1e-12);
+        }
     }
 
     #[test]

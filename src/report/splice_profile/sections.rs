@@ -16,15 +16,15 @@ const BALANCED: f64 = 0.1;
 /// Fewer clusters than this make a bootstrap interval too narrow.
 const FEW_CLUSTERS: u64 = 20;
 
-pub(super) fn paragraph(text: impl Into<String>) -> Block {
+pub(in crate::report) fn paragraph(text: impl Into<String>) -> Block {
     Block::Paragraph(text.into())
 }
 
-pub(super) fn link(text: &str, href: String) -> Link {
+pub(in crate::report) fn link(text: &str, href: String) -> Link {
     Link { text: text.into(), href }
 }
 
-pub(super) fn downloads(figure: &str, table: &str) -> Vec<Link> {
+pub(in crate::report) fn downloads(figure: &str, table: &str) -> Vec<Link> {
     vec![
         link("SVG", format!("figures/{figure}.svg")),
         link("PNG", format!("figures/{figure}.png")),

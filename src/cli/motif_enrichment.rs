@@ -1,0 +1,426 @@
+//! `motif-enrichment`: do boundaries gather at motifs in promoters?
+
+use super::{progress, scan, source, splice_profile, stdout};
+use crate::bundled;
+use crate::error::{Error, Result};
+use crate::genome::annotation::Annotation;
+use crate::genome::fasta::Genome;
+use crate::genome::promoters::{BedAnchor, PromoterRequest, Promoters, TssChoice, Window, read_bed, read_fps};
+use crate::model::Checkpoint;
+use crate::motifs::select::Selection;
+use crate::output::write_atomic;
+use crate::pipelines::Progress;
+use crate::pipelines::ldarnet::Router;
+use crate::pipelines::motif_enrichment::{self as pipeline, Control, EnrichmentRequest, Query};
+use crate::report::folder::ResultsFolder;
+use crate::report::motif_enrichment::{MotifPage, summary};
+use crate::report::provenance::{Input, Run, peak_memory_bytes};
+use crate::report::splice_profile::About;
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Ask whether learned boundaries gather at transcription-factor motifs in promoters, against matched controls; writes an HTML report
+///
+/// Motifs are sought on both strands of promoters. The boundary probability at the edges of each hit and inside it is compared with that of
+/// controls: hits of column-permuted matrices in the same promoters, random places there, hits of the same motif outside of promoters and exons,
+/// or the hit itself in shuffled flanks. All motifs are tested; p-values are adjusted over all of them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ldar-analyze motif-enrichment --out results
+      the promoters of the bundled fly chromosome 4, JASPAR's insects and core promoter elements; open results/index.html
+  ldar-analyze motif-enrichment --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --control all --out motifs
+  ldar-analyze motif-enrichment --genome hg38.fa.gz --annotation gencode.gtf.gz --regions Hs_EPDnew.fps --family ETS --out ets
+      the promoters of a file; the annotation then says where exons are, for the control outside
+  ldar-analyze motif-enrichment --matrix-id MA0108 --motif-detail MA0108 --motifs vertebrates --out tbp
+      one motif, every hit of it in a heat map
+  ldar-analyze motif-enrichment --negative-control --out null
+      permuted matrices against permuted matrices: must show no difference
+
+Core promoter elements are always among the motifs: hits where they are known to lie, on the strand of the gene, at p <= 0.001 (or as good as
+their best word, where that is more likely). Motifs whose best word is more likely than --p can have no hits and are listed as not_scannable.
+A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
+pub struct Arguments {
+    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
+    #[arg(long, visible_alias = "fasta", value_name = "FASTA")]
+    genome: Option<PathBuf>,
+    /// Gene annotation: GTF or GFF3, plain or gzip; may be left out where --regions are given [default: bundled]
+    #[arg(long, value_name = "GTF", requires = "genome")]
+    annotation: Option<PathBuf>,
+    /// Promoters from a file in place of the annotation's: BED, or EPD's .fps
+    #[arg(long, value_name = "FILE")]
+    regions: Option<PathBuf>,
+    /// What the lines of a BED file of --regions are
+    #[arg(long, value_enum, default_value = "regions", requires = "regions")]
+    regions_are: RegionsAre,
+    /// Which transcription starts of the annotation
+    #[arg(long, value_enum, default_value = "unique")]
+    tss: Tss,
+    /// Only genes of these biotypes; `all` for all
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "protein_coding")]
+    biotype: Vec<String>,
+    /// Bases of a promoter before its start site
+    #[arg(long, value_name = "BASES", default_value_t = 500)]
+    upstream: usize,
+    /// Bases of a promoter after its start site
+    #[arg(long, value_name = "BASES", default_value_t = 100)]
+    downstream: usize,
+    /// Model: the authors' .pt, or safetensors [default: bundled]
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Folder for the results
+    #[arg(long, value_name = "FOLDER", default_value = "motif-enrichment")]
+    out: PathBuf,
+    /// JASPAR (.jaspar, .pfm, SQLite), HOMER, MEME or TRANSFAC; or insects, vertebrates [default: insects for the bundled genome, else vertebrates]
+    #[arg(long, value_name = "FILE", help_heading = "Motifs")]
+    motifs: Option<PathBuf>,
+    /// Matrix to take, by identifier, its latest version if none is given; may be repeated
+    #[arg(long, value_name = "ID", help_heading = "Motifs")]
+    matrix_id: Vec<String>,
+    /// Factor to take, by name; may be repeated
+    #[arg(long, value_name = "NAME", help_heading = "Motifs")]
+    name: Vec<String>,
+    /// Taxonomic group to take; may be repeated
+    #[arg(long, value_name = "GROUP", help_heading = "Motifs")]
+    tax_group: Vec<String>,
+    /// Family or class to take, by part of its name; may be repeated
+    #[arg(long, value_name = "TEXT", help_heading = "Motifs")]
+    family: Vec<String>,
+    /// Largest p-value of a hit
+    #[arg(long, value_name = "P", default_value_t = 1e-4, help_heading = "Motifs")]
+    p: f64,
+    /// Motifs with fewer usable hits are listed, not tested
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Motifs")]
+    min_hits: usize,
+    /// Show every hit of this motif in a heat map, by identifier; may be repeated [default: the TATA box]
+    #[arg(long, value_name = "ID", help_heading = "Motifs")]
+    motif_detail: Vec<String>,
+    /// Controls, the primary one first
+    #[arg(
+        long,
+        value_enum,
+        value_name = "CONTROL",
+        value_delimiter = ',',
+        default_value = "permuted,position,outside",
+        help_heading = "Controls"
+    )]
+    control: Vec<ControlChoice>,
+    /// Bases on either side of a hit's middle whose composition is matched
+    #[arg(long, value_name = "BASES", default_value_t = 50, help_heading = "Controls")]
+    gc_flank: usize,
+    /// Largest difference in G+C fraction between a hit and its control, on each side
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.1, help_heading = "Controls")]
+    caliper: f64,
+    /// Positions of the profile on either side of a hit; the control shuffled shuffles as many bases
+    #[arg(long, value_name = "BASES", default_value_t = 50)]
+    flank: usize,
+    /// Bases given to the model [default: the length it was trained on, else 4096]
+    #[arg(long, value_name = "BASES")]
+    context: Option<usize>,
+    /// Least distance of a read position from the ends of what the model is given [default: a quarter of the context, at most 512]
+    #[arg(long, value_name = "BASES")]
+    margin: Option<usize>,
+    /// Random flips of the first round of the permutation tests; small p-values get as many as the number of motifs needs
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    permutations: usize,
+    /// Draws of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    bootstraps: usize,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Tiles given to the model together
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    batch: usize,
+    /// Compare hits of a permuted matrix with hits of others, for every motif: must come out null
+    #[arg(long)]
+    negative_control: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum RegionsAre {
+    /// Promoters as they are
+    Regions,
+    /// Clusters of starts: the 5' end of each is the start site (refTSS, CAGE peaks)
+    Starts,
+    /// The 5' end of the thick part is the start site (EPDnew, FANTOM)
+    Thick,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Tss {
+    /// Each position and strand once
+    Unique,
+    /// That of each gene's canonical transcript
+    Canonical,
+    /// One a transcript
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ControlChoice {
+    /// Hits of column-permuted matrices in the same promoters
+    Permuted,
+    /// Random places in the same promoters
+    Position,
+    /// Hits of the same motif outside of promoters and exons
+    Outside,
+    /// The hit in shuffled flanks; without it this is done for the motifs of the panels alone
+    Shuffled,
+    /// All of them
+    All,
+}
+
+impl ControlChoice {
+    fn controls(self) -> Vec<Control> {
+        match self {
+            ControlChoice::Permuted => vec![Control::Permuted],
+            ControlChoice::Position => vec![Control::Position],
+            ControlChoice::Outside => vec![Control::Outside],
+            ControlChoice::Shuffled => vec![Control::Shuffled],
+            ControlChoice::All => Control::ALL.to_vec(),
+        }
+    }
+}
+
+/// Core promoter elements of the panels, for flies and for vertebrates.
+const PANELS: [(&str, [&str; 6]); 2] = [
+    ("insects", ["tata", "ccaat-box", "gc-box", "kozak-fly", "inr-fly", "ohler-2-dre"]),
+    ("vertebrates", ["tata", "ccaat-box", "gc-box", "kozak-vertebrates", "inr-human", "inr"]),
+];
+
+/// No count of draws, tiles or bases is larger.
+const MOST: usize = 10_000_000;
+
+/// What is to be run.
+pub struct Request {
+    genome: Option<PathBuf>,
+    annotation: Option<PathBuf>,
+    regions: Option<PathBuf>,
+    bed_anchor: BedAnchor,
+    promoters: PromoterRequest,
+    checkpoint: Option<PathBuf>,
+    out: PathBuf,
+    motifs: PathBuf,
+    selection: Selection,
+    context: Option<usize>,
+    margin: Option<usize>,
+    pipeline: EnrichmentRequest,
+}
+
+impl Arguments {
+    /// Refuses what no run could meet, before anything is read.
+    pub fn validate(self) -> Result<Request> {
+        let usage = |message: String| Err(Error::Usage(message));
+        for (name, value) in [
+            ("--permutations", self.permutations),
+            ("--bootstraps", self.bootstraps),
+            ("--batch", self.batch),
+            ("--gc-flank", self.gc_flank),
+            ("--flank", self.flank),
+            ("--min-hits", self.min_hits),
+            ("--upstream + --downstream", self.upstream.saturating_add(self.downstream)),
+        ] {
+            if value == 0 || value > MOST {
+                return usage(format!("{name} {value}: 1 to {MOST}"));
+            }
+        }
+        if self.genome.is_some() && self.annotation.is_none() && self.regions.is_none() {
+            return usage("--genome needs --annotation, or --regions".into());
+        }
+        if !(self.p > 0.0 && self.p <= 0.1) {
+            return usage(format!("--p {}: above 0, and at most 0.1", self.p));
+        }
+        if !(0.0..=1.0).contains(&self.caliper) {
+            return usage(format!("--caliper {}: a difference in G+C fraction lies in 0 to 1", self.caliper));
+        }
+        if let Some(context) = self.context {
+            splice_profile::check_context(context, self.margin.unwrap_or(splice_profile::default_margin(context)), self.flank)?;
+        }
+        let mut controls: Vec<Control> = Vec::new();
+        for control in self.control.iter().flat_map(|control| control.controls()) {
+            if !controls.contains(&control) {
+                controls.push(control);
+            }
+        }
+        if self.negative_control {
+            controls = vec![Control::Permuted];
+        }
+        let window = Window { upstream_bp: self.upstream, downstream_bp: self.downstream };
+        let motifs = self.motifs.unwrap_or_else(|| if self.genome.is_some() { "vertebrates" } else { "insects" }.into());
+        Ok(Request {
+            bed_anchor: match self.regions_are {
+                RegionsAre::Regions => BedAnchor::Region,
+                RegionsAre::Starts => BedAnchor::FivePrime(window),
+                RegionsAre::Thick => BedAnchor::Thick(window),
+            },
+            promoters: PromoterRequest {
+                tss: match self.tss {
+                    Tss::Unique => TssChoice::Unique,
+                    Tss::Canonical => TssChoice::Canonical,
+                    Tss::All => TssChoice::All,
+                },
+                biotypes: if self.biotype.iter().any(|name| name == "all") { Vec::new() } else { self.biotype },
+                window,
+            },
+            genome: self.genome,
+            annotation: self.annotation,
+            regions: self.regions,
+            checkpoint: self.checkpoint,
+            out: self.out,
+            motifs,
+            selection: Selection { matrix_ids: self.matrix_id, names: self.name, tax_groups: self.tax_group, families: self.family },
+            context: self.context,
+            margin: self.margin,
+            pipeline: EnrichmentRequest {
+                flank: self.flank,
+                p: self.p,
+                min_hits: self.min_hits,
+                controls,
+                gc_flank_bp: self.gc_flank,
+                caliper: self.caliper,
+                permutations: self.permutations,
+                bootstraps: self.bootstraps,
+                seed: self.seed,
+                batch: self.batch,
+                negative_control: self.negative_control,
+                detail: self.motif_detail,
+                ..EnrichmentRequest::default()
+            },
+        })
+    }
+}
+
+impl Request {
+    /// Runs the analysis, writes the results folder and prints the short of it.
+    pub fn run(mut self) -> Result<()> {
+        let run = Run::start();
+        let folder = ResultsFolder::at(&self.out)?;
+        let bar = progress::Bar::new();
+        bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
+        let checkpoint = source::checkpoint(self.checkpoint.as_deref())?;
+        self.settle_context(&checkpoint)?;
+        let genome = self.genome.as_ref().map_or_else(bundled::genome, Genome::open)?;
+        let annotation = match (&self.annotation, &self.genome) {
+            (Some(path), _) => Some(Annotation::open(path)?),
+            (None, None) => Some(bundled::annotation()?),
+            (None, Some(_)) => None,
+        };
+        let queries = self.queries()?;
+        let promoters = self.read_promoters(&genome, annotation.as_ref())?;
+        let inputs = self.inputs()?;
+        let model = checkpoint.model()?;
+        let router = Router::new(&model, 0)?;
+        let found =
+            pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, &router, &self.pipeline, &|progress| bar.show(progress))?;
+        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
+        let page = MotifPage { found: &found, request: &self.pipeline, about: self.about(&run, inputs.clone()) };
+        let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
+        let outcome = json!({
+            "tiles_read": found.tiles_read,
+            "bases_read": found.bases_read,
+            "regions": found.n_regions,
+            "region_bp": found.region_bp,
+            "windows_outside": found.n_outside,
+            "dropped": found.dropped,
+            "background": found.background,
+        });
+        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
+        let place = folder.write(|folder| {
+            page.write(folder)?;
+            let timings = bar.finish();
+            let text = run.to_json("motif-enrichment", parameters, &inputs, model_facts, &timings, outcome);
+            write_atomic(&folder.join("run.json"), |file| writeln!(file, "{text:#}"))
+        })?;
+        let peak = peak_memory_bytes().map_or(String::new(), |bytes| format!("peak memory {:.2} GB, ", bytes as f64 / 1e9));
+        eprintln!("{peak}{} bases read by the model", crate::report::format::count(found.bases_read as usize));
+        let shown: &Path = if self.out.exists() { &self.out } else { &place };
+        stdout::print(&format!("{}\n{}\n", summary(&found), shown.join("index.html").display()))
+    }
+
+    fn settle_context(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        (self.pipeline.context, self.pipeline.margin) =
+            splice_profile::context_of(checkpoint, self.context, self.margin, self.pipeline.flank)?;
+        Ok(())
+    }
+
+    /// The motifs asked for, and the core promoter elements of their taxon.
+    fn queries(&mut self) -> Result<Vec<Query>> {
+        let (motifs, _) = self.selection.choose(scan::read_motifs(&self.motifs)?)?;
+        let fly = motifs.iter().all(|motif| motif.tax_group == "insects");
+        let (taxon, panels) = PANELS[usize::from(!fly)];
+        self.pipeline.panels = panels.iter().map(|id| id.to_string()).collect();
+        let mut queries: Vec<Query> = Vec::new();
+        for element in bundled::core_promoter()? {
+            let motif = element.motif.clone();
+            if ["metazoa", taxon].contains(&motif.tax_group.as_str()) || self.pipeline.panels.contains(&motif.id) {
+                queries.push(Query { motif, element: Some(element) });
+            }
+        }
+        let known: Vec<String> = queries.iter().map(|query| query.motif.id.clone()).collect();
+        queries.extend(motifs.into_iter().filter(|m| !known.contains(&m.id)).map(|motif| Query { motif, element: None }));
+        if self.pipeline.detail.is_empty() {
+            self.pipeline.detail.push("tata".into());
+        }
+        for detail in &mut self.pipeline.detail {
+            let is_it =
+                |query: &&Query| query.motif.id == *detail || query.motif.base_and_version().is_some_and(|(base, _)| base == detail);
+            let found = queries.iter().find(is_it).map(|query| query.motif.id.clone());
+            *detail = found.ok_or_else(|| Error::Usage(format!("--motif-detail {detail}: no such motif among those asked for")))?;
+        }
+        Ok(queries)
+    }
+
+    fn read_promoters(&self, genome: &Genome, annotation: Option<&Annotation>) -> Result<Promoters> {
+        match (&self.regions, annotation) {
+            (Some(path), _) if path.to_string_lossy().trim_end_matches(".gz").ends_with(".fps") => {
+                read_fps(path, genome.contigs(), self.promoters.window)
+            }
+            (Some(path), _) => read_bed(path, genome.contigs(), self.bed_anchor),
+            (None, Some(annotation)) => Promoters::of_annotation(annotation, genome.contigs(), &self.promoters),
+            (None, None) => Err(Error::Usage("--genome needs --annotation, or --regions".into())),
+        }
+    }
+
+    fn inputs(&self) -> Result<Vec<Input>> {
+        let bundled = |role, file: bundled::File| Input::bytes(role, file.name, file.bytes);
+        let mut inputs = vec![match &self.genome {
+            Some(path) => Input::file("genome", path)?,
+            None => bundled("genome", bundled::GENOME),
+        }];
+        match (&self.annotation, &self.genome) {
+            (Some(path), _) => inputs.push(Input::file("annotation", path)?),
+            (None, None) => inputs.push(bundled("annotation", bundled::ANNOTATION)),
+            (None, Some(_)) => {}
+        }
+        if let Some(path) = &self.regions {
+            inputs.push(Input::file("regions", path)?);
+        }
+        inputs.push(match &self.checkpoint {
+            Some(path) => Input::file("checkpoint", path)?,
+            None => bundled("checkpoint", bundled::MODEL),
+        });
+        inputs.push(match self.motifs.to_str() {
+            Some("insects") => bundled("motifs", bundled::MOTIFS_INSECTS),
+            Some("vertebrates") => bundled("motifs", bundled::MOTIFS_VERTEBRATES),
+            Some("core-promoter") => bundled("motifs", bundled::CORE_PROMOTER),
+            _ => Input::file("motifs", &self.motifs)?,
+        });
+        inputs.push(bundled("core promoter elements", bundled::CORE_PROMOTER));
+        Ok(inputs)
+    }
+
+    fn about(&self, run: &Run, inputs: Vec<Input>) -> About {
+        let name = |path: &Path| path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+        let genome = self.genome.as_ref().map_or("D. melanogaster chromosome 4 (dm6)".into(), |path| format!("genome {}", name(path)));
+        let annotation = match (&self.regions, &self.annotation) {
+            (Some(path), _) => format!("promoters {}", name(path)),
+            (None, Some(path)) => format!("annotation {}", name(path)),
+            (None, None) => "RefSeq annotation".into(),
+        };
+        let model = self.checkpoint.as_ref().map_or("bundled model fly-2m".into(), |path| format!("model {}", name(path)));
+        let bundled = self.genome.is_none() && self.checkpoint.is_none();
+        About { genome, annotation, model, bundled, tool: Run::tool_line(), command: run.command_line(), inputs }
+    }
+}

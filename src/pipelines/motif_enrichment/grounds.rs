@@ -1,0 +1,284 @@
+//! Where motifs are looked for: merged promoters, and windows outside of promoters and exons, with their letters and what the model says of them.
+
+use std::collections::BTreeMap;
+
+use super::{EnrichmentRequest, NO_CLUSTER};
+use crate::controls::Covariates;
+use crate::error::Result;
+use crate::genome::annotation::Annotation;
+use crate::genome::composition::Composition;
+use crate::genome::contig_names::ContigNames;
+use crate::genome::fasta::Genome;
+use crate::genome::promoters::Promoter;
+use crate::genome::sequence::is_acgt;
+use crate::genome::{Interval, Strand, merge_intervals};
+use crate::pipelines::tiles::{TileShape, Window, plan, read_tiles};
+use crate::pipelines::{BoundaryModel, Progress};
+use crate::stats::rng::Rng;
+
+/// Windows outside for each promoter.
+const OUTSIDE_PER_PROMOTER: usize = 3;
+/// Random windows among which those nearest in G+C are taken, for each promoter.
+const OUTSIDE_DRAWS: usize = 400;
+/// How far windows outside keep from every start site of the annotation, in bases.
+pub const TSS_DISTANCE_BP: usize = 1000;
+
+/// One stretch that motifs are looked for in.
+#[derive(Clone, Debug)]
+pub(super) struct Ground {
+    /// Index of the genome's contig.
+    pub contig: usize,
+    /// Where hits may lie.
+    pub interval: Interval,
+    /// The unit of replication; [`NO_CLUSTER`] outside of promoters.
+    pub cluster: usize,
+    /// Its start sites and strands.
+    pub starts: Vec<(usize, Strand)>,
+    /// Start codons: the inter-base position before each, and its strand.
+    pub codons: Vec<(usize, Strand)>,
+    /// The letters around it, as the FASTA has them.
+    pub letters: Vec<u8>,
+    /// Where the first of them lies.
+    pub letters_start: usize,
+    composition: Composition,
+    /// First inter-base position that was read.
+    low: usize,
+    /// What the model says on plus and on minus, by rising position.
+    tracks: [Vec<f32>; 2],
+}
+
+impl Ground {
+    fn new(contig: usize, interval: Interval, cluster: usize, sequence: &[u8], pad_bp: usize) -> Ground {
+        let letters_start = interval.start.saturating_sub(pad_bp);
+        let letters = sequence[letters_start..interval.end.saturating_add(pad_bp).min(sequence.len())].to_vec();
+        let composition = Composition::new(&letters, Interval::new(0, letters.len()));
+        let (starts, codons, tracks) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+        Ground { contig, interval, cluster, starts, codons, letters, letters_start, composition, low: 0, tracks }
+    }
+
+    /// The letters that motifs are looked for in.
+    pub fn inside(&self) -> &[u8] {
+        &self.letters[self.interval.start - self.letters_start..self.interval.end - self.letters_start]
+    }
+
+    /// Whether all of `[start - reach, end + reach)` is there, is A, C, G and T, and was read.
+    pub fn is_plain(&self, start: usize, end: usize, reach: usize) -> bool {
+        let Some(from) = start.checked_sub(reach).filter(|from| *from >= self.letters_start.max(self.low)) else { return false };
+        let (from, to) = (from - self.letters_start, end + reach - self.letters_start);
+        end + reach < self.low + self.tracks[0].len() && to <= self.letters.len() && is_acgt(&self.letters[from..to])
+    }
+
+    /// What the model says at inter-base positions `low..=high` as read on a strand, in the orientation of that strand.
+    pub fn profile(&self, low: usize, high: usize, strand: Strand) -> impl DoubleEndedIterator<Item = f32> + '_ {
+        let track = &self.tracks[usize::from(strand == Strand::Minus)];
+        let values = &track[low - self.low..=high - self.low];
+        let count = values.len();
+        (0..count).map(move |i| if strand == Strand::Plus { values[i] } else { values[count - 1 - i] })
+    }
+
+    /// What matching compares: composition of `flank_bp` bases on either side of the middle of a stretch, the distance to the nearest start
+    /// site (in the place of a gene's end, which it is), and the score.
+    pub fn covariates(&self, start: usize, end: usize, strand: Strand, score: f64, flank_bp: usize) -> Covariates {
+        let middle = (start + end) / 2;
+        let mut found = Covariates::new(&self.composition, strand, middle - self.letters_start, flank_bp, &[]);
+        let distance = self.starts.iter().map(|(tss, _)| tss.abs_diff(middle)).min();
+        found.gene_end_distance_bp = distance.map_or(f64::NAN, |bp| bp as f64);
+        found.strength_bits = score;
+        found
+    }
+}
+
+/// All grounds, promoters first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Grounds {
+    pub all: Vec<Ground>,
+    /// How many of them are promoters.
+    pub n_promoters: usize,
+    pub tiles: u64,
+    pub bases: u64,
+}
+
+/// Cuts the letters of merged promoters and of windows outside, and reads the model over them on both strands.
+pub(super) fn read(
+    genome: &Genome,
+    annotation: Option<&Annotation>,
+    promoters: &[Promoter],
+    model: &dyn BoundaryModel,
+    request: &EnrichmentRequest,
+    progress: &dyn Fn(Progress),
+) -> Result<Grounds> {
+    let pad_bp = request.flank + request.margin + request.gc_flank_bp + crate::motifs::MOST_COLUMNS;
+    let mut of_contig: BTreeMap<usize, Vec<&Promoter>> = BTreeMap::new();
+    promoters.iter().for_each(|p| of_contig.entry(p.contig).or_default().push(p));
+    let known = annotation.map(|annotation| Known::new(genome, annotation)).transpose()?.unwrap_or_default();
+    let (mut inside, mut outside, mut found) = (Vec::new(), Vec::new(), Grounds::default());
+    let total: u64 = of_contig.keys().map(|contig| genome.contigs()[*contig].length_bp as u64).sum();
+    let mut done = 0;
+    for (contig, promoters) in of_contig {
+        progress(Progress { stage: "reading promoters", done, total });
+        let name = &genome.contigs()[contig].name;
+        let sequence = genome.read_contig(name)?;
+        let mut here = merged(contig, &promoters, &sequence, pad_bp);
+        for (tss, strand) in known.codons.get(&contig).into_iter().flatten() {
+            let at = here.partition_point(|ground| ground.interval.end <= *tss);
+            here.get_mut(at).into_iter().filter(|g| g.interval.start < *tss).for_each(|g| g.codons.push((*tss, *strand)));
+        }
+        let n = here.len();
+        if request.needs_outside() {
+            let mut rng = Rng::new(request.seed).derive(&format!("outside {name}"));
+            here.extend(windows_outside(contig, &promoters, &known, &sequence, pad_bp, request, &mut rng));
+        }
+        for strand in [Strand::Plus, Strand::Minus] {
+            let read = tracks(&mut here, strand, &sequence, model, request)?;
+            (found.tiles, found.bases) = (found.tiles + read.0, found.bases + read.1);
+        }
+        outside.extend(here.split_off(n));
+        inside.append(&mut here);
+        done += sequence.len() as u64;
+    }
+    found.n_promoters = inside.len();
+    found.all = inside;
+    found.all.append(&mut outside);
+    Ok(found)
+}
+
+/// Promoters whose windows share a base are one ground.
+fn merged(contig: usize, promoters: &[&Promoter], sequence: &[u8], pad_bp: usize) -> Vec<Ground> {
+    let mut grounds: Vec<Ground> = Vec::new();
+    let mut groups: Vec<(Interval, Vec<&Promoter>)> = Vec::new();
+    for promoter in promoters {
+        match groups.last_mut().filter(|(interval, _)| promoter.window.start < interval.end) {
+            Some((interval, members)) => {
+                *interval = interval.hull(&promoter.window);
+                members.push(promoter);
+            }
+            None => groups.push((promoter.window, vec![promoter])),
+        }
+    }
+    for (interval, members) in groups {
+        let mut ground = Ground::new(contig, interval, members[0].cluster, sequence, pad_bp);
+        ground.starts = members.iter().filter_map(|p| p.tss.zip(p.strand)).collect();
+        grounds.push(ground);
+    }
+    grounds
+}
+
+/// What of the annotation windows outside keep away from, and start codons, by contig.
+#[derive(Default)]
+struct Known {
+    barred: BTreeMap<usize, Vec<Interval>>,
+    codons: BTreeMap<usize, Vec<(usize, Strand)>>,
+}
+
+impl Known {
+    fn new(genome: &Genome, annotation: &Annotation) -> Result<Known> {
+        let names = ContigNames::new(genome.contigs().iter().map(|contig| &contig.name));
+        let map = names.map_annotation(&annotation.contigs)?;
+        let mut known = Known::default();
+        for gene in &annotation.genes {
+            let Some(contig) = map[gene.contig] else { continue };
+            let barred = known.barred.entry(contig).or_default();
+            for transcript in &gene.transcripts {
+                barred.extend(&transcript.exons);
+                let ends = transcript.exons.first().zip(transcript.exons.last());
+                let tss = ends.map(|(first, last)| if gene.strand == Strand::Plus { first.start } else { last.end });
+                barred.extend(tss.map(|tss| Interval::new(tss.saturating_sub(TSS_DISTANCE_BP), tss + TSS_DISTANCE_BP)));
+                let codon = match gene.strand {
+                    Strand::Plus => transcript.cds.first().map(|cds| cds.start),
+                    Strand::Minus => transcript.cds.last().map(|cds| cds.end),
+                };
+                known.codons.entry(contig).or_default().extend(codon.map(|codon| (codon, gene.strand)));
+            }
+        }
+        known.barred.values_mut().for_each(merge_intervals);
+        known.codons.values_mut().for_each(|codons| {
+            codons.sort_unstable();
+            codons.dedup();
+        });
+        Ok(known)
+    }
+}
+
+/// For each promoter, windows of its length nearest to it in G+C among random ones of its contig; no two share a base.
+fn windows_outside(
+    contig: usize,
+    promoters: &[&Promoter],
+    known: &Known,
+    sequence: &[u8],
+    pad_bp: usize,
+    request: &EnrichmentRequest,
+    rng: &mut Rng,
+) -> Vec<Ground> {
+    let mut barred: Vec<Interval> = known.barred.get(&contig).cloned().unwrap_or_default();
+    barred.extend(promoters.iter().map(|p| p.window));
+    merge_intervals(&mut barred);
+    let reach = request.flank.max(request.gc_flank_bp) + 1;
+    let gc = |window: Interval| crate::genome::sequence::gc_fraction(&sequence[window.start..window.end]);
+    let free = |window: &Interval| {
+        let after = barred.partition_point(|b| b.end <= window.start);
+        barred.get(after).is_none_or(|b| !b.overlaps(window)) && is_acgt(&sequence[window.start - reach..window.end + reach])
+    };
+    let mut taken: BTreeMap<usize, usize> = BTreeMap::new(); // start to end
+    let mut found = Vec::new();
+    for promoter in promoters {
+        let length = promoter.window.len_bp();
+        let Some(room) = sequence.len().checked_sub(length + 2 * reach).filter(|room| *room > 0) else { continue };
+        let wanted = gc(promoter.window);
+        let mut near: Vec<(f64, usize)> = Vec::new();
+        for _ in 0..OUTSIDE_DRAWS {
+            let window = Interval::new(reach + rng.below(room), 0);
+            let window = Interval::new(window.start, window.start + length);
+            if free(&window) {
+                near.push(((gc(window) - wanted).abs(), window.start));
+            }
+        }
+        near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let mut served = 0;
+        for (_, start) in near {
+            let apart = taken.range(..start + length).next_back().is_none_or(|(_, end)| *end <= start);
+            if apart && served < OUTSIDE_PER_PROMOTER {
+                taken.insert(start, start + length);
+                found.push(Ground::new(contig, Interval::new(start, start + length), NO_CLUSTER, sequence, pad_bp));
+                served += 1;
+            }
+        }
+    }
+    found
+}
+
+/// Reads one strand of the grounds of a contig; returns tiles and bases read.
+fn tracks(
+    grounds: &mut [Ground],
+    strand: Strand,
+    sequence: &[u8],
+    model: &dyn BoundaryModel,
+    request: &EnrichmentRequest,
+) -> Result<(u64, u64)> {
+    let shape = TileShape { context_bp: request.context, margin_bp: request.margin };
+    let most = if sequence.len() <= request.context { sequence.len() } else { request.context - 2 * request.margin.max(1) };
+    let (mut windows, mut owners) = (Vec::new(), Vec::new());
+    for (index, ground) in grounds.iter_mut().enumerate() {
+        ground.low = ground.interval.start.saturating_sub(request.flank + 1).max(1);
+        let high = (ground.interval.end + request.flank + 1).min(sequence.len() - 1);
+        let track = &mut ground.tracks[usize::from(strand == Strand::Minus)];
+        *track = vec![f32::NAN; (high + 1).saturating_sub(ground.low)];
+        let mut low = ground.low;
+        while low <= high {
+            let to = high.min(low + most - 1);
+            windows.push(Window { low, high: to });
+            owners.push(index);
+            low = to + 1;
+        }
+    }
+    let tiles = plan(windows, sequence.len(), &shape)?;
+    read_tiles(sequence, strand, &tiles, request.batch, model, &mut |_, _| {}, &mut |index, values| {
+        let (window, ground) = (tiles.windows[index], &mut grounds[owners[index]]);
+        let from = window.low - ground.low;
+        let place = &mut ground.tracks[usize::from(strand == Strand::Minus)][from..from + values.len()];
+        match strand {
+            Strand::Plus => place.copy_from_slice(values),
+            Strand::Minus => place.iter_mut().zip(values.iter().rev()).for_each(|(to, value)| *to = *value),
+        }
+    })?;
+    Ok((tiles.tiles.len() as u64, tiles.bases()))
+}

@@ -1,0 +1,179 @@
+//! From tables to figures.
+
+use super::{MotifPage, RATE, rows};
+use crate::figures::{
+    BalanceFigure, BalancePanel, BalanceRow, CalibrationFigure, CalibrationSeries, ForestFigure, ForestGroup, ForestRow, HeatmapFigure,
+    MotifFigure, MotifPanel, ProfileSeries, VolcanoFigure, VolcanoPanel, VolcanoPoint,
+};
+use crate::pipelines::motif_enrichment::StatisticsRow;
+use crate::report::format::p_value;
+
+/// Groups of motifs in the forest plot, for each control.
+const FOREST_ROWS: usize = 15;
+
+/// The words of a covariate.
+pub(super) fn covariate_name(covariate: &str) -> String {
+    match covariate {
+        "gc_upstream" => "G+C before the middle".into(),
+        "gc_downstream" => "G+C after the middle".into(),
+        "cpg_count" => "CpG count".into(),
+        "soft_masked_fraction" => "soft-masked share".into(),
+        "tss_distance_bp" => "distance to start site".into(),
+        "score_bits" => "score".into(),
+        other => other.replace('_', " "),
+    }
+}
+
+/// `TBP (MA0108.3)`, or the name alone where it says as much.
+pub(super) fn motif_label(name: &str, id: &str) -> String {
+    if name == id || !id.contains('.') { name.to_string() } else { format!("{name} ({id})") }
+}
+
+impl MotifPage<'_> {
+    fn series(&self, id: &str, control: &str, group: &str, label: &str) -> Option<ProfileSeries> {
+        let of = |row: &&crate::pipelines::motif_enrichment::ProfileRow| row.motif_id == id && row.control == control && row.group == group;
+        let rows: Vec<_> = self.found.profile.iter().filter(of).collect();
+        let n = rows.first()?.n;
+        Some(ProfileSeries {
+            label: format!("{label} (n = {n})"),
+            offsets: rows.iter().map(|row| row.offset as i32).collect(),
+            mean: rows.iter().map(|row| row.mean).collect(),
+            ci_low: rows.iter().map(|row| row.ci_low).collect(),
+            ci_high: rows.iter().map(|row| row.ci_high).collect(),
+        })
+    }
+
+    fn panel(&self, id: &str, series: Vec<Option<ProfileSeries>>) -> MotifPanel {
+        let row = self.motif(id);
+        let missing = match row.map(|row| row.status.as_str()) {
+            None => "not among the motifs".to_string(),
+            Some("not_scannable") => "not scannable".into(),
+            Some(_) => format!("{} usable hits", row.map_or(0, |row| row.n_usable)),
+        };
+        MotifPanel {
+            title: row.map_or(id.to_string(), |row| motif_label(&row.motif_name, &row.motif_id)),
+            logo: self.found.logos.get(id).cloned().unwrap_or_default(),
+            series: series.into_iter().flatten().collect(),
+            missing,
+        }
+    }
+
+    /// The paper's panels: native hits and their controls.
+    pub(super) fn panels(&self) -> MotifFigure {
+        let panel = |id: &String| {
+            let controls = self.request.controls.iter().map(|c| c.name()).filter(|c| *c != "shuffled");
+            let mut series = Vec::new();
+            for control in controls {
+                if series.is_empty() {
+                    series.push(self.series(id, control, "hit", "hits"));
+                }
+                series.push(self.series(id, control, "control", control));
+            }
+            self.panel(id, series)
+        };
+        MotifFigure {
+            panels: self.request.panels.iter().map(panel).collect(),
+            y_label: "Mean boundary probability".into(),
+            note: "Bands: pointwise 95% intervals of a bootstrap over clusters of promoters. Grey: the motif. Hits are those that found a control of the first kind."
+                .into(),
+        }
+    }
+
+    /// Hits in their own flanks and in shuffled ones.
+    pub(super) fn native_vs_shuffled(&self) -> MotifFigure {
+        let panel = |id: &String| {
+            let native = self.series(id, "shuffled", "hit", "native flanks");
+            self.panel(id, vec![native, self.series(id, "shuffled", "control", "flanks shuffled, dinucleotides kept")])
+        };
+        MotifFigure {
+            panels: self.request.panels.iter().map(panel).collect(),
+            y_label: "Mean boundary probability".into(),
+            note: format!(
+                "Bands: pointwise 95% intervals of a bootstrap over clusters of promoters. Grey: the motif, the same letters in both. {} bases on either side are shuffled.",
+                self.request.flank
+            ),
+        }
+    }
+
+    pub(super) fn volcano(&self) -> VolcanoFigure {
+        let panel = |control: &&str| VolcanoPanel {
+            title: format!("Against {control}"),
+            points: rows(self.found, control, "edges")
+                .map(|row| VolcanoPoint {
+                    label: row.motif_name.clone(),
+                    effect: row.difference,
+                    p_value: row.p_value,
+                    significant: row.p_bh <= RATE,
+                })
+                .collect(),
+        };
+        VolcanoFigure {
+            panels: self.controls().iter().map(panel).collect(),
+            x_label: "Difference, hit minus control (edges)".into(),
+            note: "Diamonds: significant at a false discovery rate of 5% (Benjamini-Hochberg over the motifs of the panel).".into(),
+        }
+    }
+
+    /// The groups of motifs with the smallest p-values, each through the member with most hits.
+    pub(super) fn forest(&self) -> ForestFigure {
+        let group = |control: &&str| {
+            let mut all: Vec<&StatisticsRow> = rows(self.found, control, "edges").filter(|row| row.represents_group).collect();
+            all.sort_by(|a, b| a.p_value.total_cmp(&b.p_value).then(b.d.abs().total_cmp(&a.d.abs())));
+            all.truncate(FOREST_ROWS);
+            ForestGroup { title: format!("Against {control}"), rows: all.into_iter().map(|row| self.forest_row(row)).collect() }
+        };
+        ForestFigure {
+            groups: self.controls().iter().map(group).collect(),
+            x_label: "Difference, hit minus control (mean around the two edges)".into(),
+        }
+    }
+
+    fn forest_row(&self, row: &StatisticsRow) -> ForestRow {
+        let others = self.motif(&row.motif_id).map_or(0, |m| m.group_size - 1);
+        let label = if others > 0 { format!("{} (+{others} alike)", row.motif_name) } else { row.motif_name.clone() };
+        ForestRow {
+            label,
+            value: row.difference,
+            ci_low: row.ci_low,
+            ci_high: row.ci_high,
+            n_pairs: row.n_pairs,
+            n_clusters: row.n_clusters,
+            p: p_value(row.p_value, Some(row.p_floor)),
+        }
+    }
+
+    pub(super) fn heatmap(&self, id: &str) -> HeatmapFigure {
+        let of: Vec<_> = self.found.detail.iter().filter(|row| row.motif_id == id).collect();
+        let values: Vec<Vec<f64>> =
+            of.chunk_by(|a, b| a.rank == b.rank).map(|hit| hit.iter().map(|row| row.probability).collect()).collect();
+        let name = self.motif(id).map_or(id.to_string(), |row| motif_label(&row.motif_name, id));
+        HeatmapFigure {
+            title: format!("{name}: boundary probability at every hit (n = {})", values.len()),
+            rows: values,
+            first: of.first().map_or(0, |row| row.offset as i32),
+            logo: self.found.logos.get(id).cloned().unwrap_or_default(),
+            y_label: "Hits, by falling endpoint".into(),
+        }
+    }
+
+    pub(super) fn balance(&self) -> BalanceFigure {
+        let mut panels: Vec<BalancePanel> = Vec::new();
+        for row in &self.found.balance {
+            let title = format!("Against {}", row.control);
+            if panels.last().is_none_or(|panel| panel.title != title) {
+                panels.push(BalancePanel { title, rows: Vec::new() });
+            }
+            let line = BalanceRow { label: covariate_name(&row.covariate), before: row.smd_before, after: row.smd_after };
+            panels.last_mut().into_iter().for_each(|panel| panel.rows.push(line.clone()));
+        }
+        BalanceFigure::new(panels)
+    }
+
+    pub(super) fn calibration(&self) -> CalibrationFigure {
+        let series = ["edges", "inside"].map(|endpoint| CalibrationSeries {
+            label: endpoint.into(),
+            p_values: self.found.statistics.iter().filter(|row| row.endpoint == endpoint).map(|row| row.p_value).collect(),
+        });
+        CalibrationFigure { title: "p-values of permuted against permuted motifs".into(), series: series.to_vec() }
+    }
+}

@@ -1,0 +1,352 @@
+//! The sections of the page.
+
+use super::pictures::{covariate_name, motif_label};
+use super::{MotifPage, RATE, Svg, rows, tally};
+use crate::pipelines::motif_enrichment::{
+    BalanceRow, ELEMENT_P, MotifRow, PERMUTED_MATRICES, SCORE_CALIPER_BITS, StatisticsRow, TSS_DISTANCE_BP, TSS_SLACK_BP,
+};
+use crate::report::format::{count, decimals};
+use crate::report::splice_profile::sections::{downloads, link, paragraph};
+use crate::report::{Block, Cell, Column, Format, Level, Link, Section, Table};
+
+/// The customary limit of a standardised mean difference.
+const BALANCED: f64 = 0.1;
+
+/// Motifs that a table of the page names.
+const SHOWN: usize = 25;
+
+fn columns(head: &[(&str, Format)]) -> Vec<Column> {
+    head.iter().map(|(name, format)| Column::new(*name, *format)).collect()
+}
+
+/// One row a comparison.
+fn table(rows: &[&StatisticsRow], caption: String) -> Table {
+    let row = |r: &&StatisticsRow| -> Vec<Cell> {
+        vec![
+            motif_label(&r.motif_name, &r.motif_id).into(),
+            r.control.clone().into(),
+            r.endpoint.clone().into(),
+            (r.n_pairs as usize).into(),
+            (r.n_clusters as usize).into(),
+            r.hit_mean.into(),
+            r.control_mean.into(),
+            r.difference.into(),
+            Cell::Interval { low: r.ci_low, high: r.ci_high },
+            r.d.into(),
+            r.auroc.into(),
+            Cell::P { value: r.p_value, floor: Some(r.p_floor) },
+            Cell::P { value: r.p_bh, floor: None },
+            Cell::P { value: r.p_by, floor: None },
+        ]
+    };
+    let head = [
+        ("motif", Format::Text),
+        ("control", Format::Text),
+        ("endpoint", Format::Text),
+        ("pairs", Format::Integer),
+        ("clusters", Format::Integer),
+        ("hits", Format::Decimals(3)),
+        ("controls", Format::Decimals(3)),
+        ("difference", Format::Decimals(4)),
+        ("95% CI", Format::Interval),
+        ("d", Format::Decimals(2)),
+        ("AUROC", Format::Decimals(3)),
+        ("p", Format::PValue),
+        ("p, BH", Format::PValue),
+        ("p, BY", Format::PValue),
+    ];
+    Table { caption, columns: columns(&head), rows: rows.iter().map(row).collect() }
+}
+
+impl MotifPage<'_> {
+    pub(super) fn result(&self, svg: &Svg) -> Section {
+        let found = self.found;
+        let mut blocks = Vec::new();
+        if found.negative_control {
+            let text = "This run compares the hits of one column-permuted version of each matrix with those of others: nothing but chance should differ. It checks the method, not the model.";
+            blocks.push(Block::Callout { level: Level::Note, text: text.into() });
+        }
+        let tallied = |control: &&str| -> Vec<Vec<Cell>> {
+            let line = |endpoint: &str| -> Vec<Cell> {
+                let (n, up, down) = tally(found, control, endpoint);
+                let least = rows(found, control, endpoint).map(|row| row.p_floor).fold(f64::NAN, f64::min);
+                vec![(*control).into(), endpoint.into(), n.into(), up.into(), down.into(), Cell::P { value: least, floor: None }]
+            };
+            vec![line("edges"), line("inside")]
+        };
+        let head = [
+            ("control", Format::Text),
+            ("endpoint", Format::Text),
+            ("motifs tested", Format::Integer),
+            ("higher", Format::Integer),
+            ("lower", Format::Integer),
+            ("least p any test could give", Format::PValue),
+        ];
+        blocks.push(Block::Table(Table {
+            caption: "Motifs whose hits differ from their controls at a false discovery rate of 5% (Benjamini-Hochberg over the motifs of each row).".into(),
+            columns: columns(&head),
+            rows: self.controls().iter().flat_map(tallied).collect(),
+        }));
+        if let Some(calibration) = &svg.calibration {
+            blocks.push(Block::Figure {
+                svg: calibration.clone(),
+                label: "Calibration".into(),
+                caption: "The p-values of all motifs in order, beside the line of uniform ones: what a valid test gives where there is nothing to find.".into(),
+                downloads: downloads("calibration", "statistics"),
+            });
+        }
+        blocks.push(Block::Figure {
+            svg: svg.volcano.clone(),
+            label: "All motifs".into(),
+            caption: "Each point is a motif: how far the boundary probability around the edges of its hits differs from that of controls, and how sure that is."
+                .into(),
+            downloads: downloads("volcano", "statistics"),
+        });
+        blocks.push(Block::Figure {
+            svg: svg.forest.clone(),
+            label: "Groups of like motifs".into(),
+            caption: "The groups with the smallest p-values, with 95% intervals (not adjusted for the choice). Near-identical matrices are one group; the member with most hits \
+                      stands for it, whatever its result."
+                .into(),
+            downloads: downloads("forest", "statistics"),
+        });
+        let mut best: Vec<&StatisticsRow> = found.statistics.iter().filter(|row| row.p_bh <= RATE && row.endpoint == "edges").collect();
+        best.sort_by(|a, b| a.p_value.total_cmp(&b.p_value).then(b.d.abs().total_cmp(&a.d.abs())));
+        let all = best.len();
+        best.truncate(SHOWN);
+        if !best.is_empty() {
+            let caption = format!(
+                "Significant motifs at the endpoint edges ({} of {} comparisons shown; all are in the table statistics). d: mean difference over the standard \
+                 deviation of the differences. AUROC: probability that a hit exceeds a control. p: sign flips of clusters of promoters.",
+                best.len(),
+                count(all)
+            );
+            blocks.push(Block::Table(table(&best, caption)));
+        }
+        Section { title: "Result".into(), blocks }
+    }
+
+    pub(super) fn panel_section(&self, svg: &Svg) -> Section {
+        let of: Vec<&StatisticsRow> = self.found.statistics.iter().filter(|row| self.request.panels.contains(&row.motif_id)).collect();
+        let blocks = vec![
+            Block::Figure {
+                svg: svg.motifs.clone(),
+                label: "Core promoter elements".into(),
+                caption: format!(
+                    "Mean boundary probability around hits of core promoter elements, where they are known to lie (within {TSS_SLACK_BP} bases), and around their controls. \
+                     Offset 0 is the first edge of the motif, in its orientation; the logo stands under the letters it describes."
+                ),
+                downloads: downloads("r2_motifs", "profile"),
+            },
+            Block::Table(table(&of, "The same elements in numbers.".into())),
+        ];
+        Section { title: "Core promoter elements".into(), blocks }
+    }
+
+    pub(super) fn shuffled_section(&self, svg: &Svg) -> Option<Section> {
+        let figure = Block::Figure {
+            svg: svg.shuffled.clone()?,
+            label: "Native and shuffled flanks".into(),
+            caption: "The same hits, read in their own flanks and with the flanks shuffled so that every dinucleotide stays. A peak that stays belongs to the letters of the motif; \
+                      what is lost belonged to its surroundings. Both are read in tiles cut at the same bases."
+                .into(),
+            downloads: downloads("native_vs_shuffled", "profile"),
+        };
+        Some(Section { title: "With shuffled flanks".into(), blocks: vec![figure] })
+    }
+
+    pub(super) fn detail_section(&self, svg: &Svg) -> Section {
+        let figure = |(index, (id, svg)): (usize, &(String, String))| Block::Figure {
+            svg: svg.clone(),
+            label: format!("Every hit of {id}"),
+            caption: "One row a hit, in the orientation of the motif, whose edges are dashed.".into(),
+            downloads: downloads(&if index == 0 { "heatmap".to_string() } else { format!("heatmap_{}", index + 1) }, "detail"),
+        };
+        Section { title: "Hit by hit".into(), blocks: svg.heatmaps.iter().enumerate().map(figure).collect() }
+    }
+
+    pub(super) fn balance_section(&self, svg: &Svg) -> Section {
+        let mut blocks = vec![Block::Figure {
+            svg: svg.balance.clone(),
+            label: "Balance".into(),
+            caption: "Standardised mean differences of hits and controls, all tested motifs together, before and after matching. Within a motif they may be larger: the table \
+                      statistics names the worst covariate of each comparison."
+                .into(),
+            downloads: downloads("balance", "balance"),
+        }];
+        let far = |row: &&BalanceRow| row.smd_after.abs() > BALANCED;
+        let far: Vec<String> = (self.found.balance.iter().filter(far))
+            .map(|row| format!("{} against {} ({})", covariate_name(&row.covariate), row.control, decimals(row.smd_after, 2)))
+            .collect();
+        if !far.is_empty() {
+            let text = format!("Beyond 0.1 after matching: {}. Differences against these controls may be due to that.", far.join(", "));
+            blocks.push(Block::Callout { level: Level::Warning, text });
+        }
+        let row = |r: &BalanceRow| -> Vec<Cell> {
+            vec![
+                r.control.clone().into(),
+                covariate_name(&r.covariate).into(),
+                (r.n_sites as usize).into(),
+                (r.n_pool as usize).into(),
+                (r.n_pairs as usize).into(),
+                r.site_mean_after.into(),
+                r.control_mean_after.into(),
+                r.smd_before.into(),
+                r.smd_after.into(),
+                r.variance_ratio_after.into(),
+            ]
+        };
+        let head = [
+            ("control", Format::Text),
+            ("covariate", Format::Text),
+            ("hits", Format::Integer),
+            ("candidates", Format::Integer),
+            ("pairs", Format::Integer),
+            ("hit mean", Format::Significant(3)),
+            ("control mean", Format::Significant(3)),
+            ("SMD before", Format::Decimals(3)),
+            ("SMD after", Format::Decimals(3)),
+            ("variance ratio after", Format::Decimals(2)),
+        ];
+        let rows = self.found.balance.iter().map(row).collect();
+        blocks.push(Block::Table(Table { caption: "Balance over all tested motifs.".into(), columns: columns(&head), rows }));
+        Section { title: "How alike hits and controls are".into(), blocks }
+    }
+
+    pub(super) fn accounting(&self) -> Section {
+        let found = self.found;
+        let words = [
+            ("tested", "tested"),
+            ("few_hits", "fewer usable hits than asked for"),
+            ("no_hits", "no usable hit"),
+            ("not_scannable", "best word more likely than the threshold: no hit possible"),
+        ];
+        let line = |(status, words): &(&str, &str)| -> Vec<Cell> {
+            let of: Vec<&MotifRow> = found.motifs.iter().filter(|row| row.status == *status).collect();
+            let mut names: Vec<String> = of.iter().take(8).map(|row| row.motif_name.clone()).collect();
+            if of.len() > names.len() {
+                names.push("…".into());
+            }
+            vec![(*words).into(), of.len().into(), names.join(", ").into()]
+        };
+        let head = [("motifs", Format::Text), ("number", Format::Integer), ("", Format::Text)];
+        let dropped = |(why, n): (&crate::genome::promoters::Dropped, &usize)| -> Vec<Cell> {
+            let why = serde_json::to_value(why).ok().and_then(|value| value.as_str().map(|text| text.replace('_', " ")));
+            vec![why.unwrap_or_default().into(), (*n).into()]
+        };
+        let mut promoters: Vec<Vec<Cell>> = vec![vec!["used".into(), found.promoters.len().into()]];
+        promoters.extend(found.dropped.iter().map(dropped));
+        let sum = |value: fn(&MotifRow) -> u64| count(found.motifs.iter().map(value).sum::<u64>() as usize);
+        let informative: Vec<f64> =
+            found.motifs.iter().filter(|row| row.status == "tested").map(|row| row.information_r).filter(|r| r.is_finite()).collect();
+        let mut sorted = informative.clone();
+        sorted.sort_by(f64::total_cmp);
+        let mut blocks = vec![
+            Block::Table(Table {
+                caption: "What became of every motif.".into(),
+                columns: columns(&head),
+                rows: words.iter().map(line).collect(),
+            }),
+            Block::Table(Table {
+                caption: format!(
+                    "What became of every start site. Those used make {} regions of {} bases once overlaps are merged.",
+                    count(found.n_regions),
+                    count(found.region_bp as usize)
+                ),
+                columns: columns(&[("start sites", Format::Text), ("number", Format::Integer)]),
+                rows: promoters,
+            }),
+            paragraph(format!(
+                "Hits: {} in all, {} of core promoter elements where those do not lie, {} without a whole window of plain letters, {} usable.",
+                sum(|row| row.n_hits),
+                sum(|row| row.n_misplaced),
+                sum(|row| row.n_not_plain),
+                sum(|row| row.n_usable)
+            )),
+        ];
+        if !informative.is_empty() {
+            blocks.push(paragraph(format!(
+                "Over the columns of a motif, information correlates with the mean boundary probability beside the column’s base by a median of {} (a quarter of the motifs \
+                 below {}, a quarter above {}): a description, not a test. The column information_r of the table motifs has each.",
+                decimals(crate::stats::quantile_sorted(&sorted, 0.5), 2),
+                decimals(crate::stats::quantile_sorted(&sorted, 0.25), 2),
+                decimals(crate::stats::quantile_sorted(&sorted, 0.75), 2)
+            )));
+        }
+        Section { title: "What was and was not used".into(), blocks }
+    }
+
+    pub(super) fn methods(&self) -> Section {
+        let request = self.request;
+        let [a, c, ..] = self.found.background;
+        let texts = [
+            format!(
+                "Motifs are sought on both strands by log-odds against the letters of the promoters (A and T {}, C and G {} each), with exact p-values of at most {}; of \
+                 overlapping hits of a motif the best is kept. Core promoter elements have p at most {ELEMENT_P}, or hits as good as their best word where that is more likely, and \
+                 count only on the strand of the gene and where they are known to lie, within {TSS_SLACK_BP} bases.",
+                decimals(a, 3),
+                decimals(c, 3),
+                request.p
+            ),
+            "Promoters that share a base are merged, and the model is read once over each strand. The endpoints were fixed before any result was seen: edges, the mean over the \
+             inter-base positions within one of the two edges of the hit; inside, the mean over the positions between those."
+                .into(),
+            format!(
+                "Each hit has one control. permuted: hits of {PERMUTED_MATRICES} column-permuted versions of the matrix, in the same cluster of promoters, on the same strand, sharing \
+                 no base with a hit of the motif. position: random places there without a hit. outside: hits of the same motif whose score differs by at most {SCORE_CALIPER_BITS} bits, in {} \
+                 windows like the promoters in G+C that keep out of exons and {TSS_DISTANCE_BP} bases off every start site. These are matched on G+C within {} on either side of the \
+                 middle ({} bases), then on nearness in G+C, CpG, repeats, distance to the start site and score. shuffled: the hit in its place, {} bases on either side shuffled uniformly \
+                 among all orders that keep every dinucleotide.",
+                count(self.found.n_outside),
+                request.caliper,
+                request.gc_flank_bp,
+                request.flank
+            ),
+            format!(
+                "p-values flip the signs of whole clusters of promoters: those that share a base or a gene. A test that fewer than ten of {} flips reach is done anew with so many \
+                 that its floor is a tenth of the least Benjamini-Hochberg threshold. A motif left with fewer than {} pairs is not tested. Intervals are bootstrapped (BCa) over the same clusters.",
+                count(request.permutations),
+                request.min_hits
+            ),
+        ];
+        Section { title: "How it was done".into(), blocks: texts.into_iter().map(paragraph).collect() }
+    }
+
+    pub(super) fn caveats(&self) -> Section {
+        let mut texts = vec![
+            "A hit is a word that fits, not a site that a factor binds.".to_string(),
+            "Motifs of one family share hits, and tests of different motifs share promoters: numbers of significant motifs count families more than once.".into(),
+            "Permuted matrices keep letters but not their order: a router that answers to dinucleotides answers to the motif’s own, so a difference to permuted hits need not mean more than that. Random places differ in letters too."
+                .into(),
+        ];
+        if self.about.bundled {
+            texts.push("Most of this chromosome was training sequence of the bundled model (without labels). It is a demonstration model of a small chromosome, rich in repeats.".into());
+        }
+        Section { title: "What this does not show".into(), blocks: texts.into_iter().map(paragraph).collect() }
+    }
+
+    pub(super) fn provenance(&self) -> Section {
+        let row = |i: &crate::report::provenance::Input| -> Vec<Cell> {
+            vec![i.role.clone().into(), i.path.clone().into(), (i.bytes as usize).into(), i.sha256.clone().into()]
+        };
+        let head = [("input", Format::Text), ("file", Format::Text), ("bytes", Format::Integer), ("SHA-256", Format::Text)];
+        let names = ["promoters", "motifs", "hits", "pairs", "statistics", "balance", "profile", "detail"];
+        let files = names.iter().flat_map(|name| ["tsv", "parquet"].map(|kind| format!("tables/{name}.{kind}")));
+        let files: Vec<Link> = files.chain(["run.json".into()]).map(|path| link(&path, path.clone())).collect();
+        let blocks = vec![
+            paragraph(format!("{}. To run it again: {}", self.about.tool, self.about.command)),
+            Block::Table(Table {
+                caption: "What went in.".into(),
+                columns: columns(&head),
+                rows: self.about.inputs.iter().map(row).collect(),
+            }),
+            Block::Details {
+                summary: "Every parameter".into(),
+                pre: serde_json::to_value(self.request).map_or(String::new(), |value| format!("{value:#}")),
+            },
+            paragraph(format!("The model read {} bases. All numbers behind this page:", count(self.found.bases_read as usize))),
+            Block::Links(files),
+        ];
+        Section { title: "Where it comes from".into(), blocks }
+    }
+}
