@@ -98,7 +98,9 @@ impl VolcanoFigure {
     ) -> Result<()> {
         let mut strongest: Vec<&&VolcanoPoint> = points.iter().filter(|p| p.significant).collect();
         strongest.sort_by(|a, b| a.p_value.total_cmp(&b.p_value).then(b.effect.abs().total_cmp(&a.effect.abs())));
-        let mut taken: Vec<(f64, f64, f64)> = Vec::new(); // left, right, baseline
+        // Left, right and baseline of what no name may cover: first the points that may have one.
+        let of = |p: &&&VolcanoPoint| (x.at(p.effect) - 2.5, x.at(p.effect) + 2.5, y.at(-p.p_value.log10()) + NOTE_SIZE * 0.36);
+        let mut taken: Vec<(f64, f64, f64)> = strongest.iter().map(of).collect();
         for point in strongest.into_iter().take(NAMED) {
             let (px, base) = (x.at(point.effect), y.at(-point.p_value.log10()) + NOTE_SIZE * 0.36);
             let label = theme::fit(&point.label, 90.0, NOTE_SIZE, false);

@@ -159,6 +159,11 @@ impl EnrichmentRequest {
         self.controls.contains(&Control::Outside)
     }
 
+    /// Whether the profile of a motif is shown, however few its hits.
+    fn shows(&self, id: &String) -> bool {
+        self.panels.contains(id) || self.detail.contains(id)
+    }
+
     /// Bases on either side of a hit that must be there and be plain letters.
     fn reach_bp(&self) -> usize {
         (self.flank + 1).max(self.gc_flank_bp)
@@ -243,7 +248,8 @@ pub fn run(
         progress(Progress { stage: "scanning", done: studied.len() as u64, total: queries.len() as u64 });
         let study = |query: &Query| {
             let (hits, permuted) = hits::find(query, &grounds, &encoded, background, request);
-            let controls = request.controls.iter().filter(|c| **c != Control::Shuffled && hits.usable.len() >= request.min_hits);
+            let wanted = hits.usable.len() >= request.min_hits || request.shows(&query.motif.id);
+            let controls = request.controls.iter().filter(|c| **c != Control::Shuffled && wanted);
             let matched =
                 controls.map(|control| (*control, matching::find(*control, query, &hits, &permuted, &grounds, request))).collect();
             Studied { hits, matched }

@@ -7,8 +7,9 @@ use crate::genome::{Interval, Strand};
 use crate::motifs::Motif;
 use crate::motifs::background::Background;
 use crate::motifs::elements::{Anchor, Element};
+use crate::motifs::overlap::best_of_overlapping;
 use crate::motifs::permute::permute_columns;
-use crate::motifs::scan::{Encoded, ScanRequest, scan};
+use crate::motifs::scan::{Encoded, Hit, ScanRequest, scan};
 use crate::motifs::weights::{PSEUDOCOUNT, Weights};
 use crate::stats::rng::Rng;
 
@@ -50,7 +51,7 @@ pub(super) struct Hits {
     pub all: Vec<Place>,
     /// Those that are where the motif may lie, and have a whole window of plain letters.
     pub usable: Vec<Place>,
-    /// Hits where a core promoter element has no business.
+    /// Hits where a core promoter element does not lie, or that overlap a better one where it does.
     pub misplaced: usize,
     /// Hits without a whole window of plain letters.
     pub not_plain: usize,
@@ -81,10 +82,10 @@ pub(super) fn find(
     let best_p = best_word_p(motif, background);
     // Rounding in the exact distribution moves a p-value by a thousandth of itself.
     let p = if query.element.is_some() { ELEMENT_P.max(best_p * 1.01) } else { request.p };
-    let asked = ScanRequest { p, ..ScanRequest::new(background) };
-    let scanned = |motif: &Motif, grounds_asked: std::ops::Range<usize>| -> Vec<Place> {
+    let scanned = |motif: &Motif, grounds_asked: std::ops::Range<usize>, all_hits: bool| -> Vec<Place> {
+        let asked = ScanRequest { p, all_hits, ..ScanRequest::new(background) };
         let found = scan(std::slice::from_ref(motif), &encoded[grounds_asked.clone()], &asked);
-        let place = |hit: crate::motifs::scan::Hit| {
+        let place = |hit: Hit| {
             let ground = grounds_asked.start + hit.sequence;
             let from = grounds.all[ground].interval.start;
             Place { ground, start: from + hit.start, end: from + hit.end, strand: hit.strand, score: hit.score, p_value: hit.p_value }
@@ -96,7 +97,7 @@ pub(super) fn find(
     if request.controls.contains(&Control::Permuted) {
         let mut rng = Rng::new(request.seed).derive(&format!("permuted {}", motif.id));
         for _ in 0..PERMUTED_MATRICES {
-            let mut places = scanned(&permute_columns(motif, &mut rng), 0..grounds.n_promoters);
+            let mut places = scanned(&permute_columns(motif, &mut rng), 0..grounds.n_promoters, false);
             places.retain(plain);
             permuted.push(places);
         }
@@ -105,14 +106,43 @@ pub(super) fn find(
     let (all, element) = match request.negative_control {
         true if permuted.is_empty() => (Vec::new(), None),
         true => (permuted.remove(0), None),
-        false => (scanned(motif, 0..grounds.n_promoters), query.element.as_ref()),
+        false => (scanned(motif, 0..grounds.n_promoters, query.element.is_some()), query.element.as_ref()),
     };
-    let placed: Vec<Place> = all.iter().copied().filter(|place| element.is_none_or(|e| is_at_home(e, place, grounds))).collect();
+    // Of an element, overlaps are resolved among hits where it may lie: a better one on the other strand is none.
+    let placed: Vec<Place> = match element {
+        Some(element) => resolved(all.iter().copied().filter(|place| is_at_home(element, place, grounds)).collect()),
+        None => all.clone(),
+    };
     let usable: Vec<Place> = placed.iter().copied().filter(plain).collect();
-    let mut outside = if request.needs_outside() { scanned(motif, grounds.n_promoters..encoded.len()) } else { Vec::new() };
+    let mut outside = if request.needs_outside() { scanned(motif, grounds.n_promoters..encoded.len(), false) } else { Vec::new() };
     outside.retain(plain);
     let (misplaced, not_plain) = (all.len() - placed.len(), placed.len() - usable.len());
     (Hits { width: motif.width(), p, best_p, all, usable, misplaced, not_plain, outside }, permuted)
+}
+
+/// The best of overlapping hits, ground by ground.
+fn resolved(places: Vec<Place>) -> Vec<Place> {
+    let of_ground = |same: &[Place]| {
+        let hit = |place: &Place| Hit {
+            motif: 0,
+            sequence: place.ground,
+            start: place.start,
+            end: place.end,
+            strand: place.strand,
+            score: place.score,
+            p_value: place.p_value,
+        };
+        let place = |hit: Hit| Place {
+            ground: hit.sequence,
+            start: hit.start,
+            end: hit.end,
+            strand: hit.strand,
+            score: hit.score,
+            p_value: hit.p_value,
+        };
+        best_of_overlapping(same.iter().map(hit).collect()).into_iter().map(place).collect::<Vec<_>>()
+    };
+    places.chunk_by(|a, b| a.ground == b.ground).flat_map(of_ground).collect()
 }
 
 /// Whether an element lies where it may, of any of the start sites (or codons) of its ground.

@@ -10,7 +10,7 @@ use crate::genome::Strand;
 use crate::stats::rng::Rng;
 
 /// Column-permuted versions of a matrix whose hits are pooled.
-pub const PERMUTED_MATRICES: usize = 20;
+pub const PERMUTED_MATRICES: usize = 50;
 
 /// How far the score of a hit outside of promoters may lie from that of the hit it is compared with, in bits.
 pub const SCORE_CALIPER_BITS: f64 = 1.5;

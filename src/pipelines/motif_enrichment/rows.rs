@@ -50,9 +50,9 @@ pub struct MotifRow {
     pub best_p: f64,
     /// `tested`; `few_hits`; `no_hits`; `not_scannable` where the best word is more likely than the threshold.
     pub status: String,
-    /// Hits in promoters, overlaps resolved.
+    /// Hits in promoters, overlaps resolved (of core promoter elements all).
     pub n_hits: u64,
-    /// Of those, where a core promoter element does not lie.
+    /// Of those, where a core promoter element does not lie, or that overlap a better one where it does.
     pub n_misplaced: u64,
     /// Of the rest, without a whole window of plain letters that was read.
     pub n_not_plain: u64,

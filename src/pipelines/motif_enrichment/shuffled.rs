@@ -41,11 +41,10 @@ pub(super) fn read(
     if request.negative_control {
         return Ok(pairs);
     }
-    let shown = |id: &String| request.panels.contains(id) || request.detail.contains(id);
     let all = request.controls.contains(&Control::Shuffled);
     let mut jobs: Vec<(usize, usize, usize)> = Vec::new(); // width, query, hit
     for (index, (query, studied)) in queries.iter().zip(studied).enumerate() {
-        if shown(&query.motif.id) || (all && studied.hits.usable.len() >= request.min_hits) {
+        if request.shows(&query.motif.id) || (all && studied.hits.usable.len() >= request.min_hits) {
             jobs.extend((0..studied.hits.usable.len()).map(|hit| (studied.hits.width, index, hit)));
         }
     }

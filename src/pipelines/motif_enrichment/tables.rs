@@ -66,7 +66,7 @@ pub(super) fn outcome(
     for ((query, studied), pairs) in queries.iter().zip(studied).zip(shuffled) {
         writer.hits(&mut found, query, studied);
         writer.pairs(&mut found, query, studied, pairs);
-        if request.panels.contains(&query.motif.id) || request.detail.contains(&query.motif.id) {
+        if request.shows(&query.motif.id) {
             found.logos.insert(query.motif.id.clone(), query.motif.frequencies());
             writer.profiles(&mut found, query, studied, pairs);
         }
@@ -80,15 +80,16 @@ pub(super) fn outcome(
     }
     for control in &order {
         found.statistics.extend(writer.statistics(*control, &found.motifs, studied, shuffled));
-        found.balance.extend(balance(*control, studied));
+        found.balance.extend(balance(*control, studied, request));
     }
     found
 }
 
 /// Balance over all tested motifs together.
-fn balance(control: Control, studied: &[Studied]) -> Vec<BalanceRow> {
+fn balance(control: Control, studied: &[Studied], request: &EnrichmentRequest) -> Vec<BalanceRow> {
     let mut all = Balance::default();
-    let of_control = studied.iter().flat_map(|s| &s.matched).filter(|(c, _)| *c == control);
+    let of_control =
+        studied.iter().filter(|s| s.hits.usable.len() >= request.min_hits).flat_map(|s| &s.matched).filter(|(c, _)| *c == control);
     let mut any = false;
     of_control.for_each(|(_, matched)| {
         all.merge(&matched.balance);

@@ -1,1 +1,269 @@
+use std::path::Path;
 
+use super::*;
+use crate::genome::promoters::Promoter;
+use crate::genome::sequence::reverse_complement;
+use crate::genome::{Interval, Strand};
+use crate::stats::permutation::sign_flip_clusters;
+use crate::stats::rng::Rng;
+
+const WORD: &[u8] = b"TTGACGCAAG";
+const OTHER: &[u8] = b"CCATTGAGTC";
+
+/// Fires at both edges of the word, and nowhere else.
+struct Edges;
+
+impl BoundaryModel for Edges {
+    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+        let fires = |s: &[u8], t: usize| t == 0 || s[t..].starts_with(WORD) || s[..t].ends_with(WORD);
+        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| if fires(s, t) { 1.0 } else { 0.125 }).collect()).collect())
+    }
+}
+
+/// Depends on the twelve bases around a position, half through their G+C, half at random.
+struct Noise(u64);
+
+impl BoundaryModel for Noise {
+    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+        let value = |s: &[u8], t: usize| {
+            let around = &s[t.saturating_sub(6)..(t + 6).min(s.len())];
+            let hash = around.iter().fold(0, |h: u64, b| h.wrapping_mul(31).wrapping_add(u64::from(*b)));
+            let gc = around.iter().filter(|b| matches!(b, b'G' | b'C')).count() as f64 / 24.0;
+            (0.5 * Rng::new(self.0 ^ hash).uniform() + gc) as f32
+        };
+        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
+    }
+}
+
+fn motif(id: &str, word: &[u8]) -> Motif {
+    let column = |letter: &u8| std::array::from_fn(|i| if b"ACGT"[i] == *letter { 20.0 } else { 0.0 });
+    Motif::new(id, "", word.iter().map(column).collect(), 20.0).unwrap()
+}
+
+fn query(id: &str, word: &[u8]) -> Query {
+    Query { motif: motif(id, word), element: None }
+}
+
+/// Random motifs of eight columns.
+fn random_queries(n: usize, rng: &mut Rng) -> Vec<Query> {
+    let column = |rng: &mut Rng| {
+        let mut counts = [1.0; 4];
+        counts[rng.below(4)] += 14.0;
+        counts[rng.below(4)] += 5.0;
+        counts
+    };
+    let one = |index: usize, rng: &mut Rng| {
+        let columns = (0..8).map(|_| column(rng)).collect();
+        Query { motif: Motif::new(&format!("random{index}"), "", columns, 20.0).unwrap(), element: None }
+    };
+    (0..n).map(|index| one(index, rng)).collect()
+}
+
+/// `n` promoters on alternating strands with one of each word, 300 and 150 bases before the start site; and the words between promoters.
+fn world(n: usize) -> (tempfile::TempDir, Genome, Promoters) {
+    let mut rng = Rng::new(20);
+    let mut sequence: Vec<u8> = (0..n * 3000 + 3000).map(|_| b"ACGT"[rng.below(4)]).collect();
+    let mut promoters = Promoters { n_clusters: n, ..Promoters::default() };
+    for index in 0..n {
+        let tss = 1500 + index * 3000;
+        let strand = if index % 2 == 0 { Strand::Plus } else { Strand::Minus };
+        for (word, before) in [(WORD, 300), (OTHER, 150), (WORD, 1200), (OTHER, 1400)] {
+            match strand {
+                Strand::Plus => sequence[tss - before..tss - before + 10].copy_from_slice(word),
+                Strand::Minus => sequence[tss + before - 10..tss + before].copy_from_slice(&reverse_complement(word)),
+            }
+        }
+        let window = crate::genome::promoters::Window { upstream_bp: 500, downstream_bp: 100 }.around(tss, strand).unwrap();
+        let (id, gene) = (format!("t{index}"), format!("g{index}"));
+        promoters.promoters.push(Promoter { id, gene, contig: 0, strand: Some(strand), tss: Some(tss), window, cluster: index });
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("g.fa");
+    let lines: Vec<String> = sequence.chunks(60).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    std::fs::write(&path, format!(">chr1\n{}\n", lines.join("\n"))).unwrap();
+    let genome = Genome::open(&path).unwrap();
+    (folder, genome, promoters)
+}
+
+fn request() -> EnrichmentRequest {
+    EnrichmentRequest {
+        flank: 20,
+        context: 700,
+        margin: 40,
+        controls: Control::ALL.to_vec(),
+        permutations: 999,
+        bootstraps: 100,
+        caliper: 0.2,
+        p: 1e-3,
+        panels: vec!["word".into()],
+        detail: vec!["word".into()],
+        ..EnrichmentRequest::default()
+    }
+}
+
+fn run_with(n: usize, queries: &[Query], model: &dyn BoundaryModel, request: &EnrichmentRequest) -> Enrichment {
+    let (_folder, genome, promoters) = world(n);
+    run(&genome, None, &promoters, queries, model, request, &|_| {}).unwrap()
+}
+
+fn row<'a>(found: &'a Enrichment, motif: &str, control: &str, endpoint: &str) -> &'a StatisticsRow {
+    let is_it = |row: &&StatisticsRow| row.motif_id == motif && row.control == control && row.endpoint == endpoint;
+    found.statistics.iter().find(is_it).unwrap_or_else(|| panic!("{motif} {control} {endpoint}"))
+}
+
+#[test]
+fn a_model_that_fires_at_a_motif_is_found_out() {
+    let queries = [query("word", WORD), query("other", OTHER), query("nowhere", b"AACCGGTTAACCGGTT"), query("short", b"ACG")];
+    let found = run_with(40, &queries, &Edges, &EnrichmentRequest { p: 2e-5, ..request() });
+    let status: Vec<&str> = found.motifs.iter().map(|row| row.status.as_str()).collect();
+    assert_eq!(status, ["tested", "tested", "no_hits", "not_scannable"]);
+    for control in ["permuted", "position", "outside", "shuffled"] {
+        let (word, other) = (row(&found, "word", control, "edges"), row(&found, "other", control, "edges"));
+        assert!(word.n_pairs >= 35, "{control} {}", word.n_pairs);
+        // One of three positions around each edge.
+        assert!((word.hit_mean - (1.0 + 2.0 * 0.125) / 3.0).abs() < 1e-6, "{control} {}", word.hit_mean);
+        if matches!(control, "permuted" | "position") {
+            assert!(word.difference > 0.28 && word.p_value == word.p_floor && word.p_bh < 0.01, "{word:?}");
+        } else {
+            // The word fires wherever it stands, and whatever surrounds it.
+            assert!(word.difference.abs() < 1e-9 && word.p_value == 1.0, "{control} {word:?}");
+        }
+        assert!(other.difference.abs() < 0.05 && other.p_bh > 0.05, "{control} {other:?}");
+        assert_eq!(row(&found, "word", control, "inside").hit_mean, 0.125);
+    }
+    let hits: Vec<&HitRow> = found.hits.iter().filter(|hit| hit.motif_id == "word").collect();
+    assert!(["+", "-"].iter().all(|strand| hits.iter().filter(|hit| hit.strand == *strand).count() >= 15));
+    let edges: Vec<i64> =
+        found.profile.iter().filter(|p| p.group == "hit" && p.mean == 1.0 && p.control == "position").map(|p| p.offset).collect();
+    assert_eq!(edges, [0, 10]);
+    assert_eq!(found.detail.len(), hits.len() * (10 + 2 * 20 + 1));
+}
+
+#[test]
+fn controls_are_what_they_promise() {
+    let queries = [query("word", WORD), query("other", OTHER)];
+    let found = run_with(40, &queries, &Noise(3), &EnrichmentRequest { p: 2e-4, ..request() });
+    let place = |name: &str| {
+        let (_, rest) = name.split_once(':').unwrap();
+        let (range, strand) = rest.split_once(':').unwrap();
+        let (start, end) = range.split_once('-').unwrap();
+        (Interval::new(start.parse().unwrap(), end.parse().unwrap()), strand.to_string())
+    };
+    let promoters: Vec<Interval> = found.promoters.iter().map(|p| Interval::new(p.start as usize, p.end as usize)).collect();
+    for pair in &found.pairs {
+        let (hit, hit_strand) = place(&pair.hit);
+        let (control, strand) = place(&pair.control_place);
+        let home = promoters[pair.cluster as usize];
+        assert!(home.contains(&hit));
+        match pair.control.as_str() {
+            "permuted" | "position" => {
+                assert!(home.contains(&control) && strand == hit_strand, "{pair:?}");
+                let of_motif = |row: &&HitRow| row.motif_id == pair.motif_id;
+                assert!(found.hits.iter().filter(of_motif).all(|h| !Interval::new(h.start as usize, h.end as usize).overlaps(&control)));
+            }
+            "outside" => assert!(promoters.iter().all(|p| !p.overlaps(&control)), "{pair:?}"),
+            _ => assert_eq!(pair.hit, pair.control_place),
+        }
+    }
+    for control in ["permuted", "position", "outside"] {
+        let worst = found.balance.iter().filter(|b| b.control == control && b.covariate.starts_with("gc")).map(|b| b.smd_after.abs());
+        assert!(worst.fold(0.0, f64::max) < 0.2, "{control}");
+    }
+}
+
+#[test]
+fn every_test_can_be_redone_from_the_pairs() {
+    let queries = [query("word", WORD), query("other", OTHER)];
+    let found = run_with(24, &queries, &Noise(5), &request());
+    assert_eq!(found.statistics.len(), 2 * 4 * 2);
+    for row in &found.statistics {
+        let of: Vec<&PairRow> = found.pairs.iter().filter(|p| p.motif_id == row.motif_id && p.control == row.control).collect();
+        let difference = |p: &&PairRow| match row.endpoint.as_str() {
+            "edges" => p.hit_edges - p.control_edges,
+            _ => p.hit_inside - p.control_inside,
+        };
+        let differences: Vec<f64> = of.iter().map(difference).collect();
+        let clusters: Vec<usize> = of.iter().map(|p| p.cluster as usize).collect();
+        let again = sign_flip_clusters(&differences, &clusters, 20_000, 99);
+        assert!((row.difference - again.statistic).abs() < 1e-12 && row.n_pairs == differences.len() as u64);
+        assert!((row.p_value - again.p_value).abs() < 0.06, "{} {}", row.p_value, again.p_value);
+    }
+}
+
+#[test]
+fn permuted_against_permuted_is_uniform() {
+    let queries = random_queries(150, &mut Rng::new(8));
+    let asked = EnrichmentRequest { controls: vec![Control::Permuted], negative_control: true, ..request() };
+    let found = run_with(40, &queries, &Noise(11), &asked);
+    for endpoint in ["edges", "inside"] {
+        let mut p_values: Vec<f64> = found.statistics.iter().filter(|row| row.endpoint == endpoint).map(|row| row.p_value).collect();
+        let n = p_values.len() as f64;
+        assert!(n > 120.0, "{n}");
+        p_values.sort_by(f64::total_cmp);
+        let distance =
+            p_values.iter().enumerate().map(|(i, p)| (p - i as f64 / n).abs().max(((i + 1) as f64 / n - p).abs())).fold(0.0, f64::max);
+        assert!(distance < 1.63 / n.sqrt(), "{endpoint}: {distance} with {n}"); // Kolmogorov's 1% point
+        let small = p_values.iter().filter(|p| **p <= 0.05).count() as f64;
+        assert!(small < n * 0.05 + 2.6 * (n * 0.05 * 0.95f64).sqrt(), "{endpoint}: {small} of {n}");
+    }
+    assert!(found.statistics.iter().all(|row| row.p_by > 0.05));
+}
+
+#[test]
+fn batches_change_nothing() {
+    let queries = [query("word", WORD), query("other", OTHER)];
+    let text = |request: &EnrichmentRequest| {
+        let found = run_with(16, &queries, &Noise(2), request);
+        serde_json::to_string(&(&found.pairs, &found.statistics, &found.profile, &found.motifs)).unwrap()
+    };
+    assert_eq!(text(&request()), text(&EnrichmentRequest { batch: 17, ..request() }));
+    assert_ne!(text(&request()), text(&EnrichmentRequest { seed: 2, ..request() }));
+}
+
+#[test]
+fn elements_count_where_they_may_lie() {
+    let toml = |first: i64, last: i64| {
+        let text = String::from_utf8_lossy(WORD);
+        format!(
+            "[[element]]\nid = 'word'\nname = 'Word'\ntaxon = 'metazoa'\nanchor = 'tss'\nfirst = {first}\nlast = {last}\nconsensus = '{text}'\nsource = 's'\n"
+        )
+    };
+    // The word begins 300 bases before the start site.
+    for (first, last, usable) in [(-300, -300, 30), (-306, -306, 0), (-295, -295, 30), (-280, -200, 0)] {
+        let element = crate::motifs::elements::from_toml(Path::new("x"), &toml(first, last)).unwrap().remove(0);
+        let queries = [Query { motif: element.motif.clone(), element: Some(element) }];
+        let found = run_with(30, &queries, &Edges, &EnrichmentRequest { controls: vec![Control::Position], ..request() });
+        let row = &found.motifs[0];
+        assert_eq!((row.n_usable, row.n_usable + row.n_misplaced + row.n_not_plain), (usable, row.n_hits), "{first}");
+        assert!(row.n_hits >= 30);
+    }
+}
+
+#[test]
+fn nothing_to_ask_about_is_no_error() {
+    let (_folder, genome, promoters) = world(3);
+    let none = run(&genome, None, &Promoters::default(), &[query("word", WORD)], &Edges, &request(), &|_| {}).unwrap();
+    assert_eq!((none.motifs[0].status.as_str(), none.statistics.len(), none.hits.len()), ("no_hits", 0, 0));
+    let few = run(&genome, None, &promoters, &[query("word", WORD)], &Edges, &request(), &|_| {}).unwrap();
+    assert_eq!((few.motifs[0].status.as_str(), few.statistics.len()), ("few_hits", 0));
+    assert!(!few.profile.is_empty(), "panels show what there is");
+    for wrong in [
+        EnrichmentRequest { flank: 0, ..request() },
+        EnrichmentRequest { margin: 400, ..request() },
+        EnrichmentRequest { p: 0.5, ..request() },
+        EnrichmentRequest { controls: vec![], ..request() },
+        EnrichmentRequest { negative_control: true, ..request() },
+    ] {
+        assert!(run(&genome, None, &promoters, &[], &Edges, &wrong, &|_| {}).is_err());
+    }
+}
+
+#[test]
+fn endpoints_by_hand() {
+    // Width 6, flank 2: edges at 2 and 8.
+    let profile: Vec<f32> = (0..11).map(|i| i as f32).collect();
+    assert_eq!(endpoints(&profile, 2, 6), ((2.0 + 8.0) / 2.0, 5.0));
+    assert_eq!(endpoints(&profile, 2, 4).1, 4.0);
+    assert_eq!(endpoints(&profile, 2, 2), (3.0, 3.0));
+    assert!(endpoints(&profile, 2, 1).1.is_nan());
+}

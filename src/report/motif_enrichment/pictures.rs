@@ -29,6 +29,16 @@ pub(super) fn motif_label(name: &str, id: &str) -> String {
     if name == id || !id.contains('.') { name.to_string() } else { format!("{name} ({id})") }
 }
 
+/// As [`p_value`], in letters that the figures' font has.
+fn p_plain(row: &StatisticsRow) -> String {
+    let text = p_value(row.p_value, Some(row.p_floor));
+    match text.contains('×') {
+        true if row.p_value <= row.p_floor * (1.0 + 1e-9) => format!("≤ {:.1e}", row.p_floor).replace("e-", "e−"),
+        true => format!("{:.1e}", row.p_value).replace("e-", "e−"),
+        false => text,
+    }
+}
+
 impl MotifPage<'_> {
     fn series(&self, id: &str, control: &str, group: &str, label: &str) -> Option<ProfileSeries> {
         let of = |row: &&crate::pipelines::motif_enrichment::ProfileRow| row.motif_id == id && row.control == control && row.group == group;
@@ -67,7 +77,10 @@ impl MotifPage<'_> {
                 if series.is_empty() {
                     series.push(self.series(id, control, "hit", "hits"));
                 }
-                series.push(self.series(id, control, "control", control));
+                // More than two bands would hide one another.
+                let bands = series.len() < 2;
+                let mean = |s: ProfileSeries| ProfileSeries { ci_low: Vec::new(), ci_high: Vec::new(), ..s };
+                series.push(self.series(id, control, "control", control).map(|s| if bands { s } else { mean(s) }));
             }
             self.panel(id, series)
         };
@@ -138,7 +151,7 @@ impl MotifPage<'_> {
             ci_high: row.ci_high,
             n_pairs: row.n_pairs,
             n_clusters: row.n_clusters,
-            p: p_value(row.p_value, Some(row.p_floor)),
+            p: p_plain(row),
         }
     }
 
