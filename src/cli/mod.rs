@@ -48,7 +48,7 @@ struct Arguments {
 /// A new subcommand is a module above, a variant here and an arm in [`run`].
 #[derive(Debug, Subcommand)]
 enum Command {
-    SpliceProfile(splice_profile::Arguments),
+    SpliceProfile(Box<splice_profile::Arguments>),
     Boundaries(boundaries::Arguments),
     Scan(scan::Arguments),
     Inspect(inspect::Arguments),
