@@ -153,6 +153,7 @@ fn training_steps() {
                 optimizer.accumulate(&part.backward().unwrap(), &mut sums).unwrap();
             }
             if step == 0 {
+                assert_eq!(sums.named(&optimizer).count(), params.len(), "{name}: every parameter has a gradient");
                 for (param, got) in sums.named(&optimizer) {
                     let want = floats(&expected[&format!("grad.{param}")]);
                     let norm = want.iter().map(|x| x * x).sum::<f32>().sqrt();

@@ -126,7 +126,7 @@ impl BiMamba {
         if columns != self.dims.in_proj() || params.iter().any(|p| p.shape().elem_count() != self.dims.n_params()) {
             candle_core::bail!("bimamba: input {:?} or parameters do not fit {:?}", zxbcdt.shape(), self.dims);
         }
-        if !(2..=4).contains(&self.dims.d_conv) || !self.dims.chunk.is_multiple_of(16) {
+        if !(2..=4).contains(&self.dims.d_conv) || self.dims.chunk == 0 || !self.dims.chunk.is_multiple_of(16) {
             candle_core::bail!("bimamba: d_conv must be 2 to 4 and the chunk a multiple of 16, not {:?}", self.dims);
         }
         check_seqs(&self.seqs, rows)?;
