@@ -1,9 +1,10 @@
 //! How fast the model runs, as a ratio that does not depend on the machine.
 //!
-//! Efficiency `E = useful FLOPs per base * bases per second / FLOP/s of a 2048-cubed f32 matrix product`, the product made by the
-//! same library with the same threads, in turn with the runs. Useful FLOPs: [`crate::model::flops`]; training counts three forward passes.
+//! Efficiency `E = useful FLOPs per base * bases per second / FLOP/s of a 2048-cubed f32 matrix product`, the product that
+//! the model itself is made of ([`crate::kernels::gemm`]), on the same threads, in turn with the runs. Useful FLOPs: [`crate::model::flops`]; training counts three forward passes.
 
 use crate::error::{Error, Result};
+use crate::kernels::gemm::{Matrix, product};
 use crate::kernels::profile::{self, Profile};
 use crate::model::flops::forward_flops_per_base;
 use crate::model::weights::Loaded;
@@ -56,11 +57,13 @@ pub struct Measured {
     pub bases: usize,
     /// FLOP/s of the matrix product, median over as many runs.
     pub matmul_flops_per_second: f64,
+    /// The same of candle's own product, for comparison. Its threads follow `RAYON_NUM_THREADS` and the number of cores.
+    pub candle_flops_per_second: f64,
     /// Useful operations per base of one run, at the compression that was reached.
     pub flops_per_base: f64,
     /// Bases per boundary, outermost stage.
     pub compression: f64,
-    /// Most memory that the process held beyond what it held before the first run, in bytes; where the system tells (Linux).
+    /// Most memory that the process held up to the end of the first run, beyond the weights (once), in bytes; where the system tells (Linux).
     pub peak_bytes: Option<u64>,
     /// Time of every fused operation over all runs, where asked.
     pub profile: Profile,
@@ -90,18 +93,19 @@ impl Benchmark {
             return Err(Error::Usage("a benchmark needs at least one base, one sequence and one run".into()));
         }
         let (runs, bases, profiled) = (self.runs, self.length * self.batch, self.profile);
+        let weights = self.tensors.values().map(|t| 4 * t.elem_count() as u64).sum();
+        reset_peak();
         let mut rng = Rng::new(1).derive("bases");
         let sequences: Vec<Vec<u8>> = (0..self.batch).map(|_| (0..self.length).map(|_| rng.below(4) as u8).collect()).collect();
         let (mut work, factor): (Box<dyn FnMut() -> Result<f64> + '_>, f64) = match self.mode {
             Mode::Forward => (forward(&self, &sequences)?, 1.0),
             Mode::Train => (train(&self, &sequences)?, 3.0),
         };
-        let memory = Memory::start();
         let mut compression = work()?;
-        let peak_bytes = memory.and_then(|m| m.peak_bytes());
-        let cube = Cube::new()?;
-        cube.seconds()?;
-        let (mut seconds, mut products) = (Vec::new(), Vec::new());
+        let peak_bytes = status_bytes("VmHWM:").map(|peak| peak.saturating_sub(weights));
+        let cube = Cube::new();
+        cube.seconds();
+        let (mut seconds, mut products, mut candle) = (Vec::new(), Vec::new(), Vec::new());
         if profiled {
             profile::start();
         }
@@ -109,14 +113,19 @@ impl Benchmark {
             let start = Instant::now();
             compression = work()?;
             seconds.push(start.elapsed().as_secs_f64());
-            products.push(cube.seconds()?);
+            products.push(cube.seconds());
+            candle.push(cube.candle_seconds()?);
         }
         let profile = profile::stop();
-        products.sort_by(f64::total_cmp);
+        let rate = |mut seconds: Vec<f64>| {
+            seconds.sort_by(f64::total_cmp);
+            2.0 * (CUBE as f64).powi(3) / quantile_sorted(&seconds, 0.5)
+        };
         Ok(Measured {
             seconds,
             bases,
-            matmul_flops_per_second: 2.0 * (CUBE as f64).powi(3) / quantile_sorted(&products, 0.5),
+            matmul_flops_per_second: rate(products),
+            candle_flops_per_second: rate(candle),
             flops_per_base: factor * forward_flops_per_base(&self.config, self.length, compression),
             compression,
             peak_bytes,
@@ -131,7 +140,8 @@ impl Benchmark {
             let routed = model.route(&sequences[..1], 0)?;
             let mut probs: Vec<f64> = routed[0].prob.to_vec1::<f32>()?.into_iter().map(f64::from).collect();
             probs.sort_by(f64::total_cmp);
-            model.set_threshold(quantile_sorted(&probs, 0.75) as f32);
+            // The first position has probability 1 and is always kept.
+            model.set_threshold((quantile_sorted(&probs, 0.75) as f32).min(0.999_999));
         }
         Ok(model)
     }
@@ -173,35 +183,36 @@ fn train<'a>(benchmark: &Benchmark, sequences: &'a [Vec<u8>]) -> Result<Box<dyn 
 }
 
 /// The matrix product that stands for the machine.
-struct Cube(Tensor, Tensor);
+struct Cube(Vec<f32>, Vec<f32>);
 
 impl Cube {
-    fn new() -> Result<Cube> {
-        let side = || Ok::<_, Error>(Tensor::randn(0.0_f32, 1.0, (CUBE, CUBE), &Device::Cpu)?);
-        Ok(Cube(side()?, side()?))
+    fn new() -> Cube {
+        let mut rng = Rng::new(1).derive("cube");
+        let mut side = || (0..CUBE * CUBE).map(|_| rng.uniform() as f32 - 0.5).collect();
+        Cube(side(), side())
     }
 
-    fn seconds(&self) -> Result<f64> {
+    /// Of the product that the model uses.
+    fn seconds(&self) -> f64 {
         let start = Instant::now();
-        self.0.matmul(&self.1)?;
+        std::hint::black_box(product(CUBE, CUBE, CUBE, Matrix::rows(&self.0, CUBE), Matrix::rows(&self.1, CUBE)));
+        start.elapsed().as_secs_f64()
+    }
+
+    /// Of candle's.
+    fn candle_seconds(&self) -> Result<f64> {
+        let side = |x: &[f32]| Tensor::from_slice(x, (CUBE, CUBE), &Device::Cpu);
+        let (a, b) = (side(&self.0)?, side(&self.1)?);
+        let start = Instant::now();
+        a.matmul(&b)?;
         Ok(start.elapsed().as_secs_f64())
     }
 }
 
-/// Resident memory as the Linux kernel counts it.
-struct Memory {
-    before: u64,
-}
-
-impl Memory {
-    fn start() -> Option<Memory> {
-        std::fs::write("/proc/self/clear_refs", "5").ok()?; // the peak is counted from here
-        status_bytes("VmRSS:").map(|before| Memory { before })
-    }
-
-    fn peak_bytes(&self) -> Option<u64> {
-        Some(status_bytes("VmHWM:")?.saturating_sub(self.before))
-    }
+/// Starts counting the peak of this process's memory from what it holds now.
+fn reset_peak() {
+    // Refused on some systems; the peak then counts from the start of the process.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 /// One entry of `/proc/self/status`, which counts in kB.

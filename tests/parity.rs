@@ -52,7 +52,8 @@ fn outputs() {
         for case in (0..).take_while(|i| expected.contains_key(&format!("case{i}.input_ids"))) {
             let want = |key: &str| &expected[&format!("case{case}.{key}")];
             let out = model.forward(&[tokens(want("input_ids"))]).unwrap();
-            for (key, got) in [("logits", &out.logits), ("encoder_output", &out.encoder), ("last_hidden_state", &out.hidden)] {
+            let encoded = model.encode(&[tokens(want("input_ids"))]).unwrap();
+            for (key, got) in [("logits", &out.logits), ("encoder_output", &encoded), ("last_hidden_state", &out.hidden)] {
                 let error = worst(got, want(key));
                 println!("{name} case {case} {key}: {error:.1e}");
                 assert!(error < 1e-4, "{name} case {case} {key}: off by {error}");
@@ -153,6 +154,7 @@ fn training_steps() {
                 optimizer.accumulate(&part.backward().unwrap(), &mut sums).unwrap();
             }
             if step == 0 {
+                assert_eq!(sums.named(&optimizer).count(), params.len(), "{name}: every parameter has a gradient");
                 for (param, got) in sums.named(&optimizer) {
                     let want = floats(&expected[&format!("grad.{param}")]);
                     let norm = want.iter().map(|x| x * x).sum::<f32>().sqrt();

@@ -19,7 +19,7 @@ Examples:
   ldar-analyze bench --checkpoint model.pt --length 1024 --batch 16 --threads 1 --json
 
 A --config gets random weights, and a routing threshold that keeps one base in four. Efficiency is useful FLOPs (see inspect) per second
-over those of a 2048-cubed f32 matrix product, measured in the same run with the same threads; a training step counts three forward passes.")]
+over those of a 2048-cubed f32 matrix product of the kind the model is made of, measured in turn on the same threads; a training step counts three forward passes.")]
 pub struct Arguments {
     /// Checkpoint: the authors' .pt, or safetensors
     #[arg(long, value_name = "FILE", conflicts_with = "config", required_unless_present = "config")]
@@ -91,6 +91,7 @@ impl Request {
                     "bases_per_second_max": measured.bases_per_second(1.0),
                     "flops_per_base": measured.flops_per_base,
                     "matmul_flops_per_second": measured.matmul_flops_per_second,
+                    "candle_matmul_flops_per_second": measured.candle_flops_per_second,
                     "efficiency": measured.efficiency(),
                     "compression": measured.compression,
                     "peak_bytes": measured.peak_bytes,
@@ -128,6 +129,7 @@ fn text(title: &str, measured: &Measured) -> String {
         "efficiency",
         format!("{:.3} of a matrix product's {} GFLOP/s", measured.efficiency(), number(measured.matmul_flops_per_second / 1e9)),
     );
+    line("candle", format!("the same product by candle: {} GFLOP/s", number(measured.candle_flops_per_second / 1e9)));
     line("work", format!("{} MFLOP per base", number(measured.flops_per_base / 1e6)));
     line("compression", format!("{:.2} bases per boundary", measured.compression));
     line(

@@ -28,7 +28,7 @@ impl Moments {
 #[derive(Clone, Copy, Debug)]
 pub struct AdamWStep {
     /// Decay rates of the moments.
-    pub betas: [f32; 2],
+    pub betas: [f64; 2],
     /// Added to the root of the second moment.
     pub eps: f32,
     /// Factor of the gradient: its clipping.
@@ -59,6 +59,7 @@ impl InplaceOp2 for InPlace<'_> {
         let _timed = timed(self.name(), Pass::Forward);
         let (AdamWStep { betas: [b1, b2], eps, grad_scale, keep, rate, root }, mut moments) =
             (self.0, self.1.lock().unwrap_or_else(|e| e.into_inner()));
+        let (new, b2) = ([(1.0 - b1) as f32, (1.0 - b2) as f32], b2 as f32);
         let grad = super::slice(grad, grad_layout)?;
         let (CpuStorage::F32(to), Some((start, end))) = (to, layout.contiguous_offsets()) else {
             candle_core::bail!("adamw: a parameter must be contiguous and f32");
@@ -71,8 +72,8 @@ impl InplaceOp2 for InPlace<'_> {
         parts.zip(first.par_chunks_mut(PART).zip(second.par_chunks_mut(PART))).for_each(|((x, g), (m, v))| {
             for (((x, g), m), v) in x.iter_mut().zip(g).zip(m).zip(v) {
                 let g = g * grad_scale;
-                *m += (1.0 - b1) * (g - *m);
-                *v = b2 * *v + (1.0 - b2) * g * g;
+                *m += new[0] * (g - *m);
+                *v = b2 * *v + new[1] * g * g;
                 *x = *x * keep - rate * *m / (v.sqrt() / root + eps);
             }
         });

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 /// Rows of a register tile.
 const ROWS: usize = 6;
-/// Inner indices between two visits of the result: a panel of the right operand then fits the first-level cache.
+/// Inner indices between two visits of the result: a panel of the right operand then stays in the caches next to the core.
 const INNER: usize = 256;
 /// Most rows of the result that one task takes.
 const TASK_ROWS: usize = 32 * ROWS;
@@ -60,14 +60,14 @@ struct Product<'a> {
 impl WithSimd for Product<'_> {
     type Output = ();
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         // As many vectors per row of a tile as the registers hold: 6 x 4 of 32, 6 x 2 of 16 (AVX2).
-        if S::F32_LANES == 8 { self.run::<S, 2>() } else { self.run::<S, 4>() }
+        if S::F32_LANES == 8 { self.run::<S, 2>(simd) } else { self.run::<S, 4>(simd) }
     }
 }
 
 impl Product<'_> {
-    fn run<S: Simd, const V: usize>(&self) {
+    fn run<S: Simd, const V: usize>(&self, simd: S) {
         let width = V * S::F32_LANES;
         let panels = self.n.div_ceil(width);
         let mut packed = vec![0.0_f32; panels * width * self.k];
@@ -82,7 +82,7 @@ impl Product<'_> {
         let step = share.next_multiple_of(ROWS).clamp(ROWS, TASK_ROWS);
         (0..self.m.div_ceil(step)).into_par_iter().for_each(|task| {
             let rows = task * step..self.m.min((task + 1) * step);
-            Arch::new().dispatch(Block::<V> { product: self, packed: &packed, rows });
+            simd.vectorize(Block::<V> { product: self, packed: &packed, rows });
         });
     }
 
@@ -143,14 +143,16 @@ impl<const V: usize> WithSimd for Block<'_, V> {
                     let place = Place { rows: ROWS.min(self.rows.end - row), row, column: panel * width, columns, accumulate: first > 0 };
                     let operands = Operands { left, a_row, a_column, right: b, width, inner };
                     if columns == width {
-                        tile_of::<S, V>(simd, &operands, &place, &self.product.c, n);
+                        // SAFETY: the rows belong to this task, and the result has n columns.
+                        unsafe { tile_of::<S, V>(simd, &operands, &place, &self.product.c, n) };
                         continue;
                     }
                     // The last columns vector by vector.
                     for v in 0..columns.div_ceil(S::F32_LANES) {
                         let done = v * S::F32_LANES;
                         let place = Place { column: place.column + done, columns: (columns - done).min(S::F32_LANES), ..place };
-                        tile_of::<S, 1>(simd, &Operands { right: &b[done..], ..operands }, &place, &self.product.c, n);
+                        // SAFETY: as above.
+                        unsafe { tile_of::<S, 1>(simd, &Operands { right: &b[done..], ..operands }, &place, &self.product.c, n) };
                     }
                 }
             }
@@ -182,8 +184,11 @@ struct Operands<'a> {
 }
 
 /// One register tile: ROWS rows by V vectors.
+///
+/// # Safety
+/// The place lies in `c`, whose rows have `n` elements, and no other task writes there.
 #[inline(always)]
-fn tile_of<S: Simd, const V: usize>(simd: S, operands: &Operands<'_>, place: &Place, c: &Shared<f32>, n: usize) {
+unsafe fn tile_of<S: Simd, const V: usize>(simd: S, operands: &Operands<'_>, place: &Place, c: &Shared<f32>, n: usize) {
     const { assert!(align_of::<S::f32s>() <= align_of::<f32>(), "vectors are loaded from any place in a slice of f32") };
     let Operands { left, a_row, a_column, right, width, inner } = *operands;
     let lanes = S::F32_LANES;
@@ -266,6 +271,25 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    /// Every instruction set gives the same bits: an element is one chain of fused multiply-adds.
+    #[test]
+    fn instruction_sets_agree() {
+        let (m, n, k) = (13, 71, 300);
+        let a: Vec<f32> = (0..m * k).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
+        let b: Vec<f32> = (0..k * n).map(|i| ((i * 104_729) % 97) as f32 / 50.0 - 1.0).collect();
+        let want = product(m, n, k, Matrix::rows(&a, k), Matrix::rows(&b, n));
+        let mut got = vec![0.0; m * n];
+        let job = |c: &mut [f32]| Product { m, n, k, a: Matrix::rows(&a, k), b: Matrix::rows(&b, n), c: Shared::new(c) };
+        Simd::vectorize(pulp::Scalar::new(), job(&mut got));
+        assert_eq!(got, want);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = pulp::x86::V3::try_new() {
+            got.fill(0.0);
+            Simd::vectorize(avx2, job(&mut got));
+            assert_eq!(got, want);
         }
     }
 

@@ -4,7 +4,7 @@
 //! the end. Here a gradient that comes alone is taken as it is, and what a step needed is freed once it is done.
 
 use super::add::Add;
-use candle_core::{CustomOp1, CustomOp2, CustomOp3, Result, Tensor, TensorId};
+use candle_core::{CustomOp1, CustomOp2, Result, Tensor, TensorId};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -20,11 +20,16 @@ pub struct Grads(HashMap<TensorId, Tensor>);
 impl Grads {
     /// Adds to the gradient of `of`.
     pub fn add(&mut self, of: &Tensor, grad: Tensor) -> Result<()> {
-        let sum = match self.0.remove(&of.id()) {
+        self.add_to(of.id(), grad)
+    }
+
+    /// The same by the tensor's number, for steps that do not keep it.
+    pub fn add_to(&mut self, of: TensorId, grad: Tensor) -> Result<()> {
+        let sum = match self.0.remove(&of) {
             Some(before) => before.apply_op2_no_bwd(&grad, &Add)?,
             None => grad,
         };
-        self.0.insert(of.id(), sum);
+        self.0.insert(of, sum);
         Ok(())
     }
 
@@ -84,21 +89,6 @@ impl Tape {
         Ok(out)
     }
 
-    /// Applies an operation to three contiguous tensors.
-    pub fn apply3(&self, a: &Tensor, b: &Tensor, c: &Tensor, op: impl CustomOp3 + 'static) -> Result<Tensor> {
-        let out = a.apply_op3_no_bwd(b, c, &op)?;
-        if self.is_on() {
-            let (a, b, c, result) = (a.clone(), b.clone(), c.clone(), out.clone());
-            self.record(&out, move |grad, grads| {
-                let (da, db, dc) = op.bwd(&a, &b, &c, &result, grad)?;
-                da.map_or(Ok(()), |da| grads.add(&a, da))?;
-                db.map_or(Ok(()), |db| grads.add(&b, db))?;
-                dc.map_or(Ok(()), |dc| grads.add(&c, dc))
-            });
-        }
-        Ok(out)
-    }
-
     /// Gradients of everything that has no step of its own, from those of some results.
     pub fn backward(self, seeds: impl IntoIterator<Item = (Tensor, Tensor)>) -> Result<Grads> {
         let mut grads = Grads::default();
@@ -111,5 +101,66 @@ impl Tape {
             }
         }
         Ok(grads)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::add::{add, add_row};
+    use crate::kernels::bimamba::pack;
+    use crate::kernels::columns::{extend_columns, first_columns};
+    use crate::kernels::linear::linear;
+    use candle_core::Device;
+
+    fn tensor(values: &[f32], columns: usize) -> Tensor {
+        Tensor::from_slice(values, (values.len() / columns, columns), &Device::Cpu).unwrap()
+    }
+
+    fn floats(x: &Tensor) -> Vec<f32> {
+        x.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn a_tensor_used_twice_gets_both_gradients() {
+        let (x, unused) = (tensor(&[1.0, 2.0], 2), tensor(&[5.0], 1));
+        let tape = Tape::on();
+        let twice = add(&tape, &x, &x).unwrap();
+        let thrice = add(&tape, &twice, &x).unwrap();
+        let dropped = add(&tape, &unused, &unused).unwrap();
+        // A seed in the middle adds to what comes from the end.
+        let grads = tape.backward([(thrice, tensor(&[1.0, 10.0], 2)), (twice, tensor(&[100.0, 100.0], 2))]).unwrap();
+        assert_eq!(floats(grads.get(&x).unwrap()), [203.0, 230.0]);
+        assert!(grads.get(&unused).is_none() && grads.get(&dropped).is_none());
+    }
+
+    #[test]
+    fn shapes_and_products() {
+        let (x, w) = (tensor(&[1.0, 2.0, 3.0, 4.0], 2), tensor(&[1.0, 0.0, 1.0, 1.0, 2.0, -1.0], 2));
+        let (row, extra) = (Tensor::new(&[1.0_f32, 2.0, 3.0], &Device::Cpu).unwrap(), Tensor::new(&[7.0_f32], &Device::Cpu).unwrap());
+        let tape = Tape::on();
+        let y = add_row(&tape, &linear(&tape, &x, &w).unwrap(), &row).unwrap();
+        assert_eq!(floats(&y), [2.0, 5.0, 3.0, 4.0, 9.0, 5.0]);
+        let wide = extend_columns(&tape, &y, &extra).unwrap();
+        assert_eq!(floats(&wide), [2.0, 5.0, 3.0, 7.0, 4.0, 9.0, 5.0, 7.0]);
+        let narrow = first_columns(&tape, &wide, 2).unwrap();
+        assert_eq!(floats(&narrow), [2.0, 5.0, 4.0, 9.0]);
+        let seeds = [(narrow, tensor(&[1.0, 2.0, 3.0, 4.0], 2)), (wide, tensor(&[0.0, 0.0, 1.0, 5.0, 0.0, 0.0, 0.0, 6.0], 4))];
+        let grads = tape.backward(seeds).unwrap();
+        let grad = |of: &Tensor| floats(grads.get(of).unwrap());
+        // dy = [1 2 1; 3 4 0]: dx = dy W, dW = dy^T x.
+        assert_eq!(grad(&x), [5.0, 1.0, 7.0, 4.0]);
+        assert_eq!(grad(&w), [10.0, 14.0, 14.0, 20.0, 1.0, 2.0]);
+        assert_eq!((grad(&row), grad(&extra)), (vec![4.0, 6.0, 1.0], vec![11.0]));
+    }
+
+    #[test]
+    fn packed_parts_get_their_own_gradients() {
+        let parts = [tensor(&[1.0, 2.0, 3.0, 4.0], 2), Tensor::new(&[9.0_f32], &Device::Cpu).unwrap()];
+        let tape = Tape::on();
+        let packed = pack(&tape, &parts).unwrap();
+        let grads = tape.backward([(packed, Tensor::new(&[1.0_f32, 2.0, 3.0, 4.0, 5.0], &Device::Cpu).unwrap())]).unwrap();
+        assert_eq!(grads.get(&parts[0]).unwrap().to_vec2::<f32>().unwrap(), [[1.0, 2.0], [3.0, 4.0]]);
+        assert_eq!(floats(grads.get(&parts[1]).unwrap()), [5.0]);
     }
 }

@@ -63,8 +63,6 @@ pub struct Routed {
 pub struct Output {
     /// (total bases, 7).
     pub logits: Tensor,
-    /// Output of the outermost encoder, (total bases, d_model); the whole stack's where there is no router.
-    pub encoder: Tensor,
     /// Input of the LM head, (total bases, d_model).
     pub hidden: Tensor,
     /// One entry per router, outermost first.
@@ -112,10 +110,24 @@ impl LdarNet {
     /// The same.
     pub fn forward_on(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<Output> {
         let (x, seqs) = self.embed(tape, sequences)?;
-        let mut trace = Trace { threshold: self.threshold, encoder: None, stages: Vec::new() };
+        let mut trace = Trace { threshold: self.threshold, stages: Vec::new() };
         let hidden = self.backbone.forward(tape, &x, &seqs, &mut trace)?;
         let logits = self.lm_head.forward(tape, &hidden)?;
-        Ok(Output { logits, encoder: trace.encoder.unwrap_or_else(|| hidden.clone()), hidden, stages: trace.stages })
+        Ok(Output { logits, hidden, stages: trace.stages })
+    }
+
+    /// Output of the outermost encoder, (total bases, d_model); of the whole stack where there is no router.
+    ///
+    /// # Errors
+    /// As [`LdarNet::forward`].
+    pub fn encode(&self, sequences: &[impl AsRef<[u8]>]) -> Result<Tensor> {
+        let tape = &Tape::off();
+        let (x, seqs) = self.embed(tape, sequences)?;
+        let x = self.backbone.pad(tape, &x)?;
+        match &self.backbone.network {
+            Network::Stack(stack) => stack.forward(tape, &x, &seqs),
+            Network::Stage(stage) => stage.encoder.forward(tape, &x, &seqs),
+        }
     }
 
     /// The decisions of the routers down to `stage`, 0 for the outermost, as [`LdarNet::forward`] gives them, without running what comes
@@ -163,7 +175,6 @@ impl LdarNet {
 /// What is told and noted on the way down.
 struct Trace {
     threshold: f32,
-    encoder: Option<Tensor>,
     stages: Vec<Routed>,
 }
 
@@ -231,9 +242,6 @@ impl StageNetwork {
 
     fn forward(&self, tape: &Tape, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
         let (x, routed) = self.route(tape, x, seqs, trace.threshold)?;
-        if trace.encoder.is_none() {
-            trace.encoder = Some(x.clone());
-        }
         let (prob, kept) = (routed.prob.clone(), keep(&routed.mask, seqs));
         trace.stages.push(routed);
         let inner = self.inner.forward(tape, &gather_rows(tape, &x, &kept.index)?, &kept.chunks, trace)?;

@@ -85,7 +85,7 @@ impl BiMamba {
         Ok(BiMamba { in_proj, out_proj, cores, dims })
     }
 
-    fn forward(&self, tape: &Tape, x: &Tensor, seqs: &Seqs) -> Result<Tensor> {
+    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs) -> Result<Tensor> {
         let (fwd, bwd) = (pack(tape, &self.cores[0])?, pack(tape, &self.cores[1])?);
         let y = mixer(tape, x, &self.in_proj, [&fwd, &bwd], self.dims, seqs)?;
         self.out_proj.forward(tape, &y)
@@ -161,7 +161,7 @@ impl Stack {
         for layer in &self.layers {
             let h = rms_norm(tape, &residual, &layer.norm)?;
             let h = match &layer.mixer {
-                MixerLayer::BiMamba(mixer) => mixer.forward(tape, &h, seqs)?,
+                MixerLayer::BiMamba(mixer) => mixer.forward(tape, h, seqs)?,
                 MixerLayer::Attention(mixer) => {
                     let y = attention(tape, &mixer.qkv.forward(tape, &h)?, mixer.dims, seqs)?;
                     mixer.out_proj.forward(tape, &y)?

@@ -115,7 +115,7 @@ impl Optimizer {
             let Some(grad) = grad else { continue };
             let lr = lr * param.lr_multiplier;
             let step = AdamWStep {
-                betas: [b1 as f32, b2 as f32],
+                betas: [b1, b2],
                 eps: self.settings.eps as f32,
                 grad_scale: (clip * share) as f32,
                 keep: (1.0 - lr * param.weight_decay) as f32,

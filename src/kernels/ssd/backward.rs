@@ -36,7 +36,7 @@ impl Scan<'_> {
         let mut chunk = self.scratch(true);
         let n_chunks = len.div_ceil(q);
 
-        // States that enter each chunk, transposed: (chunks + 1, heads, 64, n). The one past the end is not needed (its gradient is 0).
+        // States that enter each chunk, transposed: (chunks, heads, 64, n).
         let mut states = vec![0.0; n_chunks * heads * P * n];
         let mut u = vec![0.0; q * P];
         let (mut inside, mut outside) = (vec![0.0; q], vec![0.0; q]);
