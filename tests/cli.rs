@@ -95,7 +95,7 @@ fn splice_profile<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 fn help_has_examples_and_exits_0() {
     let here = tempfile::tempdir().unwrap();
     assert!(ok(here.path(), &["--help"]).contains("ldar-analyze splice-profile --out results"));
-    for command in ["splice-profile", "boundaries", "scan", "inspect", "convert", "train", "evaluate"] {
+    for command in ["splice-profile", "motif-enrichment", "boundaries", "scan", "inspect", "convert", "train", "evaluate"] {
         let help = ok(here.path(), &[command, "--help"]);
         assert!(help.contains("Example") && help.contains("--threads"), "{help}");
     }
@@ -121,6 +121,14 @@ fn wrong_usage_exits_2() {
         (&["scan", "--p", "0"], "--p"),
         (&["scan", "--p", "nan"], "--p"),
         (&["scan", "--p", "0.5"], "at most 0.1"),
+        (&["motif-enrichment", "--genome", "x.fa"], "--annotation"),
+        (&["motif-enrichment", "--annotation", "x.gtf"], "--genome"),
+        (&["motif-enrichment", "--p", "0.5"], "at most 0.1"),
+        (&["motif-enrichment", "--control", "permutated"], "permuted"),
+        (&["motif-enrichment", "--min-hits", "0"], "--min-hits"),
+        (&["motif-enrichment", "--regions-are", "thick"], "--regions"),
+        (&["motif-enrichment", "--motif-detail", "MA9999"], "no such motif"),
+        (&["motif-enrichment", "--context", "200", "--margin", "80"], "no room"),
         (&["splice-profile", "--genome", "x.fa"], "--annotation"),
         (&["splice-profile", "--annotation", "x.gtf"], "--genome"),
         (&["splice-profile", "--caliper", "2"], "--caliper"),
@@ -400,6 +408,41 @@ fn tsv(path: PathBuf) -> (Vec<String>, Vec<Vec<String>>) {
     let table = std::fs::read_to_string(path).unwrap();
     let mut rows = table.lines().map(|l| l.split('\t').map(str::to_string).collect::<Vec<_>>());
     (rows.next().unwrap(), rows.collect())
+}
+
+#[test]
+fn motif_enrichment_from_bundle_to_report() {
+    let here = tempfile::tempdir().unwrap();
+    let shared = ["--checkpoint", NANO, "--context", "1024", "--margin", "100", "--permutations", "99", "--bootstraps", "50"];
+    let ask = |more: &[&str]| ok(here.path(), &[&["motif-enrichment"], &shared[..], more].concat());
+    let said = ask(&["--tss", "canonical", "--name", "Cf2", "--name", "dl", "--control", "all", "--motif-detail", "MA0015", "--out", "r"]);
+    assert!(said.contains("promoter regions") && said.contains("r/index.html"), "{said}");
+    let at = here.path().join("r");
+    for figure in ["r2_motifs", "native_vs_shuffled", "volcano", "forest", "heatmap", "balance"] {
+        assert!(at.join(format!("figures/{figure}.svg")).exists() && at.join(format!("figures/{figure}.png")).exists(), "{figure}");
+    }
+    let (head, rows) = tsv(at.join("tables/statistics.tsv"));
+    let column = |name: &str| head.iter().position(|h| h == name).unwrap();
+    let (id, control, endpoint, n) = (column("motif_id"), column("control"), column("endpoint"), column("n_pairs"));
+    let (_, pairs) = tsv(at.join("tables/pairs.tsv"));
+    for wanted in ["permuted", "position", "outside", "shuffled"] {
+        let row = rows.iter().find(|r| r[id] == "MA0015.2" && r[control] == wanted && r[endpoint] == "edges").unwrap();
+        let of = pairs.iter().filter(|p| p[0] == "MA0015.2" && p[1] == wanted).count();
+        assert_eq!(row[n], of.to_string(), "{wanted}");
+    }
+    let (_, motifs) = tsv(at.join("tables/motifs.tsv"));
+    assert!(motifs.iter().any(|m| m[0] == "tata") && motifs.iter().filter(|m| m[1] == "dl").count() > 1);
+    let page = std::fs::read_to_string(at.join("index.html")).unwrap();
+    assert!(page.contains("Core promoter elements") && page.contains("SHA-256"));
+    // A former result is replaced; regions of a file need no annotation.
+    let (_, promoters) = tsv(at.join("tables/promoters.tsv"));
+    let bed: String = promoters.iter().map(|p| format!("{}\t{}\t{}\t{}\t0\t{}\n", p[2], p[3], p[4], p[0], p[5])).collect();
+    std::fs::write(here.path().join("p.bed"), bed).unwrap();
+    ask(&["--regions", "p.bed", "--name", "Cf2", "--negative-control", "--out", "r"]);
+    assert!(at.join("figures/calibration.svg").exists() && !at.join("figures/native_vs_shuffled.svg").exists());
+    let (_, again) = tsv(at.join("tables/promoters.tsv"));
+    assert_eq!(again.len(), promoters.len());
+    fails(here.path(), &["motif-enrichment", "--regions", "missing.bed", "--out", "q"], 1, &["missing.bed"]);
 }
 
 #[test]

@@ -193,6 +193,9 @@ const PANELS: [(&str, [&str; 6]); 2] = [
 /// No count of draws, tiles or bases is larger.
 const MOST: usize = 10_000_000;
 
+/// Heat maps of one run.
+const MOST_DETAILS: usize = 4;
+
 /// What is to be run.
 pub struct Request {
     genome: Option<PathBuf>,
@@ -237,6 +240,9 @@ impl Arguments {
         }
         if let Some(context) = self.context {
             splice_profile::check_context(context, self.margin.unwrap_or(splice_profile::default_margin(context)), self.flank)?;
+        }
+        if self.motif_detail.len() > MOST_DETAILS {
+            return usage(format!("--motif-detail: at most {MOST_DETAILS} motifs"));
         }
         let mut controls: Vec<Control> = Vec::new();
         for control in self.control.iter().flat_map(|control| control.controls()) {

@@ -16,7 +16,7 @@ const HEAD: f64 = 18.0;
 const LOGO: f64 = 26.0;
 const FOOT: f64 = 36.0;
 /// Heights of all rows together, least and most.
-const TALL: (f64, f64) = (60.0, 260.0);
+const TALL: (f64, f64) = (96.0, 260.0);
 /// More rows than this are averaged in groups: they would be thinner than a dot.
 const MOST_ROWS: usize = 400;
 

@@ -305,3 +305,32 @@ fn calibration_ends_at_one_and_survives_any_input() {
     }
     checked(&CalibrationFigure { title: String::new(), series: vec![CalibrationSeries::default(); 9] });
 }
+
+#[test]
+fn motifs_volcanoes_and_heat_maps_survive_any_input() {
+    let logo = vec![[1.0, 0.0, 0.0, 0.0], [0.25; 4], [f64::NAN, 0.5, 0.5, 0.0]];
+    let series = |mean: Vec<f64>| ProfileSeries {
+        label: "hits (n = 3)".into(),
+        offsets: (-2..6).collect(),
+        ci_low: mean.iter().map(|m| m - 0.1).collect(),
+        ci_high: mean.iter().map(|m| m + 0.1).collect(),
+        mean,
+    };
+    let panel = |series| MotifPanel { title: "TATA box".into(), logo: logo.clone(), series, missing: String::new() };
+    let panels = vec![panel(vec![series(vec![0.3; 8])]), panel(vec![series(vec![f64::NAN; 8])]), MotifPanel::default()];
+    for panels in [Vec::new(), panels] {
+        let figure = MotifFigure { panels, y_label: "Mean".into(), note: "note".into() };
+        assert!(figure.to_svg().unwrap().contains("<svg") && figure.to_png().unwrap().starts_with(b"\x89PNG"));
+    }
+    let point = |effect, p_value, significant| VolcanoPoint { label: "TBP".into(), effect, p_value, significant };
+    let points = vec![point(0.1, 1e-5, true), point(f64::NAN, 0.1, false), point(0.2, 0.0, true), point(-0.1, 0.5, false)];
+    let figure =
+        VolcanoFigure { panels: vec![VolcanoPanel { title: "x".into(), points }, VolcanoPanel::default()], ..VolcanoFigure::default() };
+    let svg = figure.to_svg().unwrap();
+    assert!(svg.contains("1 of 2 significant") && svg.contains("TBP") && svg.contains("no data"));
+    let rows = (0..900).map(|i| vec![f64::from(i) / 900.0, f64::NAN, 2.0]).collect();
+    for rows in [Vec::new(), vec![vec![]], rows] {
+        let figure = HeatmapFigure { title: "t".into(), rows, first: -1, logo: logo.clone(), y_label: "hits".into() };
+        assert!(figure.to_svg().unwrap().contains("<svg") && figure.to_png().unwrap().starts_with(b"\x89PNG"));
+    }
+}

@@ -119,7 +119,8 @@ fn a_model_that_fires_at_a_motif_is_found_out() {
     assert_eq!(status, ["tested", "tested", "no_hits", "not_scannable"]);
     for control in ["permuted", "position", "outside", "shuffled"] {
         let (word, other) = (row(&found, "word", control, "edges"), row(&found, "other", control, "edges"));
-        assert!(word.n_pairs >= 35, "{control} {}", word.n_pairs);
+        // At so small a p few words of permuted matrices stand anywhere.
+        assert!(word.n_pairs >= if control == "permuted" { 12 } else { 35 }, "{control} {}", word.n_pairs);
         // One of three positions around each edge.
         assert!((word.hit_mean - (1.0 + 2.0 * 0.125) / 3.0).abs() < 1e-6, "{control} {}", word.hit_mean);
         if matches!(control, "permuted" | "position") {
@@ -128,7 +129,7 @@ fn a_model_that_fires_at_a_motif_is_found_out() {
             // The word fires wherever it stands, and whatever surrounds it.
             assert!(word.difference.abs() < 1e-9 && word.p_value == 1.0, "{control} {word:?}");
         }
-        assert!(other.difference.abs() < 0.05 && other.p_bh > 0.05, "{control} {other:?}");
+        assert!(other.difference.abs() < 0.05 && other.p_value > 0.05, "{control} {other:?}");
         assert_eq!(row(&found, "word", control, "inside").hit_mean, 0.125);
     }
     let hits: Vec<&HitRow> = found.hits.iter().filter(|hit| hit.motif_id == "word").collect();
@@ -142,7 +143,7 @@ fn a_model_that_fires_at_a_motif_is_found_out() {
 #[test]
 fn controls_are_what_they_promise() {
     let queries = [query("word", WORD), query("other", OTHER)];
-    let found = run_with(40, &queries, &Noise(3), &EnrichmentRequest { p: 2e-4, ..request() });
+    let found = run_with(40, &queries, &Noise(3), &request());
     let place = |name: &str| {
         let (_, rest) = name.split_once(':').unwrap();
         let (range, strand) = rest.split_once(':').unwrap();
@@ -167,7 +168,8 @@ fn controls_are_what_they_promise() {
     }
     for control in ["permuted", "position", "outside"] {
         let worst = found.balance.iter().filter(|b| b.control == control && b.covariate.starts_with("gc")).map(|b| b.smd_after.abs());
-        assert!(worst.fold(0.0, f64::max) < 0.2, "{control}");
+        let worst = worst.fold(0.0, f64::max);
+        assert!(worst < 0.2, "{control} {worst}");
     }
 }
 

@@ -171,7 +171,8 @@ impl MotifPage<'_> {
 
     pub(super) fn balance(&self) -> BalanceFigure {
         let mut panels: Vec<BalancePanel> = Vec::new();
-        for row in &self.found.balance {
+        // What a control does not have by its nature (a score, a start site) is in the table alone.
+        for row in self.found.balance.iter().filter(|row| row.smd_after.is_finite()) {
             let title = format!("Against {}", row.control);
             if panels.last().is_none_or(|panel| panel.title != title) {
                 panels.push(BalancePanel { title, rows: Vec::new() });
