@@ -1,5 +1,6 @@
 //! `splice-profile`: do boundaries fall on splice junctions?
 
+use super::dtype::Dtype;
 use super::{progress, source, stdout};
 use crate::bundled;
 use crate::error::{Error, Result};
@@ -93,6 +94,8 @@ pub struct Arguments {
     /// Compare decoys with other decoys instead: must come out null
     #[arg(long)]
     negative_control: bool,
+    #[command(flatten)]
+    dtype: Dtype,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -111,6 +114,7 @@ pub struct Request {
     /// `None`: as the checkpoint says.
     context: Option<usize>,
     margin: Option<usize>,
+    dtype: Dtype,
     pipeline: SpliceProfileRequest,
 }
 
@@ -184,14 +188,14 @@ impl Arguments {
             ..SpliceProfileRequest::default()
         };
         let files = self.genome.zip(self.annotation); // clap has seen to it that both or none are there
-        Ok(Request { files, checkpoint: self.checkpoint, out: self.out, context: self.context, margin: self.margin, pipeline })
+        Ok(Request { files, checkpoint: self.checkpoint, out: self.out, context: self.context, margin: self.margin, dtype: self.dtype, pipeline })
     }
 }
 
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self) -> Result<()> {
-        let run = Run::start();
+        let mut run = Run::start();
         let folder = ResultsFolder::at(&self.out)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
@@ -202,7 +206,8 @@ impl Request {
             None => (bundled::genome()?, bundled::annotation()?),
         };
         let inputs = self.inputs()?;
-        let model = checkpoint.model()?;
+        let mut model = checkpoint.model()?;
+        run.dtype = model.set_precision(self.dtype.precision())?.to_string();
         let router = Router::new(&model, 0)?;
         let found = pipeline::run(&genome, &annotation, &router, &self.pipeline, &|progress| bar.show(progress))?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });

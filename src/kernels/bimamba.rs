@@ -50,6 +50,11 @@ pub fn mixer(tape: &Tape, x: &Tensor, in_proj: &Tensor, cores: [&Tensor; 2], dim
     Ok(out)
 }
 
+/// What follows the projection: `projected` (rows, `Dims::in_proj`) through both cores. Inference only.
+pub fn scan(projected: &Tensor, cores: [&Tensor; 2], dims: Dims, seqs: &Seqs) -> Result<Tensor> {
+    projected.apply_op3_no_bwd(cores[0], cores[1], &BiMamba { dims, seqs: seqs.clone(), scans: None })
+}
+
 /// Puts the parameters of one core, in the order of [`Core`], into one tensor.
 pub fn pack(tape: &Tape, parts: &[Tensor]) -> Result<Tensor> {
     let flat = parts.iter().map(Tensor::flatten_all).collect::<Result<Vec<_>>>()?;
