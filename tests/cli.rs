@@ -118,6 +118,8 @@ fn wrong_usage_exits_2() {
         (&["boundaries"], "--fasta"),
         (&["boundaries", "--fasta", "x.fa", "--context", "100", "--margin", "50"], "no room"),
         (&["boundaries", "--fasta", "x.fa", "--batch", "0"], "--batch"),
+        (&["boundaries", "--fasta", "x.fa", "--dtype", "f16"], "f32, bf16x3, bf16"),
+        (&["bench", "--config", "2m", "--mode", "train", "--dtype", "bf16"], "training runs in f32"),
         (&["splice-profile", "--genome", "x.fa"], "--annotation"),
         (&["splice-profile", "--annotation", "x.gtf"], "--genome"),
         (&["splice-profile", "--caliper", "2"], "--caliper"),

@@ -188,7 +188,8 @@ impl Arguments {
             ..SpliceProfileRequest::default()
         };
         let files = self.genome.zip(self.annotation); // clap has seen to it that both or none are there
-        Ok(Request { files, checkpoint: self.checkpoint, out: self.out, context: self.context, margin: self.margin, dtype: self.dtype, pipeline })
+        let (context, margin, dtype) = (self.context, self.margin, self.dtype);
+        Ok(Request { files, checkpoint: self.checkpoint, out: self.out, context, margin, dtype, pipeline })
     }
 }
 

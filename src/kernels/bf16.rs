@@ -28,8 +28,8 @@ pub(super) struct Line(pub(super) [u16; STEP]);
 const STEP: usize = 32;
 /// Columns of a line of the right operand.
 const PAIRS: usize = STEP / 2;
-/// Steps between two visits of the result: a panel of the right operand then stays in the first-level cache, or near it.
-const BLOCK: usize = 8;
+/// Steps between two visits of the result: a panel of the right operand (32 or 64 KiB) then stays in the nearest caches.
+const BLOCK: usize = 16;
 /// Most rows of the result that one task takes.
 const TASK_ROWS: usize = 192;
 /// Elements of the largest tile.

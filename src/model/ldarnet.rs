@@ -228,7 +228,8 @@ impl Level {
         match &mut self.network {
             Network::Stack(stack) => stack.set_arithmetic(arithmetic),
             Network::Stage(stage) => {
-                // The router's own projections are a sliver of the work, and what they give decides.
+                // Not the router's own projections: in bf16 they alone move probabilities half as far as all others together, and they are
+                // a sliver of the work.
                 stage.encoder.set_arithmetic(arithmetic)?;
                 stage.residual.set_arithmetic(arithmetic)?;
                 stage.inner.set_arithmetic(arithmetic)?;

@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn command_lines_can_be_pasted() {
         let command = ["/x/ldar-analyze", "splice-profile", "--out", "my results", "--biotype", "it's"];
-        let run = Run { started: UNIX_EPOCH, command: command.map(String::from).to_vec() };
+        let run = Run { started: UNIX_EPOCH, command: command.map(String::from).to_vec(), dtype: "f32".into() };
         assert_eq!(run.command_line(), "ldar-analyze splice-profile --out 'my results' --biotype 'it'\\''s'");
     }
 }

@@ -4,8 +4,8 @@
 //! Sapphire Rapids); the program below was run, in the very text that the assembler reads, by the interpreter of the tests.
 
 use super::{Line, MatrixUnit};
-use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use std::arch::asm;
+use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 
 /// The program without its start. `{a}` is (steps, 32 rows) lines, `{b}` (steps, 16 pairs, 2) lines; `{c_low}` is row 16 of `{c}`.
 macro_rules! program {

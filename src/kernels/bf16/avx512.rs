@@ -1,7 +1,7 @@
 //! Tiles of 6 rows by 4 vectors in AVX-512 registers, with the bf16 dot product.
 
 use super::{Line, MatrixUnit, PAIRS};
-use std::arch::x86_64::{__m512bh, __m512i, _mm512_dpbf16_ps, _mm512_load_si512, _mm512_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps};
+use std::arch::x86_64::{__m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps};
 
 const ROWS: usize = 6;
 const VECTORS: usize = 4;
@@ -31,7 +31,13 @@ impl MatrixUnit for Avx512 {
     }
 }
 
-/// See [`MatrixUnit::tile`].
+/// A vector at any address.
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+struct Anywhere<T>(T);
+
+/// See [`MatrixUnit::tile`]. Pointers wrap and vectors are read without the checks of debug builds: those keep the loops over registers from
+/// unrolling, and the tile would go through memory at every step.
 #[target_feature(enable = "avx512f,avx512bf16")]
 unsafe fn tile(a: *const Line, b: *const Line, steps: usize, c: *mut f32, ld: usize, accumulate: bool) {
     let as_pairs = |x: __m512i| -> __m512bh {
@@ -39,13 +45,15 @@ unsafe fn tile(a: *const Line, b: *const Line, steps: usize, c: *mut f32, ld: us
         unsafe { std::mem::transmute(x) }
     };
     let mut acc = [[_mm512_setzero_ps(); VECTORS]; ROWS];
-    // SAFETY: the caller's promise bounds every place; `Line` is aligned to a vector.
+    // SAFETY: the caller's promise bounds every place.
     unsafe {
         if accumulate {
-            for (r, row) in acc.iter_mut().enumerate() {
+            let mut from = c;
+            for row in &mut acc {
                 for (v, x) in row.iter_mut().enumerate() {
-                    *x = _mm512_loadu_ps(c.add(r * ld + v * PAIRS));
+                    *x = (*from.wrapping_add(v * PAIRS).cast::<Anywhere<__m512>>()).0;
                 }
+                from = from.wrapping_add(ld);
             }
         }
         let (mut a, mut b) = (a.cast::<i32>(), b);
@@ -53,10 +61,10 @@ unsafe fn tile(a: *const Line, b: *const Line, steps: usize, c: *mut f32, ld: us
             for pair in 0..PAIRS {
                 let mut right = [as_pairs(_mm512_set1_epi32(0)); VECTORS];
                 for (v, x) in right.iter_mut().enumerate() {
-                    *x = as_pairs(_mm512_load_si512(b.add(v).cast()));
+                    *x = (*b.wrapping_add(v).cast::<Anywhere<__m512bh>>()).0;
                 }
                 for (r, row) in acc.iter_mut().enumerate() {
-                    let left = as_pairs(_mm512_set1_epi32(*a.add(r * PAIRS + pair)));
+                    let left = as_pairs(_mm512_set1_epi32((*a.wrapping_add(r * PAIRS + pair).cast::<Anywhere<i32>>()).0));
                     for (x, &right) in row.iter_mut().zip(&right) {
                         *x = _mm512_dpbf16_ps(*x, left, right);
                     }
@@ -65,10 +73,12 @@ unsafe fn tile(a: *const Line, b: *const Line, steps: usize, c: *mut f32, ld: us
             }
             a = a.wrapping_add(ROWS * PAIRS);
         }
-        for (r, row) in acc.iter().enumerate() {
+        let mut to = c;
+        for row in &acc {
             for (v, &x) in row.iter().enumerate() {
-                _mm512_storeu_ps(c.add(r * ld + v * PAIRS), x);
+                *to.wrapping_add(v * PAIRS).cast::<Anywhere<__m512>>() = Anywhere(x);
             }
+            to = to.wrapping_add(ld);
         }
     }
 }

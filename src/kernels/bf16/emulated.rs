@@ -25,7 +25,8 @@ impl MatrixUnit for Emulated {
         let range = |lines: &[Line]| lines.as_ptr() as usize..lines.as_ptr_range().end as usize;
         let result = c as usize..c as usize + 4 * ((SIDE - 1) * ld + SIDE);
         let names = ["{a}", "{b}", "{steps}", "{c}", "{c_low}", "{c_row}", "{a_row}", "{b_row}"];
-        let values = [a.as_ptr() as usize, b.as_ptr() as usize, steps, c as usize, c as usize + 64 * ld, 4 * ld, ROW_BYTES[0], ROW_BYTES[1]];
+        let values =
+            [a.as_ptr() as usize, b.as_ptr() as usize, steps, c as usize, c as usize + 64 * ld, 4 * ld, ROW_BYTES[0], ROW_BYTES[1]];
         let mut machine = Machine {
             registers: names.into_iter().zip(values).collect(),
             tiles: [[[f32::NAN.to_bits(); 16]; 16]; 8],

@@ -24,7 +24,9 @@ fn products_hold_the_bound_of_their_format() {
     // left out: 3 * 2^-16.
     for (precision, bound) in [(Precision::Bf16, 1.01 * 2.0_f64.powi(-8)), (Precision::Bf16x3, 3.0 * 2.0_f64.powi(-16))] {
         for arithmetic in arithmetics(precision) {
-            for (m, n, k) in [(1, 1, 1), (6, 64, 32), (32, 32, 64), (7, 65, 33), (45, 31, 700), (200, 130, 64), (33, 96, 513), (3, 7, 0), (0, 5, 9)] {
+            for (m, n, k) in
+                [(1, 1, 1), (6, 64, 32), (32, 32, 64), (7, 65, 33), (45, 31, 700), (200, 130, 64), (33, 96, 513), (3, 7, 0), (0, 5, 9)]
+            {
                 let (x, w) = (values(m * k, 1), values(n * k, 2));
                 let got = Weights::pack(&w, n, k, arithmetic).unwrap().product(&x, m);
                 assert_eq!(got.len(), m * n);
