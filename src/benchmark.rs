@@ -62,7 +62,7 @@ pub struct Measured {
     pub flops_per_base: f64,
     /// Bases per boundary, outermost stage.
     pub compression: f64,
-    /// Most memory that the process held beyond what it held before the first run, in bytes; where the system tells (Linux).
+    /// Most memory that the process held up to the end of the first run, beyond the weights (once), in bytes; where the system tells (Linux).
     pub peak_bytes: Option<u64>,
     /// Time of every fused operation over all runs, where asked.
     pub profile: Profile,
@@ -92,15 +92,16 @@ impl Benchmark {
             return Err(Error::Usage("a benchmark needs at least one base, one sequence and one run".into()));
         }
         let (runs, bases, profiled) = (self.runs, self.length * self.batch, self.profile);
+        let weights = self.tensors.values().map(|t| 4 * t.elem_count() as u64).sum();
+        reset_peak();
         let mut rng = Rng::new(1).derive("bases");
         let sequences: Vec<Vec<u8>> = (0..self.batch).map(|_| (0..self.length).map(|_| rng.below(4) as u8).collect()).collect();
         let (mut work, factor): (Box<dyn FnMut() -> Result<f64> + '_>, f64) = match self.mode {
             Mode::Forward => (forward(&self, &sequences)?, 1.0),
             Mode::Train => (train(&self, &sequences)?, 3.0),
         };
-        let memory = Memory::start();
         let mut compression = work()?;
-        let peak_bytes = memory.and_then(|m| m.peak_bytes());
+        let peak_bytes = status_bytes("VmHWM:").map(|peak| peak.saturating_sub(weights));
         let cube = Cube::new()?;
         cube.seconds()?;
         let (mut seconds, mut products) = (Vec::new(), Vec::new());
@@ -191,20 +192,10 @@ impl Cube {
     }
 }
 
-/// Resident memory as the Linux kernel counts it.
-struct Memory {
-    before: u64,
-}
-
-impl Memory {
-    fn start() -> Option<Memory> {
-        std::fs::write("/proc/self/clear_refs", "5").ok()?; // the peak is counted from here
-        status_bytes("VmRSS:").map(|before| Memory { before })
-    }
-
-    fn peak_bytes(&self) -> Option<u64> {
-        Some(status_bytes("VmHWM:")?.saturating_sub(self.before))
-    }
+/// Starts counting the peak of this process's memory from what it holds now.
+fn reset_peak() {
+    // Refused on some systems; the peak then counts from the start of the process.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 /// One entry of `/proc/self/status`, which counts in kB.

@@ -8,6 +8,8 @@ use crate::error::Result;
 use crate::genome::annotation::Annotation;
 use crate::genome::fasta::Genome;
 use crate::model::Checkpoint;
+use crate::motifs::Motif;
+use crate::motifs::elements::Element;
 
 /// One embedded file.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +28,17 @@ pub const ANNOTATION: File = File { name: "bundled:dm6-chr4/genes.gtf.gz", bytes
 
 /// The bundled model, safetensors.
 pub const MODEL: File = File { name: "bundled:fly-2m.safetensors", bytes: include_bytes!("../reference/models/fly-2m.safetensors") };
+
+/// JASPAR 2026 CORE, insects, the latest version of each of 296 matrices: gzip TRANSFAC.
+pub const MOTIFS_INSECTS: File =
+    File { name: "bundled:jaspar2026-insects", bytes: include_bytes!("../reference/motifs/jaspar2026-insects.transfac.gz") };
+
+/// JASPAR 2026 CORE, vertebrates, the latest version of each of 1019 matrices: gzip TRANSFAC.
+pub const MOTIFS_VERTEBRATES: File =
+    File { name: "bundled:jaspar2026-vertebrates", bytes: include_bytes!("../reference/motifs/jaspar2026-vertebrates.transfac.gz") };
+
+/// Core promoter elements with their sources, TOML.
+pub const CORE_PROMOTER: File = File { name: "bundled:core-promoter", bytes: include_bytes!("../reference/motifs/core-promoter.toml") };
 
 /// The bundled genome.
 ///
@@ -51,6 +64,23 @@ pub fn checkpoint() -> Result<Checkpoint> {
     Checkpoint::from_bytes(MODEL.name, MODEL.bytes)
 }
 
+/// The motifs of a bundled set.
+///
+/// # Errors
+/// As [`genome`].
+pub fn motifs(set: File) -> Result<Vec<Motif>> {
+    crate::motifs::read::from_bytes(std::path::Path::new(set.name), set.bytes)
+}
+
+/// The core promoter elements.
+///
+/// # Errors
+/// As [`genome`].
+pub fn core_promoter() -> Result<Vec<Element>> {
+    let text = String::from_utf8_lossy(CORE_PROMOTER.bytes);
+    crate::motifs::elements::from_toml(std::path::Path::new(CORE_PROMOTER.name), &text)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -61,5 +91,19 @@ mod tests {
         assert_eq!(annotation.contigs, [genome.contigs()[0].name.clone()]);
         assert_eq!(annotation.genes.len(), 114);
         assert!(super::checkpoint().unwrap().config.layout.stages() > 1);
+        for (set, n, group) in [(super::MOTIFS_INSECTS, 296, "insects"), (super::MOTIFS_VERTEBRATES, 1019, "vertebrates")] {
+            let motifs = super::motifs(set).unwrap();
+            assert_eq!(motifs.len(), n);
+            assert!(motifs.iter().all(|motif| motif.tax_group == group && motif.base_and_version().is_some()));
+            assert!(motifs.iter().filter(|motif| motif.families.is_empty()).count() <= 13);
+        }
+        let elements = super::core_promoter().unwrap();
+        assert_eq!(elements.len(), 27);
+        assert!(elements.iter().all(|element| !element.source.is_empty()));
+        // The A of the initiators is the first transcribed base.
+        for element in elements.iter().filter(|element| element.motif.id.starts_with("inr")) {
+            let a = element.motif.counts[(-element.first_base.0) as usize];
+            assert!(element.first_base.0 == element.first_base.1 && a[0] > 9.0 * (a[1] + a[2] + a[3]), "{}", element.motif.id);
+        }
     }
 }

@@ -9,6 +9,7 @@
 //! | [`kernels`] | the operations the model needs, forward and backward |
 //! | [`benchmark`] | how fast the model runs here |
 //! | [`train`] | windows, masking, objective, optimizer, schedule, loop |
+//! | [`motifs`] | matrices of transcription factors and core promoter elements, where they fit, which are alike |
 //! | [`controls`] | matched controls and how well they match |
 //! | [`stats`] | permutation tests, bootstrap, effect sizes |
 //! | [`figures`] | figures as SVG and PNG |
@@ -44,6 +45,7 @@ pub mod genome;
 #[allow(unsafe_code)] // vector instructions and kernels that write one buffer from several threads
 pub mod kernels;
 pub mod model;
+pub mod motifs;
 pub mod output;
 pub mod pipelines;
 pub mod report;

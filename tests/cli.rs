@@ -95,7 +95,7 @@ fn splice_profile<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 fn help_has_examples_and_exits_0() {
     let here = tempfile::tempdir().unwrap();
     assert!(ok(here.path(), &["--help"]).contains("ldar-analyze splice-profile --out results"));
-    for command in ["splice-profile", "boundaries", "inspect", "convert", "train", "evaluate"] {
+    for command in ["splice-profile", "boundaries", "scan", "inspect", "convert", "train", "evaluate"] {
         let help = ok(here.path(), &[command, "--help"]);
         assert!(help.contains("Example") && help.contains("--threads"), "{help}");
     }
@@ -120,6 +120,9 @@ fn wrong_usage_exits_2() {
         (&["boundaries", "--fasta", "x.fa", "--batch", "0"], "--batch"),
         (&["boundaries", "--fasta", "x.fa", "--dtype", "f16"], "f32, bf16x3, bf16"),
         (&["bench", "--config", "2m", "--mode", "train", "--dtype", "bf16"], "training runs in f32"),
+        (&["scan", "--p", "0"], "--p"),
+        (&["scan", "--p", "nan"], "--p"),
+        (&["scan", "--p", "0.5"], "at most 0.1"),
         (&["splice-profile", "--genome", "x.fa"], "--annotation"),
         (&["splice-profile", "--annotation", "x.gtf"], "--genome"),
         (&["splice-profile", "--caliper", "2"], "--caliper"),
@@ -257,6 +260,98 @@ fn boundaries_are_those_of_the_library() {
         assert_eq!(column(&windows, n), column(&whole, n));
     }
     assert_eq!(column(&windows, 3).iter().filter(|p| *p == "1").count(), column(&whole, 3).iter().filter(|p| *p == "1").count());
+}
+
+/// (columns of each row, standard error) of a scan.
+fn scan(folder: &Path, arguments: &[&str]) -> (Vec<Vec<String>>, String) {
+    let output = program(folder).arg("scan").args(arguments).output().unwrap();
+    assert_eq!(code(&output), 0, "{arguments:?}: {}", text(&output.stderr));
+    let table = text(&output.stdout);
+    let mut lines = table.lines();
+    assert_eq!(lines.next(), Some("motif_id\tmotif_name\tcontig\tstart\tend\tstrand\tscore\tp_value\tmatched"));
+    (lines.map(|line| line.split('\t').map(str::to_string).collect()).collect(), text(&output.stderr))
+}
+
+#[test]
+fn scan_finds_both_strands_and_says_what_it_left_out() {
+    let here = tempfile::tempdir().unwrap();
+    let at = here.path();
+    let row = |letter: char| "CACGTGAC".chars().map(|c| if c == letter { " 9" } else { " 0" }).collect::<String>();
+    let long: String = "ACGT".chars().map(|letter| format!("{letter} [{}]\r\n", row(letter))).collect();
+    let motifs = format!(">MA9999.1 old\r\n{long}\r\n>MA9999.2\tnew\r\n{long}>short x\r\n1 0 1\r\n0 1 0\r\n0 0 0\r\n0 0 0\r\n");
+    std::fs::write(at.join("m.jaspar"), motifs).unwrap();
+    std::fs::write(at.join("s.fa"), ">one of three\r\nTTTcacgtgacNN\r\nGTCAC\r\n>empty\r\n>two\r\nGTCACGTG\r\n").unwrap();
+    let (rows, said) = scan(at, &["--fasta", "s.fa", "--motifs", "m.jaspar", "--background", "uniform"]);
+    let places: Vec<String> =
+        rows.iter().map(|row| [&row[0], &row[1], &row[2], &row[3], &row[4], &row[5], &row[8]].map(String::as_str).join(" ")).collect();
+    assert_eq!(places, ["MA9999.2 new one 3 11 + cacgtgac", "MA9999.2 new two 0 8 - CACGTGAC"]);
+    // One word of 4^8, and log2(9.2 / 9.8 * 4) in each of eight columns.
+    assert_eq!((rows[0][6].as_str(), rows[0][7].as_str()), ("15.2708", "1.5259e-5"));
+    for part in ["2 hits of 1 of 2 motifs in 26 bases", "later version in the file: 1", "more likely than that: 1 (short)"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // An older version by name, no hits at all, and the table in a gzip file.
+    let (rows, _) = scan(at, &["--fasta", "s.fa", "--motifs", "m.jaspar", "--matrix-id", "MA9999.1", "--background", "uniform"]);
+    assert_eq!(rows.iter().map(|row| row[1].as_str()).collect::<Vec<_>>(), ["old", "old"]);
+    let (rows, said) = scan(at, &["--fasta", "s.fa", "--motifs", "m.jaspar", "--p", "1e-6"]);
+    assert!(rows.is_empty() && said.contains("0 hits of 0 of 2 motifs"), "{said}");
+    let to_file = ["--fasta", "s.fa", "--motifs", "m.jaspar", "--background", "uniform", "--out", "hits.tsv.gz"];
+    assert_eq!(program(at).arg("scan").args(to_file).output().unwrap().stdout, b"");
+    let mut unpacked = String::new();
+    GzDecoder::new(std::fs::File::open(at.join("hits.tsv.gz")).unwrap()).read_to_string(&mut unpacked).unwrap();
+    assert_eq!(unpacked.lines().count(), 3);
+}
+
+#[test]
+fn scan_of_the_bundled_chromosome_does_not_depend_on_threads() {
+    let here = tempfile::tempdir().unwrap();
+    let (one, said) = scan(here.path(), &["--threads", "1", "--family", "ets"]);
+    assert_eq!(one, scan(here.path(), &["--threads", "2", "--family", "ETS"]).0);
+    assert!(one.len() > 500 && said.contains("1,348,131 bases"), "{said}");
+    // Of a motif no two hits overlap, and with --all-hits those that were kept are among them.
+    let (all, _) = scan(here.path(), &["--all-hits", "--family", "ets"]);
+    assert!(all.len() > one.len());
+    let all: std::collections::BTreeSet<&Vec<String>> = all.iter().collect();
+    let mut ends = std::collections::BTreeMap::new();
+    for row in &one {
+        assert!(all.contains(row));
+        let (start, end): (usize, usize) = (row[3].parse().unwrap(), row[4].parse().unwrap());
+        let before = ends.insert(&row[0], end).unwrap_or(0);
+        assert!(before <= start && end - start == row[8].len(), "{row:?}");
+    }
+    assert!(scan(here.path(), &["--motifs", "core-promoter", "--name", "initiator, fly", "--p", "0.001"]).0.len() > 100);
+}
+
+#[test]
+fn scan_names_what_it_cannot_use() {
+    let here = tempfile::tempdir().unwrap();
+    let at = here.path();
+    for (name, content) in [
+        ("s.fa", ">a\nACGT\n"),
+        ("empty.fa", ""),
+        ("broken.jaspar", ">x\nA 1 2\nC 1 2\nG 1 2\nT 1 z\n"),
+        ("empty.meme", ""),
+        ("bg", "A 1\n"),
+    ] {
+        std::fs::write(at.join(name), content).unwrap();
+    }
+    let table: &[(&[&str], &[&str])] = &[
+        (&["--fasta", "missing.fa"], &["missing.fa"]),
+        (&["--fasta", "empty.fa"], &["empty.fa", "empty"]),
+        (&["--fasta", "s.fa", "--motifs", "missing.meme"], &["missing.meme"]),
+        (&["--fasta", "s.fa", "--motifs", "broken.jaspar"], &["broken.jaspar:5", "'z'"]),
+        (&["--fasta", "s.fa", "--motifs", "empty.meme"], &["empty.meme", "no matrix"]),
+        (&["--fasta", "s.fa", "--background", "bg"], &["bg", "each of"]),
+        (&["--matrix-id", "MA0000"], &["MA0000", "296"]),
+        (&["--tax-group", "plants"], &["plants", "insects"]),
+        (&["--family", "no such thing"], &["no such thing"]),
+    ];
+    for (arguments, parts) in table {
+        let arguments: Vec<&str> = ["scan", "--out", "o.tsv"].iter().chain(*arguments).copied().collect();
+        fails(at, &arguments, 1, parts);
+        assert!(!at.join("o.tsv").exists());
+    }
+    fails(at, &["scan", "--fasta", "s.fa", "--out", "s.fa"], 2, &["overwrite"]);
 }
 
 #[test]

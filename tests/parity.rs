@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use ldar::model::weights::Loaded;
 use ldar::model::{Checkpoint, LdarNet};
 use ldar::train::objective::Objective;
-use ldar::train::optimizer::{trainable, AdamW, Gradients, Optimizer};
+use ldar::train::optimizer::{AdamW, Gradients, Optimizer, trainable};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 

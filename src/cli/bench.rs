@@ -132,10 +132,16 @@ fn text(title: &str, measured: &Measured) -> String {
     let mut line = |name: &str, value: String| text += &format!("{name:<16}{value}\n");
     let [low, median, high] = [0.0, 0.5, 1.0].map(|p| count(measured.bases_per_second(p).round() as usize));
     line("speed", format!("{median} bases/s (median; {low} to {high})"));
-    line("efficiency", format!("{:.3} of a matrix product's {} GFLOP/s", measured.efficiency(), number(measured.matmul_flops_per_second / 1e9)));
+    line(
+        "efficiency",
+        format!("{:.3} of a matrix product's {} GFLOP/s", measured.efficiency(), number(measured.matmul_flops_per_second / 1e9)),
+    );
     line("work", format!("{} MFLOP per base", number(measured.flops_per_base / 1e6)));
     line("compression", format!("{:.2} bases per boundary", measured.compression));
-    line("peak memory", measured.peak_bytes.map_or("not known on this system".into(), |b| format!("{:.2} GB beyond the weights", b as f64 / 1e9)));
+    line(
+        "peak memory",
+        measured.peak_bytes.map_or("not known on this system".into(), |b| format!("{:.2} GB beyond the weights", b as f64 / 1e9)),
+    );
     let rows = table(measured);
     if !rows.is_empty() {
         text += "\noperation                    ms per run    calls\n";

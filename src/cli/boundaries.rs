@@ -1,16 +1,14 @@
 //! `boundaries`: the boundary probability of every base of a FASTA, as a table. The referee for whoever checks the model from outside.
 
 use super::dtype::Dtype;
-use super::{progress, source, stdout};
+use super::{progress, source, table};
 use crate::error::{Error, Result};
 use crate::genome::fasta::Genome;
 use crate::model::THRESHOLD;
-use crate::output::write_atomic;
 use crate::pipelines::Progress;
 use crate::pipelines::boundaries::{self, BoundariesRequest};
 use crate::pipelines::ldarnet::Router;
-use flate2::{Compression, GzBuilder};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Write the boundary probability of every base of a FASTA
@@ -81,7 +79,7 @@ impl Arguments {
         source::spare(Some(&self.fasta), &self.out)?;
         source::spare(self.checkpoint.as_deref(), &self.out)?;
         let reading = BoundariesRequest { context: self.context, margin, batch: self.batch };
-        let out = (self.out.as_os_str() != "-").then_some(self.out);
+        let out = table::place(self.out);
         Ok(Request { fasta: self.fasta, checkpoint: self.checkpoint, out, stage: self.stage, dtype: self.dtype, reading })
     }
 }
@@ -93,24 +91,8 @@ impl Request {
         let mut model = source::checkpoint(self.checkpoint.as_deref())?.model()?;
         model.set_precision(self.dtype.precision())?;
         let router = Router::new(&model, self.stage)?;
-        let table = Table { genome: &genome, router: &router, reading: self.reading };
-        let Some(path) = &self.out else {
-            // Reading errors travel through the writer's own error type, and come out as they were.
-            let mut failed = None;
-            let written = table.write(&mut BufWriter::new(io::stdout().lock()), &mut failed);
-            return failed.map_or(written.map_err(Error::io(stdout::NAME)), Err);
-        };
-        let mut failed = None;
-        let written = write_atomic(path, |file| {
-            if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz")) {
-                let mut file = GzBuilder::new().write(file, Compression::default());
-                table.write(&mut file, &mut failed)?;
-                file.finish().map(drop)
-            } else {
-                table.write(file, &mut failed)
-            }
-        });
-        failed.map_or(written, Err)
+        let rows = Table { genome: &genome, router: &router, reading: self.reading };
+        table::write(self.out.as_deref(), |out, failed| rows.write(out, failed))
     }
 }
 

@@ -10,9 +10,11 @@ mod dtype;
 mod evaluate;
 mod inspect;
 mod progress;
+mod scan;
 mod source;
 mod splice_profile;
 mod stdout;
+mod table;
 mod train;
 
 use crate::error::{Error, Result};
@@ -49,6 +51,7 @@ struct Arguments {
 enum Command {
     SpliceProfile(splice_profile::Arguments),
     Boundaries(boundaries::Arguments),
+    Scan(scan::Arguments),
     Inspect(inspect::Arguments),
     Convert(convert::Arguments),
     Train(train::Arguments),
@@ -65,6 +68,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::SpliceProfile(arguments) => arguments.validate()?.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(),
+        Command::Scan(arguments) => arguments.validate()?.run(),
         Command::Inspect(arguments) => arguments.validate()?.run(),
         Command::Convert(arguments) => arguments.validate()?.run(),
         Command::Train(arguments) => arguments.validate()?.run(),

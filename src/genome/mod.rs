@@ -12,6 +12,7 @@ mod fasta_index;
 mod gff3;
 mod gtf;
 pub mod junctions;
+pub mod promoters;
 pub mod sequence;
 
 use std::fmt;

@@ -5,8 +5,8 @@
 //! i when |i - j| <= window. The online softmax goes over blocks of 64 keys (Dao et al. 2022).
 
 use super::profile::{Pass, timed};
-use super::tape::Tape;
 use super::simd::{LANES, Left, Shared, exp, matmul, padded, transpose};
+use super::tape::Tape;
 use super::{Seqs, check_seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use pulp::{Arch, Simd, WithSimd};
@@ -95,7 +95,9 @@ impl Rotary {
 
 impl Head {
     #[inline(always)]
-    fn load(
+    #[allow(clippy::too_many_arguments)]
+    fn load<S: Simd>(
+        simd: S,
         qkv: &[f32],
         rows: Range<usize>,
         d_model: usize,
@@ -122,14 +124,13 @@ impl Head {
             }
         }
         let [q, k, v] = parts;
-        let blocks = |x: &[f32]| {
-            let mut out = vec![0.0_f32; size];
-            for (to, from) in out.chunks_exact_mut(BLOCK * width).zip(x.chunks_exact(BLOCK * width)) {
-                transpose(from, BLOCK, width, to);
+        let mut k_t = vec![0.0_f32; size];
+        let mut v_t = vec![0.0_f32; if values_transposed { size } else { 0 }];
+        for (x, to) in [(&k, &mut k_t), (&v, &mut v_t)] {
+            for (to, from) in to.chunks_exact_mut(BLOCK * width).zip(x.chunks_exact(BLOCK * width)) {
+                transpose(simd, from, BLOCK, width, to);
             }
-            out
-        };
-        let (k_t, v_t) = (blocks(&k), if values_transposed { blocks(&v) } else { Vec::new() });
+        }
         Head { len, width, window: dims.window.unwrap_or(len).min(len), q, k, v, k_t, v_t }
     }
 
@@ -223,7 +224,7 @@ impl Head {
                         dp.fill(0.0);
                         continue;
                     };
-                    let delta: f32 = super::simd::dot(&out[t * w..][..w], &dout[t * w..][..w]);
+                    let delta: f32 = super::simd::dot(simd, &out[t * w..][..w], &dout[t * w..][..w]);
                     for l in 0..BLOCK {
                         let hidden = p[l] == f32::MIN;
                         let e = exp(p[l] - lse);
@@ -279,7 +280,7 @@ impl WithSimd for Forward<'_> {
         let (seq, head) = self.unit;
         let rows = self.op.seqs[seq].clone();
         let hd = self.d_model / self.op.dims.n_heads;
-        let data = Head::load(self.qkv, rows.clone(), self.d_model, head, &self.op.dims, self.rotary, false);
+        let data = Head::load(simd, self.qkv, rows.clone(), self.d_model, head, &self.op.dims, self.rotary, false);
         let (out, lse) = data.forward(simd);
         // SAFETY: rows and head columns of this unit are its own.
         unsafe {
@@ -311,7 +312,7 @@ impl WithSimd for Backward<'_> {
         let (seq, head) = self.unit;
         let rows = self.op.seqs[seq].clone();
         let hd = self.d_model / self.op.dims.n_heads;
-        let data = Head::load(self.qkv, rows.clone(), self.d_model, head, &self.op.dims, self.rotary, true);
+        let data = Head::load(simd, self.qkv, rows.clone(), self.d_model, head, &self.op.dims, self.rotary, true);
         let mut io = [vec![0.0_f32; data.q.len()], vec![0.0_f32; data.q.len()]];
         for (to, from) in io.iter_mut().zip([self.res, self.grad]) {
             for (t, to) in to.chunks_exact_mut(data.width).take(rows.len()).enumerate() {

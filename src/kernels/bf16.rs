@@ -222,7 +222,7 @@ unsafe fn tile<'a, U: MatrixUnit>(
 
 vectorized! {
     /// Rounds the columns of `x` (rows, inner) from `first` on into lines (groups of `height` rows, steps, height); what is not there is 0.
-    fn round_rows<'a>(x: &'a [f32], inner: usize, first: usize, height: usize, steps: usize, which: usize, to: &'a mut [Line]) {
+    fn round_rows<'a, _simd>(x: &'a [f32], inner: usize, first: usize, height: usize, steps: usize, which: usize, to: &'a mut [Line]) {
         for (group, to) in to.chunks_exact_mut(height * steps).enumerate() {
             for r in 0..height {
                 let row = (group * height + r) * inner;

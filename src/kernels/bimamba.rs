@@ -6,9 +6,9 @@
 
 use super::linear::{Linear, linear};
 use super::profile::{Pass, timed};
-use super::tape::Tape;
 use super::simd::{Shared, dot, sigmoid, silu, vectorized};
 use super::ssd::{Core, Dims, Scan, ScanGrads};
+use super::tape::Tape;
 use super::{EPS, ROWS, Seqs, check_seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use pulp::{Arch, Simd, WithSimd};
@@ -22,18 +22,20 @@ const HEADS_PER_UNIT: usize = 4;
 pub struct BiMamba {
     dims: Dims,
     seqs: Seqs,
-    /// Scan outputs (two directions, total bases, d_inner), kept for the backward pass when there will be one.
-    scans: Option<Mutex<Vec<f32>>>,
+    /// Scan outputs of the two directions, each (total bases, d_inner), kept for the backward pass when there will be one.
+    scans: Option<Mutex<[Vec<f32>; 2]>>,
 }
 
 /// The mixer from its input `x` (rows, d_model) through `in_proj` (`Dims::in_proj`, d_model); `fwd` and `bwd` are the packed parameters of the
 /// two cores ([`pack`]). What the projection gives is the widest tensor of the network: the backward pass makes it again.
-pub fn mixer(tape: &Tape, x: &Tensor, in_proj: &Tensor, cores: [&Tensor; 2], dims: Dims, seqs: &Seqs) -> Result<Tensor> {
-    let op = BiMamba { dims, seqs: seqs.clone(), scans: tape.is_on().then(|| Mutex::new(Vec::new())) };
+pub fn mixer(tape: &Tape, x: Tensor, in_proj: &Tensor, cores: [&Tensor; 2], dims: Dims, seqs: &Seqs) -> Result<Tensor> {
+    let op = BiMamba { dims, seqs: seqs.clone(), scans: tape.is_on().then(Mutex::default) };
     let project = |x: &Tensor, in_proj: &Tensor| linear(&Tape::off(), x, in_proj);
-    let out = project(x, in_proj)?.apply_op3_no_bwd(cores[0], cores[1], &op)?;
-    if tape.is_on() {
-        let (x, in_proj, [fwd, bwd]) = (x.clone(), in_proj.clone(), cores.map(Tensor::clone));
+    let zxbcdt = project(&x, in_proj)?;
+    let x = tape.is_on().then_some(x); // else it is freed here
+    let out = zxbcdt.apply_op3_no_bwd(cores[0], cores[1], &op)?;
+    if let Some(x) = x {
+        let (in_proj, [fwd, bwd]) = (in_proj.clone(), cores.map(Tensor::clone));
         tape.record(&out, move |grad, grads| {
             let d_projected = {
                 let zxbcdt = project(&x, &in_proj)?;
@@ -138,24 +140,25 @@ impl BiMamba {
 }
 
 vectorized! {
-    /// Gates, normalises and averages the scans of some rows; `zxbcdt` starts at the first of them.
-    fn gate<'a>(zxbcdt: &'a [f32], columns: usize, y: [&'a [f32]; 2], norms: [&'a [f32]; 2], out: &'a mut [f32]) {
+    /// Gates, normalises and averages the scans of some rows: `out` holds that of the forward direction on the way in, the average on the way
+    /// out. `zxbcdt` and `backward` start at the first of the rows.
+    fn gate<'a, simd>(zxbcdt: &'a [f32], columns: usize, backward: &'a [f32], norms: [&'a [f32]; 2], out: &'a mut [f32]) {
         let d = norms[0].len();
         let (mut gated, mut gate) = (vec![0.0_f32; d], vec![0.0_f32; d]);
         for (i, out) in out.chunks_exact_mut(d).enumerate() {
-            let z = &zxbcdt[i * columns..][..d];
+            let (z, y) = (&zxbcdt[i * columns..][..d], &backward[i * d..][..d]);
             for c in 0..d {
                 gate[c] = silu(z[c]);
+                gated[c] = out[c] * gate[c];
             }
-            for direction in 0..2 {
-                let (y, w) = (&y[direction][i * d..][..d], &norms[direction][..d]);
-                for c in 0..d {
-                    gated[c] = y[c] * gate[c];
-                }
-                let scale = 0.5 / (dot(&gated, &gated) / d as f32 + EPS).sqrt();
-                for c in 0..d {
-                    out[c] = (gated[c] * scale).mul_add(w[c], out[c]);
-                }
+            let (scale, w) = (0.5 / (dot(simd, &gated, &gated) / d as f32 + EPS).sqrt(), norms[0]);
+            for c in 0..d {
+                out[c] = gated[c] * scale * w[c];
+                gated[c] = y[c] * gate[c];
+            }
+            let (scale, w) = (0.5 / (dot(simd, &gated, &gated) / d as f32 + EPS).sqrt(), norms[1]);
+            for c in 0..d {
+                out[c] = (gated[c] * scale).mul_add(w[c], out[c]);
             }
         }
     }
@@ -163,7 +166,7 @@ vectorized! {
 
 vectorized! {
     /// The gradient of [`gate`]: adds to the z columns of `d_in`, fills `dy`, adds to `d_norm` (two directions, d_inner).
-    fn gate_backward<'a>(
+    fn gate_backward<'a, simd>(
         zxbcdt: &'a [f32],
         columns: usize,
         y: [&'a [f32]; 2],
@@ -188,13 +191,13 @@ vectorized! {
                 for c in 0..d {
                     v[c] = y[c] * z[c] * s[c];
                 }
-                let r = 1.0 / (dot(&v, &v) / d as f32 + EPS).sqrt();
+                let r = 1.0 / (dot(simd, &v, &v) / d as f32 + EPS).sqrt();
                 let d_norm = &mut d_norm[direction * d..][..d];
                 for c in 0..d {
                     dy[c] = 0.5 * g[c] * w[c];
                     d_norm[c] = (0.5 * g[c] * r).mul_add(v[c], d_norm[c]);
                 }
-                let back = r * r * r * dot(dy, &v) / d as f32;
+                let back = r * r * r * dot(simd, dy, &v) / d as f32;
                 for c in 0..d {
                     let dv = r * dy[c] - back * v[c];
                     dy[c] = dv * z[c] * s[c];
@@ -224,18 +227,15 @@ impl CustomOp3 for BiMamba {
         let (zxbcdt, fwd, bwd) = (slice(s1, l1)?, slice(s2, l2)?, slice(s3, l3)?);
         let cores = [Core::split(&self.dims, fwd), Core::split(&self.dims, bwd)];
         let d = self.dims.d_inner;
-        let mut scans = vec![0.0_f32; 2 * rows * d];
-        let (first, second) = scans.split_at_mut(rows * d);
-        let outputs = [Shared::new(first), Shared::new(second)];
+        let mut scans = [vec![0.0_f32; rows * d], vec![0.0_f32; rows * d]];
+        let outputs = scans.each_mut().map(|scan| Shared::new(scan));
         self.units().into_par_iter().for_each(|unit| {
             Arch::new().dispatch(Forward(self.scan(zxbcdt, &cores, &unit), outputs[unit.1]));
         });
-        let mut out = vec![0.0_f32; rows * d];
+        let mut out = if self.scans.is_some() { scans[0].clone() } else { std::mem::take(&mut scans[0]) };
         let columns = self.dims.in_proj();
-        out.par_chunks_mut(ROWS * d).enumerate().for_each(|(block, out)| {
-            let (first, n) = (block * ROWS, out.len() / d);
-            let y = [0, 1].map(|direction| &scans[(direction * rows + first) * d..][..n * d]);
-            gate(&zxbcdt[first * columns..], columns, y, [cores[0].norm, cores[1].norm], out);
+        out.par_chunks_mut(ROWS * d).zip(scans[1].par_chunks(ROWS * d)).enumerate().for_each(|(block, (out, backward))| {
+            gate(&zxbcdt[block * ROWS * columns..], columns, backward, [cores[0].norm, cores[1].norm], out);
         });
         if let Some(keep) = &self.scans {
             *keep.lock().unwrap_or_else(|e| e.into_inner()) = scans;
@@ -246,7 +246,13 @@ impl CustomOp3 for BiMamba {
 
 impl BiMamba {
     /// Gradients of the projection and of both cores' parameters, from that of the output.
-    fn gradients(&self, zxbcdt_tensor: &Tensor, fwd_tensor: &Tensor, bwd_tensor: &Tensor, grad: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
+    fn gradients(
+        &self,
+        zxbcdt_tensor: &Tensor,
+        fwd_tensor: &Tensor,
+        bwd_tensor: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Tensor, Tensor, Tensor)> {
         let _timed = timed("bimamba", Pass::Backward);
         let (zxbcdt, fwd, bwd, grad) = (cpu(zxbcdt_tensor)?, cpu(fwd_tensor)?, cpu(bwd_tensor)?, cpu(grad)?);
         let (zxbcdt, grad): (&[f32], &[f32]) = (&zxbcdt, &grad);
@@ -255,7 +261,6 @@ impl BiMamba {
         let rows = zxbcdt_tensor.dim(0)?;
         let Some(kept) = &self.scans else { candle_core::bail!("bimamba: backward without a training forward") };
         let kept = kept.lock().unwrap_or_else(|e| e.into_inner());
-        let kept: &[f32] = &kept;
         let mut d_in = vec![0.0_f32; rows * columns];
         // Gate and norm: gradient of the scan outputs, of z, and of the norm weights (summed per block of rows, in block order).
         let mut dy = vec![0.0_f32; 2 * rows * d];
@@ -267,7 +272,7 @@ impl BiMamba {
             .map(|(block, (d_in, (dy_f, dy_b)))| {
                 let mut d_norm = vec![0.0_f32; 2 * d];
                 let (first, n) = (block * ROWS, dy_f.len() / d);
-                let y = [0, 1].map(|direction| &kept[(direction * rows + first) * d..][..n * d]);
+                let y = kept.each_ref().map(|scan| &scan[first * d..][..n * d]);
                 let norms = [cores[0].norm, cores[1].norm];
                 gate_backward(&zxbcdt[first * columns..], columns, y, norms, &grad[first * d..], d_in, [dy_f, dy_b], &mut d_norm);
                 d_norm
@@ -315,7 +320,11 @@ impl BiMamba {
             }
         }
         let [d_fwd, d_bwd] = d_params;
-        Ok((from_cpu(d_in, zxbcdt_tensor.shape(), zxbcdt_tensor)?, from_cpu(d_fwd, fwd_tensor.shape(), fwd_tensor)?, from_cpu(d_bwd, bwd_tensor.shape(), bwd_tensor)?))
+        Ok((
+            from_cpu(d_in, zxbcdt_tensor.shape(), zxbcdt_tensor)?,
+            from_cpu(d_fwd, fwd_tensor.shape(), fwd_tensor)?,
+            from_cpu(d_bwd, bwd_tensor.shape(), bwd_tensor)?,
+        ))
     }
 }
 

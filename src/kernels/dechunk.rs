@@ -5,8 +5,8 @@
 //! forward pass, and in the backward pass the identity gradient to `c_t = max(p_t, 1 - p_t)`. Always f32.
 
 use super::profile::{Pass, timed};
-use super::tape::Tape;
 use super::simd::{dot, vectorized};
+use super::tape::Tape;
 use super::{Seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -51,7 +51,7 @@ impl Smooth<'_> {
 }
 
 vectorized! {
-    fn average<'a>(smooth: &'a Smooth<'a>, out: &'a mut [f32], reverse: bool) {
+    fn average<'a, _simd>(smooth: &'a Smooth<'a>, out: &'a mut [f32], reverse: bool) {
         let (n, d) = (smooth.p.len(), smooth.d);
         let mut last = vec![0.0_f32; d];
         for i in 0..n {
@@ -68,7 +68,7 @@ vectorized! {
 vectorized! {
     /// The gradient runs against the direction of its average. `half` is half the gradient of z, (n, d); adds to `dx` (n, d) and gives
     /// the gradient of each P.
-    fn average_backward<'a>(smooth: &'a Smooth<'a>, averaged: &'a [f32], half: &'a [f32], reverse: bool, dx: &'a mut [f32]) -> Vec<f32> {
+    fn average_backward<'a, _simd>(smooth: &'a Smooth<'a>, averaged: &'a [f32], half: &'a [f32], reverse: bool, dx: &'a mut [f32]) -> Vec<f32> {
         let (n, d) = (smooth.p.len(), smooth.d);
         let mut dp = vec![0.0_f32; n];
         let (mut carry, zero) = (vec![0.0_f32; d], vec![0.0_f32; d]);
@@ -93,8 +93,8 @@ vectorized! {
 }
 
 vectorized! {
-    fn product<'a>(a: &'a [f32], b: &'a [f32]) -> f32 {
-        dot(a, b)
+    fn product<'a, simd>(a: &'a [f32], b: &'a [f32]) -> f32 {
+        dot(simd, a, b)
     }
 }
 

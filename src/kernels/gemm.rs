@@ -73,7 +73,11 @@ impl Product<'_> {
         let mut packed = vec![0.0_f32; panels * width * self.k];
         let into = Shared::new(&mut packed);
         let pack = |panel: usize| self.pack_panel(panel, width, &into);
-        if panels * width * self.k > 1 << 16 { (0..panels).into_par_iter().for_each(pack) } else { (0..panels).for_each(pack) }
+        if panels * width * self.k > 1 << 16 {
+            (0..panels).into_par_iter().for_each(pack)
+        } else {
+            (0..panels).for_each(pack)
+        }
         let share = self.m.div_ceil(if self.a.column == 1 { 4 } else { 1 } * rayon::current_num_threads());
         let step = share.next_multiple_of(ROWS).clamp(ROWS, TASK_ROWS);
         (0..self.m.div_ceil(step)).into_par_iter().for_each(|task| {
@@ -115,7 +119,8 @@ impl<const V: usize> WithSimd for Block<'_, V> {
         // A tile of the left operand that is not ROWS whole rows, or whose rows are not contiguous, is copied: (inner, ROWS).
         let copied = |tile: usize| a.column != 1 || (tile + 1) * ROWS > rows;
         let first_copied = (0..rows.div_ceil(ROWS)).find(|tile| copied(*tile)).unwrap_or(0);
-        let mut copy = vec![0.0_f32; if a.column == 1 && rows.is_multiple_of(ROWS) { 0 } else { (rows.div_ceil(ROWS) - first_copied) * ROWS * INNER }];
+        let mut copy =
+            vec![0.0_f32; if a.column == 1 && rows.is_multiple_of(ROWS) { 0 } else { (rows.div_ceil(ROWS) - first_copied) * ROWS * INNER }];
         for first in (0..k).step_by(INNER) {
             let inner = INNER.min(k - first);
             for (tile, to) in copy.chunks_exact_mut(ROWS * INNER).enumerate() {

@@ -1,8 +1,8 @@
 //! RMSNorm over the last dimension: `x / sqrt(mean(x^2) + eps) * w`.
 
 use super::profile::{Pass, timed};
-use super::tape::Tape;
 use super::simd::{dot, vectorized};
+use super::tape::Tape;
 use super::{EPS, ROWS, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -15,10 +15,10 @@ pub fn rms_norm(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
 }
 
 vectorized! {
-    fn forward<'a>(out: &'a mut [f32], x: &'a [f32], w: &'a [f32]) {
+    fn forward<'a, simd>(out: &'a mut [f32], x: &'a [f32], w: &'a [f32]) {
         let d = w.len();
         for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
-            let scale = 1.0 / (dot(x, x) / d as f32 + EPS).sqrt();
+            let scale = 1.0 / (dot(simd, x, x) / d as f32 + EPS).sqrt();
             for c in 0..d {
                 out[c] = x[c] * scale * w[c];
             }
@@ -27,16 +27,16 @@ vectorized! {
 }
 
 vectorized! {
-    fn backward<'a>(dx: &'a mut [f32], x: &'a [f32], g: &'a [f32], w: &'a [f32], dw: &'a mut [f32]) {
+    fn backward<'a, simd>(dx: &'a mut [f32], x: &'a [f32], g: &'a [f32], w: &'a [f32], dw: &'a mut [f32]) {
         let d = w.len();
         let mut wg = vec![0.0_f32; d];
         for (dx, (x, g)) in dx.chunks_exact_mut(d).zip(x.chunks_exact(d).zip(g.chunks_exact(d))) {
-            let r = 1.0 / (dot(x, x) / d as f32 + EPS).sqrt();
+            let r = 1.0 / (dot(simd, x, x) / d as f32 + EPS).sqrt();
             for c in 0..d {
                 wg[c] = w[c] * g[c];
                 dw[c] = (x[c] * r).mul_add(g[c], dw[c]);
             }
-            let back = r * r * r * dot(&wg, x) / d as f32;
+            let back = r * r * r * dot(simd, &wg, x) / d as f32;
             for c in 0..d {
                 dx[c] = r * wg[c] - back * x[c];
             }

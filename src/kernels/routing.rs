@@ -4,8 +4,8 @@
 //! sequence has p = 1. `p_t` belongs to the inter-base position between t-1 and t.
 
 use super::profile::{Pass, timed};
-use super::tape::Tape;
 use super::simd::{dot, vectorized};
+use super::tape::Tape;
 use super::{ROWS, Seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -23,9 +23,9 @@ pub fn boundary_prob(tape: &Tape, q: &Tensor, k: &Tensor, seqs: &Seqs) -> Result
 /// Reciprocal norms of all rows.
 fn scales(x: &[f32], d: usize) -> Vec<f32> {
     vectorized! {
-        fn block<'a>(x: &'a [f32], d: usize, to: &'a mut [f32]) {
+        fn block<'a, simd>(x: &'a [f32], d: usize, to: &'a mut [f32]) {
             for (x, to) in x.chunks_exact(d).zip(to) {
-                *to = 1.0 / dot(x, x).sqrt().max(MIN_NORM);
+                *to = 1.0 / dot(simd, x, x).sqrt().max(MIN_NORM);
             }
         }
     }
@@ -51,15 +51,15 @@ impl<'a> Unit<'a> {
 
 vectorized! {
     /// `s` of the positions from `first` on; 0 at position 0, which has no base before it.
-    fn similarity<'a>(q: Unit<'a>, k: Unit<'a>, first: usize, to: &'a mut [f32]) {
+    fn similarity<'a, simd>(q: Unit<'a>, k: Unit<'a>, first: usize, to: &'a mut [f32]) {
         for (i, to) in to.iter_mut().enumerate() {
             let t = first + i;
             if t == 0 {
                 *to = 0.0;
                 continue;
             }
-            let forward = dot(q.row(t - 1), k.row(t)) * q.scales[t - 1] * k.scales[t];
-            let backward = dot(q.row(t), k.row(t - 1)) * q.scales[t] * k.scales[t - 1];
+            let forward = dot(simd, q.row(t - 1), k.row(t)) * q.scales[t - 1] * k.scales[t];
+            let backward = dot(simd, q.row(t), k.row(t - 1)) * q.scales[t] * k.scales[t - 1];
             *to = 0.5 * (forward + backward);
         }
     }
@@ -75,7 +75,7 @@ fn similarities(q: Unit<'_>, k: Unit<'_>) -> Vec<f32> {
 vectorized! {
     /// `d q_t = (ds_t k_{t-1} + ds_{t+1} k_{t+1}) / 2` in normalised vectors, then through the normalisation; `ds` has one entry more
     /// than there are rows, and no step between sequences.
-    fn backward<'a>(own: Unit<'a>, other: Unit<'a>, ds: &'a [f32], first: usize, out: &'a mut [f32]) {
+    fn backward<'a, simd>(own: Unit<'a>, other: Unit<'a>, ds: &'a [f32], first: usize, out: &'a mut [f32]) {
         let d = own.d;
         for (i, out) in out.chunks_exact_mut(d).enumerate() {
             let t = first + i;
@@ -92,7 +92,7 @@ vectorized! {
                 }
             }
             let (row, scale) = (own.row(t), own.scales[t]);
-            let along = dot(out, row) * scale * scale;
+            let along = dot(simd, out, row) * scale * scale;
             for c in 0..d {
                 out[c] = (out[c] - row[c] * along) * scale;
             }

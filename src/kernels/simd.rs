@@ -7,10 +7,10 @@
 use pulp::Simd;
 use std::ops::Range;
 
-/// Declares a function whose body is compiled for every instruction set and run with the widest that the machine has.
+/// Declares a function (`fn name<'a, simd>(..)`, `simd` being the token of the instruction set) whose body is compiled for every instruction set and run with the widest that the machine has.
 /// (A closure would do in principle, but nothing makes the compiler inline one into code for wider vectors.)
 macro_rules! vectorized {
-    ($(#[$attribute:meta])* $visibility:vis fn $name:ident<$life:lifetime>($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident<$life:lifetime, $simd:ident>($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$attribute])*
         #[allow(clippy::too_many_arguments)]
         $visibility fn $name<$life>($($argument: $type),*) $(-> $result)? {
@@ -21,7 +21,7 @@ macro_rules! vectorized {
             impl<$life> pulp::WithSimd for Job<$life> {
                 type Output = vectorized!(@result $($result)?);
                 #[inline(always)]
-                fn with_simd<S: pulp::Simd>(self, _: S) -> Self::Output {
+                fn with_simd<S: pulp::Simd>(self, $simd: S) -> Self::Output {
                     let Job { $($argument,)* life: _ } = self;
                     $body
                 }
@@ -181,37 +181,58 @@ pub fn matmul<S: Simd>(
     c: &mut [f32],
     accumulate: bool,
 ) {
-    if rows.is_empty() || n == 0 {
-        return;
-    }
-    assert!(n.is_multiple_of(LANES) && n <= ld && b.len() >= inner.end * ld && c.len() >= rows.end * ld);
-    assert!(inner.is_empty() || a.data.len() > (rows.end - 1) * a.row + (inner.end - 1) * a.column);
-    let mut i = rows.start;
-    while i < rows.end {
-        let mut j = 0;
-        // SAFETY: the asserts above bound every index that the tiles read or write.
-        unsafe {
-            if rows.end - i >= 4 {
-                while j < n {
-                    let left = (n - j) / S::F32_LANES;
-                    if S::F32_LANES == 16 && left >= 4 {
-                        tile::<S, 4, 4>(simd, i, j, &inner, ld, a, b, c, accumulate);
-                        j += 4 * S::F32_LANES;
-                    } else if left >= 2 {
-                        tile::<S, 4, 2>(simd, i, j, &inner, ld, a, b, c, accumulate);
-                        j += 2 * S::F32_LANES;
-                    } else {
-                        tile::<S, 4, 1>(simd, i, j, &inner, ld, a, b, c, accumulate);
+    // A function of its own for each instruction set: unrolled into every caller, its tiles would be most of the program.
+    simd.vectorize(MatMul { rows, inner, n, ld, a, b, c, accumulate });
+}
+
+struct MatMul<'a> {
+    rows: Range<usize>,
+    inner: Range<usize>,
+    n: usize,
+    ld: usize,
+    a: Left<'a>,
+    b: &'a [f32],
+    c: &'a mut [f32],
+    accumulate: bool,
+}
+
+impl pulp::WithSimd for MatMul<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let MatMul { rows, inner, n, ld, a, b, c, accumulate } = self;
+        if rows.is_empty() || n == 0 {
+            return;
+        }
+        assert!(n.is_multiple_of(LANES) && n <= ld && b.len() >= inner.end * ld && c.len() >= rows.end * ld);
+        assert!(inner.is_empty() || a.data.len() > (rows.end - 1) * a.row + (inner.end - 1) * a.column);
+        let mut i = rows.start;
+        while i < rows.end {
+            let mut j = 0;
+            // SAFETY: the asserts above bound every index that the tiles read or write.
+            unsafe {
+                if rows.end - i >= 4 {
+                    while j < n {
+                        let left = (n - j) / S::F32_LANES;
+                        if S::F32_LANES == 16 && left >= 4 {
+                            tile::<S, 4, 4>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                            j += 4 * S::F32_LANES;
+                        } else if left >= 2 {
+                            tile::<S, 4, 2>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                            j += 2 * S::F32_LANES;
+                        } else {
+                            tile::<S, 4, 1>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                            j += S::F32_LANES;
+                        }
+                    }
+                    i += 4;
+                } else {
+                    while j < n {
+                        tile::<S, 1, 1>(simd, i, j, &inner, ld, a, b, c, accumulate);
                         j += S::F32_LANES;
                     }
+                    i += 1;
                 }
-                i += 4;
-            } else {
-                while j < n {
-                    tile::<S, 1, 1>(simd, i, j, &inner, ld, a, b, c, accumulate);
-                    j += S::F32_LANES;
-                }
-                i += 1;
             }
         }
     }
@@ -271,75 +292,111 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
 
 /// `to` (columns x rows) = transpose of `from` (rows x columns), both row-major, both sizes multiples of [`LANES`].
 #[inline(always)]
-pub fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
+pub fn transpose<S: Simd>(_: S, from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
     assert!(rows.is_multiple_of(LANES) && columns.is_multiple_of(LANES));
     assert!(from.len() >= rows * columns && to.len() >= rows * columns);
+    #[cfg(target_arch = "x86_64")]
+    if S::F32_LANES == 16 {
+        // SAFETY: vectors of 16 floats are AVX-512's, and the asserts bound every block.
+        return unsafe { transpose_avx512(from, rows, columns, to) };
+    }
     for i in (0..rows).step_by(LANES) {
         for j in (0..columns).step_by(LANES) {
-            let mut block = [[0.0_f32; LANES]; LANES];
-            for (r, row) in block.iter_mut().enumerate() {
-                row.copy_from_slice(&from[(i + r) * columns + j..][..LANES]);
-            }
-            // Each round interleaves row r with row r + 8: it turns the eight index bits (row, column) by one place.
-            for _ in 0..4 {
-                let mut next = [[0.0_f32; LANES]; LANES];
-                for r in 0..LANES / 2 {
-                    for l in 0..LANES / 2 {
-                        next[2 * r][2 * l] = block[r][l];
-                        next[2 * r][2 * l + 1] = block[r + 8][l];
-                        next[2 * r + 1][2 * l] = block[r][l + 8];
-                        next[2 * r + 1][2 * l + 1] = block[r + 8][l + 8];
-                    }
+            for r in 0..LANES {
+                for c in 0..LANES {
+                    to[(j + c) * rows + i + r] = from[(i + r) * columns + j + c];
                 }
-                block = next;
-            }
-            for (r, row) in block.iter().enumerate() {
-                to[(j + r) * rows + i..][..LANES].copy_from_slice(row);
             }
         }
     }
 }
 
-/// Sum of products, in partial sums so that it vectorises, and in an order that does not depend on the machine.
-#[inline(always)]
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let n = a.len().min(b.len());
-    let (a, b) = (&a[..n], &b[..n]);
-    let whole = n - n % (2 * LANES);
-    let mut part = [0.0_f32; 2 * LANES];
-    for (x, y) in a[..whole].chunks_exact(2 * LANES).zip(b[..whole].chunks_exact(2 * LANES)) {
-        for l in 0..2 * LANES {
-            part[l] = x[l].mul_add(y[l], part[l]);
+/// The same in blocks of 16 x 16 in registers: rows are interleaved in pairs, then pairs in pairs, then quarters of vectors change places.
+///
+/// # Safety
+/// The processor has AVX-512F, both sizes are multiples of 16, and both slices hold rows x columns elements.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn transpose_avx512(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
+    use std::arch::x86_64::*;
+    for i in (0..rows).step_by(16) {
+        for j in (0..columns).step_by(16) {
+            unsafe {
+                let x: [__m512; 16] = std::array::from_fn(|r| _mm512_loadu_ps(from.as_ptr().add((i + r) * columns + j)));
+                // In each quarter of the vectors: rows 4g..4g+4 of one column.
+                let mut quads = [_mm512_setzero_ps(); 16];
+                for g in (0..16).step_by(4) {
+                    let low = [_mm512_unpacklo_ps(x[g], x[g + 1]), _mm512_unpacklo_ps(x[g + 2], x[g + 3])].map(|v| _mm512_castps_pd(v));
+                    let high = [_mm512_unpackhi_ps(x[g], x[g + 1]), _mm512_unpackhi_ps(x[g + 2], x[g + 3])].map(|v| _mm512_castps_pd(v));
+                    quads[g] = _mm512_castpd_ps(_mm512_unpacklo_pd(low[0], low[1]));
+                    quads[g + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low[0], low[1]));
+                    quads[g + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high[0], high[1]));
+                    quads[g + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high[0], high[1]));
+                }
+                for c in 0..4 {
+                    let [a, b, d, e] = [quads[c], quads[4 + c], quads[8 + c], quads[12 + c]];
+                    let (ab_even, ab_odd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+                    let (de_even, de_odd) = (_mm512_shuffle_f32x4::<0x88>(d, e), _mm512_shuffle_f32x4::<0xdd>(d, e));
+                    let columns_of = [
+                        _mm512_shuffle_f32x4::<0x88>(ab_even, de_even),
+                        _mm512_shuffle_f32x4::<0x88>(ab_odd, de_odd),
+                        _mm512_shuffle_f32x4::<0xdd>(ab_even, de_even),
+                        _mm512_shuffle_f32x4::<0xdd>(ab_odd, de_odd),
+                    ];
+                    for (quarter, v) in columns_of.into_iter().enumerate() {
+                        _mm512_storeu_ps(to.as_mut_ptr().add((j + 4 * quarter + c) * rows + i), v);
+                    }
+                }
+            }
         }
     }
-    for (l, (x, y)) in a[whole..].iter().zip(&b[whole..]).enumerate() {
-        part[l] = x.mul_add(*y, part[l]);
-    }
-    fold(part)
+}
+
+/// Sum of products, in 32 partial sums so that it vectorises, and in an order that does not depend on the machine.
+#[inline(always)]
+pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    partial_sums::<S, true>(simd, a, b)
 }
 
 /// Sum of a slice, as [`dot`].
 #[inline(always)]
-pub fn sum(a: &[f32]) -> f32 {
-    let whole = a.len() - a.len() % (2 * LANES);
-    let mut part = [0.0_f32; 2 * LANES];
-    for x in a[..whole].chunks_exact(2 * LANES) {
-        for l in 0..2 * LANES {
-            part[l] += x[l];
-        }
-    }
-    for (l, x) in a[whole..].iter().enumerate() {
-        part[l] += x;
-    }
-    fold(part)
+pub fn sum<S: Simd>(simd: S, a: &[f32]) -> f32 {
+    partial_sums::<S, false>(simd, a, a)
 }
 
-/// Adds up partial sums, halving.
+/// The sum of `a`, or with `PRODUCT` of `a b`, over as many vectors as hold 32 partial sums.
 #[inline(always)]
-fn fold(part: [f32; 2 * LANES]) -> f32 {
+fn partial_sums<S: Simd, const PRODUCT: bool>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let n = a.len().min(b.len());
+    let ((a, a_end), (b, b_end)) = (S::as_simd_f32s(&a[..n]), S::as_simd_f32s(&b[..n]));
+    let width = 2 * LANES / S::F32_LANES;
+    let mut part = [simd.splat_f32s(0.0); 2 * LANES];
+    let whole = a.len() / width * width;
+    for (a, b) in a[..whole].chunks_exact(width).zip(b[..whole].chunks_exact(width)) {
+        for v in 0..width {
+            part[v] = if PRODUCT { simd.mul_add_f32s(a[v], b[v], part[v]) } else { simd.add_f32s(part[v], a[v]) };
+        }
+    }
+    let mut sums = [0.0_f32; 2 * LANES];
+    for (v, &part) in part.iter().enumerate().take(width) {
+        // SAFETY: 32 sums in vectors.
+        unsafe { store::<S>(&mut sums, v * S::F32_LANES, part) };
+    }
+    // What is left, one vector after another, and a last one that is filled up with zeros.
+    for v in 0..=a.len() - whole {
+        let (a, b) = match a.get(whole + v) {
+            Some(a) => (*a, b[whole + v]),
+            None => (simd.partial_load_f32s(a_end), simd.partial_load_f32s(b_end)),
+        };
+        // SAFETY: fewer than `width` whole vectors are left.
+        unsafe {
+            let part = load::<S>(&sums, v * S::F32_LANES);
+            store::<S>(&mut sums, v * S::F32_LANES, if PRODUCT { simd.mul_add_f32s(a, b, part) } else { simd.add_f32s(part, a) });
+        }
+    }
     let mut half = [0.0_f32; LANES];
     for l in 0..LANES {
-        half[l] = part[l] + part[l + LANES];
+        half[l] = sums[l] + sums[l + LANES];
     }
     for width in [8, 4, 2, 1] {
         for l in 0..width {
@@ -438,7 +495,15 @@ mod tests {
     fn transposes() {
         let from: Vec<f32> = (0..32 * 48).map(|i| i as f32).collect();
         let mut to = vec![0.0; 32 * 48];
-        transpose(&from, 32, 48, &mut to);
+        struct Turn<'a>(&'a [f32], &'a mut [f32]);
+        impl pulp::WithSimd for Turn<'_> {
+            type Output = ();
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, simd: S) {
+                transpose(simd, self.0, 32, 48, self.1);
+            }
+        }
+        pulp::Arch::new().dispatch(Turn(&from, &mut to));
         for i in 0..32 {
             for j in 0..48 {
                 assert_eq!(to[j * 32 + i], from[i * 48 + j]);

@@ -202,7 +202,7 @@ impl Scan<'_> {
     #[inline(always)]
     fn products<S: Simd>(&self, simd: S, chunk: &mut Chunk) {
         let (q, n) = (self.dims.chunk, self.n());
-        transpose(&chunk.b, q, n, &mut chunk.b_t);
+        transpose(simd, &chunk.b, q, n, &mut chunk.b_t);
         for i in (0..q).step_by(16) {
             matmul(simd, i..i + 16, 0..n, i + 16, q, Left::rows(&chunk.c, n), &chunk.b_t, &mut chunk.g, false);
         }

@@ -1,8 +1,8 @@
 //! The gate of the SwiGLU MLP: (rows, 2 d) read as `[y | gate]` gives `silu(gate) * y`, (rows, d).
 
 use super::profile::{Pass, timed};
-use super::tape::Tape;
 use super::simd::{sigmoid, silu, vectorized};
+use super::tape::Tape;
 use super::{ROWS, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -15,7 +15,7 @@ pub fn swiglu(tape: &Tape, x: &Tensor) -> Result<Tensor> {
 }
 
 vectorized! {
-    fn forward<'a>(out: &'a mut [f32], x: &'a [f32], d: usize) {
+    fn forward<'a, _simd>(out: &'a mut [f32], x: &'a [f32], d: usize) {
         for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(2 * d)) {
             let (y, gate) = x.split_at(d);
             for c in 0..d {
@@ -26,7 +26,7 @@ vectorized! {
 }
 
 vectorized! {
-    fn backward<'a>(dx: &'a mut [f32], x: &'a [f32], g: &'a [f32], d: usize) {
+    fn backward<'a, _simd>(dx: &'a mut [f32], x: &'a [f32], g: &'a [f32], d: usize) {
         for (dx, (x, g)) in dx.chunks_exact_mut(2 * d).zip(x.chunks_exact(2 * d).zip(g.chunks_exact(d))) {
             let ((y, gate), (dy, d_gate)) = (x.split_at(d), dx.split_at_mut(d));
             for c in 0..d {

@@ -4,8 +4,8 @@ use super::config::{Block, Mixer, Stage};
 use super::weights::{Init, Source};
 use crate::Result;
 use crate::kernels::Seqs;
-use crate::kernels::attention::{AttentionDims, attention};
 use crate::kernels::add::{add, add_row};
+use crate::kernels::attention::{AttentionDims, attention};
 use crate::kernels::bf16::Weights;
 use crate::kernels::bimamba::{mixer, pack, scan};
 use crate::kernels::linear::{linear, linear_bf16};
@@ -100,12 +100,14 @@ impl BiMamba {
         Ok(BiMamba { in_proj, out_proj, cores, dims })
     }
 
-    fn forward(&self, tape: &Tape, x: &Tensor, seqs: &Seqs) -> Result<Tensor> {
+    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs) -> Result<Tensor> {
         let (fwd, bwd) = (pack(tape, &self.cores[0])?, pack(tape, &self.cores[1])?);
         let y = if tape.is_on() {
             mixer(tape, x, &self.in_proj.weight, [&fwd, &bwd], self.dims, seqs)?
         } else {
-            scan(&self.in_proj.forward(tape, x)?, [&fwd, &bwd], self.dims, seqs)?
+            let projected = self.in_proj.forward(tape, &x)?;
+            drop(x); // before the scan makes its own
+            scan(&projected, [&fwd, &bwd], self.dims, seqs)?
         };
         self.out_proj.forward(tape, &y)
     }
@@ -193,7 +195,7 @@ impl Stack {
         for layer in &self.layers {
             let h = rms_norm(tape, &residual, &layer.norm)?;
             let h = match &layer.mixer {
-                MixerLayer::BiMamba(mixer) => mixer.forward(tape, &h, seqs)?,
+                MixerLayer::BiMamba(mixer) => mixer.forward(tape, h, seqs)?,
                 MixerLayer::Attention(mixer) => {
                     let y = attention(tape, &mixer.qkv.forward(tape, &h)?, mixer.dims, seqs)?;
                     mixer.out_proj.forward(tape, &y)?

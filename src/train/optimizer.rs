@@ -1,9 +1,10 @@
 //! AdamW (Loshchilov & Hutter 2019) with the authors' parameter groups.
 
+use crate::kernels::adamw::{AdamWStep, Moments, squared_norm};
+use crate::kernels::add::add;
+use crate::kernels::tape::{Grads, Tape};
 use crate::model::Config;
 use crate::{Error, Result};
-use crate::kernels::adamw::{AdamWStep, Moments, squared_norm};
-use crate::kernels::tape::Grads;
 use candle_core::Tensor;
 use std::collections::BTreeMap;
 
@@ -90,7 +91,7 @@ impl Optimizer {
         sums.0.resize(self.params.len(), None);
         for (param, sum) in self.params.iter().zip(&mut sums.0) {
             *sum = match (sum.take(), grads.get(&param.tensor)) {
-                (Some(before), Some(grad)) => Some((before + grad)?),
+                (Some(before), Some(grad)) => Some(add(&Tape::off(), &before, grad)?),
                 (before, grad) => before.or(grad.cloned()),
             };
         }

@@ -99,7 +99,7 @@ impl Scan<'_> {
                     }
                 }
                 // dG and its sum over heads.
-                transpose(&u, q, P, &mut u_t);
+                transpose(simd, &u, q, P, &mut u_t);
                 for i in (0..q).step_by(16) {
                     matmul(simd, i..i + 16, 0..P, i + 16, q, Left::rows(&dout, P), &u_t, &mut dg, false);
                 }
@@ -116,15 +116,15 @@ impl Scan<'_> {
                     du.fill(0.0);
                     through_leaving.fill(0.0);
                 } else {
-                    transpose(state_grad, n, P, &mut state_grad_t);
+                    transpose(simd, state_grad, n, P, &mut state_grad_t);
                     scale_rows(&u, &outside, &mut scaled);
                     matmul(simd, 0..q, 0..P, n, n, Left::rows(&scaled, P), &state_grad_t, &mut db, true);
                     matmul(simd, 0..q, 0..n, P, P, Left::rows(&chunk.b, n), state_grad, &mut du, false);
                     scale_rows_by(&mut du, &outside);
                     for t in 0..q {
-                        through_leaving[t] = dot(&du[t * P..][..P], &u[t * P..][..P]);
+                        through_leaving[t] = dot(simd, &du[t * P..][..P], &u[t * P..][..P]);
                     }
-                    through_both = inside[q - 1] * dot(&state_grad_t, entering);
+                    through_both = inside[q - 1] * dot(simd, &state_grad_t, entering);
                 }
                 for s in (0..q).step_by(16) {
                     matmul(simd, s..s + 16, s..q, P, P, Left::transposed(&m, q), &dout, &mut du, true);
@@ -135,7 +135,7 @@ impl Scan<'_> {
                     matmul(simd, 0..q, 0..P, n, n, Left::rows(&scaled, P), entering, &mut dc_head, false);
                     for t in 0..q {
                         let row = &dc_head[t * n..][..n];
-                        through_entering[t] = dot(row, &chunk.c[t * n..][..n]);
+                        through_entering[t] = dot(simd, row, &chunk.c[t * n..][..n]);
                         dc[t * n..][..n].iter_mut().zip(row).for_each(|(to, x)| *to += x);
                     }
                     let scale = inside[q - 1];
@@ -154,7 +154,7 @@ impl Scan<'_> {
                         *sum = dg.mul_add(*m, *sum);
                     }
                     entering_sum += through_entering[t];
-                    da[t] = entering_sum + sum(&w_sum[..t]);
+                    da[t] = entering_sum + sum(simd, &w_sum[..t]);
                 }
                 let rate = -self.core.a_log[head].exp();
                 let mut leaving_sum = 0.0;
@@ -162,11 +162,11 @@ impl Scan<'_> {
                     let step = da[t] + leaving_sum + through_both;
                     leaving_sum += through_leaving[t];
                     let (x, dout) = (&x[t * P..][..P], &dout[t * P..][..P]);
-                    let raw = (dot(&du[t * P..][..P], x) + rate * step) * chunk.dt_slope[local * q + t];
+                    let raw = (dot(simd, &du[t * P..][..P], x) + rate * step) * chunk.dt_slope[local * q + t];
                     let sums = &mut scalars[local];
                     sums[0] += f64::from(raw);
                     sums[1] += f64::from(dt[t] * step * rate);
-                    sums[2] += f64::from(dot(dout, x));
+                    sums[2] += f64::from(dot(simd, dout, x));
                     // SAFETY: rows and heads of this unit are its own.
                     unsafe { grads.dt.slice(self.row(first + t) * self.dims.n_heads() + head, 1)[0] = raw };
                 }

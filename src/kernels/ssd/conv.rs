@@ -79,7 +79,8 @@ impl Scan<'_> {
                     i if i < d + np => (&mut *b, i - d, np),
                     i => (&mut *c, i - d - np, np),
                 };
-                let mut window: [S::f32s; TAPS] = std::array::from_fn(|tap| if tap == 0 { bias } else { load::<S>(raw, (tap - 1) * width + channel) });
+                let mut window: [S::f32s; TAPS] =
+                    std::array::from_fn(|tap| if tap == 0 { bias } else { load::<S>(raw, (tap - 1) * width + channel) });
                 for t in 0..q {
                     for tap in 1..TAPS {
                         window[tap - 1] = window[tap];

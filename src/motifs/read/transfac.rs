@@ -1,0 +1,79 @@
+//! TRANSFAC records, as JASPAR, TRANSFAC and PRODORIC write them. JASPAR's comment lines give taxonomic group, families and classes.
+
+use super::{Lines, letter_index};
+use crate::error::Result;
+use crate::motifs::{Motif, NOMINAL_SITES};
+
+#[derive(Default)]
+struct Record<'a> {
+    accession: Option<&'a str>,
+    id: Option<&'a str>,
+    name: Option<&'a str>,
+    /// Where the `P0` line is and which letter each of its columns holds.
+    letters: Option<(u64, [usize; 4])>,
+    columns: Vec<[f64; 4]>,
+    tax_group: &'a str,
+    families: Vec<String>,
+    classes: Vec<String>,
+}
+
+pub(super) fn read(lines: &Lines) -> Result<Vec<Motif>> {
+    let (mut motifs, mut record) = (Vec::new(), Record::default());
+    for &(line, text) in &lines.lines {
+        if text.starts_with("//") {
+            motifs.extend(finish(lines, std::mem::take(&mut record))?);
+            continue;
+        }
+        let (key, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let rest = rest.trim();
+        match key {
+            "AC" => record.accession = Some(rest),
+            "ID" => record.id = Some(rest),
+            "NA" => record.name = Some(rest),
+            "P0" | "PO" => record.letters = Some((line, letters(lines, line, rest)?)),
+            "CC" => {
+                // Several values are separated by semicolons; commas belong to names.
+                let values = |list: &str| list.split(';').map(|v| v.trim().to_string()).filter(|v| !v.is_empty()).collect();
+                match rest.split_once(':') {
+                    Some(("tax_group", group)) => record.tax_group = group.trim(),
+                    Some(("tf_family", list)) => record.families = values(list),
+                    Some(("tf_class", list)) => record.classes = values(list),
+                    _ => {}
+                }
+            }
+            key if key.bytes().all(|b| b.is_ascii_digit()) => {
+                let Some((_, letters)) = record.letters else {
+                    return Err(lines.wrong(line, "a row of numbers before the P0 line that names its letters"));
+                };
+                // A consensus letter may follow the four numbers.
+                let numbers = lines.numbers(line, rest.split_whitespace().take(4))?;
+                if numbers.len() < 4 {
+                    return Err(lines.wrong(line, format!("expected 4 numbers, found {}", numbers.len())));
+                }
+                let mut column = [0.0; 4];
+                letters.iter().zip(numbers).for_each(|(letter, number)| column[*letter] = number);
+                record.columns.push(column);
+            }
+            _ => {}
+        }
+    }
+    motifs.extend(finish(lines, record)?); // the last may lack its //
+    Ok(motifs)
+}
+
+fn letters(lines: &Lines, line: u64, text: &str) -> Result<[usize; 4]> {
+    let wrong = || lines.wrong(line, format!("expected the letters A, C, G and T, found '{text}'"));
+    let found: Vec<usize> = text.split_whitespace().filter(|w| w.len() == 1).filter_map(|w| letter_index(w.as_bytes()[0])).collect();
+    let letters: [usize; 4] = found.try_into().map_err(|_| wrong())?;
+    if (0..4).all(|letter| letters.contains(&letter)) { Ok(letters) } else { Err(wrong()) }
+}
+
+/// `None` for a record without a matrix, as the version header is.
+fn finish(lines: &Lines, record: Record) -> Result<Option<Motif>> {
+    let Some((line, _)) = record.letters else { return Ok(None) };
+    let id = record.accession.or(record.id).unwrap_or_default();
+    let name = record.name.or(record.id).unwrap_or_default();
+    let motif = Motif::new(id, name, record.columns, NOMINAL_SITES).map_err(|message| lines.wrong(line, message))?;
+    let Record { families, classes, .. } = record;
+    Ok(Some(Motif { tax_group: record.tax_group.into(), families, classes, ..motif }))
+}
