@@ -12,6 +12,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
         &[
             "benchmark",
             "bundled",
+            "controls",
             "error",
             "figures",
             "genome",

@@ -130,6 +130,11 @@ fn wrong_usage_exits_2() {
         (&["splice-profile", "--permutations", "0"], "--permutations"),
         (&["splice-profile", "--context", "200"], "no room"),
         (&["splice-profile", "--transcripts", "some"], "canonical"),
+        (&["splice-profile", "--control", "decoi"], "strength"),
+        (&["splice-profile", "--control", "bed"], "--control-bed"),
+        (&["splice-profile", "--control-bed", "x.bed"], "--control"),
+        (&["splice-profile", "--kmer", "3"], "--kmer"),
+        (&["splice-profile", "--controls-per-site", "0"], "--controls-per-site"),
     ];
     for (arguments, part) in table {
         fails(here.path(), arguments, 2, &[part]);
@@ -409,20 +414,22 @@ fn splice_profile_from_files_to_report() {
     ok(at, &splice_profile("two", &["--threads", "2"]));
     let (one, two) = (at.join("deep/one"), at.join("two"));
     assert_eq!(bytes_of(&one), bytes_of(&two), "threads change nothing");
-    assert_eq!(bytes_of(&one).len(), 2 * 7 + 2 * 3);
+    assert_eq!(bytes_of(&one).len(), 2 * 12 + 2 * 6);
 
     let (head, statistics) = tsv(one.join("tables/statistics.tsv"));
-    let wanted = "site_kind control n_pairs n_clusters site_mean control_mean difference ci_low ci_high d auroc auroc_low auroc_high p_value p_floor";
-    assert_eq!(head.join(" "), wanted);
+    let wanted = "site_kind control n_pairs n_clusters site_mean control_mean difference ci_low ci_high d auroc auroc_low auroc_high p_value p_floor \
+                  measure p_bh p_by";
+    assert_eq!(head[..18].join(" "), wanted);
     let (head, pairs) = tsv(one.join("tables/pairs.tsv"));
-    assert_eq!(head.join(" "), "site_kind control site control_site cluster site_value control_value");
+    assert_eq!(head[..7].join(" "), "site_kind control site control_site cluster site_value control_value");
+    assert_eq!(head[7..9].join(" "), "site_residual control_residual");
     let frame = ParquetReader::new(std::fs::File::open(one.join("tables/pairs.parquet")).unwrap()).finish().unwrap();
     let floats = |name: &str| frame.column(name).unwrap().f64().unwrap().iter().map(Option::unwrap).collect::<Vec<_>>();
     let (sites, controls) = (floats("site_value"), floats("control_value"));
     for (row, (site, control)) in pairs.iter().zip(sites.iter().zip(&controls)) {
         assert_eq!((row[5].parse(), row[6].parse()), (Ok(*site), Ok(*control)), "text holds every digit of parquet");
     }
-    for row in &statistics {
+    for row in statistics.iter().filter(|row| row[15] == "probability") {
         let own: Vec<f64> =
             (pairs.iter().zip(sites.iter().zip(&controls))).filter(|(p, _)| p[0] == row[0]).map(|(_, (s, c))| s - c).collect();
         assert_eq!(row[2].parse(), Ok(own.len()));
@@ -432,7 +439,7 @@ fn splice_profile_from_files_to_report() {
     let total: u64 = accounting.iter().map(|row| row[2].parse::<u64>().unwrap()).sum();
     assert_eq!(total, 24 * 2 * 2);
     let (_, profile) = tsv(one.join("tables/profile.tsv"));
-    assert_eq!(profile.len(), 2 * 2 * 121);
+    assert_eq!(profile.len(), 2 * 2 * 2 * 121, "kinds, groups, measures, offsets");
 
     let record: serde_json::Value = serde_json::from_slice(&std::fs::read(one.join("run.json")).unwrap()).unwrap();
     assert_eq!(record["tool"]["name"], "ldar-analyze");
@@ -458,15 +465,48 @@ fn splice_profile_from_files_to_report() {
 }
 
 #[test]
+fn families_side_by_side() {
+    let here = tempfile::tempdir().unwrap();
+    let at = here.path();
+    world(at);
+    let (_, sites) = {
+        ok(at, &splice_profile("one", &[]));
+        tsv(at.join("one/tables/sites.tsv"))
+    };
+    let used = sites.iter().find(|row| row[7] == "used" && row[4] == "+").unwrap();
+    std::fs::write(at.join("mine.bed"), format!("chr1\t700\t700\t{}\t0\t+\n", used[1])).unwrap();
+    let more = ["--control", "all", "--control-bed", "mine.bed", "--controls-per-site", "2", "--match", "propensity", "--strand-average"];
+    let printed = ok(at, &splice_profile("all", &more));
+    for family in ["decoy", "strength", "kmer", "random", "shift", "shuffle", "bed"] {
+        assert_eq!(printed.lines().filter(|line| line.split_whitespace().nth(1) == Some(family)).count(), 2, "{family} in {printed}");
+    }
+    let (_, matching) = tsv(at.join("all/tables/matching.tsv"));
+    assert_eq!(matching.len(), 14);
+    assert!(matching.iter().any(|row| row[1] == "bed" && row[4] == "1"), "{matching:?}");
+    let (_, statistics) = tsv(at.join("all/tables/statistics.tsv"));
+    assert_eq!(statistics.len(), 14 * 3);
+    let page = std::fs::read_to_string(at.join("all/index.html")).unwrap();
+    assert!(page.contains("r1_splice_families.svg") && page.contains("Do the two strands agree") && !page.contains("NaN"));
+    let (_, strands) = tsv(at.join("all/tables/strands.tsv"));
+    assert!(strands[0][0] == "pearson" && strands[0][1].parse::<f64>().unwrap().abs() <= 1.0);
+    let null = ok(at, &splice_profile("null", &["--control", "decoy,random,kmer", "--negative-control"]));
+    assert!(null.contains("kmer"));
+    assert!(std::fs::read_to_string(at.join("null/index.html")).unwrap().contains("controls with controls"));
+    std::fs::write(at.join("bad.bed"), "chr1\tx\t700\n").unwrap();
+    fails(at, &splice_profile("bad", &["--control", "bed", "--control-bed", "bad.bed"]), 1, &["bad.bed:1", "'x'"]);
+    assert!(!at.join("bad").exists());
+}
+
+#[test]
 fn nothing_to_compare_is_said_and_not_hidden() {
     let here = tempfile::tempdir().unwrap();
     world(here.path());
     let printed = ok(here.path(), &splice_profile("r", &["--min-intron", "100000"]));
-    assert!(printed.contains("donor           0"), "{printed}");
+    assert!(printed.contains("donor      decoy          0"), "{printed}");
     let page = std::fs::read_to_string(here.path().join("r/index.html")).unwrap();
     assert!(page.contains("could not be asked") && page.contains("no data") && !page.contains("NaN"));
     let (head, rows) = tsv(here.path().join("r/tables/pairs.tsv"));
-    assert_eq!((head.len(), rows.len()), (7, 0));
+    assert_eq!((head.len(), rows.len()), (13, 0));
 }
 
 #[test]

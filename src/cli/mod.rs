@@ -49,7 +49,7 @@ struct Arguments {
 /// A new subcommand is a module above, a variant here and an arm in [`run`].
 #[derive(Debug, Subcommand)]
 enum Command {
-    SpliceProfile(splice_profile::Arguments),
+    SpliceProfile(Box<splice_profile::Arguments>),
     Boundaries(boundaries::Arguments),
     Scan(scan::Arguments),
     Inspect(inspect::Arguments),

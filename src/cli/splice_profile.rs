@@ -3,15 +3,17 @@
 use super::dtype::Dtype;
 use super::{progress, source, stdout};
 use crate::bundled;
+use crate::controls::{ControlRequest, Family, Method, Side};
 use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
+use crate::genome::bed;
 use crate::genome::fasta::Genome;
 use crate::genome::junctions::TranscriptChoice;
 use crate::model::Checkpoint;
 use crate::output::write_atomic;
 use crate::pipelines::Progress;
 use crate::pipelines::ldarnet::Router;
-use crate::pipelines::splice_profile::{self as pipeline, SpliceProfileRequest};
+use crate::pipelines::splice_profile::{self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit};
 use crate::report::folder::ResultsFolder;
 use crate::report::provenance::{Input, Run, peak_memory_bytes};
 use crate::report::splice_profile::{About, SplicePage, summary};
@@ -19,18 +21,25 @@ use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Ask whether learned boundaries fall on splice junctions, against matched decoys; writes an HTML report
+/// Ask whether learned boundaries fall on splice junctions, against matched controls; writes an HTML report
 ///
-/// Boundary probabilities around annotated donors and acceptors are compared with those at GT and AG dinucleotides of the same genes that
-/// nothing splices at, matched on G+C content. The endpoint is fixed: the paired difference of the mean over inter-base positions -2 to +2.
+/// Boundary probabilities around annotated donors and acceptors are compared with those at matched controls. By default these are decoys: GT and
+/// AG dinucleotides of the same genes that nothing splices at, alike in composition, repeats and place in the gene. The endpoint is fixed: the
+/// paired difference of the mean over inter-base positions -2 to +2. Everything is repeated on what a table of the letters nearby leaves
+/// unexplained.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   ldar-analyze splice-profile --out results
       the bundled fly chromosome 4 and the bundled model; open results/index.html
   ldar-analyze splice-profile --genome hg38.fa.gz --annotation gencode.gtf.gz --contigs chr21 --biotype protein_coding --out chr21
-  ldar-analyze splice-profile --negative-control --out null
-      decoys against decoys: must show no difference
+  ldar-analyze splice-profile --control all --out families
+      decoys, decoys of equal strength, equal k-mers, random positions, moved windows, shuffled flanks, side by side
+  ldar-analyze splice-profile --control decoy,bed --control-bed mine.bed --out mine
+      your own controls beside decoys; a record named chr4:24052:+ is paired with that site, the others are matched. The position of a
+      record is its start on plus and its end on minus
+  ldar-analyze splice-profile --control all --negative-control --out null
+      controls against controls: must show no difference
 
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
@@ -70,15 +79,42 @@ pub struct Arguments {
     /// Shorter introns are left out
     #[arg(long, value_name = "BASES", default_value_t = 30)]
     min_intron: usize,
-    /// Bases of each flank whose G+C content is matched
-    #[arg(long, value_name = "BASES", default_value_t = 50)]
+    /// Families of controls, the primary one first; `all` for all that need no file
+    #[arg(long, value_enum, value_name = "FAMILY", value_delimiter = ',', default_value = "decoy", help_heading = "Controls")]
+    control: Vec<Control>,
+    /// Controls of family bed: BED with names and strands, plain or gzip
+    #[arg(long, value_name = "BED", help_heading = "Controls")]
+    control_bed: Option<PathBuf>,
+    /// How the nearest control is found
+    #[arg(long = "match", value_enum, default_value = "nearest", help_heading = "Controls")]
+    method: Matching,
+    /// Controls for each site, at most; their values are averaged
+    #[arg(long, value_name = "K", default_value_t = 1, help_heading = "Controls")]
+    controls_per_site: usize,
+    /// Let a control serve several sites
+    #[arg(long, help_heading = "Controls")]
+    with_replacement: bool,
+    /// Where in the gene controls may lie
+    #[arg(long, value_enum, default_value = "any", help_heading = "Controls")]
+    control_side: ControlSide,
+    /// Bases of each flank whose composition is matched
+    #[arg(long, value_name = "BASES", default_value_t = 50, help_heading = "Controls")]
     gc_flank: usize,
-    /// Largest difference in G+C fraction between a site and its decoy, on each flank
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.05)]
+    /// Largest difference in G+C fraction between a site and its control, on each flank
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.05, help_heading = "Controls")]
     caliper: f64,
-    /// Least distance of a decoy from every annotated site of its strand; 5 keeps their endpoints apart
-    #[arg(long, value_name = "BASES", default_value_t = 5)]
+    /// Least distance of a control from every annotated site of its strand; 5 keeps their endpoints apart
+    #[arg(long, value_name = "BASES", default_value_t = 5, help_heading = "Controls")]
     min_site_distance: usize,
+    /// Widest k-mer that controls of family kmer share with their site
+    #[arg(long, value_name = "K", default_value_t = 8, help_heading = "Controls")]
+    kmer: usize,
+    /// Unit of replication: what the test flips and the bootstrap draws as one
+    #[arg(long, value_enum, default_value = "gene")]
+    cluster: Cluster,
+    /// Read sites and controls on both strands, and repeat everything on the mean of the two
+    #[arg(long)]
+    strand_average: bool,
     /// Random flips of the permutation test
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     permutations: usize,
@@ -91,7 +127,7 @@ pub struct Arguments {
     /// Tiles given to the model together
     #[arg(long, value_name = "N", default_value_t = 4)]
     batch: usize,
-    /// Compare decoys with other decoys instead: must come out null
+    /// Compare controls with a second, disjoint set of controls instead, in every family: must come out null
     #[arg(long)]
     negative_control: bool,
     #[command(flatten)]
@@ -106,10 +142,74 @@ enum Transcripts {
     All,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Control {
+    /// GT or AG of the same gene, flanks alike
+    Decoy,
+    /// As decoy, and as strong by a weight matrix of the other genes' sites
+    Strength,
+    /// The same k letters around the position, in any gene with sites of the contig
+    Kmer,
+    /// Any position of the same gene, flanks alike
+    Random,
+    /// The window moved by 30 to 200 bases inside the gene
+    Shift,
+    /// The site itself, its flanks shuffled with their dinucleotides kept
+    Shuffle,
+    /// The user's: see --control-bed
+    Bed,
+    /// All but bed, and bed with --control-bed
+    All,
+}
+
+impl Control {
+    fn families(self, bed: bool) -> Vec<Family> {
+        match self {
+            Control::Decoy => vec![Family::Decoy],
+            Control::Strength => vec![Family::Strength],
+            Control::Kmer => vec![Family::Kmer],
+            Control::Random => vec![Family::Random],
+            Control::Shift => vec![Family::Shift],
+            Control::Shuffle => vec![Family::Shuffle],
+            Control::Bed => vec![Family::Bed],
+            Control::All => Family::ALL.into_iter().filter(|family| bed || *family != Family::Bed).collect(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Matching {
+    /// By standardised covariates
+    Nearest,
+    /// By a logistic propensity score
+    Propensity,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ControlSide {
+    /// Anywhere in the gene
+    Any,
+    /// Inside exons
+    Exon,
+    /// Inside introns
+    Intron,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Cluster {
+    /// Genes, overlapping ones merged
+    Gene,
+    /// Contigs
+    Contig,
+    /// Each site by itself
+    Site,
+}
+
 /// What is to be run.
 pub struct Request {
     files: Option<(PathBuf, PathBuf)>,
     checkpoint: Option<PathBuf>,
+    control_bed: Option<PathBuf>,
     out: PathBuf,
     /// `None`: as the checkpoint says.
     context: Option<usize>,
@@ -150,6 +250,7 @@ impl Arguments {
             ("--batch", self.batch),
             ("--gc-flank", self.gc_flank),
             ("--max-sites", self.max_sites.unwrap_or(1)),
+            ("--controls-per-site", self.controls_per_site),
         ] {
             if value == 0 {
                 return usage(&format!("{name} 0: at least 1 is needed"));
@@ -167,8 +268,56 @@ impl Arguments {
         if let Some(context) = self.context {
             check_context(context, self.margin.unwrap_or(default_margin(context)), self.flank)?;
         }
-        let pipeline = SpliceProfileRequest {
+        if !(4..=24).contains(&self.kmer) {
+            return usage(&format!("--kmer {}: 4 to 24", self.kmer));
+        }
+        let mut families: Vec<Family> = Vec::new();
+        for family in self.control.iter().flat_map(|control| control.families(self.control_bed.is_some())) {
+            if !families.contains(&family) {
+                families.push(family);
+            }
+        }
+        match (families.contains(&Family::Bed), &self.control_bed) {
+            (true, None) => return usage("--control bed needs --control-bed FILE"),
+            (false, Some(_)) => return usage("--control-bed is for family bed: add it to --control"),
+            _ => {}
+        }
+        let controls = ControlRequest {
+            families,
+            method: match self.method {
+                Matching::Nearest => Method::Nearest,
+                Matching::Propensity => Method::Propensity,
+            },
+            per_site: self.controls_per_site,
+            replacement: self.with_replacement,
+            side: match self.control_side {
+                ControlSide::Any => Side::Any,
+                ControlSide::Exon => Side::Exon,
+                ControlSide::Intron => Side::Intron,
+            },
+            gc_flank_bp: self.gc_flank,
+            caliper: self.caliper,
+            min_site_distance_bp: self.min_site_distance,
+            kmer: self.kmer,
+        };
+        let comparison = ComparisonRequest {
             flank: self.flank,
+            controls,
+            cluster: match self.cluster {
+                Cluster::Gene => Unit::Gene,
+                Cluster::Contig => Unit::Contig,
+                Cluster::Site => Unit::Site,
+            },
+            permutations: self.permutations,
+            bootstraps: self.bootstraps,
+            seed: self.seed,
+            batch: self.batch,
+            negative_control: self.negative_control,
+            strand_average: self.strand_average,
+            ..ComparisonRequest::default()
+        };
+        let pipeline = SpliceProfileRequest {
+            comparison,
             transcripts: match self.transcripts {
                 Transcripts::Canonical => TranscriptChoice::Canonical,
                 Transcripts::All => TranscriptChoice::All,
@@ -177,19 +326,18 @@ impl Arguments {
             contigs: self.contigs,
             max_sites: self.max_sites,
             min_intron_bp: self.min_intron,
-            gc_flank_bp: self.gc_flank,
-            caliper: self.caliper,
-            min_site_distance_bp: self.min_site_distance,
-            permutations: self.permutations,
-            bootstraps: self.bootstraps,
-            seed: self.seed,
-            batch: self.batch,
-            negative_control: self.negative_control,
-            ..SpliceProfileRequest::default()
         };
         let files = self.genome.zip(self.annotation); // clap has seen to it that both or none are there
-        let (context, margin, dtype) = (self.context, self.margin, self.dtype);
-        Ok(Request { files, checkpoint: self.checkpoint, out: self.out, context, margin, dtype, pipeline })
+        Ok(Request {
+            files,
+            checkpoint: self.checkpoint,
+            control_bed: self.control_bed,
+            out: self.out,
+            context: self.context,
+            margin: self.margin,
+            dtype: self.dtype,
+            pipeline,
+        })
     }
 }
 
@@ -206,19 +354,21 @@ impl Request {
             Some((genome, annotation)) => (Genome::open(genome)?, Annotation::open(annotation)?),
             None => (bundled::genome()?, bundled::annotation()?),
         };
+        let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), bed::read)?;
         let inputs = self.inputs()?;
         let mut model = checkpoint.model()?;
         run.dtype = model.set_precision(self.dtype.precision())?.to_string();
         let router = Router::new(&model, 0)?;
-        let found = pipeline::run(&genome, &annotation, &router, &self.pipeline, &|progress| bar.show(progress))?;
+        let found = pipeline::run(&genome, &annotation, &given, &router, &self.pipeline, &|progress| bar.show(progress))?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         let page = SplicePage { found: &found, request: &self.pipeline, about: self.about(&run, inputs.clone()) };
         let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
         let outcome = json!({
-            "tiles_read": found.tiles_read,
-            "bases_read": found.bases_read,
+            "tiles_read": found.comparison.tiles_read,
+            "bases_read": found.comparison.bases_read,
             "annotation": found.annotation,
-            "statistics": found.statistics,
+            "statistics": found.comparison.statistics,
+            "matching": found.comparison.matching,
             "accounting": found.accounting,
         });
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
@@ -229,7 +379,7 @@ impl Request {
             write_atomic(&folder.join("run.json"), |file| writeln!(file, "{text:#}"))
         })?;
         let peak = peak_memory_bytes().map_or(String::new(), |bytes| format!("peak memory {:.2} GB, ", bytes as f64 / 1e9));
-        eprintln!("{peak}{} bases read by the model", crate::report::format::count(found.bases_read as usize));
+        eprintln!("{peak}{} bases read by the model", crate::report::format::count(found.comparison.bases_read as usize));
         stdout::print(&format!("{}\n{}\n", summary(&found), self.shown(&place).join("index.html").display()))
     }
 
@@ -242,8 +392,8 @@ impl Request {
         let trained = checkpoint.notes.get("train_length").and_then(|text| text.trim().parse().ok()).filter(|length| *length > 0);
         let context = self.context.or(trained).unwrap_or(CONTEXT);
         let margin = self.margin.unwrap_or(default_margin(context));
-        check_context(context, margin, self.pipeline.flank)?;
-        (self.pipeline.context, self.pipeline.margin) = (context, margin);
+        check_context(context, margin, self.pipeline.comparison.flank)?;
+        (self.pipeline.comparison.context, self.pipeline.comparison.margin) = (context, margin);
         Ok(())
     }
 
@@ -257,7 +407,11 @@ impl Request {
             Some(path) => Input::file("checkpoint", path)?,
             None => bundled("checkpoint", bundled::MODEL),
         };
-        Ok(vec![genome, annotation, checkpoint])
+        let mut inputs = vec![genome, annotation, checkpoint];
+        if let Some(path) = &self.control_bed {
+            inputs.push(Input::file("controls", path)?);
+        }
+        Ok(inputs)
     }
 
     fn about(&self, run: &Run, inputs: Vec<Input>) -> About {

@@ -3,18 +3,76 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::controls::Covariates;
+use crate::controls::{Covariates, N_COVARIATES};
 use crate::stats::Moments;
 use crate::stats::effect::standardised_difference;
+use crate::stats::rng::Rng;
 
 /// Running moments of every covariate of one group.
 #[derive(Clone, Debug, Default)]
-pub struct Group([Moments; 5]);
+pub struct Group([Moments; N_COVARIATES]);
 
 impl Group {
     /// Takes one more member.
     pub fn push(&mut self, covariates: &Covariates) {
         self.0.iter_mut().zip(covariates.values()).filter(|(_, value)| value.is_finite()).for_each(|(m, value)| m.push(value));
+    }
+
+    /// The variance of one covariate.
+    pub fn variance(&self, covariate: usize) -> f64 {
+        self.0[covariate].variance()
+    }
+
+    /// How many members there were, whether or not all their covariates were known.
+    pub fn n(&self) -> u64 {
+        self.0.iter().map(Moments::n).max().unwrap_or(0)
+    }
+}
+
+/// A random sample of a stream, each member as likely (Vitter 1985, algorithm R).
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    /// What was kept.
+    pub kept: Vec<Covariates>,
+    seen: usize,
+}
+
+impl Sample {
+    /// Enough for a regression on six covariates.
+    const MOST: usize = 20_000;
+
+    fn push(&mut self, covariates: &Covariates, rng: &mut Rng) {
+        self.seen += 1;
+        if self.kept.len() < Self::MOST {
+            self.kept.push(*covariates);
+        } else if let Some(place) = self.kept.get_mut(rng.below(self.seen)) {
+            *place = *covariates;
+        }
+    }
+}
+
+/// All sites and all candidates of one source, before matching.
+#[derive(Clone, Debug, Default)]
+pub struct Census {
+    /// Their moments; pairs are added as they are found.
+    pub balance: Balance,
+    /// Some of the sites, for a propensity score.
+    pub some_sites: Sample,
+    /// Some of the candidates.
+    pub some_pool: Sample,
+}
+
+impl Census {
+    /// Counts a site.
+    pub fn site(&mut self, covariates: &Covariates, rng: &mut Rng) {
+        self.balance.sites.push(covariates);
+        self.some_sites.push(covariates, rng);
+    }
+
+    /// Counts a candidate.
+    pub fn pool(&mut self, covariates: &Covariates, rng: &mut Rng) {
+        self.balance.pool.push(covariates);
+        self.some_pool.push(covariates, rng);
     }
 }
 
@@ -65,12 +123,22 @@ pub struct BalanceRow {
 }
 
 impl Balance {
+    /// The denominator of every standardised mean difference, before and after: the root of the mean of the two variances before matching.
+    /// Where one of the groups is too small to vary, the other's.
+    pub fn denominators(&self) -> [f64; N_COVARIATES] {
+        std::array::from_fn(|i| match (self.sites.variance(i), self.pool.variance(i)) {
+            (sites, pool) if pool.is_nan() => sites.sqrt(),
+            (sites, pool) if sites.is_nan() => pool.sqrt(),
+            (sites, pool) => ((sites + pool) / 2.0).sqrt(),
+        })
+    }
+
     /// One row a covariate. Where nothing varies or a group is empty, the number concerned is `NaN`.
     pub fn rows(&self, site_kind: &str, control: &str) -> Vec<BalanceRow> {
         let row = |index: usize| {
             let (sites, pool) = (&self.sites.0[index], &self.pool.0[index]);
             let (paired, controls) = (&self.paired_sites.0[index], &self.controls.0[index]);
-            let denominator = ((sites.variance() + pool.variance()) / 2.0).sqrt();
+            let denominator = self.denominators()[index];
             BalanceRow {
                 site_kind: site_kind.into(),
                 control: control.into(),
@@ -97,7 +165,14 @@ mod tests {
     use super::*;
 
     fn covariates(gc: f64) -> Covariates {
-        Covariates { gc_upstream: gc, gc_downstream: 0.5, cpg_count: 1.0, soft_masked_fraction: 0.0, gene_end_distance_bp: f64::NAN }
+        Covariates {
+            gc_upstream: gc,
+            gc_downstream: 0.5,
+            cpg_count: 1.0,
+            soft_masked_fraction: 0.0,
+            gene_end_distance_bp: f64::NAN,
+            strength_bits: f64::NAN,
+        }
     }
 
     // import numpy as np; s=np.array([.2,.4,.6]); p=np.array([.1,.5,.9,.7]); d=np.sqrt((s.var(ddof=1)+p.var(ddof=1))/2)

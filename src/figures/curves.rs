@@ -134,7 +134,13 @@ fn finite_point(p: &(f64, f64)) -> bool {
 }
 
 /// Dashed lines, and their names beside them, moved apart where levels lie close.
-fn references<S: Surface>(canvas: &mut Canvas<'_, S>, levels: &[&Reference], frame: &Frame, y: &Scale, right: f64) -> Result<()> {
+pub(super) fn references<S: Surface>(
+    canvas: &mut Canvas<'_, S>,
+    levels: &[&Reference],
+    frame: &Frame,
+    y: &Scale,
+    right: f64,
+) -> Result<()> {
     let mut sorted: Vec<&Reference> = levels.to_vec();
     sorted.sort_by(|a, b| b.value.total_cmp(&a.value));
     let mut places: Vec<f64> = sorted.iter().map(|r| y.at(r.value)).collect();

@@ -13,6 +13,9 @@
 //! | `balance` | love plot: covariate balance before and after matching |
 //! | `curves` | training curves with reference levels |
 //! | `distribution` | per-pair differences with their mean and interval |
+//! | `forest` | estimates with intervals and numbers, one row a comparison |
+//! | `r2_by_k` | share of variance explained over the width of the surroundings |
+//! | `calibration` | distribution of p-values beside the uniform one |
 //!
 //! A figure knows no genomics and no tensors. The same drawing code makes both formats, the same input gives the same bytes,
 //! and no input (empty, NaN, one point, endless names) makes it panic: what cannot be drawn is said in words in its place.
@@ -41,13 +44,16 @@
 
 pub mod axis;
 pub mod balance;
+pub mod calibration;
 pub mod canvas;
 pub mod curves;
 pub mod distribution;
+pub mod forest;
 pub mod legend;
 pub mod lettering;
 pub mod profile;
 mod profile_panel;
+pub mod r2_by_k;
 pub mod render;
 pub mod theme;
 pub mod ticks;
@@ -56,10 +62,13 @@ pub mod ticks;
 mod tests;
 
 pub use balance::{BalanceFigure, BalancePanel, BalanceRow};
+pub use calibration::{CalibrationFigure, CalibrationSeries};
 pub use canvas::{Canvas, Surface};
 pub use curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};
 pub use distribution::{DistributionFigure, DistributionPanel};
+pub use forest::{ForestFigure, ForestGroup, ForestRow};
 pub use profile::{ProfileFigure, ProfilePanel, ProfileSeries, Side};
+pub use r2_by_k::{R2Figure, R2Point, R2Series};
 
 use crate::error::Result;
 

@@ -232,3 +232,76 @@ fn histograms_count_every_pair_and_survive_any_input() {
     }
     assert!(checked(&DistributionFigure::new(vec![])).contains("no data"));
 }
+
+#[test]
+fn forests_put_estimates_where_they_are_and_survive_any_input() {
+    let row = |label: &str, value: f64, n_pairs| ForestRow {
+        label: label.into(),
+        value,
+        ci_low: value - 0.1,
+        ci_high: value + 0.1,
+        n_pairs,
+        n_clusters: 74,
+        p: "≤ 0.0001".into(),
+    };
+    let figure = |rows| ForestFigure { groups: vec![ForestGroup { title: "Donors".into(), rows }], x_label: "Difference".into() };
+    let svg = checked(&figure(vec![row("decoy", 0.0, 12_640), row("shift", 0.1, 9), row("bed", f64::NAN, 0)]));
+    assert!(svg.contains("0.000 (−0.100 to 0.100)") && svg.contains("12,640") && svg.contains("not defined") && svg.contains("≤ 0.0001"));
+    let all = elements(&svg);
+    let zero = all.iter().find(|e| e.0 == "line" && attribute(e, "x1") == attribute(e, "x2") && attribute(e, "stroke-width") == "15");
+    let zero = number(attribute(zero.unwrap(), "x1"));
+    let centres: Vec<f64> = (all.iter().filter(|e| e.0 == "rect" && attribute(e, "fill") == "#0072B2"))
+        .map(|e| number(attribute(e, "x")) + number(attribute(e, "width")) / 2.0)
+        .collect();
+    assert!(centres.len() == 2 && (centres[0] - zero).abs() <= 1.0 && centres[1] > zero + 100.0, "{centres:?} {zero}");
+    for rows in [
+        vec![row(&"long name ".repeat(99), 1e300, u64::MAX)],
+        vec![ForestRow { ci_low: f64::NEG_INFINITY, ..row("", -1e-300, 1) }],
+        (0..500).map(|i| row("many", f64::from(i), 0)).collect(),
+    ] {
+        checked(&figure(rows));
+    }
+    assert!(checked(&figure(vec![])).contains("no data"));
+    assert!(checked(&ForestFigure { groups: vec![], x_label: String::new() }).contains("no data"));
+}
+
+#[test]
+fn r2_rises_upwards_and_survives_any_input() {
+    let point = |k: usize, r2: f64| R2Point { k, r2, ci_low: r2 - 0.02, ci_high: r2 + 0.02 };
+    let figure = |points: Vec<R2Point>, level: f64| R2Figure {
+        title: "Local letters".into(),
+        x_label: "Letters on either side, k".into(),
+        series: vec![R2Series { label: "all".into(), points }],
+        references: vec![Reference { label: "other strand".into(), value: level }],
+    };
+    let svg = checked(&figure((1..=8).map(|k| point(k, 0.1 * k as f64)).collect(), 0.9));
+    assert!(svg.contains("other strand"));
+    let heights: Vec<f64> = (elements(&svg).iter().filter(|e| e.0 == "circle")).skip(1).map(|e| number(attribute(e, "cy"))).collect();
+    assert!(heights.len() == 8 && heights.windows(2).all(|pair| ((pair[0] - pair[1]) - 280.0).abs() <= 1.0), "{heights:?}"); // a tenth of 140 pt
+    for points in [vec![], vec![point(0, f64::NAN)], vec![point(usize::MAX, -1e300), point(3, 1e300)], vec![point(4, 0.5); 3]] {
+        let nothing = !points.iter().any(|p| p.r2.is_finite());
+        assert_eq!(checked(&figure(points, f64::NAN)).contains("no data"), nothing);
+    }
+    assert!(checked(&R2Figure::default()).contains("no data"));
+}
+
+#[test]
+fn calibration_ends_at_one_and_survives_any_input() {
+    let figure = |p_values: Vec<f64>| CalibrationFigure {
+        title: "Controls against controls".into(),
+        series: vec![CalibrationSeries { label: "all".into(), p_values }],
+    };
+    let svg = checked(&figure(vec![0.5, 0.1, f64::NAN, 0.9, 0.3]));
+    assert!(svg.contains("n = 4") && figure(vec![0.04, 0.5]).description().contains("2 p-values, 1 at most 0.05"));
+    let all = elements(&svg);
+    let curve = all.iter().find(|e| e.0 == "polyline").unwrap();
+    let last = attribute(curve, "points").split_whitespace().last().unwrap();
+    let diagonal =
+        all.iter().find(|e| e.0 == "line" && attribute(e, "x1") != attribute(e, "x2") && attribute(e, "y1") != attribute(e, "y2")).unwrap();
+    assert_eq!(last, format!("{},{}", attribute(diagonal, "x2"), attribute(diagonal, "y2")));
+    for p_values in [vec![], vec![f64::NAN], vec![-1.0, 7.0, f64::INFINITY], vec![0.0; 2000]] {
+        let nothing = !p_values.iter().any(|p| p.is_finite());
+        assert_eq!(checked(&figure(p_values)).contains("no data"), nothing);
+    }
+    checked(&CalibrationFigure { title: String::new(), series: vec![CalibrationSeries::default(); 9] });
+}

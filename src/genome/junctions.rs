@@ -46,6 +46,8 @@ pub struct Junctions {
     pub sites: Vec<Site>,
     /// Clusters of overlapping genes, by contig and start.
     pub clusters: Vec<Cluster>,
+    /// The cluster of each gene of the annotation.
+    pub cluster_of_gene: Vec<usize>,
     /// Which rule named the canonical transcript, and of how many genes; empty when all transcripts are used.
     pub canonical_rules: BTreeMap<CanonicalRule, usize>,
     introns: Vec<(usize, Strand, Interval)>,
@@ -145,7 +147,16 @@ impl Junctions {
             .collect();
         sites.sort_unstable_by_key(|s| (s.contig, s.position, s.strand, s.kind));
         let introns = found.introns.into_iter().collect();
-        Ok(Junctions { contigs, n_genome_contigs, sites, clusters, canonical_rules, introns, min_intron_bp: request.min_intron_bp })
+        Ok(Junctions {
+            contigs,
+            n_genome_contigs,
+            sites,
+            clusters,
+            cluster_of_gene,
+            canonical_rules,
+            introns,
+            min_intron_bp: request.min_intron_bp,
+        })
     }
 
     /// Settles the status of the sites of one genome contig that needs its sequence: where the intron lies, its length and dinucleotides, then the window of

@@ -5,6 +5,7 @@
 //! inter-base position `t` to `L - t` (not `L - 1 - t`). Only this module converts from the 1-based closed intervals of GTF and GFF3.
 
 pub mod annotation;
+pub mod bed;
 pub mod composition;
 pub mod contig_names;
 pub mod fasta;

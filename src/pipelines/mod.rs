@@ -1,6 +1,8 @@
-//! One file per scientific question: a pure step from a request to an outcome. Only `cli` and `report` write files.
+//! One file per scientific question: a pure step from a request to an outcome. Only `cli` and `report` write files. `comparison` is what they share
+//! that set positions against matched controls.
 
 pub mod boundaries;
+pub mod comparison;
 pub mod ldarnet;
 pub mod splice_profile;
 pub mod tiles;

@@ -1,39 +1,36 @@
-//! Do boundaries fall on splice junctions? Boundary probabilities around annotated donors and acceptors, against matched decoys of the same
-//! genes, with one endpoint fixed in advance: the paired difference of the mean over inter-base positions -2..+2.
+//! Do boundaries fall on splice junctions? Annotated donors and acceptors against matched controls.
 
-mod matching;
-mod reading;
 mod rows;
-mod summary;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use crate::controls::balance::BalanceRow;
-pub use rows::{AccountingRow, ControlRow, PairRow, ProfileRow, SiteRow, StatisticsRow};
+pub use crate::pipelines::comparison::{
+    BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, ENDPOINT_REACH, MatchingRow, OffsetRow, PairRow, ProfileRow,
+    RunRow, StatisticsRow, StrandRow, Unit,
+};
+pub use rows::{AccountingRow, SiteRow};
 
+use crate::controls::strength::Span;
+use crate::controls::{Core, Side};
 use crate::error::{Error, Result};
 use crate::genome::annotation::{Annotation, AnnotationSummary};
-use crate::genome::contig_names;
+use crate::genome::bed::BedRecord;
+use crate::genome::contig_names::{self, ContigNames};
 use crate::genome::fasta::Genome;
 use crate::genome::junctions::{CanonicalRule, JunctionRequest, Junctions, SiteKind, SiteStatus, TranscriptChoice};
-use crate::pipelines::tiles::TileShape;
+use crate::genome::{Interval, Strand, merge_intervals};
+use crate::pipelines::comparison::{self, ContigReader, Kind, Site, Study};
 use crate::pipelines::{BoundaryModel, Progress};
 use crate::stats::rng::Rng;
-
-/// The endpoint is the mean over offsets `-ENDPOINT_REACH ..= ENDPOINT_REACH`. Fixed before any result was seen; not an option.
-pub const ENDPOINT_REACH: usize = 2;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SpliceProfileRequest {
-    /// Positions of the profile on either side of a site.
-    pub flank: usize,
-    /// Bases of a tile given to the model.
-    pub context: usize,
-    /// Least distance of a position from the ends of its tile, in bases.
-    pub margin: usize,
+    /// What is asked whatever the sites.
+    #[serde(flatten)]
+    pub comparison: ComparisonRequest,
     /// Which transcripts speak for a gene.
     pub transcripts: TranscriptChoice,
     /// Gene biotypes; empty for all.
@@ -44,44 +41,17 @@ pub struct SpliceProfileRequest {
     pub max_sites: Option<usize>,
     /// Shorter introns are left out, in bases.
     pub min_intron_bp: usize,
-    /// Bases of each flank whose G+C is matched.
-    pub gc_flank_bp: usize,
-    /// Largest difference in G+C fraction between a site and its decoy, on each flank.
-    pub caliper: f64,
-    /// Least distance of a decoy from every annotated site of its strand, in bases; at least 5 keeps their endpoints from sharing positions.
-    pub min_site_distance_bp: usize,
-    /// Random flips of the permutation test.
-    pub permutations: usize,
-    /// Draws of the bootstrap.
-    pub bootstraps: usize,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Tiles per call of the model.
-    pub batch: usize,
-    /// Compare decoys with decoys: a second matched decoy takes the place of each site (group `site`), its first decoy stays the control. The
-    /// result must come out null.
-    pub negative_control: bool,
 }
 
 impl Default for SpliceProfileRequest {
     fn default() -> Self {
         SpliceProfileRequest {
-            flank: 120,
-            context: 4096,
-            margin: 512,
+            comparison: ComparisonRequest::default(),
             transcripts: TranscriptChoice::Canonical,
             biotypes: Vec::new(),
             contigs: Vec::new(),
             max_sites: None,
             min_intron_bp: 30,
-            gc_flank_bp: 50,
-            caliper: 0.05,
-            min_site_distance_bp: 2 * ENDPOINT_REACH + 1,
-            permutations: 10_000,
-            bootstraps: 2000,
-            seed: 1,
-            batch: 4,
-            negative_control: false,
         }
     }
 }
@@ -106,68 +76,15 @@ pub struct AnnotationReport {
 pub struct SpliceProfile {
     /// Every annotated site, in order of contig, position, strand and kind.
     pub sites: Vec<SiteRow>,
-    /// The matched controls.
-    pub controls: Vec<ControlRow>,
-    /// The pairs.
-    pub pairs: Vec<PairRow>,
-    /// Mean profiles over pairs.
-    pub profile: Vec<ProfileRow>,
-    /// The endpoint, one row for donors and one for acceptors.
-    pub statistics: Vec<StatisticsRow>,
-    /// Covariate balance.
-    pub balance: Vec<BalanceRow>,
     /// All annotated sites by kind and status, every status listed.
     pub accounting: Vec<AccountingRow>,
     /// What the annotation gave.
     pub annotation: AnnotationReport,
-    /// Tiles the model read.
-    pub tiles_read: u64,
-    /// Bases in them.
-    pub bases_read: u64,
-    /// Whether this compared decoys with decoys.
-    pub negative_control: bool,
+    /// Sites against controls.
+    pub comparison: Comparison,
 }
 
-fn check(request: &SpliceProfileRequest) -> Result<()> {
-    let invalid = |message: String| Err(Error::Invalid(message));
-    if request.flank < ENDPOINT_REACH {
-        return invalid(format!("flank {}: the endpoint needs at least {ENDPOINT_REACH} positions on either side", request.flank));
-    }
-    let needed = request.flank.checked_add(request.margin.max(1)).and_then(|half| half.checked_mul(2));
-    if needed.is_none_or(|needed| needed > request.context) {
-        return invalid(format!(
-            "a context of {} bases is too short for a flank of {} and a margin of {} on both sides; use a longer context or a smaller margin",
-            request.context, request.flank, request.margin
-        ));
-    }
-    if request.gc_flank_bp > 1 << 16 {
-        return invalid(format!("a flank of {} bases for the G+C match; 50 is usual", request.gc_flank_bp));
-    }
-    if !(0.0..=1.0).contains(&request.caliper) {
-        return invalid(format!("caliper {}: a difference in G+C fraction lies in 0 to 1", request.caliper));
-    }
-    Ok(())
-}
-
-/// A contig's letters, kept for the next call that wants the same one: a genome of one contig is read once.
-struct ContigReader<'a> {
-    genome: &'a Genome,
-    last: Option<(usize, Vec<u8>)>,
-}
-
-impl ContigReader<'_> {
-    fn get(&mut self, contig: usize) -> Result<&[u8]> {
-        if self.last.as_ref().is_none_or(|(index, _)| *index != contig) {
-            self.last = None; // never two contigs in memory
-            let name = self.genome.contigs().get(contig).map_or("", |c| c.name.as_str());
-            self.last = Some((contig, self.genome.read_contig(name)?));
-        }
-        Ok(self.last.as_ref().map_or(&[], |(_, sequence)| sequence))
-    }
-}
-
-/// Runs the analysis. Memory holds one contig, one row a site and the sums of profiles by cluster, whatever the genome; the result depends on
-/// the inputs and the seed, not on threads or (but for the model's own rounding) on `batch`.
+/// Runs the analysis. `given` are the controls of family `bed`.
 ///
 /// # Errors
 /// A request that cannot be met, a genome and an annotation that do not fit each other, an unreadable contig, and what the model reports.
@@ -175,11 +92,12 @@ impl ContigReader<'_> {
 pub fn run(
     genome: &Genome,
     annotation: &Annotation,
+    given: &[BedRecord],
     model: &dyn BoundaryModel,
     request: &SpliceProfileRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<SpliceProfile> {
-    check(request)?;
+    request.comparison.check()?;
     let names: Vec<&str> = genome.contigs().iter().map(|contig| contig.name.as_str()).collect();
     let junction_request = JunctionRequest {
         transcripts: request.transcripts,
@@ -188,29 +106,106 @@ pub fn run(
         min_intron_bp: request.min_intron_bp,
     };
     let mut junctions = Junctions::new(annotation, &names, &junction_request)?;
-    let mut contigs = ContigReader { genome, last: None };
-    let radius_bp = request.flank.max(request.gc_flank_bp);
+    let mut contigs = ContigReader::new(genome);
     let usable: Vec<usize> =
         (0..names.len()).filter(|c| junctions.sites[junctions.site_range(*c)].iter().any(|s| s.status == SiteStatus::Used)).collect();
     for (done, contig) in usable.iter().enumerate() {
         progress(Progress { stage: "checking sites", done: done as u64, total: usable.len() as u64 });
-        junctions.check_sequence(*contig, contigs.get(*contig)?, radius_bp);
+        junctions.check_sequence(*contig, contigs.get(*contig)?, request.comparison.radius_bp());
     }
-    let rng = Rng::new(request.seed);
-    sample(&mut junctions, request.max_sites, &rng);
-    let mut matched = matching::Matched::default();
-    for (done, contig) in usable.iter().enumerate() {
-        progress(Progress { stage: "matching controls", done: done as u64, total: usable.len() as u64 });
-        let has_sites = junctions.sites[junctions.site_range(*contig)].iter().any(|s| s.status == SiteStatus::Used);
-        if has_sites {
-            matched.contig(&mut junctions, annotation, *contig, contigs.get(*contig)?, request, &rng);
+    let references = sites(&junctions, annotation);
+    sample(&mut junctions, request.max_sites, &Rng::new(request.comparison.seed));
+    let study = Study {
+        genome,
+        kinds: SiteKind::ALL.map(kind).to_vec(),
+        sites: sites(&junctions, annotation),
+        references,
+        clusters: junctions.clusters.iter().map(|cluster| (cluster.contig, cluster.interval)).collect(),
+        annotated: annotated(&junctions),
+        exons: match request.comparison.controls.side {
+            Side::Any => BTreeMap::new(),
+            Side::Exon | Side::Intron => exons(&junctions, annotation),
+        },
+        given: renamed(given, &names)?,
+    };
+    let found = comparison::run(&study, &mut contigs, model, &request.comparison, progress)?;
+    for site in junctions.sites.iter_mut().enumerate().filter(|(_, site)| site.status == SiteStatus::Used) {
+        if found.by_site.get(&site.0).is_none_or(|facts| facts.control.is_none()) {
+            site.1.status = SiteStatus::NoPartner;
         }
     }
-    let shape = TileShape { context_bp: request.context, margin_bp: request.margin };
-    let subjects = matched.subjects(&junctions, request.negative_control);
-    let mut readings = reading::Readings::plan(subjects, genome, &shape, request.flank)?;
-    readings.read(&mut contigs, model, request.batch, progress)?;
-    Ok(summary::outcome(annotation, &junctions, &matched, &readings, request, &rng))
+    Ok(SpliceProfile {
+        sites: rows::sites(annotation, &junctions, &found),
+        accounting: rows::accounting(&junctions),
+        annotation: annotation_report(annotation, &junctions),
+        comparison: found,
+    })
+}
+
+/// What a donor or an acceptor looks like.
+fn kind(kind: SiteKind) -> Kind {
+    let (letters, start, span) = match kind {
+        SiteKind::Donor => (b"GT", 0, Span::DONOR),
+        SiteKind::Acceptor => (b"AG", -2, Span::ACCEPTOR),
+    };
+    Kind { name: kind.name(), core: Core { letters: letters.to_vec(), start }, span: Some(span) }
+}
+
+/// The usable sites; each is numbered by its place among all.
+fn sites(junctions: &Junctions, annotation: &Annotation) -> Vec<Site> {
+    let usable = junctions.sites.iter().enumerate().filter(|(_, site)| site.status == SiteStatus::Used);
+    usable
+        .map(|(number, site)| Site {
+            number,
+            kind: usize::from(site.kind == SiteKind::Acceptor),
+            contig: site.contig,
+            position: site.position,
+            strand: site.strand,
+            genes: site.genes.iter().map(|gene| annotation.genes[*gene].interval).collect(),
+            cluster: site.cluster,
+        })
+        .collect()
+}
+
+/// Every annotated site of the genome's contigs, whatever its status.
+fn annotated(junctions: &Junctions) -> BTreeMap<(usize, Strand), BTreeSet<usize>> {
+    let mut all: BTreeMap<(usize, Strand), BTreeSet<usize>> = BTreeMap::new();
+    for site in &junctions.sites {
+        all.entry((site.contig, site.strand)).or_default().insert(site.position);
+    }
+    all
+}
+
+/// Exons of all transcripts, merged, by cluster of genes and strand.
+fn exons(junctions: &Junctions, annotation: &Annotation) -> BTreeMap<(usize, Strand), Vec<Interval>> {
+    let mut all: BTreeMap<(usize, Strand), Vec<Interval>> = BTreeMap::new();
+    for (gene, cluster) in annotation.genes.iter().zip(&junctions.cluster_of_gene) {
+        let of_cluster = all.entry((*cluster, gene.strand)).or_default();
+        of_cluster.extend(gene.transcripts.iter().flat_map(|transcript| transcript.exons.iter().copied()));
+    }
+    all.values_mut().for_each(merge_intervals);
+    all
+}
+
+/// The user's controls under the genome's contig names; the contig in a site's name is renamed too.
+fn renamed(given: &[BedRecord], names: &[&str]) -> Result<Vec<BedRecord>> {
+    let contigs = ContigNames::new(names);
+    let find = |name: &str| contigs.find(name).map(|index| names[index]);
+    let rename = |record: &BedRecord| {
+        let contig = find(&record.contig).ok_or_else(|| {
+            Error::Invalid(format!("a control lies on contig '{}', which the genome lacks; it has {}", record.contig, contigs.examples()))
+        })?;
+        if record.strand.is_none() {
+            let place = format!("{contig}:{}-{}", record.interval.start, record.interval.end);
+            return Err(Error::Invalid(format!("the control {place} has no strand: column 6 must be + or -")));
+        }
+        let name = match record.name.split_once(':') {
+            Some((of, rest)) if find(of) == Some(contig) => format!("{contig}:{rest}"),
+            _ => record.name.clone(),
+        };
+        Ok(BedRecord { contig: contig.to_string(), name, ..record.clone() })
+    };
+    given.iter().map(rename).collect()
 }
 
 /// Keeps a random subset of `max_sites` usable sites of each kind.
@@ -225,11 +220,6 @@ fn sample(junctions: &mut Junctions, max_sites: Option<usize>, rng: &Rng) {
             junctions.sites[site].status = SiteStatus::NotSampled;
         }
     }
-}
-
-/// `contig:position:strand`.
-fn site_name(junctions: &Junctions, contig: usize, position: usize, strand: crate::genome::Strand) -> String {
-    format!("{}:{position}:{strand}", junctions.contigs[contig])
 }
 
 fn annotation_report(annotation: &Annotation, junctions: &Junctions) -> AnnotationReport {

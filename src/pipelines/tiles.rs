@@ -117,7 +117,7 @@ pub fn ask(sequence: &[u8], strand: Strand, tiles: &[Tile], model: &dyn Boundary
 /// values in transcript orientation, `high - low + 1` of them). On minus the tile is reverse-complemented, so that inter-base position `t`
 /// becomes `length - t`, and the first value is that of `high`.
 ///
-/// `read` is told the bases of each finished batch.
+/// `read` is handed each finished tile with the model's value for each of its bases, in the model's orientation.
 ///
 /// # Errors
 /// Those of the model; [`Error::Invalid`] when it returns values of another shape or ones that are no probabilities.
@@ -127,7 +127,7 @@ pub fn read_tiles(
     plan: &TilePlan,
     batch: usize,
     model: &dyn BoundaryModel,
-    read: &mut dyn FnMut(u64),
+    read: &mut dyn FnMut(&Tile, &[f32]),
     found: &mut dyn FnMut(usize, &[f32]),
 ) -> Result<()> {
     let mut values = Vec::new();
@@ -148,8 +148,8 @@ pub fn read_tiles(
                 }
                 found(*index, &values);
             }
+            read(tile, probabilities);
         }
-        read(probabilities.iter().map(|p| p.len() as u64).sum());
     }
     Ok(())
 }

@@ -7,8 +7,29 @@ use std::path::{Path, PathBuf};
 const OURS: [&str; 4] = ["index.html", "run.json", "tables", "figures"];
 /// The same for the folders in it: names and endings.
 const BELOW: [(&str, &[&str], [&str; 2]); 2] = [
-    ("tables", &["sites", "controls", "pairs", "profile", "statistics", "balance", "accounting"], ["tsv", "parquet"]),
-    ("figures", &["r1_splice", "balance", "differences"], ["svg", "png"]),
+    (
+        "tables",
+        &[
+            "sites",
+            "controls",
+            "pairs",
+            "profile",
+            "statistics",
+            "balance",
+            "accounting",
+            "matching",
+            "offsets",
+            "runs",
+            "baseline",
+            "strands",
+        ],
+        ["tsv", "parquet"],
+    ),
+    (
+        "figures",
+        &["r1_splice", "r1_splice_families", "r1_splice_residual", "balance", "differences", "families", "r2_by_k", "calibration"],
+        ["svg", "png"],
+    ),
 ];
 
 /// The place of results that are still being made.

@@ -1,6 +1,7 @@
 //! What `splice-profile` leaves behind: its tables, its figures and its page.
 
 mod answer;
+mod compared;
 mod pictures;
 mod sections;
 
@@ -10,7 +11,7 @@ use std::path::Path;
 use super::provenance::Input;
 use super::{Report, tables};
 use crate::error::Result;
-use crate::figures::{BalanceFigure, DistributionFigure, Figure, ProfileFigure};
+use crate::figures::{BalanceFigure, CalibrationFigure, DistributionFigure, Figure, ForestFigure, ProfileFigure, R2Figure};
 use crate::output::write_atomic;
 use crate::pipelines::splice_profile::{SpliceProfile, SpliceProfileRequest};
 
@@ -36,12 +37,22 @@ pub struct About {
 /// The figures.
 #[derive(Clone, Debug)]
 pub struct Figures {
-    /// Mean profiles around the sites and their controls.
+    /// Mean profiles around the sites and their controls of the family asked for first.
     pub profile: ProfileFigure,
+    /// The same for the other families.
+    pub others: Option<ProfileFigure>,
+    /// Mean profiles of what the letters nearby leave unexplained.
+    pub residual: Option<ProfileFigure>,
     /// Balance of covariates.
     pub balance: BalanceFigure,
     /// Differences within pairs.
     pub differences: DistributionFigure,
+    /// All families side by side.
+    pub families: ForestFigure,
+    /// What the letters nearby explain.
+    pub baseline: R2Figure,
+    /// In a negative control: all p-values beside uniform ones.
+    pub calibration: Option<CalibrationFigure>,
 }
 
 /// Everything that is written, from one outcome.
@@ -64,11 +75,16 @@ impl SplicePage<'_> {
         let found = self.found;
         let at = folder.join("tables");
         tables::write(&at, "sites", &found.sites)?;
-        tables::write(&at, "controls", &found.controls)?;
-        tables::write(&at, "pairs", &found.pairs)?;
-        tables::write(&at, "profile", &found.profile)?;
-        tables::write(&at, "statistics", &found.statistics)?;
-        tables::write(&at, "balance", &found.balance)?;
+        tables::write(&at, "controls", &found.comparison.controls)?;
+        tables::write(&at, "pairs", &found.comparison.pairs)?;
+        tables::write(&at, "profile", &found.comparison.profile)?;
+        tables::write(&at, "statistics", &found.comparison.statistics)?;
+        tables::write(&at, "balance", &found.comparison.balance)?;
+        tables::write(&at, "matching", &found.comparison.matching)?;
+        tables::write(&at, "offsets", &found.comparison.offsets)?;
+        tables::write(&at, "runs", &found.comparison.runs)?;
+        tables::write(&at, "baseline", &found.comparison.baseline)?;
+        tables::write(&at, "strands", &found.comparison.strands)?;
         tables::write(&at, "accounting", &found.accounting)?;
         let figures = Figures::new(found);
         let at = folder.join("figures");
@@ -76,6 +92,11 @@ impl SplicePage<'_> {
             profile: save(&figures.profile, &at, "r1_splice")?,
             balance: save(&figures.balance, &at, "balance")?,
             differences: save(&figures.differences, &at, "differences")?,
+            families: save(&figures.families, &at, "families")?,
+            baseline: save(&figures.baseline, &at, "r2_by_k")?,
+            calibration: figures.calibration.map(|figure| save(&figure, &at, "calibration")).transpose()?,
+            others: figures.others.map(|figure| save(&figure, &at, "r1_splice_families")).transpose()?,
+            residual: figures.residual.map(|figure| save(&figure, &at, "r1_splice_residual")).transpose()?,
         };
         let page = self.report(&svg).to_html();
         let path = folder.join("index.html");
@@ -84,8 +105,8 @@ impl SplicePage<'_> {
 
     /// The page.
     fn report(&self, svg: &Svg) -> Report {
-        let title = if self.found.negative_control {
-            "Negative control: do two sets of decoys differ?"
+        let title = if self.found.comparison.negative_control {
+            "Negative control: do two sets of controls differ?"
         } else {
             "Do the model’s boundaries fall on splice sites?"
         };
@@ -95,9 +116,13 @@ impl SplicePage<'_> {
             answer: answer::answer(self.found),
             sections: vec![
                 self.result(svg),
+                self.families(svg),
+                self.discussion(svg),
+                self.offsets(),
                 self.control(),
                 self.accounting(),
                 self.balance(svg),
+                self.strands(),
                 self.methods(),
                 self.caveats(),
                 self.provenance(),
@@ -111,6 +136,11 @@ struct Svg {
     profile: String,
     balance: String,
     differences: String,
+    families: String,
+    baseline: String,
+    calibration: Option<String>,
+    others: Option<String>,
+    residual: Option<String>,
 }
 
 /// Writes `NAME.svg` and `NAME.png`; the SVG is handed on.
@@ -122,15 +152,19 @@ fn save<F: Figure>(figure: &F, folder: &Path, name: &str) -> Result<String> {
     Ok(svg)
 }
 
-/// A short answer for the terminal: one line a kind of site.
+/// A short answer for the terminal: one line a kind of site and family.
 pub fn summary(found: &SpliceProfile) -> String {
-    let mut text = format!("{:<10} {:>6} {:>9} {:>9} {:>9}  {:<40} {}\n", "sites", "pairs", "site", "control", "AUROC", "difference", "p");
-    for row in &found.statistics {
+    let mut text = format!(
+        "{:<10} {:<9} {:>6} {:>9} {:>9} {:>7}  {:<40} {}\n",
+        "sites", "control", "pairs", "site", "control", "AUROC", "difference", "p"
+    );
+    for row in found.comparison.statistics.iter().filter(|row| row.measure == "probability") {
         let p = super::format::p_value(row.p_value, Some(row.p_floor));
         let number = |value: f64| super::format::decimals(value, 4);
         text += &format!(
-            "{:<10} {:>6} {:>9} {:>9} {:>9}  {:<40} {}\n",
+            "{:<10} {:<9} {:>6} {:>9} {:>9} {:>7}  {:<40} {}\n",
             row.site_kind,
+            row.control,
             row.n_pairs,
             number(row.site_mean),
             number(row.control_mean),

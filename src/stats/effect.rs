@@ -25,6 +25,21 @@ pub fn auroc(positives: &[f64], negatives: &[f64]) -> f64 {
     Ranked::new(positives, negatives).auroc(|_| 1.0)
 }
 
+/// Cliff's delta: the probability that a random positive value exceeds a random negative one, minus that of the reverse; `2 AUROC - 1`
+/// (Cliff 1993). `NaN` where a side is empty.
+pub fn cliffs_delta(positives: &[f64], negatives: &[f64]) -> f64 {
+    2.0 * auroc(positives, negatives) - 1.0
+}
+
+/// The base-2 logarithm of the ratio of two means. `NaN` where a side is empty or a mean is not above 0.
+pub fn log2_ratio(numerators: &[f64], denominators: &[f64]) -> f64 {
+    log2_of_ratio(super::mean(numerators), super::mean(denominators))
+}
+
+pub(crate) fn log2_of_ratio(numerator: f64, denominator: f64) -> f64 {
+    if numerator > 0.0 && denominator > 0.0 { (numerator / denominator).log2() } else { f64::NAN }
+}
+
 /// Both samples in one sorted order, for AUROCs under many weightings of the same values.
 pub(crate) struct Ranked {
     /// (value, index into its sample, whether it is a positive), by value.
@@ -40,22 +55,44 @@ impl Ranked {
         Ranked { order }
     }
 
+    /// Values that tie with each other, lowest first.
+    fn ties(&self) -> impl Iterator<Item = &[(f64, usize, bool)]> {
+        self.order.chunk_by(|a, b| a.0 == b.0)
+    }
+
     /// The AUROC where value `i` of either sample counts `weight(i)` times.
     pub(crate) fn auroc(&self, weight: impl Fn(usize) -> f64) -> f64 {
         let (mut below, mut won, mut positives) = (0.0, 0.0, 0.0);
-        let mut rest = self.order.as_slice();
-        while let Some((value, _, _)) = rest.first() {
-            let ties = rest.iter().take_while(|(v, _, _)| v == value).count().max(1);
+        for ties in self.ties() {
             let (mut tied_positives, mut tied_negatives) = (0.0, 0.0);
-            for (_, index, positive) in &rest[..ties] {
+            for (_, index, positive) in ties {
                 if *positive { tied_positives += weight(*index) } else { tied_negatives += weight(*index) }
             }
             won += tied_positives * (below + 0.5 * tied_negatives);
             below += tied_negatives;
             positives += tied_positives;
-            rest = &rest[ties..];
         }
         won / (positives * below)
+    }
+
+    /// How many negatives lie below each positive, and how many positives above each negative, ties counting half.
+    pub(crate) fn won_and_lost(&self, positives: usize, negatives: usize) -> (Vec<f64>, Vec<f64>) {
+        let (mut won, mut lost) = (vec![0.0; positives], vec![0.0; negatives]);
+        let (mut negatives_below, mut positives_below) = (0.0, 0.0);
+        for ties in self.ties() {
+            let tied_positives = ties.iter().filter(|(_, _, positive)| *positive).count() as f64;
+            let tied_negatives = ties.len() as f64 - tied_positives;
+            for (_, index, positive) in ties {
+                if *positive {
+                    won[*index] = negatives_below + 0.5 * tied_negatives;
+                } else {
+                    lost[*index] = positives as f64 - positives_below - 0.5 * tied_positives;
+                }
+            }
+            negatives_below += tied_negatives;
+            positives_below += tied_positives;
+        }
+        (won, lost)
     }
 }
 
@@ -74,6 +111,17 @@ mod tests {
         assert!((auroc(&A, &B) - 0.7653061224489796).abs() < 1e-12);
         let differences: Vec<f64> = A.iter().zip(B).map(|(a, b)| a - b).collect();
         assert!((paired_d(&differences) - 0.8129756650809232).abs() < 1e-12);
+    }
+
+    // 2 * 0.7653061224489796 - 1 -> 0.5306122448979591
+    #[test]
+    fn delta_and_ratio() {
+        assert!((cliffs_delta(&A, &B) - 0.5306122448979591).abs() < 1e-12);
+        let (a, b) = (3.65f64, 2.05f64); // the sums
+        assert!((log2_ratio(&A, &B) - (a / b).log2()).abs() < 1e-12 && log2_ratio(&[2.0], &[0.5]) == 2.0);
+        for (a, b) in [(&[0.0][..], &[1.0][..]), (&[1.0], &[0.0]), (&[-1.0], &[-2.0]), (&[], &[1.0])] {
+            assert!(log2_ratio(a, b).is_nan());
+        }
     }
 
     #[test]

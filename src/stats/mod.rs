@@ -1,8 +1,24 @@
-//! Statistics on plain slices: permutation tests, bootstrap intervals, effect sizes. Nothing here knows what a gene is: observations
-//! belong to *clusters*, the units of replication, and everything random resamples or flips whole clusters.
+//! Statistics on plain slices. Nothing here knows what a gene is: observations belong to *clusters*, the units of replication, and
+//! everything random resamples or flips whole clusters.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `permutation` | sign flips of clusters; labels within sets of a site and its controls |
+//! | `offsets` | sign flips at every position of a profile: max-T and the mass of runs |
+//! | `bootstrap` | BCa intervals over clusters; mean profiles with bands |
+//! | `effect` | effect sizes |
+//! | `multiplicity` | Benjamini-Hochberg and Benjamini-Yekutieli |
+//! | `context` | what the letters around a position explain, cross-fitted |
+//! | `agreement` | correlations of two readings of the same positions |
+//! | `rng` | the seeded generator |
 
+pub mod agreement;
 pub mod bootstrap;
+pub mod context;
 pub mod effect;
+pub mod logistic;
+pub mod multiplicity;
+pub mod offsets;
 pub mod permutation;
 pub mod rng;
 

@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::genome::annotation::Annotation;
+use crate::genome::junctions::{Junctions, Site, SiteKind, SiteStatus};
+use crate::pipelines::comparison::Comparison;
+
 /// One annotated splice site, used or not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SiteRow {
@@ -33,114 +37,10 @@ pub struct SiteRow {
     pub soft_masked_fraction: Option<f64>,
     /// Bases to the nearest end of a gene of the site, for usable sites.
     pub gene_end_distance_bp: Option<f64>,
-    /// The name of its matched control, where it has one.
+    /// The name of its matched control in the first family asked for, where it has one; several are separated by commas.
     pub control_site: Option<String>,
-}
-
-/// One matched control.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ControlRow {
-    /// `donor` or `acceptor`.
-    pub site_kind: String,
-    /// The control's family: `decoy`.
-    pub control: String,
-    /// `contig:position:strand`.
-    pub control_site: String,
-    /// The site it was matched to.
-    pub site: String,
-    /// Contig.
-    pub contig: String,
-    /// 0-based inter-base position on the plus strand.
-    pub position: u64,
-    /// `+` or `-`.
-    pub strand: String,
-    /// Cluster of overlapping genes, that of its site.
-    pub cluster: String,
-    /// Mean boundary probability over offsets -2..+2.
-    pub control_value: f64,
-    /// G+C fraction of the upstream flank.
-    pub gc_upstream: f64,
-    /// G+C fraction of the downstream flank.
-    pub gc_downstream: f64,
-    /// CpG dinucleotides in both flanks.
-    pub cpg_count: f64,
-    /// Lower-case fraction of both flanks.
-    pub soft_masked_fraction: f64,
-    /// Bases to the nearest end of a gene of its site.
-    pub gene_end_distance_bp: f64,
-}
-
-/// One pair: all that the test needs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PairRow {
-    /// `donor` or `acceptor`.
-    pub site_kind: String,
-    /// The control's family: `decoy`.
-    pub control: String,
-    /// The site.
-    pub site: String,
-    /// Its control.
-    pub control_site: String,
-    /// Cluster of overlapping genes: what the test flips and the bootstrap draws.
-    pub cluster: String,
-    /// Mean boundary probability over offsets -2..+2 at the site.
-    pub site_value: f64,
-    /// The same at the control.
-    pub control_value: f64,
-}
-
-/// The mean profile of one group at one offset, over pairs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ProfileRow {
-    /// `donor` or `acceptor`.
-    pub site_kind: String,
-    /// `site` or the control's family.
-    pub group: String,
-    /// Inter-base positions downstream of the site, in transcript orientation.
-    pub offset: i64,
-    /// Mean boundary probability.
-    pub mean: f64,
-    /// Lower end of the pointwise 95% cluster-bootstrap interval.
-    pub ci_low: f64,
-    /// Upper end.
-    pub ci_high: f64,
-    /// Profiles in the mean.
-    pub n: u64,
-}
-
-/// The primary endpoint of one kind of site against one control. `NaN` where there are too few pairs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StatisticsRow {
-    /// `donor` or `acceptor`.
-    pub site_kind: String,
-    /// The control's family: `decoy`.
-    pub control: String,
-    /// Pairs.
-    pub n_pairs: u64,
-    /// Clusters they come from.
-    pub n_clusters: u64,
-    /// Mean over sites of the mean boundary probability over offsets -2..+2.
-    pub site_mean: f64,
-    /// The same over controls.
-    pub control_mean: f64,
-    /// `site_mean - control_mean`.
-    pub difference: f64,
-    /// Lower end of its 95% cluster-bootstrap interval.
-    pub ci_low: f64,
-    /// Upper end.
-    pub ci_high: f64,
-    /// Mean difference over the standard deviation of the differences.
-    pub d: f64,
-    /// Probability that a site exceeds a control, ties half.
-    pub auroc: f64,
-    /// Lower end of its 95% cluster-bootstrap interval.
-    pub auroc_low: f64,
-    /// Upper end.
-    pub auroc_high: f64,
-    /// Two-sided p-value of the sign-flip test over clusters.
-    pub p_value: f64,
-    /// The least p-value that test could have given.
-    pub p_floor: f64,
+    /// Log-odds of the letters around it in bits, for usable sites.
+    pub strength_bits: Option<f64>,
 }
 
 /// How many annotated sites of a kind have a status; over all statuses these add up to all annotated sites of the kind.
@@ -152,4 +52,47 @@ pub struct AccountingRow {
     pub status: String,
     /// Sites.
     pub n: u64,
+}
+
+/// Every annotated site.
+pub(super) fn sites(annotation: &Annotation, junctions: &Junctions, found: &Comparison) -> Vec<SiteRow> {
+    let row = |(number, site): (usize, &Site)| {
+        let facts = found.by_site.get(&number);
+        let covariates = facts.map(|f| f.covariates);
+        let genes: Vec<&str> = site.genes.iter().map(|gene| annotation.genes[*gene].id.as_str()).collect();
+        let contig = &junctions.contigs[site.contig];
+        let cluster = &junctions.clusters[site.cluster];
+        SiteRow {
+            site_kind: site.kind.name().into(),
+            site: format!("{contig}:{}:{}", site.position, site.strand),
+            contig: contig.clone(),
+            position: site.position as u64,
+            strand: site.strand.to_string(),
+            gene_ids: genes.join(","),
+            cluster: format!("{}:{}-{}", junctions.contigs[cluster.contig], cluster.interval.start, cluster.interval.end),
+            status: site.status.name().into(),
+            site_value: facts.and_then(|f| f.value),
+            gc_upstream: covariates.map(|c| c.gc_upstream),
+            gc_downstream: covariates.map(|c| c.gc_downstream),
+            cpg_count: covariates.map(|c| c.cpg_count),
+            soft_masked_fraction: covariates.map(|c| c.soft_masked_fraction),
+            gene_end_distance_bp: covariates.map(|c| c.gene_end_distance_bp).filter(|bp| bp.is_finite()),
+            control_site: facts.and_then(|f| f.control.clone()),
+            strength_bits: covariates.map(|c| c.strength_bits).filter(|bits| bits.is_finite()),
+        }
+    };
+    junctions.sites.iter().enumerate().map(row).collect()
+}
+
+/// All annotated sites by kind and status.
+pub(super) fn accounting(junctions: &Junctions) -> Vec<AccountingRow> {
+    let rows = |kind: SiteKind| {
+        let counts = junctions.count(kind);
+        SiteStatus::ALL.map(|status| AccountingRow {
+            site_kind: kind.name().into(),
+            status: status.name().into(),
+            n: counts.get(&status).copied().unwrap_or(0) as u64,
+        })
+    };
+    SiteKind::ALL.into_iter().flat_map(rows).collect()
 }

@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::fmt::Write;
 
 use super::*;
-use crate::genome::Strand;
+use crate::controls::{Family, Method};
 use crate::genome::sequence::reverse_complement;
 
 /// Fires at the start of GTAAGT.
@@ -32,7 +32,11 @@ impl BoundaryModel for Noise {
 
 /// Genes of three exons on alternating strands, every second pair of genes overlapping; donors read GTAAGT, which stands nowhere else.
 fn world(genes: usize) -> (tempfile::TempDir, Genome, Annotation) {
-    let mut rng = Rng::new(77);
+    another_world(genes, 77)
+}
+
+fn another_world(genes: usize, seed: u64) -> (tempfile::TempDir, Genome, Annotation) {
+    let mut rng = Rng::new(seed);
     let mut sequence: Vec<u8> = (0..genes * 4000 + 1000).map(|_| b"ACGT"[rng.below(4)]).collect();
     for motif in [b"GTAAGT", b"ACTTAC"] {
         while let Some(at) = sequence.windows(6).position(|w| w == motif) {
@@ -71,7 +75,31 @@ fn world(genes: usize) -> (tempfile::TempDir, Genome, Annotation) {
 }
 
 fn request() -> SpliceProfileRequest {
-    SpliceProfileRequest { flank: 60, context: 700, margin: 50, permutations: 499, bootstraps: 200, ..SpliceProfileRequest::default() }
+    let base =
+        ComparisonRequest { flank: 60, context: 700, margin: 50, permutations: 499, bootstraps: 200, ..ComparisonRequest::default() };
+    SpliceProfileRequest { comparison: base, ..SpliceProfileRequest::default() }
+}
+
+/// The usual request with some of its common part changed.
+fn with(change: impl FnOnce(&mut ComparisonRequest)) -> SpliceProfileRequest {
+    let mut asked = request();
+    change(&mut asked.comparison);
+    asked
+}
+
+/// The rows of one measure.
+fn of_measure<'a>(found: &'a SpliceProfile, measure: &'a str) -> Vec<&'a StatisticsRow> {
+    found.comparison.statistics.iter().filter(|row| row.measure == measure).collect()
+}
+
+fn run(
+    genome: &Genome,
+    annotation: &Annotation,
+    model: &dyn BoundaryModel,
+    request: &SpliceProfileRequest,
+    progress: &dyn Fn(Progress),
+) -> Result<SpliceProfile> {
+    super::run(genome, annotation, &[], model, request, progress)
 }
 
 #[test]
@@ -79,11 +107,11 @@ fn the_spike_is_at_offset_zero_on_both_strands() {
     let (_folder, genome, annotation) = world(24);
     let stages = RefCell::new(Vec::new());
     let found = run(&genome, &annotation, &Motif, &request(), &|p| stages.borrow_mut().push(p)).unwrap();
-    assert!(found.pairs.len() > 80, "{}", found.pairs.len());
+    assert!(found.comparison.pairs.len() > 80, "{}", found.comparison.pairs.len());
     for strand in ["+", "-"] {
         assert!(found.sites.iter().any(|s| s.strand == strand && s.status == "used" && s.site_value == Some((1.0 + 4.0 * 0.125) / 5.0)));
     }
-    for row in &found.profile {
+    for row in found.comparison.profile.iter().filter(|row| row.measure == "probability") {
         let spike = row.site_kind == "donor" && row.group == "site" && row.offset == 0;
         if spike {
             assert_eq!((row.mean, row.ci_low, row.ci_high), (1.0, 1.0, 1.0));
@@ -92,14 +120,16 @@ fn the_spike_is_at_offset_zero_on_both_strands() {
         }
         assert!(row.mean < 0.2 || spike);
     }
-    let [donor, acceptor] = &found.statistics[..] else { panic!() };
+    let [donor, acceptor] = of_measure(&found, "probability")[..] else { panic!() };
     assert_eq!((donor.site_kind.as_str(), donor.control.as_str()), ("donor", "decoy"));
     assert!((donor.difference - 0.175).abs() < 1e-9 && donor.auroc == 1.0 && donor.p_value == 1.0 / 500.0, "{donor:?}");
     assert!((donor.ci_low - donor.difference).abs() < 1e-12 && donor.n_clusters == 18);
     assert!(donor.d.is_nan() || donor.d > 1e6); // every pair has the same difference
     assert_eq!((acceptor.difference, acceptor.p_value, acceptor.auroc), (0.0, 1.0, 0.5));
     let last = *stages.borrow().last().unwrap();
-    assert_eq!((last.done, last.total, last.stage), (found.bases_read, found.bases_read, "reading sequence"));
+    assert_eq!(last.stage, "testing");
+    let reading: Vec<Progress> = stages.borrow().iter().copied().filter(|p| p.stage == "reading sequence").collect();
+    assert!(reading.windows(2).all(|p| p[0].done <= p[1].done && p[1].done <= p[1].total) && reading.len() > 3);
     assert_eq!(found.annotation.canonical_rules[&CanonicalRule::OnlyTranscript], 24);
 }
 
@@ -115,8 +145,8 @@ fn tables_agree_with_each_other() {
         assert_eq!((total, count("used") + count("no_partner"), count("not_sampled")), (24, 15, 9));
         let rows: Vec<_> = found.sites.iter().filter(|s| s.site_kind == kind).collect();
         assert_eq!(rows.len(), 24);
-        let statistics = found.statistics.iter().find(|s| s.site_kind == kind).unwrap();
-        let pairs: Vec<_> = found.pairs.iter().filter(|p| p.site_kind == kind).collect();
+        let statistics = of_measure(&found, "probability").into_iter().find(|s| s.site_kind == kind).unwrap();
+        let pairs: Vec<_> = found.comparison.pairs.iter().filter(|p| p.site_kind == kind).collect();
         assert_eq!((statistics.n_pairs, pairs.len() as u64), (count("used"), count("used")));
         let difference = pairs.iter().map(|p| p.site_value - p.control_value).sum::<f64>() / pairs.len() as f64;
         assert!((statistics.difference - difference).abs() < 1e-12);
@@ -124,18 +154,18 @@ fn tables_agree_with_each_other() {
             let site = rows.iter().find(|s| s.site == pair.site).unwrap();
             assert_eq!((site.status.as_str(), site.site_value), ("used", Some(pair.site_value)));
             assert_eq!(site.control_site.as_ref(), Some(&pair.control_site));
-            let control = found.controls.iter().find(|c| c.control_site == pair.control_site && c.site_kind == kind).unwrap();
+            let control = found.comparison.controls.iter().find(|c| c.control_site == pair.control_site && c.site_kind == kind).unwrap();
             assert_eq!((control.control_value, &control.site), (pair.control_value, &pair.site));
             assert!((control.gc_upstream - site.gc_upstream.unwrap()).abs() < 0.05 + 1e-9);
         }
         // The mean profile over the endpoint's offsets is the mean endpoint.
         for (group, value) in [("site", statistics.site_mean), ("decoy", statistics.control_mean)] {
-            let rows = found.profile.iter().filter(|p| p.site_kind == kind && p.group == group);
+            let rows = found.comparison.profile.iter().filter(|p| p.site_kind == kind && p.group == group && p.measure == "probability");
             let middle: f64 = rows.filter(|p| p.offset.abs() <= 2).map(|p| p.mean / 5.0).sum();
             assert!((middle - value).abs() < 1e-9);
         }
     }
-    let balance = found.balance.iter().find(|b| b.covariate == "gc_upstream" && b.site_kind == "donor").unwrap();
+    let balance = found.comparison.balance.iter().find(|b| b.covariate == "gc_upstream" && b.site_kind == "donor").unwrap();
     assert!(balance.smd_after.abs() <= balance.smd_before.abs() + 0.1 && balance.n_sites == 15);
 }
 
@@ -143,7 +173,10 @@ fn tables_agree_with_each_other() {
 fn batches_and_threads_change_nothing_and_seeds_do() {
     let (_folder, genome, annotation) = world(8);
     let with = |batch, seed, threads| {
-        let asked = SpliceProfileRequest { batch, seed, ..request() };
+        let asked = with(|c| {
+            (c.batch, c.seed, c.strand_average) = (batch, seed, true);
+            (c.controls.families, c.controls.caliper) = (Family::ALL[..6].to_vec(), 0.3);
+        });
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| format!("{:?}", run(&genome, &annotation, &Noise(1), &asked, &|_| ()).unwrap()))
     };
@@ -153,31 +186,37 @@ fn batches_and_threads_change_nothing_and_seeds_do() {
 }
 
 #[test]
-fn decoys_against_decoys_are_null() {
-    let (_folder, genome, annotation) = world(16);
-    let mut p_values = Vec::new();
-    for seed in 0..150 {
-        let asked = SpliceProfileRequest { seed, negative_control: true, permutations: 199, bootstraps: 1, ..request() };
+fn controls_against_controls_are_null_in_every_family() {
+    let families = vec![Family::Decoy, Family::Kmer, Family::Random, Family::Shift, Family::Shuffle];
+    let mut p_values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for seed in 0..120 {
+        // Another genome each time: matching is all but settled by the genome, and what one genome's pairs lack in balance would stay.
+        let (_folder, genome, annotation) = another_world(10, seed);
+        let asked = with(|c| {
+            (c.seed, c.negative_control, c.permutations, c.bootstraps) = (seed, true, 199, 1);
+            (c.controls.families, c.controls.caliper) = (families.clone(), 0.1);
+        });
         let found = run(&genome, &annotation, &Noise(seed), &asked, &|_| ()).unwrap();
         if seed == 0 {
-            let ids = |rows: &[PairRow]| {
-                rows.iter()
-                    .flat_map(|p| [format!("{}{}", p.site_kind, p.site), format!("{}{}", p.site_kind, p.control_site)])
-                    .collect::<Vec<_>>()
-            };
-            let (all, annotated): (Vec<_>, Vec<_>) =
-                (ids(&found.pairs), found.sites.iter().map(|s| format!("{}{}", s.site_kind, s.site)).collect());
-            let unique: std::collections::HashSet<_> = all.iter().collect();
-            assert!(unique.len() == all.len() && all.len() > 80 && !annotated.iter().any(|s| unique.contains(s)));
+            let pairs: Vec<&PairRow> = found.comparison.pairs.iter().filter(|p| p.control == "decoy").collect();
+            let ids: Vec<String> =
+                pairs.iter().flat_map(|p| [&p.site, &p.control_site].map(|name| format!("{}{name}", p.site_kind))).collect();
+            let unique: std::collections::HashSet<_> = ids.iter().collect();
+            let annotated: Vec<String> = found.sites.iter().map(|s| format!("{}{}", s.site_kind, s.site)).collect();
+            assert!(unique.len() == ids.len() && ids.len() > 60 && !annotated.iter().any(|s| unique.contains(s)));
             assert!(found.sites.iter().all(|s| s.site_value.is_none()));
         }
-        p_values.extend(found.statistics.iter().map(|s| s.p_value));
+        for row in of_measure(&found, "probability").into_iter().filter(|row| row.n_pairs > 0) {
+            p_values.entry(row.control.clone()).or_default().push(row.p_value);
+        }
     }
-    p_values.sort_by(f64::total_cmp);
-    let n = p_values.len() as f64;
-    let distance =
-        p_values.iter().enumerate().map(|(i, p)| ((i as f64 + 1.0) / n - p).abs().max((i as f64 / n - p).abs())).fold(0.0, f64::max);
-    assert!(distance < 1.63 / n.sqrt(), "Kolmogorov-Smirnov distance to uniform {distance} of {n}");
+    for (family, mut p_values) in p_values {
+        p_values.sort_by(f64::total_cmp);
+        let n = p_values.len() as f64;
+        let gap = |(i, p): (usize, &f64)| ((i as f64 + 1.0) / n - p).abs().max((i as f64 / n - p).abs());
+        let distance = p_values.iter().enumerate().map(gap).fold(0.0, f64::max);
+        assert!(n > 200.0 && distance < 1.63 / n.sqrt(), "{family}: Kolmogorov-Smirnov distance to uniform {distance} of {n}");
+    }
 }
 
 #[test]
@@ -186,13 +225,16 @@ fn nothing_usable_is_an_outcome_and_nonsense_an_error() {
     let run = |asked: SpliceProfileRequest| run(&genome, &annotation, &Motif, &asked, &|_| ());
     let found = run(SpliceProfileRequest { min_intron_bp: 1_000_000, ..request() }).unwrap();
     assert_eq!(found.accounting.iter().map(|a| a.n).sum::<u64>(), 8);
-    assert!(found.pairs.is_empty() && found.profile.is_empty() && found.statistics[0].difference.is_nan());
-    assert_eq!((found.statistics[0].n_pairs, found.statistics[0].p_value, found.bases_read), (0, 1.0, 0));
-    let table: [(SpliceProfileRequest, &str); 6] = [
-        (SpliceProfileRequest { context: 100, ..request() }, "too short"),
-        (SpliceProfileRequest { flank: usize::MAX, ..request() }, "too short"),
-        (SpliceProfileRequest { flank: 1, ..request() }, "endpoint"),
-        (SpliceProfileRequest { caliper: f64::NAN, ..request() }, "caliper"),
+    assert!(found.comparison.pairs.is_empty() && found.comparison.profile.is_empty() && found.comparison.statistics[0].difference.is_nan());
+    assert_eq!((found.comparison.statistics[0].n_pairs, found.comparison.statistics[0].p_value, found.comparison.bases_read), (0, 1.0, 0));
+    let table: [(SpliceProfileRequest, &str); 9] = [
+        (with(|c| c.context = 100), "too short"),
+        (with(|c| c.flank = usize::MAX), "too short"),
+        (with(|c| c.flank = 1), "endpoint"),
+        (with(|c| c.controls.caliper = f64::NAN), "caliper"),
+        (with(|c| c.controls.kmer = 99), "k-mer"),
+        (with(|c| c.controls.families = vec![Family::Decoy; 2]), "twice"),
+        (with(|c| c.controls.families = Vec::new()), "no control"),
         (SpliceProfileRequest { contigs: vec!["chr7".into()], ..request() }, "it has chr1"),
         (SpliceProfileRequest { biotypes: vec!["x".into()], ..request() }, "no gene biotypes"),
     ];
@@ -200,5 +242,169 @@ fn nothing_usable_is_an_outcome_and_nonsense_an_error() {
         let message = run(asked).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }
-    assert_eq!(run(SpliceProfileRequest { contigs: vec!["1".into()], batch: 0, margin: 0, ..request() }).unwrap().sites.len(), 8);
+    assert_eq!(run(SpliceProfileRequest { contigs: vec!["1".into()], ..with(|c| (c.batch, c.margin) = (0, 0)) }).unwrap().sites.len(), 8);
+}
+
+/// The mean of what the model says for the single letter before a position, and half of it on the other strand.
+struct Asymmetric;
+
+impl BoundaryModel for Asymmetric {
+    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+        let value =
+            |s: &[u8], t: usize| if t == 0 { 1.0 } else { [0.1, 0.3, 0.6, 0.8][b"ACGT".iter().position(|b| *b == s[t - 1]).unwrap_or(0)] };
+        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
+    }
+}
+
+/// The G+C of the letters on either side.
+struct Symmetric;
+
+impl BoundaryModel for Symmetric {
+    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+        let gc =
+            |s: &[u8], t: usize| s[t.saturating_sub(3)..(t + 3).min(s.len())].iter().filter(|b| matches!(b, b'G' | b'C')).count() as f32;
+        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| if t == 0 { 1.0 } else { gc(s, t) / 8.0 }).collect()).collect())
+    }
+}
+
+#[test]
+fn every_family_is_compared_on_the_same_sites() {
+    let (_folder, genome, annotation) = world(16);
+    let families = Family::ALL[..6].to_vec();
+    for (per_site, method) in [(1, Method::Nearest), (3, Method::Propensity)] {
+        let asked = with(|c| {
+            (c.controls.families, c.controls.caliper) = (families.clone(), 0.3);
+            (c.controls.per_site, c.controls.method) = (per_site, method);
+        });
+        let found = run(&genome, &annotation, &Noise(3), &asked, &|_| ()).unwrap().comparison;
+        assert_eq!((found.statistics.len(), found.matching.len(), found.balance.len()), (24, 12, 72));
+        for row in &found.matching {
+            let pairs: Vec<_> = found.pairs.iter().filter(|p| p.site_kind == row.site_kind && p.control == row.control).collect();
+            assert_eq!((row.n_pairs, row.n_sites), (pairs.len() as u64, 32), "{row:?}");
+            assert_eq!(row.n_pairs + row.no_candidate + row.outside_caliper + row.taken, row.n_sites);
+            assert_eq!(row.n_controls, pairs.iter().map(|p| p.n_controls).sum::<u64>());
+            assert!(pairs.iter().all(|p| p.control_site.split(',').count() as u64 == p.n_controls && p.n_controls <= per_site as u64));
+            assert!(pairs.iter().all(|p| p.kmer.is_some() == (row.control == "kmer")));
+            for pair in pairs {
+                let rows =
+                    found.controls.iter().filter(|c| c.site == pair.site && c.control == pair.control && c.site_kind == pair.site_kind);
+                let values: Vec<f64> = rows.map(|c| c.control_value).collect();
+                assert!((crate::stats::mean(&values) - pair.control_value).abs() < 1e-12);
+            }
+        }
+        // One site has one value, whatever it is compared with; and statistics, profiles and offsets follow from pairs.
+        let mut by_site: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+        for pair in &found.pairs {
+            assert_eq!(*by_site.entry((&pair.site_kind, &pair.site)).or_insert(pair.site_value), pair.site_value);
+        }
+        for row in found.statistics.iter().filter(|row| row.n_pairs > 0) {
+            let pairs = found.pairs.iter().filter(|p| p.site_kind == row.site_kind && p.control == row.control);
+            let differences: Vec<f64> = match row.measure.as_str() {
+                "probability" => pairs.map(|p| p.site_value - p.control_value).collect(),
+                _ => pairs.map(|p| p.site_residual - p.control_residual).collect(),
+            };
+            assert!((crate::stats::mean(&differences) - row.difference).abs() < 1e-9);
+            let of_row =
+                |kind: &str, control: &str, measure: &str| kind == row.site_kind && control == row.control && measure == row.measure;
+            let offsets: Vec<_> = found.offsets.iter().filter(|o| of_row(&o.site_kind, &o.control, &o.measure)).collect();
+            let middle: f64 = offsets.iter().filter(|o| o.offset.abs() <= 2).map(|o| o.difference / 5.0).sum();
+            assert!(offsets.len() == 121 && (middle - row.difference).abs() < 1e-9);
+            assert!(offsets.iter().all(|o| o.p_value <= o.p_max_t && o.p_floor <= o.p_value));
+            let profile = found.profile.iter().filter(|p| of_row(&p.site_kind, &p.control, &p.measure) && p.offset.abs() <= 2);
+            let sum = |group: &str| profile.clone().filter(|p| p.group == group).map(|p| p.mean / 5.0).sum::<f64>();
+            assert!((sum("site") - row.site_mean).abs() < 1e-9 && (sum(&row.control) - row.control_mean).abs() < 1e-9);
+        }
+        let tested = found.statistics.iter().filter(|row| row.n_pairs > 0);
+        assert!(
+            tested.clone().count() > 20
+                && tested.clone().all(|r| r.p_bh >= r.p_value && r.p_by >= r.p_bh && r.p_labels.is_some() == (per_site > 1))
+        );
+    }
+}
+
+#[test]
+fn what_one_letter_says_is_no_residual() {
+    let (_folder, genome, annotation) = world(24);
+    let asked = with(|c| c.controls.families = vec![Family::Random]);
+    let found = run(&genome, &annotation, &Asymmetric, &asked, &|_| ()).unwrap().comparison;
+    assert!(found.baseline.iter().all(|row| row.r2 > 0.999), "{:?}", found.baseline);
+    let [donor, acceptor] = [0, 1].map(|kind| found.statistics.iter().filter(|r| r.measure == "probability").nth(kind).unwrap());
+    // Letters before the offsets of the endpoint: G and T at donors are high ones, A and G at acceptors low ones.
+    assert!(donor.difference > 0.02 && acceptor.difference < -0.02 && donor.p_value < 0.05, "{acceptor:?} {donor:?}");
+    for row in found.statistics.iter().filter(|r| r.measure == "residual") {
+        assert!(row.difference.abs() < 1e-4 && row.site_mean.abs() < 1e-4, "{row:?}");
+    }
+    // And what stands at sites only is no matter of the letters elsewhere.
+    let asked = with(|c| c.controls.families = vec![Family::Decoy]);
+    let found = run(&genome, &annotation, &Motif, &asked, &|_| ()).unwrap().comparison;
+    let donor = found.statistics.iter().find(|r| r.measure == "residual" && r.site_kind == "donor").unwrap();
+    assert!((donor.difference - 0.175).abs() < 1e-3, "{donor:?}");
+}
+
+#[test]
+fn strands_are_averaged_position_by_position() {
+    let (_folder, genome, annotation) = world(8);
+    let asked = with(|c| (c.strand_average, c.controls.families, c.controls.caliper) = (true, vec![Family::Decoy, Family::Shuffle], 0.3));
+    let found = run(&genome, &annotation, &Asymmetric, &asked, &|_| ()).unwrap();
+    let sequence = genome.read_contig("chr1").unwrap();
+    let value = |strand: Strand, position: usize| {
+        let base = crate::genome::sequence::base_downstream(&sequence, strand, position, -1).unwrap();
+        [0.1, 0.3, 0.6, 0.8][b"ACGT".iter().position(|b| *b == base).unwrap()]
+    };
+    for pair in found.comparison.pairs.iter().filter(|p| p.control == "decoy") {
+        let site = found.sites.iter().find(|s| s.site == pair.site).unwrap();
+        let own = |strand| (site.position as usize - 2..=site.position as usize + 2).map(|p| value(strand, p)).sum::<f64>() / 5.0;
+        let average = (own(Strand::Plus) + own(Strand::Minus)) / 2.0;
+        assert!((pair.site_strand_average.unwrap() - average).abs() < 1e-6, "{pair:?}");
+    }
+    assert_eq!(of_measure(&found, "strand_average").len(), 4);
+    let shuffled = found.comparison.pairs.iter().find(|p| p.control == "shuffle").unwrap();
+    assert!(shuffled.control_strand_average.is_some() && shuffled.control_site.ends_with(":shuffle0"));
+    // A model that reads both strands alike agrees with itself.
+    let found = run(&genome, &annotation, &Symmetric, &request(), &|_| ()).unwrap().comparison;
+    let of = |statistic: &str| found.strands.iter().find(|r| r.statistic == statistic).unwrap().clone();
+    assert!((of("pearson").value - 1.0).abs() < 1e-9 && (of("spearman").value - 1.0).abs() < 1e-9);
+    assert!(found.strands.iter().filter(|r| r.statistic.contains("difference")).all(|r| r.value == 0.0));
+    assert_eq!(of("pearson").n_positions, of("pearson").n_windows * 121);
+}
+
+#[test]
+fn controls_lie_on_the_side_asked_for() {
+    let (_folder, genome, annotation) = world(12);
+    for (side, inside) in [(Side::Exon, true), (Side::Intron, false)] {
+        let asked = with(|c| (c.controls.side, c.controls.caliper) = (side, 0.5));
+        let found = run(&genome, &annotation, &Noise(1), &asked, &|_| ()).unwrap().comparison;
+        assert!(found.controls.len() > 20);
+        for control in &found.controls {
+            let exons = annotation.genes.iter().filter(|g| g.strand.to_string() == control.strand).flat_map(|g| &g.transcripts[0].exons);
+            let position = control.position as usize;
+            assert_eq!(exons.into_iter().any(|e| e.start < position && position < e.end), inside);
+        }
+    }
+}
+
+#[test]
+fn units_of_replication_and_given_controls() {
+    let (_folder, genome, annotation) = world(8);
+    let run = |cluster| run(&genome, &annotation, &Noise(1), &with(|c| c.cluster = cluster), &|_| ()).unwrap();
+    let of = |unit| run(unit).comparison.statistics[0].clone();
+    assert_eq!((of(Unit::Site).n_clusters, of(Unit::Contig).n_clusters), (of(Unit::Site).n_pairs, 1));
+    assert!(of(Unit::Gene).n_clusters < of(Unit::Site).n_clusters && of(Unit::Contig).ci_low.is_nan());
+    let site = run(Unit::Gene).sites.into_iter().find(|s| s.status == "used" && s.site_kind == "donor" && s.strand == "+").unwrap();
+    let record = |contig: &str, at: usize, name: String| BedRecord {
+        contig: contig.into(),
+        interval: Interval::new(at, at),
+        name,
+        strand: Some(Strand::Plus),
+    };
+    let asked = with(|c| c.controls.families = vec![Family::Bed]);
+    let given = [record("1", 333, site.site.replace("chr1", "1")), record("chr1", 444, site.site.clone())];
+    let found = super::run(&genome, &annotation, &given, &Noise(1), &asked, &|_| ()).unwrap().comparison;
+    let pair = found.pairs.iter().find(|p| p.site == site.site).unwrap();
+    assert_eq!((pair.control_site.as_str(), pair.n_controls, found.pairs.len()), ("chr1:333:+,chr1:444:+", 2, 1));
+    let message =
+        super::run(&genome, &annotation, &[record("chrX", 5, String::new())], &Noise(1), &asked, &|_| ()).unwrap_err().to_string();
+    assert!(message.contains("chrX") && message.contains("chr1"), "{message}");
+    let bare = BedRecord { strand: None, ..record("chr1", 5, String::new()) };
+    assert!(super::run(&genome, &annotation, &[bare], &Noise(1), &asked, &|_| ()).unwrap_err().to_string().contains("no strand"));
 }

@@ -26,7 +26,7 @@ fn sequence(len: usize) -> Vec<u8> {
 fn read(sequence: &[u8], strand: Strand, windows: &[Window], shape: &TileShape, model: &dyn BoundaryModel) -> (Vec<Vec<f32>>, u64) {
     let tiles = plan(windows.to_vec(), sequence.len(), shape).unwrap();
     let (mut found, mut bases) = (vec![Vec::new(); windows.len()], 0);
-    read_tiles(sequence, strand, &tiles, 3, model, &mut |n| bases += n, &mut |i, v| {
+    read_tiles(sequence, strand, &tiles, 3, model, &mut |tile, _| bases += tile.bases.len_bp() as u64, &mut |i, v| {
         assert!(found[i].is_empty());
         found[i] = v.to_vec();
     })
@@ -91,6 +91,6 @@ fn what_cannot_be_read_is_refused() {
     let (sequence, windows) = (sequence(1000), [Window { low: 500, high: 510 }]);
     let tiles = plan(windows.to_vec(), 1000, &shape).unwrap();
     for bad in [Bad(0.5, 1), Bad(f32::NAN, 0), Bad(1.5, 0)] {
-        assert!(read_tiles(&sequence, Strand::Plus, &tiles, 4, &bad, &mut |_| (), &mut |_, _| ()).is_err());
+        assert!(read_tiles(&sequence, Strand::Plus, &tiles, 4, &bad, &mut |_, _| (), &mut |_, _| ()).is_err());
     }
 }

@@ -36,10 +36,10 @@ impl Verdict {
     fn short(self, negative_control: bool) -> &'static str {
         match self {
             Verdict::Higher | Verdict::Lower if negative_control => "a difference, which should not be there",
-            Verdict::Higher => "yes, more than on decoys",
-            Verdict::Lower => "no, less than on decoys",
+            Verdict::Higher => "yes, more than on controls",
+            Verdict::Lower => "no, less than on controls",
             Verdict::Unclear => "unclear",
-            Verdict::NoDifference => "no difference from decoys shown",
+            Verdict::NoDifference => "no difference from controls shown",
             Verdict::NoData => "could not be asked",
         }
     }
@@ -62,19 +62,33 @@ pub fn capital(word: &str) -> String {
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// The controls of a family, in words.
+pub fn controls_of(row: &StatisticsRow) -> String {
+    let letters = dinucleotide(&row.site_kind);
+    match row.control.as_str() {
+        "decoy" => format!("{letters} decoys of the same genes"),
+        "strength" => format!("{letters} decoys of the same genes and of like strength"),
+        "kmer" => "positions with the same letters around them".into(),
+        "random" => "random positions of the same genes".into(),
+        "shift" => "the same windows, moved by 30 to 200 bases".into(),
+        "shuffle" => "the same sites with shuffled flanks".into(),
+        _ => "the given controls".into(),
+    }
+}
+
 /// One sentence for one kind of site.
 fn sentence(row: &StatisticsRow, negative_control: bool) -> String {
-    let decoys = format!("{} decoys of the same genes", dinucleotide(&row.site_kind));
+    let controls = controls_of(row);
     let (what, other) = match negative_control {
-        false => (format!("annotated {}s", row.site_kind), format!("matched {decoys}")),
-        true => (format!("one set of {decoys}"), "a second, matched set".to_string()),
+        false => (format!("annotated {}s", row.site_kind), format!("matched {controls}")),
+        true => (format!("one set of controls ({controls})"), "a second, matched set".to_string()),
     };
     let verdict = Verdict::of(row);
     if verdict == Verdict::NoData {
         return format!("No pair of {what} and {other} was left to compare.");
     }
     let numbers = format!(
-        "{} against {} on average over offsets −2 to +2, a difference of {}; permutation {}; {} pairs from {} clusters of overlapping genes",
+        "{} against {} on average over offsets −2 to +2, a difference of {}; permutation {}; {} pairs from {} units of replication",
         decimals(row.site_mean, 4),
         decimals(row.control_mean, 4),
         with_interval(row.difference, row.ci_low, row.ci_high),
@@ -88,19 +102,53 @@ fn sentence(row: &StatisticsRow, negative_control: bool) -> String {
         Verdict::Unclear => format!("At {what} interval and test disagree on whether the boundary probability differs from {other}"),
         _ => format!("At {what} no difference from {other} could be shown"),
     };
-    let auroc = format!(" One drawn at random exceeds a random control with probability {} (0.5 is chance).", decimals(row.auroc, 3));
-    format!("{start}: {numbers}.{auroc}")
+    format!("{start}: {numbers}.")
+}
+
+/// The rows of one measure and the family asked for first, one a kind of site.
+pub fn primary<'a>(found: &'a SpliceProfile, measure: &'a str) -> impl Iterator<Item = &'a StatisticsRow> {
+    let first = found.comparison.statistics.first().map_or("", |row| &row.control);
+    found.comparison.statistics.iter().filter(move |row| row.measure == measure && row.control == first)
 }
 
 /// The paragraph at the head of the page.
 pub fn answer(found: &SpliceProfile) -> String {
-    let short: Vec<String> = found
-        .statistics
-        .iter()
-        .map(|row| format!("{}s: {}.", capital(&row.site_kind), Verdict::of(row).short(found.negative_control)))
-        .collect();
-    let long: Vec<String> = found.statistics.iter().map(|row| sentence(row, found.negative_control)).collect();
-    format!("{} {}", short.join(" "), long.join(" "))
+    let negative = found.comparison.negative_control;
+    let rows = || primary(found, "probability");
+    let short: Vec<String> = rows().map(|row| format!("{}s: {}.", capital(&row.site_kind), Verdict::of(row).short(negative))).collect();
+    let long: Vec<String> = rows().map(|row| sentence(row, negative)).collect();
+    let beyond = if negative { String::new() } else { beyond(found, false).into_iter().map(|text| format!(" {text}")).collect() };
+    format!("{} {}{beyond}", short.join(" "), long.join(" "))
+}
+
+/// What is left once more of the sequence is held equal: one sentence a family that holds more than the dinucleotide, and one for the local letters;
+/// with its numbers, or without.
+pub fn beyond(found: &SpliceProfile, numbers: bool) -> Vec<String> {
+    let of = |control: &str, measure: &str| {
+        let rows = found.comparison.statistics.iter().filter(|r| r.control == control && r.measure == measure && r.n_pairs > 0);
+        rows.map(|r| format!("{}s {}", r.site_kind, in_short(r, numbers))).collect::<Vec<_>>()
+    };
+    let first = found.comparison.statistics.first().map_or("", |row| &row.control);
+    let questions = [
+        ("strength", "probability", "Beyond site strength (controls as strong by a weight matrix)".to_string()),
+        ("kmer", "probability", "Beyond the letters right around the position (controls with the same k-mer)".to_string()),
+        (first, "residual", format!("Beyond what a table of the letters within 8 bases predicts ({first} controls)")),
+    ];
+    let answered = questions.into_iter().map(|(control, measure, words)| (words, of(control, measure)));
+    answered.filter(|(_, rows)| !rows.is_empty()).map(|(words, rows)| format!("{words}: {}.", rows.join("; "))).collect()
+}
+
+/// `no difference shown`, and with numbers `(0.0008 (95% CI -0.0221 to 0.0241); p = 0.95; 148 pairs)`.
+fn in_short(row: &StatisticsRow, numbers: bool) -> String {
+    let verdict = match Verdict::of(row) {
+        Verdict::Higher => "higher",
+        Verdict::Lower => "lower",
+        Verdict::Unclear => "unclear",
+        Verdict::NoDifference => "no difference shown",
+        Verdict::NoData => "not to be asked",
+    };
+    let shown = format!(" ({}; {}; {} pairs)", with_interval(row.difference, row.ci_low, row.ci_high), p_text(row), row.n_pairs);
+    format!("{verdict}{}", if numbers { shown } else { String::new() })
 }
 
 #[cfg(test)]
@@ -124,6 +172,18 @@ mod tests {
             auroc_high: 0.6,
             p_value,
             p_floor: 1e-4,
+            measure: "probability".into(),
+            p_bh: p_value,
+            p_by: p_value,
+            p_labels: None,
+            d_low: 0.1,
+            d_high: 0.3,
+            log2_ratio: 0.1,
+            log2_ratio_low: 0.0,
+            log2_ratio_high: 0.2,
+            cliffs_delta: 0.1,
+            cliffs_delta_low: 0.0,
+            cliffs_delta_high: 0.2,
         }
     }
 

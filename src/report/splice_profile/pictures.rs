@@ -1,17 +1,19 @@
 //! From tables to figures.
 
 use super::Figures;
-use super::answer::dinucleotide;
+use super::answer::primary;
 use crate::controls::Covariates;
 use crate::figures::{
-    BalanceFigure, BalancePanel, BalanceRow, DistributionFigure, DistributionPanel, ProfileFigure, ProfilePanel, ProfileSeries, Side,
+    BalanceFigure, BalancePanel, BalanceRow, CalibrationFigure, CalibrationSeries, DistributionFigure, DistributionPanel, ForestFigure,
+    ForestGroup, ForestRow, ProfileFigure, ProfilePanel, ProfileSeries, R2Figure, R2Point, R2Series, Side,
 };
-use crate::pipelines::splice_profile::{ENDPOINT_REACH, SpliceProfile, StatisticsRow};
+use crate::pipelines::splice_profile::{BaselineRow, ENDPOINT_REACH, SpliceProfile, StatisticsRow};
+use crate::report::format::p_value;
 
 /// A covariate's name in words.
 pub fn covariate_name(covariate: &str) -> String {
     // In the order of the table's names, so that a new covariate cannot be forgotten without a test noticing.
-    const WORDS: [&str; 5] = ["G+C upstream", "G+C downstream", "CpG count", "soft-masked share", "distance to gene end"];
+    const WORDS: [&str; 6] = ["G+C upstream", "G+C downstream", "CpG count", "soft-masked share", "distance to gene end", "site strength"];
     let known = Covariates::NAMES.iter().position(|name| *name == covariate).and_then(|i| WORDS.get(i));
     known.map_or_else(|| covariate.replace('_', " "), |words| (*words).to_string())
 }
@@ -21,39 +23,110 @@ fn title(row: &StatisticsRow) -> String {
     if row.site_kind == "donor" { "Donors".into() } else { "Acceptors".into() }
 }
 
+/// The same where a figure shows several families.
+fn title_with_family(row: &StatisticsRow) -> String {
+    format!("{}, {}", title(row), row.control)
+}
+
 impl Figures {
     /// The figures of an outcome.
     pub fn new(found: &SpliceProfile) -> Figures {
+        let compared = &found.comparison;
         let differences = |row: &StatisticsRow| DistributionPanel {
             title: title(row),
-            differences: found.pairs.iter().filter(|p| p.site_kind == row.site_kind).map(|p| p.site_value - p.control_value).collect(),
+            differences: (compared.pairs.iter().filter(|p| p.site_kind == row.site_kind && p.control == row.control))
+                .map(|p| p.site_value - p.control_value)
+                .collect(),
             mean: row.difference,
             ci_low: row.ci_low,
             ci_high: row.ci_high,
         };
         let balance = |row: &StatisticsRow| BalancePanel {
-            title: title(row),
-            rows: (found.balance.iter().filter(|b| b.site_kind == row.site_kind))
+            title: title_with_family(row),
+            rows: (compared.balance.iter().filter(|b| b.site_kind == row.site_kind && b.control == row.control))
                 .map(|b| BalanceRow { label: covariate_name(&b.covariate), before: b.smd_before, after: b.smd_after })
                 .collect(),
         };
-        Figures {
-            profile: ProfileFigure::new(found.statistics.iter().map(|row| profile(found, row)).collect()),
-            balance: BalanceFigure::new(found.statistics.iter().map(balance).collect()),
-            differences: DistributionFigure::new(found.statistics.iter().map(differences).collect()),
+        let profiles = |rows: Vec<&StatisticsRow>| ProfileFigure::new(rows.into_iter().map(|row| profile(found, row)).collect());
+        let of = |measure: &'static str| compared.statistics.iter().filter(move |row| row.measure == measure);
+        // Donors and acceptors of a family abreast, family by family.
+        let mut others: Vec<&StatisticsRow> = of("probability").filter(|row| primary(found, "probability").all(|p| p != *row)).collect();
+        let order: Vec<&str> = of("probability").map(|row| row.control.as_str()).collect();
+        others.sort_by_key(|row| order.iter().position(|name| *name == row.control));
+        let mut all: Vec<&StatisticsRow> = of("probability").collect();
+        all.sort_by_key(|row| order.iter().position(|name| *name == row.control));
+        let mut residual = profiles(primary(found, "residual").collect());
+        residual.y_label = "Probability less prediction".into();
+        let group = |kind: &str, measure: &'static str, words: &str| ForestGroup {
+            title: format!("{}, {words}", if kind == "donor" { "Donors" } else { "Acceptors" }),
+            rows: of(measure).filter(|row| row.site_kind == kind && row.n_pairs > 0).map(forest_row).collect(),
+        };
+        let mut groups = Vec::new();
+        for (measure, words) in [
+            ("probability", "boundary probability"),
+            ("residual", "less what the letters nearby predict"),
+            ("strand_average", "mean of both strands"),
+        ] {
+            groups.extend(["donor", "acceptor"].map(|kind| group(kind, measure, words)));
         }
+        groups.retain(|group| !group.rows.is_empty());
+        let point = |row: &BaselineRow| R2Point { k: row.k as usize, r2: row.r2, ci_low: row.r2_low, ci_high: row.r2_high };
+        let calibration = CalibrationFigure {
+            title: "p-values of controls against controls".into(),
+            series: ["probability", "residual"]
+                .into_iter()
+                .map(|measure| CalibrationSeries {
+                    label: measure.into(),
+                    p_values: of(measure).filter(|row| row.n_pairs > 0).map(|row| row.p_value).collect(),
+                })
+                .filter(|series| !series.p_values.is_empty())
+                .collect(),
+        };
+        Figures {
+            calibration: (compared.negative_control && compared.statistics.len() > 2).then_some(calibration),
+            profile: profiles(primary(found, "probability").collect()),
+            others: (!others.is_empty()).then(|| profiles(others)),
+            residual: primary(found, "residual").next().is_some().then_some(residual),
+            balance: BalanceFigure::new(all.into_iter().map(balance).collect()),
+            differences: DistributionFigure::new(primary(found, "probability").map(differences).collect()),
+            families: ForestFigure { groups, x_label: "Difference, site minus control (mean over offsets −2 to +2)".into() },
+            baseline: R2Figure {
+                title: "What the letters nearby explain".into(),
+                x_label: "Letters on either side, k".into(),
+                series: vec![R2Series {
+                    label: "boundary probability, genes left out of the fit".into(),
+                    points: compared.baseline.iter().map(point).collect(),
+                }],
+                references: Vec::new(),
+            },
+        }
+    }
+}
+
+fn forest_row(row: &StatisticsRow) -> ForestRow {
+    ForestRow {
+        label: row.control.clone(),
+        value: row.difference,
+        ci_low: row.ci_low,
+        ci_high: row.ci_high,
+        n_pairs: row.n_pairs,
+        n_clusters: row.n_clusters,
+        p: p_value(row.p_value, Some(row.p_floor)),
     }
 }
 
 fn profile(found: &SpliceProfile, row: &StatisticsRow) -> ProfilePanel {
     let (exon, intron) = (Side::block("exon"), Side::line("intron"));
     let (left, right) = if row.site_kind == "donor" { (exon, intron) } else { (intron, exon) };
-    let decoys = format!("{} decoys", dinucleotide(&row.site_kind));
-    let sites = if found.negative_control { format!("second {decoys}") } else { format!("{} sites", row.site_kind) };
+    let (sites, controls) = match found.comparison.negative_control {
+        true => (format!("second {} controls", row.control), format!("first {} controls", row.control)),
+        false => (format!("{} sites", row.site_kind), format!("{} controls", row.control)),
+    };
     let series = |group: &str, name: String| {
-        let rows: Vec<_> = found.profile.iter().filter(|p| p.site_kind == row.site_kind && p.group == group).collect();
+        let rows = found.comparison.profile.iter().filter(|p| p.site_kind == row.site_kind && p.control == row.control);
+        let rows: Vec<_> = rows.filter(|p| p.measure == row.measure && p.group == group).collect();
         ProfileSeries {
-            label: format!("{name} (n = {}, {} gene clusters)", row.n_pairs, row.n_clusters),
+            label: format!("{name} (n = {}, {} clusters)", row.n_pairs, row.n_clusters),
             offsets: rows.iter().map(|p| p.offset as i32).collect(),
             mean: rows.iter().map(|p| p.mean).collect(),
             ci_low: rows.iter().map(|p| p.ci_low).collect(),
@@ -62,10 +135,10 @@ fn profile(found: &SpliceProfile, row: &StatisticsRow) -> ProfilePanel {
     };
     let reach = ENDPOINT_REACH as i32;
     ProfilePanel {
-        title: title(row),
+        title: title_with_family(row),
         left,
         right,
-        series: vec![series("site", sites), series(&row.control, format!("matched {decoys}"))],
+        series: vec![series("site", sites), series(&row.control, controls)],
         endpoint: Some((-reach, reach)),
     }
 }

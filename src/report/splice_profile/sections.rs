@@ -1,10 +1,11 @@
 //! The sections of the page.
 
-use super::answer::{capital, dinucleotide, p_text};
+use super::answer::{capital, p_text, primary};
 use super::pictures::covariate_name;
 use super::{SplicePage, Svg};
+use crate::controls::Covariates;
 use crate::genome::junctions::{CanonicalRule, TranscriptChoice};
-use crate::pipelines::splice_profile::{BalanceRow, StatisticsRow};
+use crate::pipelines::splice_profile::{BalanceRow, ProfileRow, StatisticsRow, Unit};
 use crate::report::format::{MISSING, count, decimals, interval, p_value};
 use crate::report::{Block, Card, Cell, Column, Format, Level, Link, Section, Table};
 use crate::stats::mean;
@@ -15,15 +16,15 @@ const BALANCED: f64 = 0.1;
 /// Fewer clusters than this make a bootstrap interval too narrow.
 const FEW_CLUSTERS: u64 = 20;
 
-fn paragraph(text: impl Into<String>) -> Block {
+pub(super) fn paragraph(text: impl Into<String>) -> Block {
     Block::Paragraph(text.into())
 }
 
-fn link(text: &str, href: String) -> Link {
+pub(super) fn link(text: &str, href: String) -> Link {
     Link { text: text.into(), href }
 }
 
-fn downloads(figure: &str, table: &str) -> Vec<Link> {
+pub(super) fn downloads(figure: &str, table: &str) -> Vec<Link> {
     vec![
         link("SVG", format!("figures/{figure}.svg")),
         link("PNG", format!("figures/{figure}.png")),
@@ -33,25 +34,25 @@ fn downloads(figure: &str, table: &str) -> Vec<Link> {
 
 impl SplicePage<'_> {
     fn sites_word(&self) -> &'static str {
-        if self.found.negative_control { "second decoys" } else { "sites" }
+        if self.found.comparison.negative_control { "second controls" } else { "sites" }
     }
 
     pub(super) fn result(&self, svg: &Svg) -> Section {
         let found = self.found;
-        let mut blocks = vec![Block::Cards(found.statistics.iter().flat_map(cards).collect())];
-        if found.negative_control {
-            let text = "This run compares decoys with decoys: nothing but chance should differ. It checks the method, not the model.";
+        let mut blocks = vec![Block::Cards(primary(found, "probability").flat_map(cards).collect())];
+        if found.comparison.negative_control {
+            let text = "This run compares controls with controls, in every family: nothing but chance should differ. It checks the method, not the model.";
             blocks.push(Block::Callout { level: Level::Note, text: text.into() });
         }
-        blocks.extend(found.statistics.iter().filter_map(thin));
+        blocks.extend(primary(found, "probability").filter_map(thin));
         blocks.push(Block::Figure {
             svg: svg.profile.clone(),
             label: "Mean boundary probability around the junction".into(),
             caption: format!(
                 "Offset 0 is exactly the junction, in transcript orientation: exon|intron for donors, intron|exon for acceptors. Upper row: \
-                 all {} offsets either side; lower row: the ten nearest. Blue: {}; orange: their matched decoys. Bands are pointwise 95% \
+                 all {} offsets either side; lower row: the ten nearest. Blue: {}; orange: their matched controls. Bands are pointwise 95% \
                  intervals of a bootstrap over clusters of overlapping genes; the grey window is the endpoint, fixed in advance.{}",
-                self.request.flank,
+                self.request.comparison.flank,
                 self.sites_word(),
                 self.peaks(),
             ),
@@ -72,9 +73,10 @@ impl SplicePage<'_> {
     /// Where the mean profile of the sites is highest near the junction: a description, not a test.
     fn peaks(&self) -> String {
         let mut text = String::new();
-        for row in &self.found.statistics {
+        for row in primary(self.found, "probability") {
             let near = |group: &str| {
-                let rows = self.found.profile.iter().filter(|p| p.site_kind == row.site_kind && p.group == group && p.offset.abs() <= 10);
+                let of_row = |p: &&ProfileRow| (&p.site_kind, &p.control, &p.measure) == (&row.site_kind, &row.control, &row.measure);
+                let rows = self.found.comparison.profile.iter().filter(of_row).filter(|p| p.group == group && p.offset.abs() <= 10);
                 rows.filter(|p| p.mean.is_finite()).collect::<Vec<_>>()
             };
             let (sites, controls) = (near("site"), near(&row.control));
@@ -95,21 +97,30 @@ impl SplicePage<'_> {
 
     /// One column a kind of site: it fits a phone.
     fn statistics(&self) -> Table {
-        let all = &self.found.statistics;
+        let all: Vec<&StatisticsRow> = primary(self.found, "probability").collect();
         let line = |name: &str, value: &dyn Fn(&StatisticsRow) -> String| -> Vec<Cell> {
             std::iter::once(name.into()).chain(all.iter().map(|r| Cell::Text(value(r)))).collect()
         };
         let rows = vec![
             line("pairs", &|r| count(r.n_pairs as usize)),
-            line("clusters of overlapping genes", &|r| count(r.n_clusters as usize)),
+            line("units of replication", &|r| count(r.n_clusters as usize)),
             line("mean at sites", &|r| decimals(r.site_mean, 4)),
             line("mean at controls", &|r| decimals(r.control_mean, 4)),
             line("difference", &|r| decimals(r.difference, 4)),
             line("95% CI of the difference", &|r| interval(r.ci_low, r.ci_high)),
             line("permutation p", &|r| if r.n_pairs == 0 { MISSING.into() } else { p_value(r.p_value, Some(r.p_floor)) }),
+            line("p adjusted over kinds and families (BH; BY)", &|r| {
+                let some = |p| if r.n_pairs == 0 { MISSING.into() } else { p_value(p, None) };
+                format!("{}; {}", some(r.p_bh), some(r.p_by))
+            }),
             line("paired d", &|r| decimals(r.d, 2)),
+            line("95% CI of the paired d", &|r| interval(r.d_low, r.d_high)),
             line("AUROC", &|r| decimals(r.auroc, 3)),
             line("95% CI of the AUROC", &|r| interval(r.auroc_low, r.auroc_high)),
+            line("Cliff’s delta", &|r| decimals(r.cliffs_delta, 3)),
+            line("95% CI of Cliff’s delta", &|r| interval(r.cliffs_delta_low, r.cliffs_delta_high)),
+            line("log2 ratio of the means", &|r| decimals(r.log2_ratio, 3)),
+            line("95% CI of the log2 ratio", &|r| interval(r.log2_ratio_low, r.log2_ratio_high)),
         ];
         let kinds = all.iter().map(|r| Column::new(format!("{}s", r.site_kind), Format::Decimals(4)));
         Table {
@@ -122,20 +133,10 @@ impl SplicePage<'_> {
     }
 
     pub(super) fn control(&self) -> Section {
-        let r = self.request;
-        let mut blocks = vec![paragraph(format!(
-            "Every donor is compared with a decoy: a GT on the same strand inside the same gene that no transcript of the whole annotation \
-             splices at; every acceptor with such an AG. Decoy and site have flanks of like composition: the G+C fraction of the {} bases before \
-             and of the {} bases after differs by at most {}. Each decoy serves one site; among those within reach the choice is drawn by the seed.",
-            r.gc_flank_bp, r.gc_flank_bp, r.caliper
-        ))];
-        blocks.push(paragraph(format!(
-            "What is left between a site and its decoy is therefore neither the two letters, nor the gene, nor the local composition. Decoys keep \
-             {} bases away from every annotated site of their strand, so that no decoy’s endpoint reads the positions of a real one.",
-            r.min_site_distance_bp
-        )));
-        if self.found.negative_control {
-            let text = "In this run a second decoy, matched to the same site, stands in the place of each site.";
+        let mut blocks = self.described();
+        if self.found.comparison.negative_control {
+            let text = "In this run a second set of controls, disjoint from all first ones and matched to them as they are matched to sites, stands in the \
+                        place of the sites.";
             blocks.push(paragraph(text));
         }
         Section { title: "What sites are compared with".into(), blocks }
@@ -146,10 +147,12 @@ impl SplicePage<'_> {
         let n = |kind: &str, status: &str| {
             found.accounting.iter().filter(|a| a.site_kind == kind && (status.is_empty() || a.status == status)).map(|a| a.n).sum::<u64>()
         };
-        let used = if found.negative_control { "asked for two decoys, and has them" } else { "used: paired with a decoy" };
+        let first = self.request.comparison.controls.families.first().map_or("", |f| f.name());
+        let used = if found.comparison.negative_control { "has two sets of controls" } else { "has a control" };
+        let used = format!("used: {used} of family {first}");
         let reasons = [
-            ("used", used.to_string()),
-            ("no_partner", "usable, but no decoy of its gene is within the caliper".into()),
+            ("used", used),
+            ("no_partner", format!("usable, but without a control of family {first}")),
             ("not_sampled", "usable, but not in the random subset of --max-sites".into()),
             ("window_not_acgt", format!("a letter other than A, C, G, T within {} bases", self.radius())),
             ("window_off_contig", format!("the contig ends within {} bases", self.radius())),
@@ -186,8 +189,8 @@ impl SplicePage<'_> {
         Section { title: "Every annotated site accounted for".into(), blocks }
     }
 
-    fn radius(&self) -> usize {
-        self.request.flank.max(self.request.gc_flank_bp)
+    pub(super) fn radius(&self) -> usize {
+        self.request.comparison.flank.max(self.request.comparison.controls.gc_flank_bp)
     }
 
     /// Whether the sites without a partner look like those with one.
@@ -243,28 +246,22 @@ impl SplicePage<'_> {
     }
 
     pub(super) fn balance(&self, svg: &Svg) -> Section {
-        let mut blocks: Vec<Block> = Vec::new();
-        let off = self.unbalanced();
-        if !off.is_empty() {
-            let text = format!(
-                "After matching, sites and controls still differ by more than {BALANCED} standard deviations in: {}. A difference in boundary \
-                 probability could be owed to these.",
-                off.join(", ")
-            );
-            blocks.push(Block::Callout { level: Level::Warning, text });
-        }
+        let mut blocks: Vec<Block> = self.matching();
+        blocks.extend(self.unbalanced());
         blocks.push(Block::Figure {
             svg: svg.balance.clone(),
             label: "Balance of covariates".into(),
             caption:
-                "Absolute standardised mean differences: all usable sites against all candidate decoys of their genes (before), and the \
-                      pairs (after). Left of the dashed line is customarily called balanced. Only G+C is matched; the others are watched."
+                "Absolute standardised mean differences: all usable sites against all candidates (before), and the pairs (after). Left of the dashed line is \
+                 customarily called balanced. Site strength is matched in family strength only, and nothing is in families shift and shuffle: there \
+                 the plot shows what the control leaves open."
                     .into(),
             downloads: downloads("balance", "balance"),
         });
         let row = |b: &BalanceRow| -> Vec<Cell> {
             vec![
                 b.site_kind.clone().into(),
+                b.control.clone().into(),
                 covariate_name(&b.covariate).replace(' ', "\u{A0}").into(),
                 b.site_mean_before.into(),
                 b.control_mean_before.into(),
@@ -278,6 +275,7 @@ impl SplicePage<'_> {
         let number = Format::Significant(3);
         let head = [
             ("sites", Format::Text),
+            ("control", Format::Text),
             ("covariate", Format::Text),
             ("sites before", number),
             ("pool before", number),
@@ -288,20 +286,47 @@ impl SplicePage<'_> {
             ("var. ratio", Format::Decimals(2)),
         ];
         blocks.push(Block::Table(Table {
-            caption: format!(
-                "Means before and after matching, standardised mean differences (SMD, signed), and the ratio of variances after. The pool are all candidate decoys of the sites’ genes. {}.",
-                self.found.balance.iter().filter(|b| b.covariate == "gc_upstream").map(pool).collect::<Vec<_>>().join("; ")
-            ),
+            caption: "Means before and after matching, standardised mean differences (SMD, signed; one denominator before and after: the root of the mean of \
+                      the two variances before), and the ratio of variances after. The pool are all candidates, as counted above."
+                .into(),
             columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
-            rows: self.found.balance.iter().map(row).collect(),
+            rows: self.found.comparison.balance.iter().map(row).collect(),
         }));
         Section { title: "How well controls match".into(), blocks }
     }
 
-    /// Covariates that matching left apart, in words.
-    fn unbalanced(&self) -> Vec<String> {
-        let off = self.found.balance.iter().filter(|b| b.smd_after.abs() > BALANCED);
-        off.map(|b| format!("{} of {}s ({})", covariate_name(&b.covariate), b.site_kind, decimals(b.smd_after, 2))).collect()
+    /// Covariates that are apart after matching: a warning for each family, about those it matches and those it does not.
+    fn unbalanced(&self) -> Vec<Block> {
+        let mut blocks = Vec::new();
+        for family in &self.request.comparison.controls.families {
+            let compares =
+                |b: &BalanceRow| Covariates::NAMES.iter().zip(family.compares()).any(|(name, compared)| compared && *name == b.covariate);
+            let list = |matched: bool| {
+                let rows = self.found.comparison.balance.iter().filter(|b| b.control == family.name() && compares(b) == matched);
+                let off = rows.filter(|b| b.smd_after.abs() > BALANCED);
+                off.map(|b| format!("{} of {}s ({})", covariate_name(&b.covariate), b.site_kind, decimals(b.smd_after, 2)))
+                    .collect::<Vec<_>>()
+            };
+            let (matched, open) = (list(true), list(false));
+            let mut parts = Vec::new();
+            if !matched.is_empty() {
+                parts.push(format!("although matched, {}", matched.join(", ")));
+            }
+            if !open.is_empty() {
+                parts.push(format!("not matched in this family, {}", open.join(", ")));
+            }
+            if !parts.is_empty() {
+                let text = format!(
+                    "Family {}: sites and controls differ by more than {BALANCED} standard deviations in: {}. A difference in boundary probability could be owed \
+                     to these.",
+                    family.name(),
+                    parts.join("; ")
+                );
+                let level = if matched.is_empty() { Level::Note } else { Level::Warning };
+                blocks.push(Block::Callout { level, text });
+            }
+        }
+        blocks
     }
 
     pub(super) fn methods(&self) -> Section {
@@ -309,26 +334,31 @@ impl SplicePage<'_> {
         let blocks = vec![
             paragraph(
                 "Endpoint, fixed before any result was seen and no option of the program: the paired difference, site minus control, of the mean \
-                 boundary probability over inter-base positions −2 to +2. Donors and acceptors are tested separately; the two p-values are not \
-                 adjusted for each other.",
+                 boundary probability over inter-base positions −2 to +2. Donors, acceptors and families are tested separately; the tables give \
+                 each p-value as it is and adjusted over all of them.",
             ),
             paragraph(format!(
-                "Unit of replication: clusters of genes that overlap each other, on either strand. The two-sided permutation test flips the sign of \
-                 all differences of a cluster together, {} times: p = (b + 1)/(m + 1), and never under its floor. Intervals are percentiles of {} \
-                 bootstrap draws of whole clusters. Seed {}.",
-                count(r.permutations),
-                count(r.bootstraps),
-                r.seed
+                "Unit of replication: {}. The two-sided permutation test flips the sign of all differences of a unit together, {} times: p = \
+                 (b + 1)/(m + 1), and never under its floor; where there are fewer ways to flip, all are tried. Intervals are bias-corrected and \
+                 accelerated (BCa), from {} bootstrap draws of whole units; bands of profiles are percentiles. Seed {}.",
+                match r.comparison.cluster {
+                    Unit::Gene => "clusters of genes that overlap each other, on either strand",
+                    Unit::Contig => "contigs",
+                    Unit::Site => "single sites, which overstates the evidence wherever sites of a gene are alike",
+                },
+                count(r.comparison.permutations),
+                count(r.comparison.bootstraps),
+                r.comparison.seed
             )),
             paragraph(format!(
                 "Reading: the model is given tiles of {} bases; positions within {} bases of a tile’s end are not used, unless the contig ends there, \
                  and neither is the first position of a tile, which is a boundary by definition. Sites near each other share a tile: {} tiles, {} \
                  bases. Sites of the minus strand are read from the reverse complement, in which inter-base position t of a tile of length L becomes \
                  L − t.",
-                count(r.context),
-                count(r.margin),
-                count(self.found.tiles_read as usize),
-                count(self.found.bases_read as usize)
+                count(r.comparison.context),
+                count(r.comparison.margin),
+                count(self.found.comparison.tiles_read as usize),
+                count(self.found.comparison.bases_read as usize)
             )),
             paragraph(format!(
                 "Sites: unique donors and acceptors of {}; introns under {} bases and introns that do not read GT-AG are left out, as are sites with \
@@ -348,15 +378,15 @@ impl SplicePage<'_> {
         let mut blocks = vec![paragraph(
             "A difference says that the model treats annotated sites otherwise than look-alikes of the same gene, not why. Real sites carry an \
              extended consensus around their two letters (GTAAGT at donors, a pyrimidine tract before acceptors) that most decoys lack: sensitivity \
-             to that motif alone would show as a difference.",
+             to that motif alone would show as a difference from decoys. Families strength and kmer ask what is left of it.",
         )];
         blocks.push(paragraph(
             "Even a model with random weights can show a difference here, since it too reacts to letters near a position. What training added is \
              seen by running an untrained checkpoint beside a trained one.",
         ));
         blocks.push(paragraph(
-            "Annotations are incomplete: some decoys may be splice sites nobody has seen yet, which pulls differences towards zero. Sites without a \
-             decoy within the caliper are not in the test.",
+            "Annotations are incomplete: some controls may be splice sites nobody has seen yet, which pulls differences towards zero. Sites without a \
+             control are not in the test.",
         ));
         if self.about.bundled {
             blocks.push(Block::Callout {
@@ -380,7 +410,20 @@ impl SplicePage<'_> {
             columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
             rows: self.about.inputs.iter().map(row).collect(),
         };
-        let names = ["sites", "controls", "pairs", "profile", "statistics", "balance", "accounting"];
+        let names = [
+            "sites",
+            "controls",
+            "pairs",
+            "profile",
+            "statistics",
+            "balance",
+            "accounting",
+            "matching",
+            "offsets",
+            "runs",
+            "baseline",
+            "strands",
+        ];
         let files = names.iter().flat_map(|name| ["tsv", "parquet"].map(|kind| format!("tables/{name}.{kind}")));
         let files: Vec<Link> = files.chain(["run.json".into()]).map(|path| link(&path, path.clone())).collect();
         let parameters = serde_json::to_value(self.request).map_or(String::new(), |value| format!("{value:#}"));
@@ -403,12 +446,12 @@ fn cards(row: &StatisticsRow) -> [Card; 2] {
     let p = if some { p_text(row) } else { String::new() };
     [
         Card {
-            label: format!("{}s: difference to {} decoys", capital(&row.site_kind), dinucleotide(&row.site_kind)),
+            label: format!("{}s: difference to {} controls", capital(&row.site_kind), row.control),
             value: format!("{sign}{}", decimals(row.difference, 4)),
             uncertainty: if some { format!("95% CI {}; {p}", interval(row.ci_low, row.ci_high)) } else { "no pairs".into() },
         },
         Card {
-            label: format!("{}s: probability to exceed a decoy (AUROC)", capital(&row.site_kind)),
+            label: format!("{}s: probability to exceed a control (AUROC)", capital(&row.site_kind)),
             value: decimals(row.auroc, 3),
             uncertainty: format!("95% CI {}; {} pairs", interval(row.auroc_low, row.auroc_high), count(row.n_pairs as usize)),
         },
@@ -448,14 +491,4 @@ fn rule_words(rule: CanonicalRule) -> &'static str {
         CanonicalRule::LongestExons => "coding sequences alike, most exonic bases",
         CanonicalRule::FirstId => "alike in both, first identifier",
     }
-}
-
-fn pool(row: &BalanceRow) -> String {
-    format!(
-        "{}s: {} sites, {} candidates, {} pairs",
-        capital(&row.site_kind),
-        count(row.n_sites as usize),
-        count(row.n_pool as usize),
-        count(row.n_pairs as usize)
-    )
 }

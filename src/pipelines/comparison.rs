@@ -1,0 +1,320 @@
+//! Sites against their controls: what every pipeline does that asks whether boundaries mark a set of positions. It matches controls of any number of
+//! families, reads the model around sites and controls, and compares one endpoint fixed in advance: the mean over inter-base positions -2..+2.
+
+pub mod baseline;
+mod matching;
+mod reading;
+mod rows;
+mod statistics;
+mod strands;
+mod tables;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+pub use crate::controls::balance::BalanceRow;
+pub use matching::Matched;
+pub use rows::{BaselineRow, ControlRow, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow, StatisticsRow, StrandRow};
+
+use crate::controls::strength::Span;
+use crate::controls::{ControlRequest, Core, Covariates, Family, Method, Side};
+use crate::error::{Error, Result};
+use crate::genome::bed::BedRecord;
+use crate::genome::fasta::Genome;
+use crate::genome::{Interval, Strand};
+use crate::pipelines::tiles::TileShape;
+use crate::pipelines::{BoundaryModel, Progress};
+use crate::stats::rng::Rng;
+
+/// The endpoint is the mean over offsets `-ENDPOINT_REACH ..= ENDPOINT_REACH`. Fixed before any result was seen; not an option.
+pub const ENDPOINT_REACH: usize = 2;
+
+/// What is flipped together by the test and drawn together by the bootstrap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Genes, those that overlap merged.
+    Gene,
+    /// Contigs.
+    Contig,
+    /// Each site by itself. Too sure of itself wherever sites of a gene are alike.
+    Site,
+}
+
+impl Unit {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Gene => "gene",
+            Unit::Contig => "contig",
+            Unit::Site => "site",
+        }
+    }
+}
+
+/// What is asked, whatever the sites.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ComparisonRequest {
+    /// Positions of the profile on either side of a site.
+    pub flank: usize,
+    /// Bases of a tile given to the model.
+    pub context: usize,
+    /// Least distance of a position from the ends of its tile, in bases.
+    pub margin: usize,
+    /// The controls.
+    pub controls: ControlRequest,
+    /// The unit of replication.
+    pub cluster: Unit,
+    /// Random flips of the permutation tests.
+    pub permutations: usize,
+    /// Draws of the bootstrap.
+    pub bootstraps: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Tiles per call of the model.
+    pub batch: usize,
+    /// Compare controls with controls: a second matched set takes the place of the sites (group `site`), the first stays the control. The
+    /// result must come out null.
+    pub negative_control: bool,
+    /// Read every site and control on both strands and repeat everything on the mean of the two.
+    pub strand_average: bool,
+}
+
+impl Default for ComparisonRequest {
+    fn default() -> Self {
+        ComparisonRequest {
+            flank: 120,
+            context: 4096,
+            margin: 512,
+            controls: ControlRequest {
+                families: vec![Family::Decoy],
+                method: Method::Nearest,
+                per_site: 1,
+                replacement: false,
+                side: Side::Any,
+                gc_flank_bp: 50,
+                caliper: 0.05,
+                min_site_distance_bp: 2 * ENDPOINT_REACH + 1,
+                kmer: 8,
+            },
+            cluster: Unit::Gene,
+            permutations: 10_000,
+            bootstraps: 2000,
+            seed: 1,
+            batch: 4,
+            negative_control: false,
+            strand_average: false,
+        }
+    }
+}
+
+impl ComparisonRequest {
+    /// Bases on either side of a site or control that must be there and be ACGT.
+    pub fn radius_bp(&self) -> usize {
+        const WIDEST_MATRIX: usize = 20;
+        self.flank.max(self.controls.gc_flank_bp).max(WIDEST_MATRIX).max(self.controls.kmer)
+    }
+
+    /// Refuses what no run could meet.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], with what to change.
+    pub fn check(&self) -> Result<()> {
+        let invalid = |message: String| Err(Error::Invalid(message));
+        if self.flank < ENDPOINT_REACH {
+            return invalid(format!("flank {}: the endpoint needs at least {ENDPOINT_REACH} positions on either side", self.flank));
+        }
+        let needed = self.flank.checked_add(self.margin.max(1)).and_then(|half| half.checked_mul(2));
+        if needed.is_none_or(|needed| needed > self.context) {
+            return invalid(format!(
+                "a context of {} bases is too short for a flank of {} and a margin of {} on both sides; use a longer context or a smaller margin",
+                self.context, self.flank, self.margin
+            ));
+        }
+        let controls = &self.controls;
+        if controls.gc_flank_bp > 1 << 16 {
+            return invalid(format!("a flank of {} bases for the G+C match; 50 is usual", controls.gc_flank_bp));
+        }
+        if !(0.0..=1.0).contains(&controls.caliper) {
+            return invalid(format!("caliper {}: a difference in G+C fraction lies in 0 to 1", controls.caliper));
+        }
+        if !(4..=24).contains(&controls.kmer) {
+            return invalid(format!("a k-mer of {}: 4 to 24 letters can be asked for", controls.kmer));
+        }
+        if controls.families.is_empty() || controls.per_site == 0 {
+            return invalid("no control was asked for".into());
+        }
+        let distinct: BTreeSet<Family> = controls.families.iter().copied().collect();
+        if distinct.len() < controls.families.len() {
+            return invalid("a family of controls was asked for twice".into());
+        }
+        Ok(())
+    }
+}
+
+/// A kind of site.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// Its name in tables.
+    pub name: &'static str,
+    /// The letters all its sites share; empty for none.
+    pub core: Core,
+    /// The letters a weight matrix of its sites scores; `None` for no strength.
+    pub span: Option<Span>,
+}
+
+/// A site under study.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The caller's number for it, of which each has one.
+    pub number: usize,
+    /// Index into [`Study::kinds`].
+    pub kind: usize,
+    /// Index of the genome's contig.
+    pub contig: usize,
+    /// Inter-base position.
+    pub position: usize,
+    /// Strand.
+    pub strand: Strand,
+    /// The intervals of its genes.
+    pub genes: Vec<Interval>,
+    /// Index into [`Study::clusters`].
+    pub cluster: usize,
+}
+
+/// Everything that is compared, whatever it is.
+pub struct Study<'a> {
+    /// The genome.
+    pub genome: &'a Genome,
+    /// Kinds of sites, in the order of tables.
+    pub kinds: Vec<Kind>,
+    /// Sites, by contig; each with its window of plain letters.
+    pub sites: Vec<Site>,
+    /// Sites that weight matrices are fitted on: those above, before any were sampled.
+    pub references: Vec<Site>,
+    /// Clusters of genes: contig and interval, by contig and start, without overlaps.
+    pub clusters: Vec<(usize, Interval)>,
+    /// Annotated positions by contig and strand: no control lies near them and no baseline is fitted on them.
+    pub annotated: BTreeMap<(usize, Strand), BTreeSet<usize>>,
+    /// Merged exons of all transcripts by cluster and strand, where [`ControlRequest::side`] needs them.
+    pub exons: BTreeMap<(usize, Strand), Vec<Interval>>,
+    /// The user's controls, contigs named as the genome names them.
+    pub given: Vec<BedRecord>,
+}
+
+impl Study<'_> {
+    /// `contig:position:strand`.
+    pub fn site_name(&self, contig: usize, position: usize, strand: Strand) -> String {
+        let name = self.genome.contigs().get(contig).map_or("", |c| c.name.as_str());
+        format!("{name}:{position}:{strand}")
+    }
+
+    /// `contig:start-end`; empty for no cluster.
+    pub fn cluster_name(&self, cluster: usize) -> String {
+        let Some((contig, interval)) = self.clusters.get(cluster) else { return String::new() };
+        let name = self.genome.contigs().get(*contig).map_or("", |c| c.name.as_str());
+        format!("{name}:{}-{}", interval.start, interval.end)
+    }
+
+    /// The cluster that holds a position.
+    fn cluster_at(&self, contig: usize, position: usize) -> Option<usize> {
+        let after = self.clusters.partition_point(|(c, interval)| (*c, interval.start) <= (contig, position));
+        let at = after.checked_sub(1)?;
+        let (c, interval) = self.clusters[at];
+        (c == contig && position <= interval.end).then_some(at)
+    }
+}
+
+/// What a comparison found: plain tables.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Comparison {
+    /// The matched controls.
+    pub controls: Vec<ControlRow>,
+    /// The pairs.
+    pub pairs: Vec<PairRow>,
+    /// Mean profiles over pairs.
+    pub profile: Vec<ProfileRow>,
+    /// The endpoint, one row a measure, kind and family.
+    pub statistics: Vec<StatisticsRow>,
+    /// Covariate balance.
+    pub balance: Vec<BalanceRow>,
+    /// What became of every site in every family.
+    pub matching: Vec<MatchingRow>,
+    /// Tests of single offsets.
+    pub offsets: Vec<OffsetRow>,
+    /// Runs of offsets.
+    pub runs: Vec<RunRow>,
+    /// How much of the boundary probability the letters nearby explain.
+    pub baseline: Vec<BaselineRow>,
+    /// Agreement of the two strands.
+    pub strands: Vec<StrandRow>,
+    /// Endpoint and covariates of each site by its number, where they are known.
+    #[serde(skip)]
+    pub by_site: BTreeMap<usize, SiteFacts>,
+    /// Tiles the model read.
+    pub tiles_read: u64,
+    /// Bases in them.
+    pub bases_read: u64,
+    /// Whether this compared controls with controls.
+    pub negative_control: bool,
+}
+
+/// What is known of a site beside its place.
+#[derive(Clone, Debug)]
+pub struct SiteFacts {
+    /// Its covariates.
+    pub covariates: Covariates,
+    /// Its endpoint, where it was read.
+    pub value: Option<f64>,
+    /// Its control in the first family, where it has one.
+    pub control: Option<String>,
+}
+
+/// A contig's letters, kept for the next call that wants the same one: a genome of one contig is read once.
+pub struct ContigReader<'a> {
+    genome: &'a Genome,
+    last: Option<(usize, Vec<u8>)>,
+}
+
+impl<'a> ContigReader<'a> {
+    /// Nothing read yet.
+    pub fn new(genome: &'a Genome) -> ContigReader<'a> {
+        ContigReader { genome, last: None }
+    }
+
+    /// The letters of a contig, by its number in the genome.
+    ///
+    /// # Errors
+    /// An unreadable contig.
+    pub fn get(&mut self, contig: usize) -> Result<&[u8]> {
+        if self.last.as_ref().is_none_or(|(index, _)| *index != contig) {
+            self.last = None; // never two contigs in memory
+            let name = self.genome.contigs().get(contig).map_or("", |c| c.name.as_str());
+            self.last = Some((contig, self.genome.read_contig(name)?));
+        }
+        Ok(self.last.as_ref().map_or(&[], |(_, sequence)| sequence))
+    }
+}
+
+/// Matches, reads and compares. Memory holds one contig, one row a site and family, a bounded sample of read positions and the sums of profiles by
+/// cluster, whatever the genome; the result depends on the inputs and the seed, not on threads or (but for the model's own rounding) on `batch`.
+///
+/// # Errors
+/// A request that cannot be met, an unreadable contig, and what the model reports. No usable site is no error: the statistics are then `NaN`.
+pub fn run(
+    study: &Study<'_>,
+    contigs: &mut ContigReader<'_>,
+    model: &dyn BoundaryModel,
+    request: &ComparisonRequest,
+    progress: &dyn Fn(Progress),
+) -> Result<Comparison> {
+    request.check()?;
+    let rng = Rng::new(request.seed);
+    let matched = Matched::new(study, contigs, request, &rng, progress)?;
+    let shape = TileShape { context_bp: request.context, margin_bp: request.margin };
+    let mut readings = reading::Readings::plan(study, &matched, request, &shape, &rng)?;
+    readings.read(study, contigs, model, request, &rng, progress)?;
+    progress(Progress { stage: "testing", done: 0, total: 1 });
+    tables::outcome(study, contigs, &matched, readings, request, &rng)
+}

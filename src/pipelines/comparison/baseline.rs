@@ -1,0 +1,136 @@
+//! The local-sequence baseline: what the letters within a few bases of a position say of its boundary probability, fitted on positions that the run
+//! has read anyway, away from annotated sites, and never on the genes it predicts.
+
+use std::collections::BTreeSet;
+
+use super::rows::BaselineRow;
+use super::statistics::LEVEL;
+use super::{ComparisonRequest, Study};
+use crate::genome::sequence::model_letters;
+use crate::genome::{Interval, Strand};
+use crate::stats::context::{Context, ContextTable, Explained, Fold, Observations, WIDEST};
+
+/// Positions this near an annotated site of their strand are left out: their endpoints and their letters would be those of the site.
+pub const SITE_REACH: usize = WIDEST + super::ENDPOINT_REACH;
+
+/// No more positions are kept; where there are more, every second one is dropped, again and again.
+const MOST: usize = 10_000_000;
+
+/// A position to fit on.
+#[derive(Clone, Copy, Debug)]
+struct Position {
+    context: Context,
+    value: f32,
+    cluster: u32,
+}
+
+/// Positions to fit on.
+#[derive(Clone, Debug, Default)]
+pub struct Fit {
+    positions: Vec<Position>,
+    stride: usize,
+    seen: usize,
+}
+
+/// Takes the tiles of one strand of a contig.
+pub struct Taker<'a> {
+    fit: &'a mut Fit,
+    study: &'a Study<'a>,
+    sequence: &'a [u8],
+    contig: usize,
+    strand: Strand,
+    margin: usize,
+    annotated: Option<&'a BTreeSet<usize>>,
+    done_to: usize,
+}
+
+impl Fit {
+    /// Ready for the tiles of one strand of a contig, in order.
+    pub fn on<'a>(&'a mut self, study: &'a Study<'a>, sequence: &'a [u8], contig: usize, strand: Strand, margin: usize) -> Taker<'a> {
+        let annotated = study.annotated.get(&(contig, strand));
+        Taker { fit: self, study, sequence, contig, strand, margin: margin.max(1), annotated, done_to: 0 }
+    }
+
+    fn push(&mut self, position: Position) {
+        self.seen += 1;
+        if !self.seen.is_multiple_of(self.stride.max(1)) {
+            return;
+        }
+        self.positions.push(position);
+        if self.positions.len() >= MOST {
+            self.stride = 2 * self.stride.max(1);
+            let mut odd = false;
+            self.positions.retain(|_| {
+                odd = !odd;
+                !odd
+            });
+        }
+    }
+}
+
+/// Letters as codes 0 to 3, and 4 for N.
+fn codes(letters: &[u8]) -> Vec<u8> {
+    letters.iter().map(|letter| b"ACGT".iter().position(|b| b == letter).unwrap_or(4) as u8).collect()
+}
+
+impl Taker<'_> {
+    /// Takes the positions of a tile that lie between its margins, in a gene, away from annotated sites, and were in no tile before. `values` are in
+    /// the model's orientation.
+    pub fn tile(&mut self, bases: Interval, values: &[f32]) {
+        let codes = codes(&model_letters(&self.sequence[bases.start..bases.end], self.strand));
+        for (t, value) in values.iter().enumerate().take(codes.len().saturating_sub(self.margin)).skip(self.margin) {
+            let position = match self.strand {
+                Strand::Plus => bases.start + t,
+                Strand::Minus => bases.end - t,
+            };
+            let near = position.saturating_sub(SITE_REACH)..=position + SITE_REACH;
+            if position < self.done_to || self.annotated.is_some_and(|sites| sites.range(near).next().is_some()) {
+                continue;
+            }
+            if let Some(cluster) = self.study.cluster_at(self.contig, position) {
+                self.fit.push(Position { context: Context::around(&codes, t), value: *value, cluster: cluster as u32 });
+            }
+        }
+        self.done_to = self.done_to.max(bases.end.saturating_sub(self.margin) + 1);
+    }
+}
+
+/// The fitted baseline.
+pub struct Baseline {
+    table: ContextTable,
+    folds: Vec<Fold>,
+}
+
+impl Baseline {
+    /// Fits the table, and says how much of the values it explains in genes it has not seen. `None` where the positions come from too few genes
+    /// to leave any out.
+    pub fn new(study: &Study<'_>, fit: &Fit, request: &ComparisonRequest, seed: u64) -> Option<(Baseline, Vec<BaselineRow>)> {
+        let sizes: Vec<u64> = study.clusters.iter().map(|(_, interval)| interval.len_bp() as u64).collect();
+        let folds = Fold::deal(&sizes);
+        let mut observations = Observations::default();
+        fit.positions.iter().for_each(|p| observations.push(p.context, folds[p.cluster as usize], p.value));
+        let table = ContextTable::fit(observations).ok()?;
+        let mut explained = Explained::default();
+        for p in &fit.positions {
+            explained.add(p.cluster as usize, p.value, &table.predict(p.context, folds[p.cluster as usize]));
+        }
+        let row = |r2: crate::stats::context::R2| BaselineRow {
+            k: r2.k as u64,
+            r2: r2.r2,
+            r2_low: r2.ci_low,
+            r2_high: r2.ci_high,
+            n_positions: explained.n() as u64,
+            n_clusters: explained.n_clusters() as u64,
+        };
+        let rows = explained.r2(request.bootstraps, LEVEL, seed).into_iter().map(row).collect();
+        Some((Baseline { table, folds }, rows))
+    }
+
+    /// What the widest table predicts for each inter-base position of `at` in `letters`, for a gene it has not seen.
+    pub fn predict(&self, letters: &[u8], at: std::ops::RangeInclusive<usize>, cluster: usize) -> Vec<f32> {
+        let codes = codes(letters);
+        // A position in no gene is in no fold: any fold's table has not seen it.
+        let fold = self.folds.get(cluster).or(self.folds.first()).copied();
+        at.map(|t| fold.map_or(f32::NAN, |fold| self.table.predict(Context::around(&codes, t), fold)[WIDEST])).collect()
+    }
+}

@@ -1,0 +1,214 @@
+//! What the model says around sites and controls. Of each profile only its sum by cluster and its endpoint are kept, in three layers: the strand of
+//! the site, the other strand, and what the letters nearby predict; everything reported is a linear combination of these.
+
+mod plan;
+mod shuffled;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::baseline::{Baseline, Fit};
+use super::{ComparisonRequest, ContigReader, ENDPOINT_REACH, Study};
+use crate::error::Result;
+use crate::genome::Strand;
+use crate::pipelines::tiles::{Tile, TilePlan, TileShape, Window, plan, read_tiles};
+use crate::pipelines::{BoundaryModel, Progress};
+use crate::stats::bootstrap::ProfileSums;
+use crate::stats::context::WIDEST;
+use crate::stats::rng::Rng;
+
+/// What is summed of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layer {
+    /// The boundary probability on the strand of the site.
+    Own,
+    /// That of the same position on the other strand.
+    Opposite,
+    /// What the letters nearby predict.
+    Predicted,
+}
+
+const LAYERS: usize = 3;
+
+/// A member of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Group {
+    Site,
+    Control,
+}
+
+/// One position, or one shuffled window, that is read once however many pairs it is in.
+#[derive(Clone, Debug)]
+struct Subject {
+    contig: usize,
+    strand: Strand,
+    position: usize,
+    /// Its own cluster of genes, which the baseline that predicts it has not seen.
+    cluster: usize,
+    /// Kind of site and number of the shuffle.
+    copy: Option<(usize, usize)>,
+    roles: Vec<Role>,
+}
+
+/// A share in one side of one pair.
+#[derive(Clone, Copy, Debug)]
+struct Role {
+    slot: usize,
+    unit: usize,
+    weight: f64,
+}
+
+/// A pair: a site and its controls.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    pub family: usize,
+    /// Index into [`Study::sites`].
+    pub site: usize,
+    /// What stands in the site's place: itself, or in a negative control a second set of controls.
+    pub first: Vec<usize>,
+    /// Its controls.
+    pub controls: Vec<usize>,
+    /// Its unit of replication.
+    pub unit: usize,
+}
+
+/// Plans, then results.
+pub(super) struct Readings {
+    flank: usize,
+    n_kinds: usize,
+    subjects: Vec<Subject>,
+    /// Windows of plain subjects, by contig and strand.
+    plans: BTreeMap<(usize, Strand), (Vec<usize>, TilePlan)>,
+    /// Shuffled subjects, by contig and strand.
+    shuffled: BTreeMap<(usize, Strand), Vec<usize>>,
+    /// Subjects read on the other strand as well.
+    both_strands: BTreeSet<usize>,
+    pub pairs: Vec<Pair>,
+    /// Subject of each site that was read.
+    pub site_subject: BTreeMap<usize, usize>,
+    endpoints: Vec<[f64; LAYERS]>,
+    sums: HashMap<usize, [ProfileSums; LAYERS]>,
+    /// Probabilities of the same positions on the two strands: cluster, own, opposite.
+    pub strand_values: Vec<(usize, f32, f32)>,
+    pub baseline: Fit,
+    pub tiles: u64,
+    pub bases: u64,
+}
+
+impl Readings {
+    fn tile_plan(&self, study: &Study<'_>, contig: usize, members: &[usize], shape: &TileShape) -> Result<TilePlan> {
+        let window = |s: &usize| {
+            let position = self.subjects[*s].position;
+            Window { low: position.saturating_sub(self.flank), high: position + self.flank }
+        };
+        let contig_bp = study.genome.contigs().get(contig).map_or(0, |c| c.length_bp);
+        plan(members.iter().map(window).collect(), contig_bp, shape)
+    }
+
+    pub fn read(
+        &mut self,
+        study: &Study<'_>,
+        contigs: &mut ContigReader<'_>,
+        model: &dyn BoundaryModel,
+        request: &ComparisonRequest,
+        rng: &Rng,
+        progress: &dyn Fn(Progress),
+    ) -> Result<()> {
+        // Tiles just long enough for one window, for what shares no tile.
+        let lone_bp = 2 * (request.flank + request.margin.max(1));
+        let lone = TileShape { context_bp: lone_bp, margin_bp: request.margin };
+        let lone_windows = self.shuffled.values().flatten().map(|s| 1 + u64::from(self.both_strands.contains(s))).sum::<u64>();
+        let others = self.both_strands.iter().filter(|s| self.subjects[**s].copy.is_none()).count() as u64;
+        let total = self.bases + (lone_windows + others) * lone_bp as u64;
+        let mut done = 0;
+        progress(Progress { stage: "reading sequence", done, total });
+        let mut report = |bases: u64| {
+            done += bases;
+            progress(Progress { stage: "reading sequence", done: done.min(total), total });
+        };
+        let places: BTreeSet<(usize, Strand)> = self.plans.keys().chain(self.shuffled.keys()).copied().collect();
+        for (contig, strand) in places {
+            let sequence = contigs.get(contig)?;
+            let mut kept: HashMap<usize, Vec<f32>> = HashMap::new();
+            if let Some((members, tiles)) = self.plans.remove(&(contig, strand)) {
+                let mut fit = std::mem::take(&mut self.baseline);
+                let mut seen = fit.on(study, sequence, contig, strand, request.margin.max(1));
+                let mut whole = |tile: &Tile, values: &[f32]| {
+                    report(tile.bases.len_bp() as u64);
+                    seen.tile(tile.bases, values);
+                };
+                read_tiles(sequence, strand, &tiles, request.batch, model, &mut whole, &mut |index, values| {
+                    let subject = members[index];
+                    self.keep(subject, Layer::Own, values);
+                    if self.both_strands.contains(&subject) {
+                        kept.insert(subject, values.to_vec());
+                    }
+                })?;
+                self.baseline = fit;
+                let both: Vec<usize> = members.iter().copied().filter(|s| self.both_strands.contains(s)).collect();
+                let shape = if request.strand_average { TileShape { context_bp: request.context, ..lone } } else { lone };
+                let tiles = self.tile_plan(study, contig, &both, &shape)?;
+                (self.tiles, self.bases) = (self.tiles + tiles.tiles.len() as u64, self.bases + tiles.bases());
+                let other = if strand == Strand::Plus { Strand::Minus } else { Strand::Plus };
+                let mut whole = |tile: &Tile, _: &[f32]| report(tile.bases.len_bp() as u64);
+                read_tiles(sequence, other, &tiles, request.batch, model, &mut whole, &mut |index, values| {
+                    let subject = both[index];
+                    let turned: Vec<f32> = values.iter().rev().copied().collect();
+                    self.keep(subject, Layer::Opposite, &turned);
+                    let own = kept.remove(&subject).unwrap_or_default();
+                    let cluster = self.subjects[subject].cluster;
+                    self.strand_values.extend(own.into_iter().zip(turned).map(|(a, b)| (cluster, a, b)));
+                })?;
+            }
+            for subject in self.shuffled.get(&(contig, strand)).cloned().unwrap_or_default().chunks(request.batch.max(1)) {
+                self.read_shuffled(subject, study, sequence, model, request, lone_bp, rng, &mut report)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds one profile to a layer.
+    fn keep(&mut self, subject: usize, layer: Layer, values: &[f32]) {
+        let values: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
+        let width = values.len();
+        self.endpoints[subject][layer as usize] = crate::stats::mean(&values[self.flank - ENDPOINT_REACH..=self.flank + ENDPOINT_REACH]);
+        for role in &self.subjects[subject].roles {
+            let sums = self.sums.entry(role.slot).or_insert_with(|| std::array::from_fn(|_| ProfileSums::new(width)));
+            sums[layer as usize].add_share(role.unit, role.weight, &values);
+        }
+    }
+
+    /// Adds what the fitted baseline predicts for every subject. Sequence is read again, the model is not.
+    pub fn predict(
+        &mut self,
+        study: &Study<'_>,
+        contigs: &mut ContigReader<'_>,
+        baseline: &Baseline,
+        request: &ComparisonRequest,
+        rng: &Rng,
+    ) -> Result<()> {
+        let mut order: Vec<usize> = (0..self.subjects.len()).collect();
+        order.sort_by_key(|s| self.subjects[*s].contig); // stable: a contig is loaded once
+        let reach = request.flank + WIDEST;
+        for subject in order {
+            let sequence = contigs.get(self.subjects[subject].contig)?;
+            let (letters, at) = self.shuffled_letters(subject, study, sequence, request, 2 * reach, rng);
+            let values = baseline.predict(&letters, at - self.flank..=at + self.flank, self.subjects[subject].cluster);
+            self.keep(subject, Layer::Predicted, &values);
+        }
+        Ok(())
+    }
+
+    /// The endpoint of a subject in one layer; `NaN` where it was not read.
+    pub fn endpoint(&self, subject: usize, layer: Layer) -> f64 {
+        self.endpoints[subject][layer as usize]
+    }
+
+    /// Sums of the profiles of one side of the pairs of a family and kind, in one layer.
+    pub fn sums(&self, family: usize, kind: usize, group: Group, layer: Layer) -> Option<&ProfileSums> {
+        self.sums.get(&slot(family, kind, group, self.n_kinds)).map(|layers| &layers[layer as usize])
+    }
+}
+
+fn slot(family: usize, kind: usize, group: Group, n_kinds: usize) -> usize {
+    (family * n_kinds + kind) * 2 + usize::from(group == Group::Control)
+}

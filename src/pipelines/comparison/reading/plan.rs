@@ -1,0 +1,107 @@
+//! Which positions are read, and in which pairs they are.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Group, LAYERS, Pair, Readings, Role, Subject, slot};
+use crate::controls::Control;
+use crate::error::Result;
+use crate::genome::Strand;
+use crate::pipelines::comparison::baseline::Fit;
+use crate::pipelines::comparison::matching::Matched;
+use crate::pipelines::comparison::{ComparisonRequest, Study, Unit};
+use crate::pipelines::tiles::TileShape;
+use crate::stats::rng::Rng;
+
+/// Sites that are read on both strands where not all are.
+const STRAND_SAMPLE: usize = 100;
+
+/// Contig, strand, position, and of a shuffle its kind and number: what makes two subjects one.
+type Key = (usize, Strand, usize, Option<(usize, usize)>);
+
+/// The unit of replication of a site.
+fn unit(study: &Study<'_>, site: usize, unit: Unit) -> usize {
+    match unit {
+        Unit::Gene => study.sites[site].cluster,
+        Unit::Contig => study.sites[site].contig,
+        Unit::Site => site,
+    }
+}
+
+impl Readings {
+    pub fn plan(study: &Study<'_>, matched: &Matched, request: &ComparisonRequest, shape: &TileShape, rng: &Rng) -> Result<Readings> {
+        let mut subjects: Vec<Subject> = Vec::new();
+        let mut known: HashMap<Key, usize> = HashMap::new();
+        let mut subject = |contig, strand, position, cluster, copy| {
+            *known.entry((contig, strand, position, copy)).or_insert_with(|| {
+                subjects.push(Subject { contig, strand, position, cluster, copy, roles: Vec::new() });
+                subjects.len() - 1
+            })
+        };
+        let n_kinds = study.kinds.len();
+        let (mut pairs, mut site_subject) = (Vec::new(), BTreeMap::new());
+        for (index, site) in study.sites.iter().enumerate() {
+            if !request.negative_control {
+                site_subject.insert(index, subject(site.contig, site.strand, site.position, site.cluster, None));
+            }
+        }
+        for (family, found) in matched.found.iter().enumerate() {
+            for (index, found) in found {
+                let site = &study.sites[*index];
+                let Ok(controls) = &found.controls else { continue };
+                let mut all = |controls: &[Control]| -> Vec<usize> {
+                    let copy = |c: &Control| c.copy.map(|copy| (site.kind, copy));
+                    let own = |c: &Control| study.cluster_at(site.contig, c.position).unwrap_or(Control::NO_CLUSTER);
+                    controls.iter().map(|c| subject(site.contig, site.strand, c.position, own(c), copy(c))).collect()
+                };
+                let controls = all(controls);
+                let first = if request.negative_control { all(&found.second) } else { vec![site_subject[index]] };
+                if !first.is_empty() {
+                    pairs.push(Pair { family, site: *index, first, controls, unit: unit(study, *index, request.cluster) });
+                }
+            }
+        }
+        for pair in &pairs {
+            for (group, members) in [(Group::Site, &pair.first), (Group::Control, &pair.controls)] {
+                let slot = slot(pair.family, study.sites[pair.site].kind, group, n_kinds);
+                let weight = 1.0 / members.len() as f64;
+                members.iter().for_each(|s| subjects[*s].roles.push(Role { slot, unit: pair.unit, weight }));
+            }
+        }
+        let mut readings = Readings {
+            flank: request.flank,
+            n_kinds,
+            endpoints: vec![[f64::NAN; LAYERS]; subjects.len()],
+            plans: BTreeMap::new(),
+            shuffled: BTreeMap::new(),
+            both_strands: BTreeSet::new(),
+            pairs,
+            site_subject,
+            sums: HashMap::new(),
+            strand_values: Vec::new(),
+            baseline: Fit::default(),
+            tiles: 0,
+            bases: 0,
+            subjects,
+        };
+        let mut plain: BTreeMap<(usize, Strand), Vec<usize>> = BTreeMap::new();
+        for (index, subject) in readings.subjects.iter().enumerate() {
+            let lists = if subject.copy.is_some() { &mut readings.shuffled } else { &mut plain };
+            lists.entry((subject.contig, subject.strand)).or_default().push(index);
+        }
+        let mut sample: Vec<usize> = plain.values().flatten().copied().collect();
+        if request.strand_average {
+            sample.extend(readings.shuffled.values().flatten());
+        } else {
+            rng.derive("strands").shuffle(&mut sample);
+            sample.truncate(STRAND_SAMPLE);
+        }
+        readings.both_strands = sample.into_iter().collect();
+        for ((contig, strand), members) in plain {
+            let tiles = readings.tile_plan(study, contig, &members, shape)?;
+            readings.tiles += tiles.tiles.len() as u64;
+            readings.bases += tiles.bases();
+            readings.plans.insert((contig, strand), (members, tiles));
+        }
+        Ok(readings)
+    }
+}

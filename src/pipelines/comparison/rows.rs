@@ -1,0 +1,261 @@
+//! The rows of the tables. Field names are column names.
+
+use serde::{Deserialize, Serialize};
+
+/// One matched control.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ControlRow {
+    /// The kind of site.
+    pub site_kind: String,
+    /// The control's family.
+    pub control: String,
+    /// `contig:position:strand`; of a shuffle with `:shuffleN` behind it.
+    pub control_site: String,
+    /// The site it was matched to.
+    pub site: String,
+    /// Contig.
+    pub contig: String,
+    /// 0-based inter-base position on the plus strand.
+    pub position: u64,
+    /// `+` or `-`.
+    pub strand: String,
+    /// The cluster of overlapping genes it lies in; empty for none.
+    pub cluster: String,
+    /// Mean boundary probability over offsets -2..+2.
+    pub control_value: f64,
+    /// G+C fraction of the upstream flank.
+    pub gc_upstream: f64,
+    /// G+C fraction of the downstream flank.
+    pub gc_downstream: f64,
+    /// CpG dinucleotides in both flanks.
+    pub cpg_count: f64,
+    /// Lower-case fraction of both flanks.
+    pub soft_masked_fraction: f64,
+    /// Bases to the nearest end of a gene of its site, or of its own.
+    pub gene_end_distance_bp: f64,
+    /// Log-odds of the letters around it, in bits.
+    pub strength_bits: f64,
+}
+
+/// One pair: all that the tests need.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairRow {
+    /// The kind of site.
+    pub site_kind: String,
+    /// The control's family.
+    pub control: String,
+    /// The site.
+    pub site: String,
+    /// Its controls, separated by commas.
+    pub control_site: String,
+    /// The unit of replication: what the test flips and the bootstrap draws. By default a cluster of overlapping genes.
+    pub cluster: String,
+    /// Mean boundary probability over offsets -2..+2 at the site.
+    pub site_value: f64,
+    /// The same at the control, averaged over several.
+    pub control_value: f64,
+    /// What the letters nearby leave unexplained of `site_value`.
+    pub site_residual: f64,
+    /// The same of `control_value`.
+    pub control_residual: f64,
+    /// `site_value` averaged over both strands, where those were read.
+    pub site_strand_average: Option<f64>,
+    /// The same of `control_value`.
+    pub control_strand_average: Option<f64>,
+    /// How many controls are averaged.
+    pub n_controls: u64,
+    /// Width of the shared k-mer, in family `kmer`.
+    pub kmer: Option<u64>,
+}
+
+/// The mean profile of one group at one offset, over pairs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProfileRow {
+    /// The kind of site.
+    pub site_kind: String,
+    /// `site` or the control's family.
+    pub group: String,
+    /// Inter-base positions downstream of the site, in transcript orientation.
+    pub offset: i64,
+    /// Mean of the measure.
+    pub mean: f64,
+    /// Lower end of the pointwise 95% cluster-bootstrap interval.
+    pub ci_low: f64,
+    /// Upper end.
+    pub ci_high: f64,
+    /// Profiles in the mean.
+    pub n: u64,
+    /// The family of the pairs.
+    pub control: String,
+    /// `probability`, `residual` (less what the letters nearby predict) or `strand_average`.
+    pub measure: String,
+}
+
+/// The primary endpoint of one kind of site against one family of controls. `NaN` where there are too few pairs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatisticsRow {
+    /// The kind of site.
+    pub site_kind: String,
+    /// The control's family.
+    pub control: String,
+    /// Pairs.
+    pub n_pairs: u64,
+    /// Units of replication they come from.
+    pub n_clusters: u64,
+    /// Mean over sites of the measure's mean over offsets -2..+2.
+    pub site_mean: f64,
+    /// The same over controls.
+    pub control_mean: f64,
+    /// `site_mean - control_mean`.
+    pub difference: f64,
+    /// Lower end of its 95% cluster-bootstrap interval (BCa).
+    pub ci_low: f64,
+    /// Upper end.
+    pub ci_high: f64,
+    /// Mean difference over the standard deviation of the differences.
+    pub d: f64,
+    /// Probability that a site exceeds a control, ties half.
+    pub auroc: f64,
+    /// Lower end of its 95% cluster-bootstrap interval.
+    pub auroc_low: f64,
+    /// Upper end.
+    pub auroc_high: f64,
+    /// Two-sided p-value of the sign-flip test over units of replication.
+    pub p_value: f64,
+    /// The least p-value that test could have given.
+    pub p_floor: f64,
+    /// `probability`, `residual` or `strand_average`.
+    pub measure: String,
+    /// Benjamini-Hochberg adjusted p-value over kinds and families of this measure.
+    pub p_bh: f64,
+    /// Benjamini-Yekutieli adjusted p-value over the same.
+    pub p_by: f64,
+    /// Where sites have several controls: two-sided p-value of exchanging the site's label within its own set of controls. It takes sets as
+    /// independent, which sites of one gene are not: `p_value` is the test to quote.
+    pub p_labels: Option<f64>,
+    /// Lower end of the 95% interval of `d`.
+    pub d_low: f64,
+    /// Upper end.
+    pub d_high: f64,
+    /// Log2 of `site_mean / control_mean`; `NaN` for residuals.
+    pub log2_ratio: f64,
+    /// Lower end of its 95% interval.
+    pub log2_ratio_low: f64,
+    /// Upper end.
+    pub log2_ratio_high: f64,
+    /// Cliff's delta: `2 auroc - 1`.
+    pub cliffs_delta: f64,
+    /// Lower end of its 95% interval.
+    pub cliffs_delta_low: f64,
+    /// Upper end.
+    pub cliffs_delta_high: f64,
+}
+
+/// What became of the sites of one kind in one family.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MatchingRow {
+    /// The kind of site.
+    pub site_kind: String,
+    /// The control's family.
+    pub control: String,
+    /// Usable sites.
+    pub n_sites: u64,
+    /// Candidates for controls.
+    pub n_pool: u64,
+    /// Sites with a control (in a negative control: with two sets).
+    pub n_pairs: u64,
+    /// Controls in all.
+    pub n_controls: u64,
+    /// Sites whose stratum holds no candidate.
+    pub no_candidate: u64,
+    /// Sites without a candidate within the calipers.
+    pub outside_caliper: u64,
+    /// Sites all of whose candidates within the calipers serve other sites.
+    pub taken: u64,
+    /// Sites without a second set, in a negative control.
+    pub no_second: u64,
+    /// The covariate that matching left furthest apart.
+    pub worst_covariate: String,
+    /// Its absolute standardised mean difference.
+    pub worst_smd_after: f64,
+    /// In family `kmer`, the sites by width of the shared k-mer, widest first: `8:300,7:21`.
+    pub kmer_widths: String,
+}
+
+/// The test of one offset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OffsetRow {
+    /// The kind of site.
+    pub site_kind: String,
+    /// The control's family.
+    pub control: String,
+    /// `probability` or `residual`.
+    pub measure: String,
+    /// Inter-base positions downstream of the site.
+    pub offset: i64,
+    /// Mean difference, site minus control.
+    pub difference: f64,
+    /// The difference over its standard deviation under sign flips of units of replication.
+    pub t: f64,
+    /// Two-sided p-value of this offset alone.
+    pub p_value: f64,
+    /// Two-sided p-value adjusted over all offsets (max-T).
+    pub p_max_t: f64,
+    /// The least p-value that these tests could have given.
+    pub p_floor: f64,
+}
+
+/// A run of offsets whose statistics pass the threshold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// The kind of site.
+    pub site_kind: String,
+    /// The control's family.
+    pub control: String,
+    /// `probability` or `residual`.
+    pub measure: String,
+    /// First offset.
+    pub first: i64,
+    /// Last offset, included.
+    pub last: i64,
+    /// Sum of `t` over the run.
+    pub mass: f64,
+    /// Cluster-mass p-value, two-sided, over all runs. It says that the profiles differ somewhere, not that the run is the place.
+    pub p_value: f64,
+    /// The least p-value that this test could have given.
+    pub p_floor: f64,
+}
+
+/// How much of the boundary probability the letters within `k` bases explain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BaselineRow {
+    /// Letters on either side.
+    pub k: u64,
+    /// Share of the variance explained in genes that the table was not fitted on.
+    pub r2: f64,
+    /// Lower end of its 95% cluster-bootstrap interval.
+    pub r2_low: f64,
+    /// Upper end.
+    pub r2_high: f64,
+    /// Positions.
+    pub n_positions: u64,
+    /// Clusters of genes.
+    pub n_clusters: u64,
+}
+
+/// Agreement of the probabilities of the same positions read on both strands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StrandRow {
+    /// The statistic: `pearson`, `spearman`, `mean_difference`, or a quantile of the difference (own strand minus other), `difference_q05`...
+    pub statistic: String,
+    /// Its value.
+    pub value: f64,
+    /// Lower end of its 95% cluster-bootstrap interval, where there is one.
+    pub ci_low: Option<f64>,
+    /// Upper end.
+    pub ci_high: Option<f64>,
+    /// Positions.
+    pub n_positions: u64,
+    /// Windows they come from.
+    pub n_windows: u64,
+}

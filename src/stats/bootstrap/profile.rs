@@ -1,0 +1,121 @@
+//! Mean profiles with pointwise percentile bands.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::draw_weights;
+use crate::error::{Error, Result};
+use crate::stats::percentile_interval;
+use crate::stats::rng::Rng;
+
+/// Sums of profiles by cluster, from which means and their bands follow without the profiles themselves.
+#[derive(Clone, Debug)]
+pub struct ProfileSums {
+    width: usize,
+    /// In order of cluster, so that two groups over the same clusters are drawn alike by one seed, whatever came first.
+    clusters: BTreeMap<usize, ClusterSum>,
+}
+
+#[derive(Clone, Debug)]
+struct ClusterSum {
+    count: f64,
+    /// `(width)`.
+    sums: Vec<f64>,
+}
+
+/// The mean of profiles at each position, with a pointwise band.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Band {
+    /// Mean over all profiles, `(width)`; `NaN` without profiles.
+    pub mean: Vec<f64>,
+    /// Lower end of the interval at each position, `(width)`.
+    pub low: Vec<f64>,
+    /// Upper end, `(width)`.
+    pub high: Vec<f64>,
+    /// Number of profiles.
+    pub n: usize,
+}
+
+impl ProfileSums {
+    /// For profiles of `width` values.
+    pub fn new(width: usize) -> ProfileSums {
+        ProfileSums { width, clusters: BTreeMap::new() }
+    }
+
+    /// Adds one profile, of `width` values (others are cut; a shorter one counts as 0 beyond its end), to a cluster.
+    pub fn add(&mut self, cluster: usize, profile: &[f32]) {
+        let profile: Vec<f64> = profile.iter().map(|value| f64::from(*value)).collect();
+        self.add_share(cluster, 1.0, &profile);
+    }
+
+    /// Adds a share of a profile: `weight` times `profile` to the sum of a cluster, and `weight` to its count. Shares of one profile are to add up to 1.
+    pub fn add_share(&mut self, cluster: usize, weight: f64, profile: &[f64]) {
+        let empty = || ClusterSum { count: 0.0, sums: vec![0.0; self.width] };
+        let entry = self.clusters.entry(cluster).or_insert_with(empty);
+        entry.count += weight;
+        entry.sums.iter_mut().zip(profile).for_each(|(sum, value)| *sum += weight * value);
+    }
+
+    /// The sums of `a * self + b * other`, cluster by cluster, with the counts of `self`. Clusters that only `other` has are left out.
+    #[must_use]
+    pub fn combined(&self, a: f64, other: &ProfileSums, b: f64) -> ProfileSums {
+        let mut all = self.clone();
+        for (cluster, entry) in &mut all.clusters {
+            entry.sums.iter_mut().for_each(|sum| *sum *= a);
+            if let Some(other) = other.clusters.get(cluster) {
+                entry.sums.iter_mut().zip(&other.sums).for_each(|(sum, more)| *sum += b * more);
+            }
+        }
+        all
+    }
+
+    /// The sums of these profiles less those of `other`, cluster by cluster: of sites less controls, or of values less predictions.
+    ///
+    /// # Errors
+    /// Where the two do not hold equally many profiles of the same width in every cluster.
+    pub fn less(&self, other: &ProfileSums) -> Result<ProfileSums> {
+        let counts =
+            |sums: &ProfileSums| sums.clusters.iter().map(|(cluster, sum)| (*cluster, sum.count.round() as u64)).collect::<Vec<_>>();
+        if self.width != other.width || counts(self) != counts(other) {
+            return Err(Error::Invalid("profiles can only be compared where both groups have equally many in every cluster".into()));
+        }
+        let mut less = self.clone();
+        for (sum, taken) in less.clusters.values_mut().zip(other.clusters.values()) {
+            sum.sums.iter_mut().zip(&taken.sums).for_each(|(sum, taken)| *sum -= taken);
+        }
+        Ok(less)
+    }
+
+    /// The sums `(clusters, width)`, row by row in order of cluster number, as [`crate::stats::offsets::sign_flip_offsets`] takes them.
+    pub fn rows(&self) -> Vec<f64> {
+        self.clusters.values().flat_map(|cluster| cluster.sums.iter().copied()).collect()
+    }
+
+    /// Number of profiles.
+    pub fn n(&self) -> usize {
+        self.clusters.values().map(|cluster| cluster.count).sum::<f64>().round() as usize
+    }
+
+    /// The mean profile and its pointwise `level` band over `replicates` draws of clusters.
+    pub fn band(&self, replicates: usize, level: f64, seed: u64) -> Band {
+        let clusters: Vec<&ClusterSum> = self.clusters.values().collect();
+        let rng = Rng::new(seed).derive("profile");
+        let weighted = |weights: &[f64]| {
+            let (mut total, mut count) = (vec![0.0; self.width], 0.0);
+            for (cluster, weight) in clusters.iter().zip(weights).filter(|(_, weight)| **weight > 0.0) {
+                count += weight * cluster.count;
+                total.iter_mut().zip(&cluster.sums).for_each(|(t, s)| *t += weight * s);
+            }
+            total.iter_mut().for_each(|t| *t /= count);
+            total
+        };
+        let draws: Vec<Vec<f64>> =
+            (0..replicates as u64).into_par_iter().map(|replicate| weighted(&draw_weights(&rng, replicate, clusters.len()))).collect();
+        let (low, high) = (0..self.width)
+            .into_par_iter()
+            .map(|position| percentile_interval(draws.iter().map(|draw| draw[position]).collect(), level))
+            .unzip();
+        Band { mean: weighted(&vec![1.0; clusters.len()]), low, high, n: self.n() }
+    }
+}
