@@ -28,7 +28,7 @@ pub fn swiglu(x: &Tensor) -> Result<Tensor> {
     x.narrow(1, 0, d)? * silu(&x.narrow(1, d, d)?)?
 }
 
-/// The recurrence, one position after the other; see [`super::bimamba::bimamba`].
+/// The recurrence, one position after the other; see [`mod@super::bimamba`].
 pub fn bimamba(zxbcdt: &Tensor, fwd: &Tensor, bwd: &Tensor, dims: Dims, seqs: &Seqs) -> Result<Tensor> {
     let mut out = Vec::new();
     for seq in seqs.iter() {
