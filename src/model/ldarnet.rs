@@ -8,6 +8,7 @@ use crate::kernels::add::add;
 use crate::kernels::columns::{extend_columns, first_columns};
 use crate::kernels::dechunk::{Kept, dechunk};
 use crate::kernels::gather::gather_rows;
+use crate::kernels::precision::{Arithmetic, Precision};
 use crate::kernels::routing::boundary_prob;
 use crate::kernels::tape::Tape;
 use crate::{Error, Result};
@@ -22,6 +23,7 @@ pub struct LdarNet {
     config: Config,
     /// A boundary is where the probability is above this.
     threshold: f32,
+    arithmetic: Arithmetic,
     embeddings: Tensor,
     backbone: Level,
     lm_head: Linear,
@@ -83,7 +85,7 @@ impl LdarNet {
         } else {
             Linear::new(source, "lm_head", d, config.vocab_size, Init::Normal(0.02))?
         };
-        Ok(LdarNet { config: config.clone(), threshold: THRESHOLD, embeddings, backbone, lm_head })
+        Ok(LdarNet { config: config.clone(), threshold: THRESHOLD, arithmetic: Arithmetic::default(), embeddings, backbone, lm_head })
     }
 
     /// The configuration.
@@ -94,6 +96,27 @@ impl LdarNet {
     /// Moves the boundary threshold from [`THRESHOLD`], for measurements at a given compression.
     pub fn set_threshold(&mut self, threshold: f32) {
         self.threshold = threshold;
+    }
+
+    /// Sets the precision of the projections in inference, and says what this machine runs for it ([`Precision::arithmetic`]).
+    ///
+    /// Norms, scan, attention, routing and the LM head stay f32, and so does all of training. The weights are kept in both precisions.
+    ///
+    /// # Errors
+    /// The weights are not on the CPU.
+    pub fn set_precision(&mut self, precision: Precision) -> Result<Arithmetic> {
+        self.set_arithmetic(precision.arithmetic())?;
+        Ok(self.arithmetic)
+    }
+
+    /// What the projections run on in inference.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
+    }
+
+    fn set_arithmetic(&mut self, arithmetic: Arithmetic) -> Result<()> {
+        self.arithmetic = arithmetic;
+        self.backbone.set_arithmetic(arithmetic)
     }
 
     /// Runs the model on sequences of tokens (see [`super::tokenizer`]). Sequences do not influence each other.
@@ -212,6 +235,20 @@ impl Level {
         Ok(Level { d_model: d, pad_dimension, network })
     }
 
+    fn set_arithmetic(&mut self, arithmetic: Arithmetic) -> Result<()> {
+        match &mut self.network {
+            Network::Stack(stack) => stack.set_arithmetic(arithmetic),
+            Network::Stage(stage) => {
+                // Not the router's own projections: in bf16 they alone move probabilities half as far as all others together, and they are
+                // a sliver of the work.
+                stage.encoder.set_arithmetic(arithmetic)?;
+                stage.residual.set_arithmetic(arithmetic)?;
+                stage.inner.set_arithmetic(arithmetic)?;
+                stage.decoder.set_arithmetic(arithmetic)
+            }
+        }
+    }
+
     /// Fills up the channels that this level has more than `x`.
     fn pad(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
         Ok(match &self.pad_dimension {
@@ -261,3 +298,6 @@ fn keep(mask: &[bool], seqs: &Seqs) -> Kept {
     }
     Kept { seqs: seqs.clone(), chunks: chunks.into(), index: Arc::from(index) }
 }
+
+#[cfg(test)]
+mod tests;
