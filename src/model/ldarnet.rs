@@ -134,7 +134,7 @@ impl LdarNet {
     pub fn forward_on(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<Output> {
         let (x, seqs) = self.embed(tape, sequences)?;
         let mut trace = Trace { threshold: self.threshold, stages: Vec::new() };
-        let hidden = self.backbone.forward(tape, &x, &seqs, &mut trace)?;
+        let hidden = self.backbone.forward(tape, x, &seqs, &mut trace)?;
         let logits = self.lm_head.forward(tape, &hidden)?;
         Ok(Output { logits, hidden, stages: trace.stages })
     }
@@ -146,10 +146,10 @@ impl LdarNet {
     pub fn encode(&self, sequences: &[impl AsRef<[u8]>]) -> Result<Tensor> {
         let tape = &Tape::off();
         let (x, seqs) = self.embed(tape, sequences)?;
-        let x = self.backbone.pad(tape, &x)?;
+        let x = self.backbone.pad(tape, x)?;
         match &self.backbone.network {
-            Network::Stack(stack) => stack.forward(tape, &x, &seqs),
-            Network::Stage(stage) => stage.encoder.forward(tape, &x, &seqs),
+            Network::Stack(stack) => stack.forward(tape, x, &seqs),
+            Network::Stage(stage) => stage.encoder.forward(tape, x, &seqs),
         }
     }
 
@@ -166,7 +166,7 @@ impl LdarNet {
             let Network::Stage(network) = &level.network else {
                 return Err(Error::Invalid(format!("the model has no router of stage {stage}")));
             };
-            let (encoded, decision) = network.route(tape, &level.pad(tape, &x)?, &seqs, self.threshold)?;
+            let (encoded, decision) = network.route(tape, level.pad(tape, x)?, &seqs, self.threshold)?;
             let kept = keep(&decision.mask, &seqs);
             routed.push(decision);
             if routed.len() > stage {
@@ -250,19 +250,19 @@ impl Level {
     }
 
     /// Fills up the channels that this level has more than `x`.
-    fn pad(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+    fn pad(&self, tape: &Tape, x: Tensor) -> Result<Tensor> {
         Ok(match &self.pad_dimension {
-            Some(pad) => extend_columns(tape, x, pad)?,
-            None => x.clone(),
+            Some(pad) => extend_columns(tape, &x, pad)?,
+            None => x,
         })
     }
 
-    fn forward(&self, tape: &Tape, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
+    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
         let outer = x.dim(1)?;
         let x = self.pad(tape, x)?;
         let out = match &self.network {
-            Network::Stack(stack) => stack.forward(tape, &x, seqs)?,
-            Network::Stage(stage) => stage.forward(tape, &x, seqs, trace)?,
+            Network::Stack(stack) => stack.forward(tape, x, seqs)?,
+            Network::Stage(stage) => stage.forward(tape, x, seqs, trace)?,
         };
         Ok(if outer == self.d_model { out } else { first_columns(tape, &out, outer)? })
     }
@@ -270,20 +270,21 @@ impl Level {
 
 impl StageNetwork {
     /// The encoder's output and the router's decisions.
-    fn route(&self, tape: &Tape, x: &Tensor, seqs: &Seqs, threshold: f32) -> Result<(Tensor, Routed)> {
+    fn route(&self, tape: &Tape, x: Tensor, seqs: &Seqs, threshold: f32) -> Result<(Tensor, Routed)> {
         let x = self.encoder.forward(tape, x, seqs)?;
         let prob = boundary_prob(tape, &self.query.forward(tape, &x)?, &self.key.forward(tape, &x)?, seqs)?;
         let mask = prob.to_device(&Device::Cpu)?.to_vec1::<f32>()?.iter().map(|&p| p > threshold).collect();
         Ok((x, Routed { prob, mask, seqs: seqs.clone() }))
     }
 
-    fn forward(&self, tape: &Tape, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
+    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
         let (x, routed) = self.route(tape, x, seqs, trace.threshold)?;
         let (prob, kept) = (routed.prob.clone(), keep(&routed.mask, seqs));
         trace.stages.push(routed);
-        let inner = self.inner.forward(tape, &gather_rows(tape, &x, &kept.index)?, &kept.chunks, trace)?;
+        let inner = self.inner.forward(tape, gather_rows(tape, &x, &kept.index)?, &kept.chunks, trace)?;
         let h = add(tape, &dechunk(tape, &inner, &prob, &kept)?, &self.residual.forward(tape, &x)?)?;
-        self.decoder.forward(tape, &h, seqs)
+        drop((x, inner)); // as long as a chromosome arm may be
+        self.decoder.forward(tape, h, seqs)
     }
 }
 

@@ -189,9 +189,9 @@ impl Stack {
         Ok(())
     }
 
-    /// (total positions, d_model) to the same shape.
-    pub fn forward(&self, tape: &Tape, x: &Tensor, seqs: &Seqs) -> Result<Tensor> {
-        let mut residual = x.clone();
+    /// (total positions, d_model) to the same shape. Takes its input, which would otherwise outlive its use.
+    pub fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs) -> Result<Tensor> {
+        let mut residual = x;
         for layer in &self.layers {
             let h = rms_norm(tape, &residual, &layer.norm)?;
             let h = match &layer.mixer {
