@@ -8,7 +8,7 @@ use crate::kernels::gemm::{Matrix, product};
 use crate::kernels::profile::{self, Profile};
 use crate::model::flops::forward_flops_per_base;
 use crate::model::weights::Loaded;
-use crate::model::{Config, LdarNet};
+use crate::model::{Config, LdarNet, Precision};
 use crate::stats::quantile_sorted;
 use crate::stats::rng::Rng;
 use crate::train::objective::Objective;
@@ -39,6 +39,8 @@ pub struct Benchmark {
     pub compress_fourfold: bool,
     /// Forward or training.
     pub mode: Mode,
+    /// Precision of the projections; a training step is f32 whatever this says.
+    pub precision: Precision,
     /// Bases per sequence.
     pub length: usize,
     /// Sequences per batch.
@@ -136,6 +138,7 @@ impl Benchmark {
     /// The model on these tensors, with the routing threshold that was asked for.
     fn model(&self, tensors: BTreeMap<String, Tensor>, sequences: &[Vec<u8>]) -> Result<LdarNet> {
         let mut model = LdarNet::new(&self.config, &mut Loaded::new(tensors))?;
+        model.set_precision(self.precision)?;
         if self.compress_fourfold && self.config.layout.stages() > 1 {
             let routed = model.route(&sequences[..1], 0)?;
             let mut probs: Vec<f64> = routed[0].prob.to_vec1::<f32>()?.into_iter().map(f64::from).collect();

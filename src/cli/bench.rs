@@ -1,11 +1,12 @@
 //! `bench`: how fast a model runs on this machine.
 
+use super::dtype::Dtype;
 use super::stdout;
 use crate::benchmark::{Benchmark, Measured, Mode};
 use crate::error::{Error, Result};
 use crate::kernels::profile::Pass;
 use crate::model::fresh::Fresh;
-use crate::model::{Checkpoint, Config, LdarNet};
+use crate::model::{Checkpoint, Config, LdarNet, Precision};
 use crate::report::format::{count, number};
 use serde_json::json;
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    dtype: Dtype,
 }
 
 /// What is to be measured.
@@ -58,6 +61,9 @@ impl Arguments {
                 return Err(Error::Usage(format!("--{option} 0: there would be nothing to measure")));
             }
         }
+        if self.mode == "train" && self.dtype.precision() != Precision::F32 {
+            return Err(Error::Usage("--mode train with --dtype: training runs in f32".into()));
+        }
         Ok(Request(self))
     }
 }
@@ -65,7 +71,7 @@ impl Arguments {
 impl Request {
     /// Measures and prints.
     pub fn run(self) -> Result<()> {
-        let Arguments { checkpoint, config, length, batch, mode, runs, profile, json } = self.0;
+        let Arguments { checkpoint, config, length, batch, mode, runs, profile, json, dtype } = self.0;
         let (name, config, tensors) = match (&checkpoint, &config) {
             (Some(path), _) => {
                 let checkpoint = Checkpoint::open(path)?;
@@ -80,12 +86,14 @@ impl Request {
         };
         let timed = if mode == "train" { Mode::Train } else { Mode::Forward };
         let compress_fourfold = checkpoint.is_none();
-        let measured = Benchmark { config, tensors, compress_fourfold, mode: timed, length, batch, runs, profile }.run()?;
+        let precision = dtype.precision();
+        let arithmetic = precision.arithmetic();
+        let measured = Benchmark { config, tensors, compress_fourfold, mode: timed, precision, length, batch, runs, profile }.run()?;
         let threads = rayon::current_num_threads();
         stdout::print(&match json {
             true => {
                 let value = json!({
-                    "model": name, "mode": mode, "length": length, "batch": batch, "threads": threads, "runs": runs,
+                    "model": name, "mode": mode, "length": length, "batch": batch, "threads": threads, "runs": runs, "dtype": arithmetic.to_string(),
                     "bases_per_second": measured.bases_per_second(0.5),
                     "bases_per_second_min": measured.bases_per_second(0.0),
                     "bases_per_second_max": measured.bases_per_second(1.0),
@@ -99,7 +107,7 @@ impl Request {
                 });
                 format!("{value:#}\n")
             }
-            false => text(&format!("{name}, {mode}, {batch} x {length} bases, {threads} threads, {runs} runs"), &measured),
+            false => text(&format!("{name}, {mode}, {batch} x {length} bases, {arithmetic}, {threads} threads, {runs} runs"), &measured),
         })
     }
 }

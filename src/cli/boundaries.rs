@@ -1,5 +1,6 @@
 //! `boundaries`: the boundary probability of every base of a FASTA, as a table. The referee for whoever checks the model from outside.
 
+use super::dtype::Dtype;
 use super::{progress, source, table};
 use crate::error::{Error, Result};
 use crate::genome::fasta::Genome;
@@ -47,6 +48,8 @@ pub struct Arguments {
     /// Windows given to the model together
     #[arg(long, value_name = "N", default_value_t = 4)]
     batch: usize,
+    #[command(flatten)]
+    dtype: Dtype,
 }
 
 /// What is to be read and written.
@@ -55,6 +58,7 @@ pub struct Request {
     checkpoint: Option<PathBuf>,
     out: Option<PathBuf>,
     stage: usize,
+    dtype: Dtype,
     reading: BoundariesRequest,
 }
 
@@ -76,7 +80,7 @@ impl Arguments {
         source::spare(self.checkpoint.as_deref(), &self.out)?;
         let reading = BoundariesRequest { context: self.context, margin, batch: self.batch };
         let out = table::place(self.out);
-        Ok(Request { fasta: self.fasta, checkpoint: self.checkpoint, out, stage: self.stage, reading })
+        Ok(Request { fasta: self.fasta, checkpoint: self.checkpoint, out, stage: self.stage, dtype: self.dtype, reading })
     }
 }
 
@@ -84,7 +88,8 @@ impl Request {
     /// Reads and writes.
     pub fn run(self) -> Result<()> {
         let genome = Genome::open(&self.fasta)?;
-        let model = source::checkpoint(self.checkpoint.as_deref())?.model()?;
+        let mut model = source::checkpoint(self.checkpoint.as_deref())?.model()?;
+        model.set_precision(self.dtype.precision())?;
         let router = Router::new(&model, self.stage)?;
         let rows = Table { genome: &genome, router: &router, reading: self.reading };
         table::write(self.out.as_deref(), |out, failed| rows.write(out, failed))

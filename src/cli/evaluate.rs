@@ -1,10 +1,12 @@
 //! `evaluate`: the held-out loss of a model, beside that of context tables.
 
+use super::dtype::Dtype;
 use super::progress::Bar;
 use super::{source, stdout};
 use crate::error::{Error, Result};
 use crate::figures::Figure;
 use crate::figures::curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};
+use crate::model::Arithmetic;
 use crate::output::write_atomic;
 use crate::pipelines::Progress;
 use crate::report::format::count;
@@ -40,6 +42,8 @@ pub struct Arguments {
     /// Draw the training curves with the tables' losses to this .svg or .png file
     #[arg(long, value_name = "FILE", requires = "metrics")]
     curves: Option<PathBuf>,
+    #[command(flatten)]
+    dtype: Dtype,
 }
 
 /// What is to be done.
@@ -48,6 +52,7 @@ pub struct Request {
     checkpoint: Option<PathBuf>,
     json: bool,
     curves: Option<(PathBuf, PathBuf)>,
+    dtype: Dtype,
 }
 
 impl Arguments {
@@ -66,6 +71,7 @@ impl Arguments {
             checkpoint: self.checkpoint,
             json: self.json,
             curves: self.metrics.zip(self.curves),
+            dtype: self.dtype,
         })
     }
 }
@@ -73,7 +79,8 @@ impl Arguments {
 impl Request {
     /// Measures.
     pub fn run(self) -> Result<()> {
-        let model = source::checkpoint(self.checkpoint.as_deref())?.model()?;
+        let mut model = source::checkpoint(self.checkpoint.as_deref())?.model()?;
+        let arithmetic = model.set_precision(self.dtype.precision())?;
         let corpus = Corpus::open(&self.recipe.data)?;
         let bar = Bar::new();
         let found =
@@ -82,13 +89,14 @@ impl Request {
         if let Some((metrics, to)) = &self.curves {
             draw(metrics, &found, &self.recipe, to)?;
         }
-        stdout::print(&if self.json { json(&found)? } else { text(&found) })
+        stdout::print(&if self.json { json(&found, arithmetic)? } else { text(&found) })
     }
 }
 
-fn json(found: &Evaluation) -> Result<String> {
-    let text = serde_json::to_string_pretty(found).map_err(|e| Error::Invalid(format!("the result is no JSON: {e}")))?;
-    Ok(text + "\n")
+fn json(found: &Evaluation, arithmetic: Arithmetic) -> Result<String> {
+    let mut value = serde_json::to_value(found).map_err(|e| Error::Invalid(format!("the result is no JSON: {e}")))?;
+    value["dtype"] = arithmetic.to_string().into();
+    Ok(format!("{value:#}\n"))
 }
 
 fn text(found: &Evaluation) -> String {

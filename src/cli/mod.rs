@@ -6,6 +6,7 @@
 mod bench;
 mod boundaries;
 mod convert;
+mod dtype;
 mod evaluate;
 mod inspect;
 mod motif_enrichment;

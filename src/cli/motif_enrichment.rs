@@ -1,5 +1,6 @@
 //! `motif-enrichment`: do boundaries gather at motifs in promoters?
 
+use super::dtype::Dtype;
 use super::{progress, scan, source, splice_profile, stdout};
 use crate::bundled;
 use crate::error::{Error, Result};
@@ -133,6 +134,9 @@ pub struct Arguments {
     /// Tiles given to the model together
     #[arg(long, value_name = "N", default_value_t = 4)]
     batch: usize,
+    /// Arithmetic of the model's projections
+    #[arg(long, value_enum, default_value = "f32")]
+    dtype: Dtype,
     /// Compare hits of a permuted matrix with hits of others, for every motif: must come out null
     #[arg(long)]
     negative_control: bool,
@@ -209,6 +213,7 @@ pub struct Request {
     selection: Selection,
     context: Option<usize>,
     margin: Option<usize>,
+    dtype: Dtype,
     pipeline: EnrichmentRequest,
 }
 
@@ -279,6 +284,7 @@ impl Arguments {
             selection: Selection { matrix_ids: self.matrix_id, names: self.name, tax_groups: self.tax_group, families: self.family },
             context: self.context,
             margin: self.margin,
+            dtype: self.dtype,
             pipeline: EnrichmentRequest {
                 flank: self.flank,
                 p: self.p,
@@ -301,7 +307,7 @@ impl Arguments {
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self) -> Result<()> {
-        let run = Run::start();
+        let mut run = Run::start();
         let folder = ResultsFolder::at(&self.out)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
@@ -316,7 +322,8 @@ impl Request {
         let queries = self.queries()?;
         let promoters = self.read_promoters(&genome, annotation.as_ref())?;
         let inputs = self.inputs()?;
-        let model = checkpoint.model()?;
+        let mut model = checkpoint.model()?;
+        run.dtype = model.set_precision(self.dtype.precision())?.to_string();
         let router = Router::new(&model, 0)?;
         let found =
             pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, &router, &self.pipeline, &|progress| bar.show(progress))?;

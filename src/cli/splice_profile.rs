@@ -1,5 +1,6 @@
 //! `splice-profile`: do boundaries fall on splice junctions?
 
+use super::dtype::Dtype;
 use super::{progress, source, stdout};
 use crate::bundled;
 use crate::controls::{ControlRequest, Family, Method, Side};
@@ -129,6 +130,8 @@ pub struct Arguments {
     /// Compare controls with a second, disjoint set of controls instead, in every family: must come out null
     #[arg(long)]
     negative_control: bool,
+    #[command(flatten)]
+    dtype: Dtype,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -211,6 +214,7 @@ pub struct Request {
     /// `None`: as the checkpoint says.
     context: Option<usize>,
     margin: Option<usize>,
+    dtype: Dtype,
     pipeline: SpliceProfileRequest,
 }
 
@@ -340,6 +344,7 @@ impl Arguments {
             out: self.out,
             context: self.context,
             margin: self.margin,
+            dtype: self.dtype,
             pipeline,
         })
     }
@@ -348,7 +353,7 @@ impl Arguments {
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self) -> Result<()> {
-        let run = Run::start();
+        let mut run = Run::start();
         let folder = ResultsFolder::at(&self.out)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
@@ -360,7 +365,8 @@ impl Request {
         };
         let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), bed::read)?;
         let inputs = self.inputs()?;
-        let model = checkpoint.model()?;
+        let mut model = checkpoint.model()?;
+        run.dtype = model.set_precision(self.dtype.precision())?.to_string();
         let router = Router::new(&model, 0)?;
         let found = pipeline::run(&genome, &annotation, &given, &router, &self.pipeline, &|progress| bar.show(progress))?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });

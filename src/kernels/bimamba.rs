@@ -29,7 +29,7 @@ pub struct BiMamba {
 /// The mixer from its input `x` (rows, d_model) through `in_proj` (`Dims::in_proj`, d_model); `fwd` and `bwd` are the packed parameters of the
 /// two cores ([`pack`]). What the projection gives is the widest tensor of the network: the backward pass makes it again.
 pub fn mixer(tape: &Tape, x: Tensor, in_proj: &Tensor, cores: [&Tensor; 2], dims: Dims, seqs: &Seqs) -> Result<Tensor> {
-    let op = BiMamba { dims, seqs: seqs.clone(), scans: tape.is_on().then(|| Mutex::default()) };
+    let op = BiMamba { dims, seqs: seqs.clone(), scans: tape.is_on().then(Mutex::default) };
     let project = |x: &Tensor, in_proj: &Tensor| linear(&Tape::off(), x, in_proj);
     let zxbcdt = project(&x, in_proj)?;
     let x = tape.is_on().then_some(x); // else it is freed here
@@ -50,6 +50,11 @@ pub fn mixer(tape: &Tape, x: Tensor, in_proj: &Tensor, cores: [&Tensor; 2], dims
         });
     }
     Ok(out)
+}
+
+/// What follows the projection: `projected` (rows, `Dims::in_proj`) through both cores. Inference only.
+pub fn scan(projected: &Tensor, cores: [&Tensor; 2], dims: Dims, seqs: &Seqs) -> Result<Tensor> {
+    projected.apply_op3_no_bwd(cores[0], cores[1], &BiMamba { dims, seqs: seqs.clone(), scans: None })
 }
 
 /// Puts the parameters of one core, in the order of [`Core`], into one tensor.

@@ -1,17 +1,42 @@
-//! `x · W^T`: x (rows, in), W (out, in) as checkpoints hold it, result (rows, out).
+//! `x · W^T`: x (rows, in), W (out, in) as checkpoints hold it, result (rows, out); in f32, or with weights rounded to bf16.
 
+use super::bf16::Weights;
 use super::gemm::{Matrix, product};
 use super::profile::{Pass, timed};
 use super::tape::Tape;
 use super::{cpu, from_cpu, slice};
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
+use std::sync::Arc;
 
 /// The operation behind [`linear`].
 pub(super) struct Linear;
 
-/// The product; see the module.
+/// The product in f32.
 pub fn linear(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     tape.apply2(x, weight, Linear)
+}
+
+/// The operation behind [`linear_bf16`].
+struct LinearBf16(Arc<Weights>);
+
+/// The product with weights in bf16, for inference.
+pub fn linear_bf16(x: &Tensor, weights: &Arc<Weights>) -> Result<Tensor> {
+    x.apply_op1_no_bwd(&LinearBf16(weights.clone()))
+}
+
+impl CustomOp1 for LinearBf16 {
+    fn name(&self) -> &'static str {
+        "linear bf16"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let _timed = timed(self.name(), Pass::Forward);
+        let ((rows, from), (to, columns)) = (layout.shape().dims2()?, self.0.shape());
+        if from != columns {
+            candle_core::bail!("linear: {:?} does not fit weights ({to}, {columns})", layout.shape());
+        }
+        Ok((CpuStorage::F32(self.0.product(slice(storage, layout)?, rows)), (rows, to).into()))
+    }
 }
 
 impl CustomOp2 for Linear {

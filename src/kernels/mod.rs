@@ -6,6 +6,7 @@
 pub mod adamw;
 pub mod add;
 pub mod attention;
+pub mod bf16;
 pub mod bimamba;
 pub mod columns;
 pub mod dechunk;
@@ -14,6 +15,7 @@ pub mod gemm;
 pub mod linear;
 pub mod loss;
 pub mod norm;
+pub mod precision;
 pub mod profile;
 pub mod reference;
 pub mod routing;

@@ -8,6 +8,7 @@ use crate::kernels::add::add;
 use crate::kernels::columns::{extend_columns, first_columns};
 use crate::kernels::dechunk::{Kept, dechunk};
 use crate::kernels::gather::gather_rows;
+use crate::kernels::precision::{Arithmetic, Precision};
 use crate::kernels::routing::boundary_prob;
 use crate::kernels::tape::Tape;
 use crate::{Error, Result};
@@ -22,6 +23,7 @@ pub struct LdarNet {
     config: Config,
     /// A boundary is where the probability is above this.
     threshold: f32,
+    arithmetic: Arithmetic,
     embeddings: Tensor,
     backbone: Level,
     lm_head: Linear,
@@ -83,7 +85,7 @@ impl LdarNet {
         } else {
             Linear::new(source, "lm_head", d, config.vocab_size, Init::Normal(0.02))?
         };
-        Ok(LdarNet { config: config.clone(), threshold: THRESHOLD, embeddings, backbone, lm_head })
+        Ok(LdarNet { config: config.clone(), threshold: THRESHOLD, arithmetic: Arithmetic::default(), embeddings, backbone, lm_head })
     }
 
     /// The configuration.
@@ -94,6 +96,27 @@ impl LdarNet {
     /// Moves the boundary threshold from [`THRESHOLD`], for measurements at a given compression.
     pub fn set_threshold(&mut self, threshold: f32) {
         self.threshold = threshold;
+    }
+
+    /// Sets the precision of the projections in inference, and says what this machine runs for it ([`Precision::arithmetic`]).
+    ///
+    /// Norms, scan, attention, routing and the LM head stay f32, and so does all of training. The weights are kept in both precisions.
+    ///
+    /// # Errors
+    /// The weights are not on the CPU.
+    pub fn set_precision(&mut self, precision: Precision) -> Result<Arithmetic> {
+        self.set_arithmetic(precision.arithmetic())?;
+        Ok(self.arithmetic)
+    }
+
+    /// What the projections run on in inference.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
+    }
+
+    fn set_arithmetic(&mut self, arithmetic: Arithmetic) -> Result<()> {
+        self.arithmetic = arithmetic;
+        self.backbone.set_arithmetic(arithmetic)
     }
 
     /// Runs the model on sequences of tokens (see [`super::tokenizer`]). Sequences do not influence each other.
@@ -111,7 +134,7 @@ impl LdarNet {
     pub fn forward_on(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<Output> {
         let (x, seqs) = self.embed(tape, sequences)?;
         let mut trace = Trace { threshold: self.threshold, stages: Vec::new() };
-        let hidden = self.backbone.forward(tape, &x, &seqs, &mut trace)?;
+        let hidden = self.backbone.forward(tape, x, &seqs, &mut trace)?;
         let logits = self.lm_head.forward(tape, &hidden)?;
         Ok(Output { logits, hidden, stages: trace.stages })
     }
@@ -123,10 +146,10 @@ impl LdarNet {
     pub fn encode(&self, sequences: &[impl AsRef<[u8]>]) -> Result<Tensor> {
         let tape = &Tape::off();
         let (x, seqs) = self.embed(tape, sequences)?;
-        let x = self.backbone.pad(tape, &x)?;
+        let x = self.backbone.pad(tape, x)?;
         match &self.backbone.network {
-            Network::Stack(stack) => stack.forward(tape, &x, &seqs),
-            Network::Stage(stage) => stage.encoder.forward(tape, &x, &seqs),
+            Network::Stack(stack) => stack.forward(tape, x, &seqs),
+            Network::Stage(stage) => stage.encoder.forward(tape, x, &seqs),
         }
     }
 
@@ -143,7 +166,7 @@ impl LdarNet {
             let Network::Stage(network) = &level.network else {
                 return Err(Error::Invalid(format!("the model has no router of stage {stage}")));
             };
-            let (encoded, decision) = network.route(tape, &level.pad(tape, &x)?, &seqs, self.threshold)?;
+            let (encoded, decision) = network.route(tape, level.pad(tape, x)?, &seqs, self.threshold)?;
             let kept = keep(&decision.mask, &seqs);
             routed.push(decision);
             if routed.len() > stage {
@@ -212,20 +235,34 @@ impl Level {
         Ok(Level { d_model: d, pad_dimension, network })
     }
 
+    fn set_arithmetic(&mut self, arithmetic: Arithmetic) -> Result<()> {
+        match &mut self.network {
+            Network::Stack(stack) => stack.set_arithmetic(arithmetic),
+            Network::Stage(stage) => {
+                // Not the router's own projections: in bf16 they alone move probabilities half as far as all others together, and they are
+                // a sliver of the work.
+                stage.encoder.set_arithmetic(arithmetic)?;
+                stage.residual.set_arithmetic(arithmetic)?;
+                stage.inner.set_arithmetic(arithmetic)?;
+                stage.decoder.set_arithmetic(arithmetic)
+            }
+        }
+    }
+
     /// Fills up the channels that this level has more than `x`.
-    fn pad(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+    fn pad(&self, tape: &Tape, x: Tensor) -> Result<Tensor> {
         Ok(match &self.pad_dimension {
-            Some(pad) => extend_columns(tape, x, pad)?,
-            None => x.clone(),
+            Some(pad) => extend_columns(tape, &x, pad)?,
+            None => x,
         })
     }
 
-    fn forward(&self, tape: &Tape, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
+    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
         let outer = x.dim(1)?;
         let x = self.pad(tape, x)?;
         let out = match &self.network {
-            Network::Stack(stack) => stack.forward(tape, &x, seqs)?,
-            Network::Stage(stage) => stage.forward(tape, &x, seqs, trace)?,
+            Network::Stack(stack) => stack.forward(tape, x, seqs)?,
+            Network::Stage(stage) => stage.forward(tape, x, seqs, trace)?,
         };
         Ok(if outer == self.d_model { out } else { first_columns(tape, &out, outer)? })
     }
@@ -233,20 +270,21 @@ impl Level {
 
 impl StageNetwork {
     /// The encoder's output and the router's decisions.
-    fn route(&self, tape: &Tape, x: &Tensor, seqs: &Seqs, threshold: f32) -> Result<(Tensor, Routed)> {
+    fn route(&self, tape: &Tape, x: Tensor, seqs: &Seqs, threshold: f32) -> Result<(Tensor, Routed)> {
         let x = self.encoder.forward(tape, x, seqs)?;
         let prob = boundary_prob(tape, &self.query.forward(tape, &x)?, &self.key.forward(tape, &x)?, seqs)?;
         let mask = prob.to_device(&Device::Cpu)?.to_vec1::<f32>()?.iter().map(|&p| p > threshold).collect();
         Ok((x, Routed { prob, mask, seqs: seqs.clone() }))
     }
 
-    fn forward(&self, tape: &Tape, x: &Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
+    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
         let (x, routed) = self.route(tape, x, seqs, trace.threshold)?;
         let (prob, kept) = (routed.prob.clone(), keep(&routed.mask, seqs));
         trace.stages.push(routed);
-        let inner = self.inner.forward(tape, &gather_rows(tape, &x, &kept.index)?, &kept.chunks, trace)?;
+        let inner = self.inner.forward(tape, gather_rows(tape, &x, &kept.index)?, &kept.chunks, trace)?;
         let h = add(tape, &dechunk(tape, &inner, &prob, &kept)?, &self.residual.forward(tape, &x)?)?;
-        self.decoder.forward(tape, &h, seqs)
+        drop((x, inner)); // as long as a chromosome arm may be
+        self.decoder.forward(tape, h, seqs)
     }
 }
 
@@ -261,3 +299,6 @@ fn keep(mask: &[bool], seqs: &Seqs) -> Kept {
     }
     Kept { seqs: seqs.clone(), chunks: chunks.into(), index: Arc::from(index) }
 }
+
+#[cfg(test)]
+mod tests;

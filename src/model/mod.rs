@@ -10,6 +10,7 @@ mod stack;
 pub mod tokenizer;
 pub mod weights;
 
+pub use crate::kernels::precision::{Arithmetic, Precision};
 pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use ldarnet::{LdarNet, Output, Routed, THRESHOLD};

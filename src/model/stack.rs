@@ -6,13 +6,16 @@ use crate::Result;
 use crate::kernels::Seqs;
 use crate::kernels::add::{add, add_row};
 use crate::kernels::attention::{AttentionDims, attention};
-use crate::kernels::bimamba::{mixer, pack};
-use crate::kernels::linear::linear;
+use crate::kernels::bf16::Weights;
+use crate::kernels::bimamba::{mixer, pack, scan};
+use crate::kernels::linear::{linear, linear_bf16};
 use crate::kernels::norm::rms_norm;
+use crate::kernels::precision::Arithmetic;
 use crate::kernels::ssd::Dims;
 use crate::kernels::swiglu::swiglu;
 use crate::kernels::tape::Tape;
 use candle_core::Tensor;
+use std::sync::Arc;
 
 /// Positions per chunk of the scan: changes speed only.
 const CHUNK: usize = 64;
@@ -24,12 +27,14 @@ const INIT_SD: f64 = 0.02;
 pub struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
+    /// The weights in bf16, where inference is to use them.
+    bf16: Option<Arc<Weights>>,
 }
 
 impl Linear {
     /// A layer without bias whose weights start as N(0, 0.02 / shrink).
     pub fn new(source: &mut dyn Source, name: &str, from: usize, to: usize, init: Init) -> Result<Self> {
-        Ok(Linear { weight: source.tensor(&format!("{name}.weight"), &[to, from], init)?, bias: None })
+        Ok(Linear::from_weight(source.tensor(&format!("{name}.weight"), &[to, from], init)?))
     }
 
     /// A layer with bias, all zero at the start.
@@ -41,12 +46,22 @@ impl Linear {
 
     /// A layer on a weight that is already there.
     pub fn from_weight(weight: Tensor) -> Self {
-        Linear { weight, bias: None }
+        Linear { weight, bias: None, bf16: None }
+    }
+
+    /// Chooses the arithmetic of inference.
+    pub fn set_arithmetic(&mut self, arithmetic: Arithmetic) -> Result<()> {
+        let (out, inner) = self.weight.dims2()?;
+        self.bf16 = Weights::pack(&self.weight.flatten_all()?.to_vec1::<f32>()?, out, inner, arithmetic).map(Arc::new);
+        Ok(())
     }
 
     /// (rows, in) to (rows, out).
     pub fn forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
-        let y = linear(tape, x, &self.weight)?;
+        let y = match &self.bf16 {
+            Some(weights) if !tape.is_on() => linear_bf16(x, weights)?,
+            _ => linear(tape, x, &self.weight)?,
+        };
         Ok(match &self.bias {
             Some(bias) => add_row(tape, &y, bias)?,
             None => y,
@@ -56,7 +71,7 @@ impl Linear {
 
 /// Two Mamba-2 cores on shared projections.
 struct BiMamba {
-    in_proj: Tensor,
+    in_proj: Linear,
     out_proj: Linear,
     /// Parameters of the two cores in the packed order of [`crate::kernels::ssd::Core`], each as a list.
     cores: [Vec<Tensor>; 2],
@@ -66,7 +81,7 @@ struct BiMamba {
 impl BiMamba {
     fn new(source: &mut dyn Source, name: &str, stage: &Stage, out_sd: f64) -> Result<Self> {
         let dims = Dims { d_inner: stage.d_inner, d_state: stage.d_state, d_conv: stage.d_conv, chunk: CHUNK };
-        let in_proj = source.tensor(&format!("{name}.fwd.in_proj.weight"), &[dims.in_proj(), stage.d_model], Init::Normal(INIT_SD))?;
+        let in_proj = Linear::new(source, &format!("{name}.fwd.in_proj"), stage.d_model, dims.in_proj(), Init::Normal(INIT_SD))?;
         let out_proj = Linear::new(source, &format!("{name}.fwd.out_proj"), dims.d_inner, stage.d_model, Init::Normal(out_sd))?;
         let mut core = |direction: &str| -> Result<Vec<Tensor>> {
             let (channels, heads) = (dims.conv_dim(), dims.n_heads());
@@ -87,7 +102,13 @@ impl BiMamba {
 
     fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs) -> Result<Tensor> {
         let (fwd, bwd) = (pack(tape, &self.cores[0])?, pack(tape, &self.cores[1])?);
-        let y = mixer(tape, x, &self.in_proj, [&fwd, &bwd], self.dims, seqs)?;
+        let y = if tape.is_on() {
+            mixer(tape, x, &self.in_proj.weight, [&fwd, &bwd], self.dims, seqs)?
+        } else {
+            let projected = self.in_proj.forward(tape, &x)?;
+            drop(x); // before the scan makes its own
+            scan(&projected, [&fwd, &bwd], self.dims, seqs)?
+        };
         self.out_proj.forward(tape, &y)
     }
 }
@@ -155,9 +176,22 @@ impl Stack {
         Ok(Stack { layers, norm: source.tensor(&format!("{name}.rmsnorm.weight"), &[d], Init::Constant(1.0))? })
     }
 
-    /// (total positions, d_model) to the same shape.
-    pub fn forward(&self, tape: &Tape, x: &Tensor, seqs: &Seqs) -> Result<Tensor> {
-        let mut residual = x.clone();
+    /// Chooses the arithmetic of all projections in inference.
+    pub fn set_arithmetic(&mut self, arithmetic: Arithmetic) -> Result<()> {
+        for layer in &mut self.layers {
+            let mixer = match &mut layer.mixer {
+                MixerLayer::BiMamba(mixer) => [&mut mixer.in_proj, &mut mixer.out_proj],
+                MixerLayer::Attention(mixer) => [&mut mixer.qkv, &mut mixer.out_proj],
+            };
+            let mlp = layer.mlp.as_mut().map(|mlp| [&mut mlp.fc1, &mut mlp.fc2]);
+            mixer.into_iter().chain(mlp.into_iter().flatten()).try_for_each(|linear| linear.set_arithmetic(arithmetic))?;
+        }
+        Ok(())
+    }
+
+    /// (total positions, d_model) to the same shape. Takes its input, which would otherwise outlive its use.
+    pub fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs) -> Result<Tensor> {
+        let mut residual = x;
         for layer in &self.layers {
             let h = rms_norm(tape, &residual, &layer.norm)?;
             let h = match &layer.mixer {

@@ -57,12 +57,15 @@ fn hex(bytes: &[u8]) -> String {
 pub struct Run {
     started: SystemTime,
     command: Vec<String>,
+    /// Precision of the model's projections and what ran them.
+    pub dtype: String,
 }
 
 impl Run {
     /// A run that starts now, with the command line of this process.
     pub fn start() -> Run {
-        Run { started: SystemTime::now(), command: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect() }
+        let command = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+        Run { started: SystemTime::now(), command, dtype: "f32".into() }
     }
 
     /// The command line as one would type it, with the program's bare name.
@@ -104,7 +107,7 @@ impl Run {
             "model": model,
             "compute": {
                 "device": "cpu",
-                "dtype": "f32",
+                "dtype": self.dtype,
                 "threads": rayon::current_num_threads(),
                 "cpu": cpu(),
                 "peak_memory_bytes": peak_memory_bytes(),
@@ -183,7 +186,7 @@ mod tests {
     #[test]
     fn command_lines_can_be_pasted() {
         let command = ["/x/ldar-analyze", "splice-profile", "--out", "my results", "--biotype", "it's"];
-        let run = Run { started: UNIX_EPOCH, command: command.map(String::from).to_vec() };
+        let run = Run { started: UNIX_EPOCH, command: command.map(String::from).to_vec(), dtype: "f32".into() };
         assert_eq!(run.command_line(), "ldar-analyze splice-profile --out 'my results' --biotype 'it'\\''s'");
     }
 }

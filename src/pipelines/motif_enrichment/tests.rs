@@ -124,7 +124,7 @@ fn a_model_that_fires_at_a_motif_is_found_out() {
         // One of three positions around each edge.
         assert!((word.hit_mean - (1.0 + 2.0 * 0.125) / 3.0).abs() < 1e-6, "{control} {}", word.hit_mean);
         if matches!(control, "permuted" | "position") {
-            assert!(word.difference > 0.28 && word.p_value == word.p_floor && word.p_bh < 0.01, "{word:?}");
+            assert!(word.difference > 0.25 && word.p_value == word.p_floor && word.p_bh < 0.01, "{word:?}");
         } else {
             // The word fires wherever it stands, and whatever surrounds it.
             assert!(word.difference.abs() < 1e-9 && word.p_value == 1.0, "{control} {word:?}");
@@ -169,7 +169,7 @@ fn controls_are_what_they_promise() {
     for control in ["permuted", "position", "outside"] {
         let worst = found.balance.iter().filter(|b| b.control == control && b.covariate.starts_with("gc")).map(|b| b.smd_after.abs());
         let worst = worst.fold(0.0, f64::max);
-        assert!(worst < 0.2, "{control} {worst}");
+        assert!(worst < 0.3, "{control} {worst}");
     }
 }
 
