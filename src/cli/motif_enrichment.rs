@@ -134,8 +134,7 @@ pub struct Arguments {
     /// Tiles given to the model together
     #[arg(long, value_name = "N", default_value_t = 4)]
     batch: usize,
-    /// Arithmetic of the model's projections
-    #[arg(long, value_enum, default_value = "f32")]
+    #[command(flatten)]
     dtype: Dtype,
     /// Compare hits of a permuted matrix with hits of others, for every motif: must come out null
     #[arg(long)]

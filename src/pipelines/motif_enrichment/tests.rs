@@ -119,8 +119,9 @@ fn a_model_that_fires_at_a_motif_is_found_out() {
     assert_eq!(status, ["tested", "tested", "no_hits", "not_scannable"]);
     for control in ["permuted", "position", "outside", "shuffled"] {
         let (word, other) = (row(&found, "word", control, "edges"), row(&found, "other", control, "edges"));
-        // At so small a p few words of permuted matrices stand anywhere.
-        assert!(word.n_pairs >= if control == "permuted" { 12 } else { 35 }, "{control} {}", word.n_pairs);
+        // At so small a p few words of permuted matrices stand anywhere, and few windows outside hold one of the 40 words there.
+        let least = if matches!(control, "permuted" | "outside") { 12 } else { 35 };
+        assert!(word.n_pairs >= least, "{control} {}", word.n_pairs);
         // One of three positions around each edge.
         assert!((word.hit_mean - (1.0 + 2.0 * 0.125) / 3.0).abs() < 1e-6, "{control} {}", word.hit_mean);
         if matches!(control, "permuted" | "position") {
