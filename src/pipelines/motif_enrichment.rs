@@ -21,7 +21,7 @@ pub use crate::controls::balance::BalanceRow;
 pub use grounds::TSS_DISTANCE_BP;
 pub use hits::{ELEMENT_P, TSS_SLACK_BP};
 pub use matching::{PERMUTED_MATRICES, SCORE_CALIPER_BITS};
-pub use rows::{DetailRow, HitRow, MotifRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
+pub use rows::{DetailRow, HitRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
 
 use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
@@ -194,6 +194,8 @@ pub struct Enrichment {
     pub pairs: Vec<PairRow>,
     /// One row a motif, control and endpoint.
     pub statistics: Vec<StatisticsRow>,
+    /// Hits of column-permuted matrices, matrix by matrix.
+    pub orders: Vec<OrderRow>,
     /// Covariates of hits and controls, all tested motifs together, by control.
     pub balance: Vec<BalanceRow>,
     /// Mean profiles of the motifs of panels and details.
@@ -224,6 +226,8 @@ struct Studied {
     hits: Hits,
     /// One entry a control that has its readings in the grounds.
     matched: Vec<(Control, Matched)>,
+    /// Usable hits of each permuted matrix that has enough of them: their number, and the means of their endpoints.
+    orders: Vec<(usize, f64, f64)>,
 }
 
 /// Runs the analysis. Without an annotation, windows outside keep away from the promoters given alone.
@@ -252,7 +256,8 @@ pub fn run(
             let controls = request.controls.iter().filter(|c| **c != Control::Shuffled && wanted);
             let matched =
                 controls.map(|control| (*control, matching::find(*control, query, &hits, &permuted, &grounds, request))).collect();
-            Studied { hits, matched }
+            let orders = permuted.iter().filter_map(|places| order(places, &grounds, request)).collect();
+            Studied { hits, matched, orders }
         };
         studied.extend(some.par_iter().map(study).collect::<Vec<_>>());
     }
@@ -263,6 +268,16 @@ pub fn run(
 
 /// Motifs between two looks at the progress.
 const MOTIFS_AT_ONCE: usize = 32;
+
+/// Hits that a permuted matrix needs for its mean to count.
+const LEAST_OF_AN_ORDER: usize = 5;
+
+/// Number of hits of a permuted matrix and the means of their endpoints.
+fn order(places: &[Place], grounds: &Grounds, request: &EnrichmentRequest) -> Option<(usize, f64, f64)> {
+    let values = |place: &Place| endpoints(&profile(place, grounds, request.flank), request.flank, place.end - place.start);
+    let (edges, inside): (Vec<f64>, Vec<f64>) = places.iter().map(values).unzip();
+    (places.len() >= LEAST_OF_AN_ORDER).then(|| (places.len(), crate::stats::mean(&edges), crate::stats::mean(&inside)))
+}
 
 /// The letters of all promoters.
 fn background(grounds: &Grounds) -> Background {

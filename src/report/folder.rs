@@ -26,6 +26,7 @@ const BELOW: [(&str, &[&str], [&str; 2]); 2] = [
             "motifs",
             "hits",
             "detail",
+            "orders",
         ],
         ["tsv", "parquet"],
     ),

@@ -53,6 +53,7 @@ impl MotifPage<'_> {
         tables::write(&at, "balance", &found.balance)?;
         tables::write(&at, "profile", &found.profile)?;
         tables::write(&at, "detail", &found.detail)?;
+        tables::write(&at, "orders", &found.orders)?;
         let at = folder.join("figures");
         let shuffled = found.profile.iter().any(|row| row.control == "shuffled");
         let heatmaps = self.request.detail.iter().enumerate().map(|(i, id)| {
@@ -120,7 +121,7 @@ fn rows<'a>(found: &'a Enrichment, control: &'a str, endpoint: &'a str) -> impl 
 /// Motifs tested, significantly higher, significantly lower.
 fn tally(found: &Enrichment, control: &str, endpoint: &str) -> (usize, usize, usize) {
     let significant = |row: &&StatisticsRow| row.p_bh <= RATE;
-    let all = || rows(found, control, endpoint);
+    let all = || rows(found, control, endpoint).filter(|row| row.p_value.is_finite());
     (
         all().count(),
         all().filter(significant).filter(|row| row.difference > 0.0).count(),

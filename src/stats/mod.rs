@@ -7,6 +7,7 @@
 //! | `offsets` | sign flips at every position of a profile: max-T and the mass of runs |
 //! | `bootstrap` | BCa intervals over clusters; mean profiles with bands |
 //! | `effect` | effect sizes |
+//! | `prediction` | whether a value is one more draw of a sample |
 //! | `multiplicity` | Benjamini-Hochberg and Benjamini-Yekutieli |
 //! | `context` | what the letters around a position explain, cross-fitted |
 //! | `agreement` | correlations of two readings of the same positions |
@@ -20,6 +21,7 @@ pub mod logistic;
 pub mod multiplicity;
 pub mod offsets;
 pub mod permutation;
+pub mod prediction;
 pub mod rng;
 
 /// Arithmetic mean; `NaN` for an empty slice.

@@ -145,10 +145,14 @@ pub struct StatisticsRow {
     pub d: f64,
     /// Probability that a hit exceeds a control.
     pub auroc: f64,
-    /// Sign flips of clusters, two-sided; `NaN` (missing) where fewer than the least number of pairs were left.
+    /// Sign flips of clusters, two-sided. For control `permuted`: that the mean over the motif's hits is one more draw of the means over the hits of
+    /// permuted matrices; missing where fewer than 20 of those have hits enough.
     pub p_value: f64,
-    /// The least p-value this test could give.
+    /// The least p-value the sign flips could give; missing for control `permuted`.
     pub p_floor: f64,
+    /// Sign flips of clusters for every control. Of `permuted`: the words of one order of columns differ from those of others, as they also would for an
+    /// order without meaning.
+    pub p_hits: f64,
     /// Benjamini-Hochberg over all motifs tested with this control and endpoint.
     pub p_bh: f64,
     /// Benjamini-Yekutieli.
@@ -157,6 +161,19 @@ pub struct StatisticsRow {
     pub worst_covariate: String,
     /// Its standardised mean difference.
     pub worst_smd: f64,
+}
+
+/// A column-permuted matrix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OrderRow {
+    /// Identifier of the motif.
+    pub motif_id: String,
+    /// Usable hits of this order of its columns.
+    pub n_hits: u64,
+    /// Mean endpoint.
+    pub edges: f64,
+    /// Mean endpoint.
+    pub inside: f64,
 }
 
 /// A point of a mean profile.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::grounds::Grounds;
 use super::hits::Place;
 use super::matching::Matched;
-use super::rows::{DetailRow, HitRow, MotifRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
+use super::rows::{DetailRow, HitRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
 use super::shuffled::Pair;
 use super::statistics::{Compared, LEVEL, compare, most_permutations};
 use super::{Control, Enrichment, EnrichmentRequest, Query, Studied, endpoints, profile};
@@ -20,7 +20,11 @@ use crate::motifs::similarity::{THRESHOLD, families};
 use crate::stats::agreement::pearson;
 use crate::stats::bootstrap::ProfileSums;
 use crate::stats::multiplicity::{benjamini_hochberg, benjamini_yekutieli};
+use crate::stats::prediction::prediction_p_value;
 use crate::stats::rng::Rng;
+
+/// Permuted matrices with hits enough that are needed for a p-value.
+const LEAST_ORDERS: usize = 20;
 
 /// A comparison of one motif with one control: values by pair.
 struct Comparison {
@@ -66,6 +70,13 @@ pub(super) fn outcome(
     for ((query, studied), pairs) in queries.iter().zip(studied).zip(shuffled) {
         writer.hits(&mut found, query, studied);
         writer.pairs(&mut found, query, studied, pairs);
+        let order = |(n, edges, inside): &(usize, f64, f64)| OrderRow {
+            motif_id: query.motif.id.clone(),
+            n_hits: *n as u64,
+            edges: *edges,
+            inside: *inside,
+        };
+        found.orders.extend(studied.orders.iter().map(order));
         if request.shows(&query.motif.id) {
             found.logos.insert(query.motif.id.clone(), query.motif.frequencies());
             writer.profiles(&mut found, query, studied, pairs);
@@ -275,9 +286,13 @@ impl Writer<'_> {
                 compare(&side(&comparison.hits), &side(&comparison.controls), &comparison.clusters, draws, self.request.bootstraps, seed)
             };
             let outcomes: Vec<Compared> = tested.par_iter().map(test).collect();
-            let p_values: Vec<f64> = outcomes.iter().map(|o| o.p_value).collect();
+            let p_values: Vec<f64> = match control {
+                // One order of columns is one draw, however many hits it has.
+                Control::Permuted => tested.iter().map(|index| self.among_orders(&studied[*index], endpoint)).collect(),
+                _ => outcomes.iter().map(|o| o.p_value).collect(),
+            };
             let (bh, by) = (benjamini_hochberg(&p_values), benjamini_yekutieli(&p_values));
-            for (((index, outcome), p_bh), p_by) in tested.iter().zip(&outcomes).zip(bh).zip(by) {
+            for ((((index, outcome), p_value), p_bh), p_by) in tested.iter().zip(&outcomes).zip(p_values).zip(bh).zip(by) {
                 let (motif, worst) = (&motifs[*index], worst(control, &studied[*index]));
                 rows.push(StatisticsRow {
                     motif_id: motif.motif_id.clone(),
@@ -295,8 +310,9 @@ impl Writer<'_> {
                     ci_high: outcome.ci_high,
                     d: outcome.d,
                     auroc: outcome.auroc,
-                    p_value: outcome.p_value,
-                    p_floor: outcome.p_floor,
+                    p_value,
+                    p_floor: if control == Control::Permuted { f64::NAN } else { outcome.p_floor },
+                    p_hits: outcome.p_value,
                     p_bh,
                     p_by,
                     worst_covariate: worst.as_ref().map_or(String::new(), |row| covariate(&row.covariate).into()),
@@ -305,6 +321,14 @@ impl Writer<'_> {
             }
         }
         rows
+    }
+
+    /// Whether the mean over a motif's hits is one more draw of the means over those of permuted matrices.
+    fn among_orders(&self, studied: &Studied, endpoint: &str) -> f64 {
+        let of = |(edges, inside): (f64, f64)| if endpoint == "edges" { edges } else { inside };
+        let orders: Vec<f64> = studied.orders.iter().map(|(_, edges, inside)| of((*edges, *inside))).collect();
+        let own: Vec<f64> = studied.hits.usable.iter().map(|place| of(self.values(place))).collect();
+        if orders.len() < LEAST_ORDERS { f64::NAN } else { prediction_p_value(crate::stats::mean(&own), &orders) }
     }
 
     fn profiles(&self, found: &mut Enrichment, query: &Query, studied: &Studied, shuffled: &[Pair]) {

@@ -130,7 +130,8 @@ impl MotifPage<'_> {
     /// The groups of motifs with the smallest p-values, each through the member with most hits.
     pub(super) fn forest(&self) -> ForestFigure {
         let group = |control: &&str| {
-            let mut all: Vec<&StatisticsRow> = rows(self.found, control, "edges").filter(|row| row.represents_group).collect();
+            let mut all: Vec<&StatisticsRow> =
+                rows(self.found, control, "edges").filter(|row| row.represents_group && row.p_value.is_finite()).collect();
             all.sort_by(|a, b| a.p_value.total_cmp(&b.p_value).then(b.d.abs().total_cmp(&a.d.abs())));
             all.truncate(FOREST_ROWS);
             ForestGroup { title: format!("Against {control}"), rows: all.into_iter().map(|row| self.forest_row(row)).collect() }

@@ -303,7 +303,9 @@ impl MotifPage<'_> {
                 request.flank
             ),
             format!(
-                "p-values flip the signs of whole clusters of promoters: those that share a base or a gene. A test that fewer than ten of {} flips reach is done anew with so many \
+                "p-values flip the signs of whole clusters of promoters: those that share a base or a gene. Against permuted matrices that would only say that the words of one order of \
+                 columns differ from those of others, as they would for any order in a model that reads words: here p is that of the mean over all usable hits of the motif as one \
+                 more draw of the means over the hits of its permuted matrices (Student’s t; the table orders has these means, the column p_hits the sign flips). A test that fewer than ten of {} flips reach is done anew with so many \
                  that its floor is a tenth of the least Benjamini-Hochberg threshold. A motif left with fewer than {} pairs is not tested. Intervals are bootstrapped (BCa) over the same clusters.",
                 count(request.permutations),
                 request.min_hits
@@ -330,7 +332,7 @@ impl MotifPage<'_> {
             vec![i.role.clone().into(), i.path.clone().into(), (i.bytes as usize).into(), i.sha256.clone().into()]
         };
         let head = [("input", Format::Text), ("file", Format::Text), ("bytes", Format::Integer), ("SHA-256", Format::Text)];
-        let names = ["promoters", "motifs", "hits", "pairs", "statistics", "balance", "profile", "detail"];
+        let names = ["promoters", "motifs", "hits", "pairs", "statistics", "balance", "profile", "detail", "orders"];
         let files = names.iter().flat_map(|name| ["tsv", "parquet"].map(|kind| format!("tables/{name}.{kind}")));
         let files: Vec<Link> = files.chain(["run.json".into()]).map(|path| link(&path, path.clone())).collect();
         let blocks = vec![
