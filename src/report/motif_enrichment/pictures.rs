@@ -136,10 +136,7 @@ impl MotifPage<'_> {
             all.truncate(FOREST_ROWS);
             ForestGroup { title: format!("Against {control}"), rows: all.into_iter().map(|row| self.forest_row(row)).collect() }
         };
-        ForestFigure {
-            groups: self.controls().iter().map(group).collect(),
-            x_label: "Difference, hit minus control (mean around the two edges)".into(),
-        }
+        ForestFigure { groups: self.controls().iter().map(group).collect(), x_label: "Difference, hit minus control (edges)".into() }
     }
 
     fn forest_row(&self, row: &StatisticsRow) -> ForestRow {

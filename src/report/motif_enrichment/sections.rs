@@ -106,7 +106,7 @@ impl MotifPage<'_> {
             svg: svg.forest.clone(),
             label: "Groups of like motifs".into(),
             caption: "The groups with the smallest p-values, with 95% intervals (not adjusted for the choice). Near-identical matrices are one group; the member with most hits \
-                      stands for it, whatever its result."
+                      stands for it, whatever its result. Intervals are those of the pairs; against permuted matrices p is wider than they are: it counts each matrix, not each hit, as a draw."
                 .into(),
             downloads: downloads("forest", "statistics"),
         });
