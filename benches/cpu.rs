@@ -1,5 +1,5 @@
-//! `cargo bench --profile dev` (the profile that everything else is built with): speed, efficiency and memory on this machine's CPU, through the command that users have (`ldar-analyze bench`),
-//! written to `reports/benchmarks/cpu.md` and `cpu.json`.
+//! `cargo bench --profile dev` (the profile that everything else is built with): speed, efficiency and memory on this machine's CPU, through the
+//! command that users have (`ldar-analyze bench`), written to `reports/benchmarks/cpu.md` and `cpu.json`.
 //!
 //! With a plain-PyTorch LDARNet at hand, the same work is timed there in turn: `LDAR_PEER` is the folder of its `bench.py`, `LDAR_PEER_PYTHON`
 //! the interpreter, `LDAR_PEER_2M` and `LDAR_PEER_110M` checkpoints (`.pt`) that both sides read.

@@ -1,11 +1,13 @@
 //! How fast the model runs, as a ratio that does not depend on the machine.
 //!
 //! Efficiency `E = useful FLOPs per base * bases per second / FLOP/s of a 2048-cubed f32 matrix product`, the product that
-//! the model itself is made of ([`crate::kernels::gemm`]), on the same threads, in turn with the runs. Useful FLOPs: [`crate::model::flops`]; training counts three forward passes.
+//! the model itself is made of ([`crate::kernels::gemm`]), on the same threads, in turn with the runs. Useful FLOPs:
+//! [`crate::model::flops`]; training counts three forward passes.
 
 use crate::error::{Error, Result};
 use crate::kernels::gemm::{Matrix, product};
 use crate::kernels::profile::{self, Profile};
+use crate::memory;
 use crate::model::flops::forward_flops_per_base;
 use crate::model::weights::Loaded;
 use crate::model::{Config, LdarNet, Precision};
@@ -96,7 +98,7 @@ impl Benchmark {
         }
         let (runs, bases, profiled) = (self.runs, self.length * self.batch, self.profile);
         let weights = self.tensors.values().map(|t| 4 * t.elem_count() as u64).sum();
-        reset_peak();
+        memory::reset_peak();
         let mut rng = Rng::new(1).derive("bases");
         let sequences: Vec<Vec<u8>> = (0..self.batch).map(|_| (0..self.length).map(|_| rng.below(4) as u8).collect()).collect();
         let (mut work, factor): (Box<dyn FnMut() -> Result<f64> + '_>, f64) = match self.mode {
@@ -104,7 +106,7 @@ impl Benchmark {
             Mode::Train => (train(&self, &sequences)?, 3.0),
         };
         let mut compression = work()?;
-        let peak_bytes = status_bytes("VmHWM:").map(|peak| peak.saturating_sub(weights));
+        let peak_bytes = memory::peak_bytes().map(|peak| peak.saturating_sub(weights));
         let cube = Cube::new();
         cube.seconds();
         let (mut seconds, mut products, mut candle) = (Vec::new(), Vec::new(), Vec::new());
@@ -210,17 +212,4 @@ impl Cube {
         a.matmul(&b)?;
         Ok(start.elapsed().as_secs_f64())
     }
-}
-
-/// Starts counting the peak of this process's memory from what it holds now.
-fn reset_peak() {
-    // Refused on some systems; the peak then counts from the start of the process.
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
-}
-
-/// One entry of `/proc/self/status`, which counts in kB.
-fn status_bytes(key: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kb| kb * 1024)
 }

@@ -15,6 +15,7 @@
 //! | [`figures`] | figures as SVG and PNG |
 //! | [`genome`] | positions, FASTA, annotations, splice sites |
 //! | [`bundled`] | the reference set that travels inside the program |
+//! | [`memory`] | memory of this process |
 //! | [`output`] | files that appear whole or not at all |
 //! | [`error`] | the one error type |
 //!
@@ -44,6 +45,7 @@ pub mod figures;
 pub mod genome;
 #[allow(unsafe_code)] // vector instructions and kernels that write one buffer from several threads
 pub mod kernels;
+pub mod memory;
 pub mod model;
 pub mod motifs;
 pub mod output;

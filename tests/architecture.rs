@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may use.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -17,6 +17,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "figures",
             "genome",
             "kernels",
+            "memory",
             "model",
             "motifs",
             "output",
@@ -26,8 +27,8 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "train",
         ],
     ),
-    ("benchmark", &["error", "kernels", "model", "stats", "train"]),
-    ("report", &["controls", "error", "figures", "genome", "output", "pipelines", "stats"]),
+    ("benchmark", &["error", "kernels", "memory", "model", "stats", "train"]),
+    ("report", &["controls", "error", "figures", "genome", "memory", "output", "pipelines", "stats"]),
     ("pipelines", &["controls", "error", "genome", "model", "motifs", "stats"]),
     ("train", &["error", "genome", "kernels", "model", "output", "stats"]),
     ("model", &["error", "kernels", "output", "stats"]),
@@ -38,6 +39,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("figures", &["error"]),
     ("genome", &["error"]),
     ("bundled", &["error", "genome", "model", "motifs"]),
+    ("memory", &[]),
     ("output", &["error"]),
     ("error", &[]),
 ];

@@ -11,6 +11,7 @@ mod evaluate;
 mod inspect;
 mod motif_enrichment;
 mod progress;
+mod results;
 mod scan;
 mod source;
 mod splice_profile;

@@ -1,7 +1,7 @@
 //! `motif-enrichment`: do boundaries gather at motifs in promoters?
 
 use super::dtype::Dtype;
-use super::{progress, scan, source, splice_profile, stdout};
+use super::{progress, results, scan, source, splice_profile};
 use crate::bundled;
 use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
@@ -9,16 +9,14 @@ use crate::genome::fasta::Genome;
 use crate::genome::promoters::{BedAnchor, PromoterRequest, Promoters, TssChoice, Window, read_bed, read_fps};
 use crate::model::Checkpoint;
 use crate::motifs::select::Selection;
-use crate::output::write_atomic;
 use crate::pipelines::Progress;
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::motif_enrichment::{self as pipeline, Control, EnrichmentRequest, Query};
 use crate::report::folder::ResultsFolder;
 use crate::report::motif_enrichment::{MotifPage, summary};
-use crate::report::provenance::{Input, Run, peak_memory_bytes};
+use crate::report::provenance::{Input, Run};
 use crate::report::splice_profile::About;
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Ask whether learned boundaries gather at transcription-factor motifs in promoters, against matched controls; writes an HTML report
@@ -339,16 +337,10 @@ impl Request {
             "background": found.background,
         });
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        let place = folder.write(|folder| {
+        results::write(folder, &self.out, found.bases_read, &summary(&found), |folder| {
             page.write(folder)?;
-            let timings = bar.finish();
-            let text = run.to_json("motif-enrichment", parameters, &inputs, model_facts, &timings, outcome);
-            write_atomic(&folder.join("run.json"), |file| writeln!(file, "{text:#}"))
-        })?;
-        let peak = peak_memory_bytes().map_or(String::new(), |bytes| format!("peak memory {:.2} GB, ", bytes as f64 / 1e9));
-        eprintln!("{peak}{} bases read by the model", crate::report::format::count(found.bases_read as usize));
-        let shown: &Path = if self.out.exists() { &self.out } else { &place };
-        stdout::print(&format!("{}\n{}\n", summary(&found), shown.join("index.html").display()))
+            Ok(run.to_json("motif-enrichment", parameters, &inputs, model_facts, &bar.finish(), outcome))
+        })
     }
 
     fn settle_context(&mut self, checkpoint: &Checkpoint) -> Result<()> {

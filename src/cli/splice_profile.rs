@@ -1,7 +1,7 @@
 //! `splice-profile`: do boundaries fall on splice junctions?
 
 use super::dtype::Dtype;
-use super::{progress, source, stdout};
+use super::{progress, results, source};
 use crate::bundled;
 use crate::controls::{ControlRequest, Family, Method, Side};
 use crate::error::{Error, Result};
@@ -10,15 +10,13 @@ use crate::genome::bed;
 use crate::genome::fasta::Genome;
 use crate::genome::junctions::TranscriptChoice;
 use crate::model::Checkpoint;
-use crate::output::write_atomic;
 use crate::pipelines::Progress;
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::splice_profile::{self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit};
 use crate::report::folder::ResultsFolder;
-use crate::report::provenance::{Input, Run, peak_memory_bytes};
+use crate::report::provenance::{Input, Run};
 use crate::report::splice_profile::{About, SplicePage, summary};
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Ask whether learned boundaries fall on splice junctions, against matched controls; writes an HTML report
@@ -381,20 +379,10 @@ impl Request {
             "accounting": found.accounting,
         });
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        let place = folder.write(|folder| {
+        results::write(folder, &self.out, found.comparison.bases_read, &summary(&found), |folder| {
             page.write(folder)?;
-            let timings = bar.finish();
-            let text = run.to_json("splice-profile", parameters, &inputs, model_facts, &timings, outcome);
-            write_atomic(&folder.join("run.json"), |file| writeln!(file, "{text:#}"))
-        })?;
-        let peak = peak_memory_bytes().map_or(String::new(), |bytes| format!("peak memory {:.2} GB, ", bytes as f64 / 1e9));
-        eprintln!("{peak}{} bases read by the model", crate::report::format::count(found.comparison.bases_read as usize));
-        stdout::print(&format!("{}\n{}\n", summary(&found), self.shown(&place).join("index.html").display()))
-    }
-
-    /// The path as the user gave it, which is what can be clicked or typed.
-    fn shown<'a>(&'a self, place: &'a Path) -> &'a Path {
-        if self.out.exists() { &self.out } else { place }
+            Ok(run.to_json("splice-profile", parameters, &inputs, model_facts, &bar.finish(), outcome))
+        })
     }
 
     fn settle_context(&mut self, checkpoint: &Checkpoint) -> Result<()> {

@@ -26,33 +26,29 @@ pub struct BiMamba {
     scans: Option<Mutex<[Vec<f32>; 2]>>,
 }
 
-/// The mixer from its input `x` (rows, d_model) through `in_proj` (`Dims::in_proj`, d_model); `fwd` and `bwd` are the packed parameters of the
+/// The mixer in training, from its input `x` (rows, d_model) through `in_proj` (`Dims::in_proj`, d_model); `fwd` and `bwd` are the packed parameters of the
 /// two cores ([`pack`]). What the projection gives is the widest tensor of the network: the backward pass makes it again.
-pub fn mixer(tape: &Tape, x: Tensor, in_proj: &Tensor, cores: [&Tensor; 2], dims: Dims, seqs: &Seqs) -> Result<Tensor> {
+pub fn mixer(tape: &Tape, x: &Tensor, in_proj: &Tensor, cores: [&Tensor; 2], dims: Dims, seqs: &Seqs) -> Result<Tensor> {
     let op = BiMamba { dims, seqs: seqs.clone(), scans: tape.is_on().then(Mutex::default) };
     let project = |x: &Tensor, in_proj: &Tensor| linear(&Tape::off(), x, in_proj);
-    let zxbcdt = project(&x, in_proj)?;
-    let x = tape.is_on().then_some(x); // else it is freed here
-    let out = zxbcdt.apply_op3_no_bwd(cores[0], cores[1], &op)?;
-    if let Some(x) = x {
-        let (in_proj, [fwd, bwd]) = (in_proj.clone(), cores.map(Tensor::clone));
-        tape.record(&out, move |grad, grads| {
-            let d_projected = {
-                let zxbcdt = project(&x, &in_proj)?;
-                let (d_zxbcdt, d_fwd, d_bwd) = op.gradients(&zxbcdt, &fwd, &bwd, grad)?;
-                grads.add(&fwd, d_fwd)?;
-                grads.add(&bwd, d_bwd)?;
-                d_zxbcdt
-            };
-            let (dx, d_weight) = Linear.gradients(&x, &in_proj, &d_projected)?;
-            grads.add(&x, dx)?;
-            grads.add(&in_proj, d_weight)
-        });
-    }
+    let out = project(x, in_proj)?.apply_op3_no_bwd(cores[0], cores[1], &op)?;
+    let (x, in_proj, [fwd, bwd]) = (x.clone(), in_proj.clone(), cores.map(Tensor::clone));
+    tape.record(&out, move |grad, grads| {
+        let d_projected = {
+            let zxbcdt = project(&x, &in_proj)?;
+            let (d_zxbcdt, d_fwd, d_bwd) = op.gradients(&zxbcdt, &fwd, &bwd, grad)?;
+            grads.add(&fwd, d_fwd)?;
+            grads.add(&bwd, d_bwd)?;
+            d_zxbcdt
+        };
+        let (dx, d_weight) = Linear.gradients(&x, &in_proj, &d_projected)?;
+        grads.add(&x, dx)?;
+        grads.add(&in_proj, d_weight)
+    });
     Ok(out)
 }
 
-/// What follows the projection: `projected` (rows, `Dims::in_proj`) through both cores. Inference only.
+/// What follows the projection: `projected` (rows, `Dims::in_proj`) through both cores; the mixer in inference.
 pub fn scan(projected: &Tensor, cores: [&Tensor; 2], dims: Dims, seqs: &Seqs) -> Result<Tensor> {
     projected.apply_op3_no_bwd(cores[0], cores[1], &BiMamba { dims, seqs: seqs.clone(), scans: None })
 }

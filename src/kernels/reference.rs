@@ -241,7 +241,7 @@ mod tests {
         let x = values((9, 8), 1, 1.0).to_dtype(DType::F32).unwrap();
         let params = values(dims.n_params(), 2, 1.0).to_dtype(DType::F32).unwrap();
         let in_proj = values((dims.in_proj(), 8), 7, 1.0).to_dtype(DType::F32).unwrap();
-        assert!(fast_bimamba::mixer(&Tape::off(), x, &in_proj, [&params, &params], dims, &overlapping).is_err());
+        assert!(fast_bimamba::mixer(&Tape::off(), &x, &in_proj, [&params, &params], dims, &overlapping).is_err());
         let qkv = values((9, 48), 3, 1.0).to_dtype(DType::F32).unwrap();
         assert!(
             fast_attention::attention(&Tape::off(), &qkv, AttentionDims { n_heads: 1, rotary_dim: 8, window: None }, &overlapping).is_err()
@@ -262,7 +262,7 @@ mod tests {
         let inputs = [values((total, 24), 4, 1.5), in_proj, values(dims.n_params(), 5, 1.0), values(dims.n_params(), 6, 1.0)];
         same(
             &inputs,
-            |t, x| fast_bimamba::mixer(t, x[0].clone(), &x[1], [&x[2], &x[3]], dims, &seqs),
+            |t, x| fast_bimamba::mixer(t, &x[0], &x[1], [&x[2], &x[3]], dims, &seqs),
             |x| bimamba(&x[0].matmul(&x[1].t()?)?, &x[2], &x[3], dims, &seqs),
             2e-5,
         );

@@ -7,7 +7,8 @@
 use pulp::Simd;
 use std::ops::Range;
 
-/// Declares a function (`fn name<'a, simd>(..)`, `simd` being the token of the instruction set) whose body is compiled for every instruction set and run with the widest that the machine has.
+/// Declares a function (`fn name<'a, simd>(..)`, `simd` being the token of the instruction set) whose body is compiled for every instruction set
+/// and run with the widest that the machine has.
 /// (A closure would do in principle, but nothing makes the compiler inline one into code for wider vectors.)
 macro_rules! vectorized {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident<$life:lifetime, $simd:ident>($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {

@@ -103,7 +103,7 @@ impl BiMamba {
     fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs) -> Result<Tensor> {
         let (fwd, bwd) = (pack(tape, &self.cores[0])?, pack(tape, &self.cores[1])?);
         let y = if tape.is_on() {
-            mixer(tape, x, &self.in_proj.weight, [&fwd, &bwd], self.dims, seqs)?
+            mixer(tape, &x, &self.in_proj.weight, [&fwd, &bwd], self.dims, seqs)?
         } else {
             let projected = self.in_proj.forward(tape, &x)?;
             drop(x); // before the scan makes its own

@@ -106,11 +106,30 @@ pub fn ask(sequence: &[u8], strand: Strand, tiles: &[Tile], model: &dyn Boundary
         .map(|tile| sequence.get(tile.bases.start..tile.bases.end).map(|bases| model_letters(bases, strand)))
         .collect::<Option<_>>()
         .ok_or_else(|| Error::Invalid("a tile reaches beyond its contig".into()))?;
-    let probabilities = model.boundary_probs(&letters)?;
-    if probabilities.len() != tiles.len() || probabilities.iter().zip(&letters).any(|(p, l)| p.len() != l.len()) {
+    ask_letters(&letters, model)
+}
+
+/// The model's values of sequences of one length that are at hand, each in the model's orientation.
+///
+/// # Errors
+/// Those of the model; [`Error::Invalid`] when the model returns values of another shape.
+pub fn ask_letters(letters: &[Vec<u8>], model: &dyn BoundaryModel) -> Result<Vec<Vec<f32>>> {
+    let probabilities = model.boundary_probs(letters)?;
+    if probabilities.len() != letters.len() || probabilities.iter().zip(letters).any(|(p, l)| p.len() != l.len()) {
         return Err(Error::Invalid("the model gave not one boundary probability for each base".into()));
     }
     Ok(probabilities)
+}
+
+/// Refuses values that are no probabilities.
+///
+/// # Errors
+/// [`Error::Invalid`] names the first.
+pub fn check_probabilities(values: &[f32]) -> Result<()> {
+    match values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
+        Some(value) => Err(Error::Invalid(format!("the model gave {value} for a boundary probability"))),
+        None => Ok(()),
+    }
 }
 
 /// Reads tiles of one strand, `batch` at a time, and hands over the values of each window as soon as they are there: (index of the window,
@@ -143,9 +162,7 @@ pub fn read_tiles(
                     }
                     Strand::Minus => values.extend_from_slice(&probabilities[tile.bases.end - window.high..=tile.bases.end - window.low]),
                 }
-                if let Some(value) = values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
-                    return Err(Error::Invalid(format!("the model gave {value} for a boundary probability")));
-                }
+                check_probabilities(&values)?;
                 found(*index, &values);
             }
             read(tile, probabilities);

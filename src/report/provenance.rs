@@ -110,7 +110,7 @@ impl Run {
                 "dtype": self.dtype,
                 "threads": rayon::current_num_threads(),
                 "cpu": cpu(),
-                "peak_memory_bytes": peak_memory_bytes(),
+                "peak_memory_bytes": crate::memory::peak_bytes(),
                 "seconds": self.started.elapsed().map_or(0.0, |t| (t.as_secs_f64() * 1e3).round() / 1e3),
                 "seconds_by_stage": timings,
             },
@@ -129,13 +129,6 @@ fn cpu() -> Option<String> {
     let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = info.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_string())
-}
-
-/// Most memory this process ever held, where the system tells (Linux).
-pub fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 /// `2026-01-31T12:00:00Z`.

@@ -5,8 +5,9 @@ use super::grounds::Grounds;
 use super::hits::Place;
 use super::{Control, EnrichmentRequest, Query, Studied, endpoints};
 use crate::controls::shuffle::dinucleotide_shuffle;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::genome::sequence::model_letters;
+use crate::pipelines::tiles::{ask_letters, check_probabilities};
 use crate::pipelines::{BoundaryModel, Progress};
 use crate::stats::rng::Rng;
 
@@ -71,15 +72,11 @@ pub(super) fn read(
         if tiles.is_empty() {
             continue;
         }
-        let probabilities = model.boundary_probs(&tiles)?;
-        let sound = probabilities.len() == tiles.len()
-            && probabilities.iter().zip(&tiles).all(|(p, t)| p.len() == t.len() && p.iter().all(|v| (0.0..=1.0).contains(v)));
-        if !sound {
-            return Err(Error::Invalid("the model gave not one boundary probability for each base".into()));
-        }
-        (grounds.tiles, grounds.bases) =
-            (grounds.tiles + tiles.len() as u64, grounds.bases + tiles.iter().map(|t| t.len() as u64).sum::<u64>());
-        done += tiles.iter().map(|t| t.len() as u64).sum::<u64>();
+        let probabilities = ask_letters(&tiles, model)?;
+        probabilities.iter().try_for_each(|p| check_probabilities(p))?;
+        let bases = tiles.iter().map(|t| t.len() as u64).sum::<u64>();
+        (grounds.tiles, grounds.bases) = (grounds.tiles + tiles.len() as u64, grounds.bases + bases);
+        done += bases;
         for (index, job) in asked.iter().enumerate() {
             let cut = |tile: usize| probabilities[tile][half - request.flank..=half + width + request.flank].to_vec();
             let profiles = [cut(index), cut(asked.len() + index)];

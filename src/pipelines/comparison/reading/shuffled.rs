@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::{Layer, Readings, Subject};
 use crate::controls::Ground;
 use crate::controls::seek::shuffled_window;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::genome::Strand;
 use crate::genome::sequence::{model_letters, reverse_complement};
 use crate::pipelines::BoundaryModel;
 use crate::pipelines::comparison::{ComparisonRequest, Study};
+use crate::pipelines::tiles::{ask_letters, check_probabilities};
 use crate::stats::rng::Rng;
 
 impl Readings {
@@ -66,12 +67,8 @@ impl Readings {
             let mut from = 0;
             while from < letters.len() {
                 let to = from + letters[from..].iter().take_while(|l| l.len() == letters[from].len()).count();
-                let probabilities = model.boundary_probs(&letters[from..to])?;
-                let shapes =
-                    probabilities.len() == to - from && probabilities.iter().zip(&letters[from..to]).all(|(p, l)| p.len() == l.len());
-                if !shapes || probabilities.iter().flat_map(|p| p.iter().skip(1)).any(|p| !(0.0..=1.0).contains(p)) {
-                    return Err(Error::Invalid("the model gave not one boundary probability for each base".into()));
-                }
+                let probabilities = ask_letters(&letters[from..to], model)?;
+                probabilities.iter().try_for_each(|p| check_probabilities(p.get(1..).unwrap_or_default()))?;
                 for (index, probabilities) in (from..to).zip(&probabilities) {
                     let (at, length) = (places[index], letters[index].len());
                     let values = match layer {
