@@ -13,11 +13,10 @@ use crate::pipelines::Progress;
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::motif_enrichment::{self as pipeline, Control, EnrichmentRequest, Query};
 use crate::report::folder::ResultsFolder;
-use crate::report::motif_enrichment::{MotifPage, summary};
+use crate::report::motif_enrichment as report;
 use crate::report::provenance::{Input, Run};
-use crate::report::splice_profile::About;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Ask whether learned boundaries gather at transcription-factor motifs in promoters, against matched controls; writes an HTML report
 ///
@@ -75,7 +74,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "Motifs")]
     motifs: Option<PathBuf>,
     /// Matrix to take, by identifier, its latest version if none is given; may be repeated
-    #[arg(long, value_name = "ID", help_heading = "Motifs")]
+    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Motifs")]
     matrix_id: Vec<String>,
     /// Factor to take, by name; may be repeated
     #[arg(long, value_name = "NAME", help_heading = "Motifs")]
@@ -92,8 +91,8 @@ pub struct Arguments {
     /// Motifs with fewer usable hits are listed, not tested
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Motifs")]
     min_hits: usize,
-    /// Show every hit of this motif in a heat map, by identifier; may be repeated [default: the TATA box]
-    #[arg(long, value_name = "ID", help_heading = "Motifs")]
+    /// Show every hit of this motif in a heat map, by identifier; several with commas [default: the TATA box]
+    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Motifs")]
     motif_detail: Vec<String>,
     /// Controls, the primary one first
     #[arg(
@@ -325,21 +324,11 @@ impl Request {
         let found =
             pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, &router, &self.pipeline, &|progress| bar.show(progress))?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        let page = MotifPage { found: &found, request: &self.pipeline, about: self.about(&run, inputs.clone()) };
         let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
-        let outcome = json!({
-            "tiles_read": found.tiles_read,
-            "bases_read": found.bases_read,
-            "regions": found.n_regions,
-            "region_bp": found.region_bp,
-            "windows_outside": found.n_outside,
-            "dropped": found.dropped,
-            "background": found.background,
-        });
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        results::write(folder, &self.out, found.bases_read, &summary(&found), |folder| {
-            page.write(folder)?;
-            Ok(run.to_json("motif-enrichment", parameters, &inputs, model_facts, &bar.finish(), outcome))
+        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
+            report::write_tables(&found, folder)?;
+            Ok(run.to_json("motif-enrichment", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
         })
     }
 
@@ -413,18 +402,5 @@ impl Request {
         });
         inputs.push(bundled("core promoter elements", bundled::CORE_PROMOTER));
         Ok(inputs)
-    }
-
-    fn about(&self, run: &Run, inputs: Vec<Input>) -> About {
-        let name = |path: &Path| path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-        let genome = self.genome.as_ref().map_or("D. melanogaster chromosome 4 (dm6)".into(), |path| format!("genome {}", name(path)));
-        let annotation = match (&self.regions, &self.annotation) {
-            (Some(path), _) => format!("promoters {}", name(path)),
-            (None, Some(path)) => format!("annotation {}", name(path)),
-            (None, None) => "RefSeq annotation".into(),
-        };
-        let model = self.checkpoint.as_ref().map_or("bundled model fly-2m".into(), |path| format!("model {}", name(path)));
-        let bundled = self.genome.is_none() && self.checkpoint.is_none();
-        About { genome, annotation, model, bundled, tool: Run::tool_line(), command: run.command_line(), inputs }
     }
 }

@@ -4,7 +4,7 @@ mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use crate::pipelines::comparison::{
     BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, ENDPOINT_REACH, MatchingRow, OffsetRow, PairRow, ProfileRow,
@@ -26,7 +26,7 @@ use crate::pipelines::{BoundaryModel, Progress};
 use crate::stats::rng::Rng;
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpliceProfileRequest {
     /// What is asked whatever the sites.
     #[serde(flatten)]
@@ -57,7 +57,7 @@ impl Default for SpliceProfileRequest {
 }
 
 /// What the annotation gave.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AnnotationReport {
     /// What its file held.
     pub summary: AnnotationSummary,

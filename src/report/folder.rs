@@ -27,6 +27,7 @@ const BELOW: [(&str, &[&str], [&str; 2]); 2] = [
             "hits",
             "detail",
             "orders",
+            "logos",
         ],
         ["tsv", "parquet"],
     ),

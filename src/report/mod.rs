@@ -7,7 +7,9 @@
 //! | `inline_svg` | putting several SVG documents into one page without clashes |
 //! | `splice_profile` | the page, figures and tables of `splice-profile` |
 //! | `motif_enrichment` | those of `motif-enrichment` |
-//! | `tables` | rows to parquet and tab-separated text |
+//! | `page` | from a results folder to its figures and page |
+//! | `record` | `run.json` read back |
+//! | `tables` | rows to parquet and tab-separated text, and back |
 //! | `folder` | the results folder: there whole or not at all |
 //! | `provenance` | `run.json`: inputs with their hashes, parameters, compute |
 //! | `format` | numbers, p-values, intervals as text |
@@ -20,7 +22,9 @@ pub mod format;
 pub mod html;
 pub mod inline_svg;
 pub mod motif_enrichment;
+pub mod page;
 pub mod provenance;
+pub mod record;
 pub mod splice_profile;
 pub mod table;
 pub mod tables;

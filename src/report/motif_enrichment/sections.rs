@@ -58,9 +58,9 @@ fn table(rows: &[&StatisticsRow], caption: String) -> Table {
     Table { caption, columns: columns(&head), rows: rows.iter().map(row).collect() }
 }
 
-impl MotifPage<'_> {
+impl MotifPage {
     pub(super) fn result(&self, svg: &Svg) -> Section {
-        let found = self.found;
+        let found = &self.found;
         let mut blocks = Vec::new();
         if found.negative_control {
             let text = "This run compares the hits of one column-permuted version of each matrix with those of others: nothing but chance should differ. It checks the method, not the model.";
@@ -214,7 +214,7 @@ impl MotifPage<'_> {
     }
 
     pub(super) fn accounting(&self) -> Section {
-        let found = self.found;
+        let found = &self.found;
         let words = [
             ("tested", "tested"),
             ("few_hits", "fewer usable hits than asked for"),
@@ -277,7 +277,7 @@ impl MotifPage<'_> {
     }
 
     pub(super) fn methods(&self) -> Section {
-        let request = self.request;
+        let request = &self.request;
         let [a, c, ..] = self.found.background;
         let texts = [
             format!(
@@ -332,7 +332,7 @@ impl MotifPage<'_> {
             vec![i.role.clone().into(), i.path.clone().into(), (i.bytes as usize).into(), i.sha256.clone().into()]
         };
         let head = [("input", Format::Text), ("file", Format::Text), ("bytes", Format::Integer), ("SHA-256", Format::Text)];
-        let names = ["promoters", "motifs", "hits", "pairs", "statistics", "balance", "profile", "detail", "orders"];
+        let names = ["promoters", "motifs", "logos", "hits", "pairs", "statistics", "balance", "profile", "detail", "orders"];
         let files = names.iter().flat_map(|name| ["tsv", "parquet"].map(|kind| format!("tables/{name}.{kind}")));
         let files: Vec<Link> = files.chain(["run.json".into()]).map(|path| link(&path, path.clone())).collect();
         let blocks = vec![
@@ -344,7 +344,7 @@ impl MotifPage<'_> {
             }),
             Block::Details {
                 summary: "Every parameter".into(),
-                pre: serde_json::to_value(self.request).map_or(String::new(), |value| format!("{value:#}")),
+                pre: serde_json::to_value(&self.request).map_or(String::new(), |value| format!("{value:#}")),
             },
             paragraph(format!("The model read {} bases. All numbers behind this page:", count(self.found.bases_read as usize))),
             Block::Links(files),
