@@ -18,6 +18,7 @@
 //! | `motif_profile` | mean per offset around motifs, with the sequence logo (`logo`) on the same scale |
 //! | `volcano` | effects against p-values |
 //! | `heatmap` | one row an observation, one column a position |
+//! | `hover` | what a page can tell under the pointer |
 //! | `calibration` | distribution of p-values beside the uniform one |
 //!
 //! A figure knows no genomics and no tensors. The same drawing code makes both formats, the same input gives the same bytes,
@@ -53,6 +54,7 @@ pub mod curves;
 pub mod distribution;
 pub mod forest;
 pub mod heatmap;
+mod hover;
 pub mod legend;
 pub mod lettering;
 mod logo;

@@ -115,7 +115,7 @@ impl MotifPage {
         } else {
             "Do the model’s boundaries gather at motifs in promoters?"
         };
-        let mut sections = vec![self.result(&svg), self.panel_section(&svg)];
+        let mut sections = vec![self.result(&svg), self.panel_section(&svg), self.all_motifs()];
         sections.extend(self.shuffled_section(&svg));
         sections.extend([
             self.detail_section(&svg),
@@ -130,6 +130,7 @@ impl MotifPage {
             subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
             answer: answer(found),
             sections,
+            chapters: Vec::new(),
         })
     }
 
@@ -189,15 +190,25 @@ fn answer(found: &Enrichment) -> String {
         format!("against {control}: {up} higher and {down} lower of {n} tested")
     };
     let controls: Vec<String> = asked(found).into_iter().map(of).collect();
-    let all = asked(found).iter().any(|control| tally(found, control, "edges").1 + tally(found, control, "edges").2 > 0);
-    let verdict = match (found.negative_control, all) {
+    let some = asked(found).iter().any(|control| tally(found, control, "edges").1 + tally(found, control, "edges").2 > 0);
+    let verdict = match (found.negative_control, some) {
         (true, false) => "No permuted motif differs from others, as it should be.",
         (true, true) => "Some permuted motifs differ from others, which should not be.",
-        (false, true) => "Some motifs differ from their controls.",
+        (false, true) => "Some motifs differ from some of their controls.",
         (false, false) => "No motif differs from its controls beyond what chance gives over so many tests.",
     };
+    let least = |rows: &mut dyn Iterator<Item = &'_ StatisticsRow>| {
+        let row = rows.filter(|row| row.p_value.is_finite()).min_by(|a, b| a.p_value.total_cmp(&b.p_value))?;
+        let difference = super::format::with_interval(row.difference, row.ci_low, row.ci_high);
+        let p = p_value(row.p_bh, None);
+        Some(format!(
+            " The smallest p-value against {} is that of {}: difference {difference}, p {p} after adjustment.",
+            row.control, row.motif_name
+        ))
+    };
+    let strongest = asked(found).first().and_then(|control| least(&mut rows(found, control, "edges"))).unwrap_or_default();
     format!(
-        "{verdict} Boundary probability at the edges of hits in {regions}, motifs that differ at a false discovery rate of 5%: {}. Controls ask different \
+        "{verdict} Boundary probability at the edges of hits in {regions}, motifs that differ at a false discovery rate of 5%: {}.{strongest} Controls ask different \
          questions: only a motif that stands out against all of them stands out beyond its letters, its place and its surroundings.",
         controls.join("; ")
     )

@@ -139,6 +139,7 @@ impl SplicePage {
                 self.caveats(),
                 self.provenance(),
             ],
+            chapters: Vec::new(),
         })
     }
 }

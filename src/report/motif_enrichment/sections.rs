@@ -1,5 +1,7 @@
 //! The sections of the page.
 
+use std::collections::HashMap;
+
 use super::pictures::{covariate_name, motif_label};
 use super::{MotifPage, RATE, Svg, rows, tally};
 use crate::pipelines::motif_enrichment::{
@@ -12,8 +14,11 @@ use crate::report::{Block, Cell, Column, Format, Level, Link, Section, Table};
 /// The customary limit of a standardised mean difference.
 const BALANCED: f64 = 0.1;
 
-/// Motifs that a table of the page names.
+/// Significant motifs that the table of the result names.
 const SHOWN: usize = 25;
+
+/// Motifs in the table of all: a page stays under 8 MB whatever was asked.
+const LISTED: usize = 3000;
 
 fn columns(head: &[(&str, Format)]) -> Vec<Column> {
     head.iter().map(|(name, format)| Column::new(*name, *format)).collect()
@@ -124,6 +129,57 @@ impl MotifPage {
             blocks.push(Block::Table(table(&best, caption)));
         }
         Section { title: "Result".into(), blocks }
+    }
+
+    /// One row a motif, all controls side by side.
+    pub(super) fn all_motifs(&self) -> Section {
+        let controls = self.controls();
+        let mut head = vec![
+            ("motif".to_string(), Format::Text),
+            ("identifier".into(), Format::Text),
+            ("family".into(), Format::Text),
+            ("usable hits".into(), Format::Integer),
+        ];
+        for control in &controls {
+            head.extend([(format!("{control}, difference"), Format::Decimals(4)), (format!("{control}, p BH"), Format::PValue)]);
+        }
+        let of: HashMap<(&str, &str), &StatisticsRow> = controls
+            .iter()
+            .flat_map(|c| rows(&self.found, c, "edges"))
+            .map(|row| ((row.motif_id.as_str(), row.control.as_str()), row))
+            .collect();
+        let line = |motif: &&MotifRow| -> Vec<Cell> {
+            let mut cells: Vec<Cell> = vec![
+                motif.motif_name.clone().into(),
+                motif.motif_id.clone().into(),
+                motif.structural_family.clone().into(),
+                (motif.n_usable as usize).into(),
+            ];
+            for control in &controls {
+                let row = of.get(&(motif.motif_id.as_str(), *control)).filter(|row| row.p_value.is_finite());
+                cells.extend(
+                    row.map_or([Cell::Empty, Cell::Empty], |row| [row.difference.into(), Cell::P { value: row.p_bh, floor: None }]),
+                );
+            }
+            cells
+        };
+        let mut tested: Vec<&MotifRow> = self.found.motifs.iter().filter(|row| row.status == "tested").collect();
+        tested.sort_by(|a, b| b.n_usable.cmp(&a.n_usable).then(a.motif_id.cmp(&b.motif_id)));
+        let all = tested.len();
+        tested.truncate(LISTED);
+        let shown = if all > tested.len() {
+            format!(" The {} with most hits are shown; the table statistics has all.", count(LISTED))
+        } else {
+            String::new()
+        };
+        let caption = format!(
+            "All {} motifs tested, at the endpoint edges: difference from each control, and p adjusted over the motifs (Benjamini-Hochberg).{shown}",
+            count(all)
+        );
+        let columns = head.into_iter().map(|(name, format)| Column::new(name, format)).collect();
+        let table = Table { caption, columns, rows: tested.iter().map(line).collect() };
+        let links = vec![link("All numbers (statistics.tsv)", "tables/statistics.tsv".into())];
+        Section { title: "Every motif".into(), blocks: vec![Block::Table(table), Block::Links(links)] }
     }
 
     pub(super) fn panel_section(&self, svg: &Svg) -> Section {
