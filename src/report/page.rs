@@ -1,12 +1,13 @@
 //! From a results folder to its page: the one way in which pages and figures are made, whether a run has just ended or ended long ago.
 
-use super::Report;
 use super::motif_enrichment::MotifPage;
 use super::record::Record;
 use super::splice_profile::SplicePage;
+use super::{Chapter, Report};
 use crate::error::{Error, Result};
 use crate::figures::Figure;
 use crate::output::write_atomic;
+use serde::Deserialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +58,29 @@ pub fn report(folder: &Path, gallery: &Gallery) -> Result<Report> {
     let record = Record::read(folder)?;
     match record.analysis.as_str() {
         "splice-profile" => SplicePage::open(&record)?.report(gallery),
+        "reproduce" => collection(&record),
         "motif-enrichment" => MotifPage::open(&record)?.report(gallery),
         other => Err(Error::file(folder, format!("holds results of '{other}', which has no page"))),
     }
+}
+
+/// The steps of a recipe, a chapter each.
+fn collection(record: &Record) -> Result<Report> {
+    #[derive(Deserialize)]
+    struct Parameters {
+        title: String,
+        about: String,
+    }
+    #[derive(Deserialize)]
+    struct Step {
+        name: String,
+    }
+    let Parameters { title, about } = record.parameters()?;
+    let steps: Vec<Step> = record.outcome("steps")?;
+    let chapter = |step: &Step| {
+        let folder = format!("steps/{}/", step.name);
+        Ok(Chapter { report: report(&record.folder.join(&folder), &Gallery::none())?, folder })
+    };
+    let chapters = steps.iter().map(chapter).collect::<Result<_>>()?;
+    Ok(Report { title, subtitle: about, chapters, ..Report::default() })
 }
