@@ -23,6 +23,8 @@ pub struct Report {
     pub title: String,
     /// What was analysed with what, in one line.
     pub subtitle: String,
+    /// The answer in a sentence, with effect and p.
+    pub headline: String,
     /// The answer in plain language, one paragraph.
     pub answer: String,
     /// The sections, in reading order.
@@ -78,7 +80,7 @@ impl Report {
              <meta name=\"color-scheme\" content=\"light dark\">\n\
              <meta name=\"description\" content=\"{}\">\n<title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n\
              <a class=\"skip\" href=\"#content\">Skip to the results</a>\n<header>\n<h1>{}</h1>\n",
-            escape(&self.answer),
+            escape(&self.headline),
             escape(&self.title),
             include_str!("page.css"),
             escape(&self.title),
@@ -106,8 +108,11 @@ impl Report {
         if !self.subtitle.is_empty() {
             html += &format!("<p class=\"subtitle\">{}</p>\n", escape(&self.subtitle));
         }
-        if !self.answer.is_empty() {
-            html += &format!("<p class=\"answer\">{}</p>\n", escape(&self.answer));
+        let parts = [("strong", &self.headline), ("span", &self.answer)];
+        let parts = parts.iter().filter(|(_, text)| !text.is_empty()).map(|(tag, text)| format!("<{tag}>{}</{tag}>", escape(text)));
+        let parts: Vec<String> = parts.collect();
+        if !parts.is_empty() {
+            html += &format!("<p class=\"answer\">{}</p>\n", parts.join(" "));
         }
         let warnings = self.sections.iter().map(|section| {
             let warns = |block: &&Block| matches!(block, Block::Callout { level: Level::Warning | Level::Problem, .. });
@@ -130,7 +135,7 @@ impl Report {
         html
     }
 
-    /// The answers of all chapters.
+    /// The answers of all chapters, in a sentence each.
     fn overview(&self) -> String {
         let item = |(number, chapter): (usize, &Chapter)| {
             let report = &chapter.report;
@@ -139,7 +144,7 @@ impl Report {
                 number + 1,
                 escape(&report.title),
                 escape(&report.subtitle),
-                escape(&report.answer)
+                escape(&report.headline)
             )
         };
         let items: String = self.chapters.iter().enumerate().map(item).collect();

@@ -128,6 +128,7 @@ impl MotifPage {
         Ok(Report {
             title: title.into(),
             subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
+            headline: headline(found),
             answer: answer(found),
             sections,
             chapters: Vec::new(),
@@ -178,18 +179,27 @@ fn asked(found: &Enrichment) -> Vec<&str> {
     controls
 }
 
-/// The paragraph at the head of the page.
-fn answer(found: &Enrichment) -> String {
-    let regions = format!("{} promoter regions ({} bases)", count(found.n_regions), count(found.region_bp as usize));
-    let tested = found.motifs.iter().filter(|row| row.status == "tested").count();
-    if tested == 0 {
-        return format!("No motif has hits enough in {regions} to be tested.");
+/// The answer in one sentence a control.
+fn headline(found: &Enrichment) -> String {
+    if found.motifs.iter().all(|row| row.status != "tested") {
+        return "No motif has hits enough to be tested.".into();
     }
     let of = |control: &str| {
         let (n, up, down) = tally(found, control, "edges");
-        format!("against {control}: {up} higher and {down} lower of {n} tested")
+        let least = rows(found, control, "edges").filter(|row| row.p_value.is_finite()).min_by(|a, b| a.p_value.total_cmp(&b.p_value));
+        let least = least.map_or(String::new(), |row| {
+            let difference = super::format::with_interval(row.difference, row.ci_low, row.ci_high);
+            format!(" (smallest p: {}, difference {difference}, adjusted p {})", row.motif_name, p_value(row.p_bh, None))
+        });
+        format!("{} of {n} against {control}{least}", up + down)
     };
     let controls: Vec<String> = asked(found).into_iter().map(of).collect();
+    format!("Motifs that differ at their edges, at a false discovery rate of 5%: {}.", controls.join("; "))
+}
+
+/// The paragraph under it.
+fn answer(found: &Enrichment) -> String {
+    let regions = format!("{} promoter regions ({} bases)", count(found.n_regions), count(found.region_bp as usize));
     let some = asked(found).iter().any(|control| tally(found, control, "edges").1 + tally(found, control, "edges").2 > 0);
     let verdict = match (found.negative_control, some) {
         (true, false) => "No permuted motif differs from others, as it should be.",
@@ -197,20 +207,9 @@ fn answer(found: &Enrichment) -> String {
         (false, true) => "Some motifs differ from some of their controls.",
         (false, false) => "No motif differs from its controls beyond what chance gives over so many tests.",
     };
-    let least = |rows: &mut dyn Iterator<Item = &'_ StatisticsRow>| {
-        let row = rows.filter(|row| row.p_value.is_finite()).min_by(|a, b| a.p_value.total_cmp(&b.p_value))?;
-        let difference = super::format::with_interval(row.difference, row.ci_low, row.ci_high);
-        let p = p_value(row.p_bh, None);
-        Some(format!(
-            " The smallest p-value against {} is that of {}: difference {difference}, p {p} after adjustment.",
-            row.control, row.motif_name
-        ))
-    };
-    let strongest = asked(found).first().and_then(|control| least(&mut rows(found, control, "edges"))).unwrap_or_default();
     format!(
-        "{verdict} Boundary probability at the edges of hits in {regions}, motifs that differ at a false discovery rate of 5%: {}.{strongest} Controls ask different \
-         questions: only a motif that stands out against all of them stands out beyond its letters, its place and its surroundings.",
-        controls.join("; ")
+        "{verdict} Measured was the boundary probability at hits in {regions}. Controls ask different questions: only a motif that stands out against all of them stands out \
+         beyond its letters, its place and its surroundings."
     )
 }
 

@@ -107,11 +107,10 @@
     const over = (event) => {
       const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
       const inside = ({ box: [left, top, right, bottom] }) => point.x >= left && point.x <= right && point.y >= top && point.y <= bottom;
-      const panel = panels.find(inside);
-      if (!panel) return hide();
-      if (panel.series) return tell(panel, Math.round(offsetAt(panel, point.x)), { x: event.clientX, y: event.clientY });
+      const panel = panels.find((one) => one.series && inside(one));
+      if (panel) return tell(panel, Math.round(offsetAt(panel, point.x)), { x: event.clientX, y: event.clientY });
       let best = null;
-      for (const [x, y, name] of panel.points) {
+      for (const [x, y, name] of panels.flatMap((one) => one.points || [])) {
         const screen = toScreen(x, y);
         const distance = Math.hypot(screen.x - event.clientX, screen.y - event.clientY);
         if (distance < 14 && (!best || distance < best.distance)) best = { distance, name };

@@ -125,6 +125,7 @@ impl SplicePage {
         Ok(Report {
             title: title.into(),
             subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
+            headline: answer::headline(&self.found),
             answer: answer::answer(&self.found),
             sections: vec![
                 self.result(&svg),

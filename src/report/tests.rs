@@ -45,6 +45,7 @@ fn report() -> Report {
     Report {
         title: "<script>title</script>".into(),
         subtitle: "a & b".into(),
+        headline: "Yes, <i>0.1</i>.".into(),
         answer: "Yes, \"mostly\".\u{0}".into(),
         sections: vec![
             section("Result", vec![figure(svg), figure(svg), figure("no picture")]),
