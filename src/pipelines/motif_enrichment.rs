@@ -31,7 +31,7 @@ use crate::motifs::Motif;
 use crate::motifs::background::{Background, Letters};
 use crate::motifs::elements::Element;
 use crate::motifs::scan::Encoded;
-use crate::pipelines::{BoundaryModel, Progress};
+use crate::pipelines::{BoundarySource, Progress};
 use grounds::Grounds;
 use hits::{Hits, Place};
 use matching::Matched;
@@ -238,12 +238,12 @@ pub fn run(
     annotation: Option<&Annotation>,
     promoters: &Promoters,
     queries: &[Query],
-    model: &dyn BoundaryModel,
+    source: &dyn BoundarySource,
     request: &EnrichmentRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Enrichment> {
     request.check()?;
-    let mut grounds = grounds::read(genome, annotation, &promoters.promoters, model, request, progress)?;
+    let mut grounds = grounds::read(genome, annotation, &promoters.promoters, source, request, progress)?;
     let background = background(&grounds);
     let encoded: Vec<Encoded> = grounds.all.iter().map(|ground| Encoded::new(ground.inside())).collect();
     let mut studied: Vec<Studied> = Vec::with_capacity(queries.len());
@@ -260,7 +260,7 @@ pub fn run(
         };
         studied.extend(some.par_iter().map(study).collect::<Vec<_>>());
     }
-    let shuffled = shuffled::read(queries, &studied, &mut grounds, model, request, progress)?;
+    let shuffled = shuffled::read(queries, &studied, &mut grounds, source, request, progress)?;
     progress(Progress { stage: "testing", done: 0, total: 1 });
     Ok(tables::outcome(genome, promoters, queries, &studied, &shuffled, &grounds, background, request))
 }

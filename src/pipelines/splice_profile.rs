@@ -22,7 +22,7 @@ use crate::genome::fasta::Genome;
 use crate::genome::junctions::{CanonicalRule, JunctionRequest, Junctions, SiteKind, SiteStatus, TranscriptChoice};
 use crate::genome::{Interval, Strand, merge_intervals};
 use crate::pipelines::comparison::{self, ContigReader, Kind, Site, Study};
-use crate::pipelines::{BoundaryModel, Progress};
+use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::rng::Rng;
 
 /// What is asked.
@@ -93,7 +93,7 @@ pub fn run(
     genome: &Genome,
     annotation: &Annotation,
     given: &[BedRecord],
-    model: &dyn BoundaryModel,
+    source: &dyn BoundarySource,
     request: &SpliceProfileRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<SpliceProfile> {
@@ -128,7 +128,7 @@ pub fn run(
         },
         given: renamed(given, &names)?,
     };
-    let found = comparison::run(&study, &mut contigs, model, &request.comparison, progress)?;
+    let found = comparison::run(&study, &mut contigs, source, &request.comparison, progress)?;
     for site in junctions.sites.iter_mut().enumerate().filter(|(_, site)| site.status == SiteStatus::Used) {
         if found.by_site.get(&site.0).is_none_or(|facts| facts.control.is_none()) {
             site.1.status = SiteStatus::NoPartner;
