@@ -45,7 +45,8 @@ const ROOMS: [(&str, &[&str]); 17] = [
 ];
 
 /// A library and the only places that may name it (a room, or one file of it).
-const LIBRARIES: [(&str, &[&str]); 15] = [
+const LIBRARIES: [(&str, &[&str]); 16] = [
+    ("tokenizers", &["pipelines/tokenizers.rs"]),
     ("candle_core", &["model", "kernels", "train", "benchmark.rs", "error.rs"]),
     ("safetensors", &["model", "train"]),
     ("zip", &["model"]),

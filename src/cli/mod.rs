@@ -5,6 +5,7 @@
 
 mod bench;
 mod boundaries;
+mod compare;
 mod convert;
 mod dtype;
 mod evaluate;
@@ -58,6 +59,7 @@ enum Command {
     SpliceProfile(Box<splice_profile::Arguments>),
     MotifEnrichment(Box<motif_enrichment::Arguments>),
     Reproduce(reproduce::Arguments),
+    Compare(Box<compare::Arguments>),
     Report(report::Arguments),
     Boundaries(boundaries::Arguments),
     Scan(scan::Arguments),
@@ -79,6 +81,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::SpliceProfile(arguments) => arguments.validate()?.run(),
         Command::MotifEnrichment(arguments) => arguments.validate()?.run(),
         Command::Reproduce(arguments) => arguments.run(threads),
+        Command::Compare(arguments) => arguments.validate()?.run(),
         Command::Report(arguments) => arguments.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(),
         Command::Scan(arguments) => arguments.validate()?.run(),

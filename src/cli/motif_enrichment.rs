@@ -390,16 +390,8 @@ impl Request {
         if let Some(path) = &self.regions {
             inputs.push(Input::file("regions", path)?);
         }
-        inputs.push(match &self.checkpoint {
-            Some(path) => Input::file("checkpoint", path)?,
-            None => bundled("checkpoint", bundled::MODEL),
-        });
-        inputs.push(match self.motifs.to_str() {
-            Some("insects") => bundled("motifs", bundled::MOTIFS_INSECTS),
-            Some("vertebrates") => bundled("motifs", bundled::MOTIFS_VERTEBRATES),
-            Some("core-promoter") => bundled("motifs", bundled::CORE_PROMOTER),
-            _ => Input::file("motifs", &self.motifs)?,
-        });
+        inputs.push(source::checkpoint_input(self.checkpoint.as_deref())?);
+        inputs.push(scan::motifs_input(&self.motifs)?);
         inputs.push(bundled("core promoter elements", bundled::CORE_PROMOTER));
         Ok(inputs)
     }

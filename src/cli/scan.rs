@@ -12,6 +12,7 @@ use crate::motifs::scan::{Encoded, ScanRequest, scan};
 use crate::motifs::select::{Selection, annotate};
 use crate::pipelines::Progress;
 use crate::report::format::count;
+use crate::report::provenance::Input;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -145,6 +146,17 @@ pub fn read_motifs(motifs: &Path) -> Result<Vec<Motif>> {
             }
             Ok(motifs)
         }
+    }
+}
+
+/// The record of the file or set that [`read_motifs`] reads.
+pub fn motifs_input(motifs: &Path) -> Result<Input> {
+    let bundled = |file: bundled::File| Ok(Input::bytes("motifs", file.name, file.bytes));
+    match motifs.to_str() {
+        Some("insects") => bundled(bundled::MOTIFS_INSECTS),
+        Some("vertebrates") => bundled(bundled::MOTIFS_VERTEBRATES),
+        Some("core-promoter") => bundled(bundled::CORE_PROMOTER),
+        _ => Input::file("motifs", motifs),
     }
 }
 

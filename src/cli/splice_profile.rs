@@ -388,10 +388,7 @@ impl Request {
             Some((genome, annotation)) => (Input::file("genome", genome)?, Input::file("annotation", annotation)?),
             None => (bundled("genome", bundled::GENOME), bundled("annotation", bundled::ANNOTATION)),
         };
-        let checkpoint = match &self.checkpoint {
-            Some(path) => Input::file("checkpoint", path)?,
-            None => bundled("checkpoint", bundled::MODEL),
-        };
+        let checkpoint = source::checkpoint_input(self.checkpoint.as_deref())?;
         let mut inputs = vec![genome, annotation, checkpoint];
         if let Some(path) = &self.control_bed {
             inputs.push(Input::file("controls", path)?);

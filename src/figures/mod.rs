@@ -11,6 +11,7 @@
 //! | `legend` | a coloured sample and a name per series |
 //! | `profile` | mean per offset around a position, with bands and controls (`profile_panel`: one panel of it) |
 //! | `balance` | love plot: covariate balance before and after matching |
+//! | `bars` | bars with intervals, and where chance would put them |
 //! | `curves` | training curves with reference levels |
 //! | `distribution` | per-pair differences with their mean and interval |
 //! | `forest` | estimates with intervals and numbers, one row a comparison |
@@ -48,6 +49,7 @@
 
 pub mod axis;
 pub mod balance;
+pub mod bars;
 pub mod calibration;
 pub mod canvas;
 pub mod curves;
@@ -71,6 +73,7 @@ pub mod volcano;
 mod tests;
 
 pub use balance::{BalanceFigure, BalancePanel, BalanceRow};
+pub use bars::{Bar, BarPanel, BarsFigure};
 pub use calibration::{CalibrationFigure, CalibrationSeries};
 pub use canvas::{Canvas, Surface};
 pub use curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};

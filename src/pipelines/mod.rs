@@ -2,11 +2,13 @@
 //! that set positions against matched controls.
 
 pub mod boundaries;
+pub mod compare;
 pub mod comparison;
 pub mod ldarnet;
 pub mod motif_enrichment;
 pub mod splice_profile;
 pub mod tiles;
+pub mod tokenizers;
 
 use crate::error::Result;
 use crate::genome::sequence::model_letters;

@@ -7,6 +7,7 @@
 //! | `table` | tables: columns, cells, their formats |
 //! | `inline_svg` | putting several SVG documents into one page without clashes |
 //! | `splice_profile` | the page, figures and tables of `splice-profile` |
+//! | `compare` | those of `compare` |
 //! | `motif_enrichment` | those of `motif-enrichment` |
 //! | `page` | from a results folder to its figures and page |
 //! | `record` | `run.json` read back |
@@ -20,6 +21,7 @@
 //! Everything a caller passes is text and is escaped, except the SVG of a figure. The page loads nothing.
 
 pub mod block;
+pub mod compare;
 pub mod folder;
 pub mod format;
 pub mod html;

@@ -17,6 +17,8 @@ use crate::pipelines::motif_enrichment::{Enrichment, EnrichmentRequest, MotifRow
 /// The false discovery rate that "significant" stands for.
 pub const RATE: f64 = 0.05;
 
+const TABLES: [&str; 10] = ["promoters", "motifs", "logos", "hits", "pairs", "statistics", "balance", "profile", "detail", "orders"];
+
 /// Writes the tables.
 ///
 /// # Errors
@@ -123,7 +125,7 @@ impl MotifPage {
             self.accounting(),
             self.methods(),
             self.caveats(),
-            self.provenance(),
+            self.about.section(&self.request, &TABLES),
         ]);
         Ok(Report {
             title: title.into(),

@@ -1,5 +1,6 @@
 //! From a results folder to its page: the one way in which pages and figures are made, whether a run has just ended or ended long ago.
 
+use super::compare::ComparePage;
 use super::motif_enrichment::MotifPage;
 use super::record::Record;
 use super::splice_profile::SplicePage;
@@ -58,6 +59,7 @@ pub fn report(folder: &Path, gallery: &Gallery) -> Result<Report> {
     let record = Record::read(folder)?;
     match record.analysis.as_str() {
         "splice-profile" => SplicePage::open(&record)?.report(gallery),
+        "compare" => ComparePage::open(&record)?.report(gallery),
         "reproduce" => collection(&record),
         "motif-enrichment" => MotifPage::open(&record)?.report(gallery),
         other => Err(Error::file(folder, format!("holds results of '{other}', which has no page"))),

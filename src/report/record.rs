@@ -1,9 +1,10 @@
 //! `run.json` read back: what a results folder says of itself. Pages are made of this and of the tables, so that they can be made again.
 
 use super::provenance::{Input, command_line};
+use super::{Block, Cell, Column, Format, Link, Section, Table};
 use crate::error::{Error, Result};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -127,5 +128,33 @@ impl Record {
             command: command_line(&self.command),
             inputs: self.inputs.clone(),
         }
+    }
+}
+
+impl About {
+    /// The last section of a page: program, command, inputs, every parameter, and the files beside the page.
+    pub fn section<T: Serialize>(&self, request: &T, tables: &[&str]) -> Section {
+        let row = |i: &Input| -> Vec<Cell> {
+            vec![i.role.clone().into(), i.path.clone().into(), (i.bytes as usize).into(), i.sha256.clone().into()]
+        };
+        let head = [("input", Format::Text), ("file", Format::Text), ("bytes", Format::Integer), ("SHA-256", Format::Text)];
+        let table = Table {
+            caption: "What went in.".into(),
+            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
+            rows: self.inputs.iter().map(row).collect(),
+        };
+        let files = tables.iter().flat_map(|name| ["tsv", "parquet"].map(|kind| format!("tables/{name}.{kind}")));
+        let files = files.chain(["run.json".into()]).map(|path| Link { text: path.clone(), href: path });
+        let parameters = serde_json::to_value(request).map_or(String::new(), |value| format!("{value:#}"));
+        let numbers =
+            "All numbers behind this page, as tab-separated text and parquet, and the record of the run with versions and timings:";
+        let blocks = vec![
+            Block::Paragraph(format!("{}. To run it again: {}", self.tool, self.command)),
+            Block::Table(table),
+            Block::Details { summary: "Every parameter".into(), pre: parameters },
+            Block::Paragraph(numbers.into()),
+            Block::Links(files.collect()),
+        ];
+        Section { title: "Where it comes from".into(), blocks }
     }
 }

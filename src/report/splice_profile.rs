@@ -36,6 +36,9 @@ struct Figures {
     calibration: Option<CalibrationFigure>,
 }
 
+const TABLES: [&str; 12] =
+    ["sites", "controls", "pairs", "profile", "statistics", "balance", "accounting", "matching", "offsets", "runs", "baseline", "strands"];
+
 /// Writes the tables.
 ///
 /// # Errors
@@ -138,7 +141,7 @@ impl SplicePage {
                 self.strands(),
                 self.methods(),
                 self.caveats(),
-                self.provenance(),
+                self.about.section(&self.request, &TABLES),
             ],
             chapters: Vec::new(),
         })

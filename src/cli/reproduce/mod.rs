@@ -64,7 +64,7 @@ struct Made {
 }
 
 /// The analyses that have a page.
-const ANALYSES: [&str; 2] = ["splice-profile", "motif-enrichment"];
+const ANALYSES: [&str; 3] = ["splice-profile", "motif-enrichment", "compare"];
 
 /// Refuses a step that could not be run, before anything is.
 fn check(job: &Job) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::pipelines::motif_enrichment::{
 };
 use crate::report::format::{count, decimals};
 use crate::report::splice_profile::sections::{downloads, link, paragraph};
-use crate::report::{Block, Cell, Column, Format, Level, Link, Section, Table};
+use crate::report::{Block, Cell, Column, Format, Level, Section, Table};
 
 /// The customary limit of a standardised mean difference.
 const BALANCED: f64 = 0.1;
@@ -381,30 +381,5 @@ impl MotifPage {
             texts.push("Most of this chromosome was training sequence of the bundled model (without labels). It is a demonstration model of a small chromosome, rich in repeats.".into());
         }
         Section { title: "What this does not show".into(), blocks: texts.into_iter().map(paragraph).collect() }
-    }
-
-    pub(super) fn provenance(&self) -> Section {
-        let row = |i: &crate::report::provenance::Input| -> Vec<Cell> {
-            vec![i.role.clone().into(), i.path.clone().into(), (i.bytes as usize).into(), i.sha256.clone().into()]
-        };
-        let head = [("input", Format::Text), ("file", Format::Text), ("bytes", Format::Integer), ("SHA-256", Format::Text)];
-        let names = ["promoters", "motifs", "logos", "hits", "pairs", "statistics", "balance", "profile", "detail", "orders"];
-        let files = names.iter().flat_map(|name| ["tsv", "parquet"].map(|kind| format!("tables/{name}.{kind}")));
-        let files: Vec<Link> = files.chain(["run.json".into()]).map(|path| link(&path, path.clone())).collect();
-        let blocks = vec![
-            paragraph(format!("{}. To run it again: {}", self.about.tool, self.about.command)),
-            Block::Table(Table {
-                caption: "What went in.".into(),
-                columns: columns(&head),
-                rows: self.about.inputs.iter().map(row).collect(),
-            }),
-            Block::Details {
-                summary: "Every parameter".into(),
-                pre: serde_json::to_value(&self.request).map_or(String::new(), |value| format!("{value:#}")),
-            },
-            paragraph(format!("The model read {} bases. All numbers behind this page:", count(self.found.bases_read as usize))),
-            Block::Links(files),
-        ];
-        Section { title: "Where it comes from".into(), blocks }
     }
 }

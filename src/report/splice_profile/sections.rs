@@ -399,45 +399,6 @@ impl SplicePage {
         }
         Section { title: "What this does not show".into(), blocks }
     }
-
-    pub(super) fn provenance(&self) -> Section {
-        let row = |i: &crate::report::provenance::Input| -> Vec<Cell> {
-            vec![i.role.clone().into(), i.path.clone().into(), (i.bytes as usize).into(), i.sha256.clone().into()]
-        };
-        let head = [("input", Format::Text), ("file", Format::Text), ("bytes", Format::Integer), ("SHA-256", Format::Text)];
-        let table = Table {
-            caption: "What went in.".into(),
-            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
-            rows: self.about.inputs.iter().map(row).collect(),
-        };
-        let names = [
-            "sites",
-            "controls",
-            "pairs",
-            "profile",
-            "statistics",
-            "balance",
-            "accounting",
-            "matching",
-            "offsets",
-            "runs",
-            "baseline",
-            "strands",
-        ];
-        let files = names.iter().flat_map(|name| ["tsv", "parquet"].map(|kind| format!("tables/{name}.{kind}")));
-        let files: Vec<Link> = files.chain(["run.json".into()]).map(|path| link(&path, path.clone())).collect();
-        let parameters = serde_json::to_value(&self.request).map_or(String::new(), |value| format!("{value:#}"));
-        let blocks = vec![
-            paragraph(format!("{}. To run it again: {}", self.about.tool, self.about.command)),
-            Block::Table(table),
-            Block::Details { summary: "Every parameter".into(), pre: parameters },
-            paragraph(
-                "All numbers behind this page, as tab-separated text and parquet, and the record of the run with versions and timings:",
-            ),
-            Block::Links(files),
-        ];
-        Section { title: "Where it comes from".into(), blocks }
-    }
 }
 
 fn cards(row: &StatisticsRow) -> [Card; 2] {
