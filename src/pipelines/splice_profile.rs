@@ -10,7 +10,7 @@ pub use crate::pipelines::comparison::{
     BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, ENDPOINT_REACH, MatchingRow, OffsetRow, PairRow, ProfileRow,
     RunRow, StatisticsRow, StrandRow, Unit,
 };
-pub use rows::{AccountingRow, SiteRow};
+pub use rows::{AccountingRow, LetterRow, SiteRow};
 
 use crate::controls::strength::Span;
 use crate::controls::{Core, Side};
@@ -78,6 +78,8 @@ pub struct SpliceProfile {
     pub sites: Vec<SiteRow>,
     /// All annotated sites by kind and status, every status listed.
     pub accounting: Vec<AccountingRow>,
+    /// Letters around the used sites.
+    pub letters: Vec<LetterRow>,
     /// What the annotation gave.
     pub annotation: AnnotationReport,
     /// Sites against controls.
@@ -137,6 +139,7 @@ pub fn run(
     Ok(SpliceProfile {
         sites: rows::sites(annotation, &junctions, &found),
         accounting: rows::accounting(&junctions),
+        letters: rows::letters(&junctions, &mut contigs)?,
         annotation: annotation_report(annotation, &junctions),
         comparison: found,
     })

@@ -11,6 +11,7 @@
 //! | `motif_enrichment` | those of `motif-enrichment` |
 //! | `page` | from a results folder to its figures and page |
 //! | `record` | `run.json` read back |
+//! | `paper` | the paper's own table |
 //! | `tables` | rows to parquet and tab-separated text, and back |
 //! | `folder` | the results folder: there whole or not at all |
 //! | `provenance` | `run.json`: inputs with their hashes, parameters, compute |
@@ -28,6 +29,7 @@ pub mod html;
 pub mod inline_svg;
 pub mod motif_enrichment;
 pub mod page;
+mod paper;
 pub mod provenance;
 pub mod record;
 pub mod splice_profile;

@@ -134,6 +134,7 @@ impl MotifPage {
             answer: answer(found),
             sections,
             chapters: Vec::new(),
+            appendix: Vec::new(),
         })
     }
 

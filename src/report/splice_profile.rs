@@ -36,8 +36,21 @@ struct Figures {
     calibration: Option<CalibrationFigure>,
 }
 
-const TABLES: [&str; 12] =
-    ["sites", "controls", "pairs", "profile", "statistics", "balance", "accounting", "matching", "offsets", "runs", "baseline", "strands"];
+const TABLES: [&str; 13] = [
+    "sites",
+    "controls",
+    "pairs",
+    "profile",
+    "statistics",
+    "balance",
+    "accounting",
+    "letters",
+    "matching",
+    "offsets",
+    "runs",
+    "baseline",
+    "strands",
+];
 
 /// Writes the tables.
 ///
@@ -56,6 +69,7 @@ pub fn write_tables(found: &SpliceProfile, folder: &Path) -> Result<()> {
     tables::write(&at, "runs", &found.comparison.runs)?;
     tables::write(&at, "baseline", &found.comparison.baseline)?;
     tables::write(&at, "strands", &found.comparison.strands)?;
+    tables::write(&at, "letters", &found.letters)?;
     tables::write(&at, "accounting", &found.accounting)
 }
 
@@ -101,6 +115,7 @@ impl SplicePage {
         let found = SpliceProfile {
             sites: record.table("sites")?,
             accounting: record.table("accounting")?,
+            letters: record.table("letters")?,
             annotation: record.outcome("annotation")?,
             comparison,
         };
@@ -144,6 +159,7 @@ impl SplicePage {
                 self.about.section(&self.request, &TABLES),
             ],
             chapters: Vec::new(),
+            appendix: Vec::new(),
         })
     }
 }

@@ -51,7 +51,7 @@ impl SplicePage {
             caption: format!(
                 "Offset 0 is exactly the junction, in transcript orientation: exon|intron for donors, intron|exon for acceptors. Upper row: \
                  all {} offsets either side; lower row: the ten nearest. Blue: {}; orange: their matched controls. Bands are pointwise 95% \
-                 intervals of a bootstrap over clusters of overlapping genes; the grey window is the endpoint, fixed in advance.{}",
+                 intervals of a bootstrap over clusters of overlapping genes; the grey window is the endpoint, fixed in advance. Logos: the letters of all used sites, 2 bits high.{}",
                 self.request.comparison.flank,
                 self.sites_word(),
                 self.peaks(),
