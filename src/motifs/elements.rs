@@ -21,8 +21,8 @@ pub enum Anchor {
 /// A core promoter element.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Element {
-    /// Its matrix, with `metazoa`, `vertebrates` or `insects` as the group. A word of IUPAC letters is a matrix of
-    /// [`NOMINAL_SITES`] sites that share each column evenly among the letters it stands for.
+    /// Its matrix, with `metazoa`, `vertebrates` or `insects` as the group. A word of IUPAC letters is a
+    /// consensus: it fits every word it stands for, all equally well.
     pub motif: Motif,
     /// The word, where the element is one.
     pub consensus: Option<String>,
@@ -31,19 +31,24 @@ pub struct Element {
     /// Where its first base may lie, both ends included: bases downstream of the anchor, 0 for the base right after it (+1 in the
     /// literature), -1 for the one before.
     pub first_base: (i64, i64),
+    /// Whether it works in either orientation: then its upstream end may lie at these distances, whichever strand reads as the motif.
+    pub either_strand: bool,
     /// Who found it there.
     pub source: String,
 }
 
 impl Element {
-    /// Whether a hit lies where the element may: on the strand of the gene, with its first base (the last of the plus strand, for a gene on
-    /// minus) at an allowed distance from the anchor, an inter-base position.
-    pub fn allows(&self, anchor: usize, gene: Strand, hit: Interval, strand: Strand) -> bool {
-        let offset = match gene {
-            Strand::Plus => hit.start as i64 - anchor as i64,
-            Strand::Minus => anchor as i64 - hit.end as i64,
+    /// Where the element may lie: on the strand of the gene (on any, of an element for either), with its first base (the last of the plus strand,
+    /// for a gene on minus) at an allowed distance from the anchor, an inter-base position that is right within `slack_bp`.
+    pub fn places(&self, anchor: usize, gene: Strand, slack_bp: usize) -> impl Iterator<Item = (Interval, Strand)> + '_ {
+        let (width, slack) = (self.motif.width(), slack_bp as i64);
+        let start = move |offset: i64| match gene {
+            Strand::Plus => anchor.checked_add_signed(offset as isize),
+            Strand::Minus => anchor.checked_add_signed(-offset as isize).and_then(|end| end.checked_sub(width)),
         };
-        strand == gene && (self.first_base.0..=self.first_base.1).contains(&offset)
+        let intervals = (self.first_base.0 - slack..=self.first_base.1 + slack).filter_map(start);
+        let strands = [Strand::Plus, Strand::Minus].into_iter().filter(move |strand| self.either_strand || *strand == gene);
+        intervals.flat_map(move |start| strands.clone().map(move |strand| (Interval::new(start, start + width), strand)))
     }
 }
 
@@ -62,6 +67,8 @@ struct Entry {
     anchor: Anchor,
     first: i64,
     last: i64,
+    #[serde(default)]
+    either_strand: bool,
     consensus: Option<String>,
     /// Rows of A, C, G and T.
     counts: Option<[Vec<f64>; 4]>,
@@ -96,8 +103,10 @@ fn element(entry: Entry) -> std::result::Result<Element, String> {
         }
         _ => return Err(format!("the element '{id}' needs either a consensus or four rows of counts, equally long")),
     };
-    let motif = Motif { tax_group: entry.taxon, ..Motif::new(id, &entry.name, columns, NOMINAL_SITES)? };
-    Ok(Element { motif, consensus: entry.consensus, anchor: entry.anchor, first_base, source: entry.source })
+    let is_consensus = entry.consensus.is_some();
+    let motif = Motif { tax_group: entry.taxon, is_consensus, ..Motif::new(id, &entry.name, columns, NOMINAL_SITES)? };
+    let Entry { consensus, anchor, either_strand, source, .. } = entry;
+    Ok(Element { motif, consensus, anchor, first_base, either_strand, source })
 }
 
 /// Frequencies of A, C, G and T that an IUPAC letter stands for.
@@ -134,14 +143,18 @@ mod tests {
 
     const INR: &str = "[[element]]\nid = 'inr'\nname = 'Initiator'\ntaxon = 'insects'\nanchor = 'tss'\nsource = 's'\n";
 
+    fn allows(element: &Element, anchor: usize, gene: Strand, hit: Interval, strand: Strand) -> bool {
+        element.places(anchor, gene, 0).any(|place| place == (hit, strand))
+    }
+
     #[test]
     fn the_initiator_lies_where_transcription_starts() {
         let [inr] = &read(&format!("{INR}consensus = 'TCAKTY'\nfirst = -2\nlast = 1\n")).unwrap()[..] else { panic!() };
         assert_eq!(inr.first_base, (-2, 0));
         assert_eq!((inr.motif.counts[2], inr.motif.counts[3]), ([20.0, 0.0, 0.0, 0.0], [0.0, 0.0, 10.0, 10.0]));
         // The A of TCAKTY at +1, on either strand: the TSS is the inter-base position before it.
-        assert!(inr.allows(100, Strand::Plus, Interval::new(98, 104), Strand::Plus));
-        assert!(inr.allows(100, Strand::Minus, Interval::new(96, 102), Strand::Minus));
+        assert!(allows(inr, 100, Strand::Plus, Interval::new(98, 104), Strand::Plus));
+        assert!(allows(inr, 100, Strand::Minus, Interval::new(96, 102), Strand::Minus));
         for (gene, start, strand) in [
             (Strand::Plus, 97, Strand::Plus),
             (Strand::Plus, 101, Strand::Plus),
@@ -149,7 +162,20 @@ mod tests {
             (Strand::Minus, 97, Strand::Minus),
             (Strand::Minus, 93, Strand::Minus),
         ] {
-            assert!(!inr.allows(100, gene, Interval::new(start, start + 6), strand), "{gene} {start}");
+            assert!(!allows(inr, 100, gene, Interval::new(start, start + 6), strand), "{gene} {start}");
+        }
+        // With slack the place may be wrong by as much; a contig begins at 0.
+        assert!(inr.places(100, Strand::Plus, 1).any(|place| place == (Interval::new(97, 103), Strand::Plus)));
+        assert_eq!((inr.places(100, Strand::Plus, 5).count(), inr.places(3, Strand::Plus, 5).count()), (13, 9));
+    }
+
+    #[test]
+    fn either_strand_where_the_source_says_so() {
+        let text = format!("{INR}consensus = 'TCAKTY'\nfirst = -80\nlast = -60\neither_strand = true\n");
+        let [both] = &read(&text).unwrap()[..] else { panic!() };
+        for strand in [Strand::Plus, Strand::Minus] {
+            assert!(allows(both, 100, Strand::Plus, Interval::new(30, 36), strand) && !allows(both, 100, Strand::Plus, Interval::new(50, 56), strand));
+            assert!(allows(both, 100, Strand::Minus, Interval::new(164, 170), strand));
         }
     }
 

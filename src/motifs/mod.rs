@@ -35,6 +35,8 @@ pub struct Motif {
     pub families: Vec<String>,
     /// Structural classes likewise.
     pub classes: Vec<String>,
+    /// Whether the columns are sets of letters of equal standing (an IUPAC word): it fits every word of these letters equally well, and no other.
+    pub is_consensus: bool,
 }
 
 impl Motif {

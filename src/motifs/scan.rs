@@ -116,6 +116,12 @@ impl Encoded {
     }
 }
 
+/// The largest p-value that a hit of a motif can have at a threshold of `p`: what a random word reaches with this probability. `None` where there
+/// can be no hit.
+pub fn attained_p(motif: &Motif, background: Background, p: f64) -> Option<f64> {
+    Tail::new(&Weights::new(motif, background, PSEUDOCOUNT), p).map(|tail| tail.p_value(tail.limit()))
+}
+
 /// Scans sequences for motifs, motif by motif on all threads. The result does not depend on their number.
 pub fn scan(motifs: &[Motif], sequences: &[Encoded], request: &ScanRequest) -> Scan {
     let each = motifs.par_iter().enumerate().map(|(index, motif)| {

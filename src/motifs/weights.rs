@@ -10,7 +10,8 @@ pub const PSEUDOCOUNT: f64 = 0.8;
 /// Log-odds in bits of A, C, G and T in each column; `(width, 4)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
-    /// `log2(((count + pseudocount * b) / (sum + pseudocount)) / b)`, with `b` the background of the letter.
+    /// `log2(((count + pseudocount * b) / (sum + pseudocount)) / b)`, with `b` the background of the letter. Of a consensus: `-log2` of the background
+    /// of all letters of the column for each of these, minus infinity for the others, so that a word scores `-log2` of its chance.
     pub columns: Vec<[f64; 4]>,
     /// The background.
     pub background: Background,
@@ -21,6 +22,10 @@ impl Weights {
     pub fn new(motif: &Motif, background: Background, pseudocount: f64) -> Weights {
         let b = background.probabilities();
         let column = |counts: &[f64; 4]| {
+            if motif.is_consensus {
+                let chance: f64 = counts.iter().zip(b).filter(|(count, _)| **count > 0.0).map(|(_, b)| b).sum();
+                return counts.map(|count| if count > 0.0 { -chance.log2() } else { f64::NEG_INFINITY });
+            }
             let sum: f64 = counts.iter().sum();
             std::array::from_fn(|i| ((counts[i] + pseudocount * b[i]) / ((sum + pseudocount) * b[i])).log2())
         };
@@ -50,6 +55,18 @@ mod tests {
             }
         }
         assert_eq!(weights.score([0, 1].into_iter()), weights.columns[0][0] + weights.columns[1][1]);
+    }
+
+    #[test]
+    fn letters_of_a_consensus_stand_equal() {
+        let columns = vec![[10.0, 0.0, 10.0, 0.0], [0.0, 20.0, 0.0, 0.0], [5.0; 4]];
+        let motif = Motif { is_consensus: true, ..Motif::new("x", "", columns, 20.0).unwrap() };
+        let weights = Weights::new(&motif, Background::from_gc(0.4), 0.8);
+        let chance = 0.5 * 0.2;
+        for word in [[0, 1, 3], [2, 1, 0]] {
+            assert!((weights.score(word.into_iter()) + f64::log2(chance)).abs() < 1e-12);
+        }
+        assert_eq!(weights.score([1, 1, 0].into_iter()), f64::NEG_INFINITY);
     }
     const ORACLE: [[f64; 4]; 2] = [
         [1.1699250014423124, -2.584962500721156, 0.27301849440641585, -2.5849625007211565],

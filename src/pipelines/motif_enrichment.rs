@@ -2,15 +2,18 @@
 //!
 //! Promoters that share a base are merged and read once on each strand; hits and controls of all motifs are looked up in these readings. Two endpoints
 //! were fixed before any result was seen: `edges`, the mean over the inter-base positions within one of the hit's two edges, and `inside`, the mean over
-//! the positions between those. Each hit is compared with one control; whole clusters of promoters flip sign in the test.
+//! the positions between those. Each hit is compared with one control, and whole clusters of promoters flip sign in the test; permuted matrices are
+//! compared as wholes (`orders`).
 
 mod grounds;
 mod hits;
 mod matching;
+mod orders;
 mod rows;
 mod shuffled;
 mod statistics;
 mod tables;
+mod unmatched;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +24,7 @@ pub use crate::controls::balance::BalanceRow;
 pub use grounds::TSS_DISTANCE_BP;
 pub use hits::{ELEMENT_P, TSS_SLACK_BP};
 pub use matching::{PERMUTED_MATRICES, SCORE_CALIPER_BITS};
-pub use rows::{DetailRow, HitRow, LogoRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
+pub use rows::{DetailRow, HitRow, LogoRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow, UnmatchedRow};
 
 use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
@@ -35,6 +38,7 @@ use crate::pipelines::{BoundarySource, Progress};
 use grounds::Grounds;
 use hits::{Hits, Place};
 use matching::Matched;
+use orders::Orders;
 
 /// The cluster of what lies outside of promoters.
 const NO_CLUSTER: usize = usize::MAX;
@@ -43,9 +47,10 @@ const NO_CLUSTER: usize = usize::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Control {
-    /// Hits of column-permuted versions of the matrix in the same cluster of promoters, on the same strand.
+    /// Hits of column-permuted versions of the matrix in the same promoters; of a core promoter element, where it may lie.
     Permuted,
-    /// Random places of the same width in the same cluster of promoters, on the same strand, that share no base with a hit.
+    /// Places of the same width in the same cluster of promoters, on the same strand, that share no base with a hit: random ones; of a core promoter
+    /// element, where it may lie.
     Position,
     /// Hits of the same motif, as good, in windows outside of promoters and exons.
     Outside,
@@ -99,7 +104,7 @@ pub struct EnrichmentRequest {
     pub negative_control: bool,
     /// Identifiers of the motifs of the panels, in their order.
     pub panels: Vec<String>,
-    /// Identifiers of motifs of which every hit is shown.
+    /// Identifiers of motifs of which every hit is shown. Without any: the first of the panels, or where that has fewer than `min_hits`, the motif with most.
     pub detail: Vec<String>,
 }
 
@@ -163,11 +168,6 @@ impl EnrichmentRequest {
     fn shows(&self, id: &String) -> bool {
         self.panels.contains(id) || self.detail.contains(id)
     }
-
-    /// Bases on either side of a hit that must be there and be plain letters.
-    fn reach_bp(&self) -> usize {
-        (self.flank + 1).max(self.gc_flank_bp)
-    }
 }
 
 /// A motif that is asked about.
@@ -194,8 +194,10 @@ pub struct Enrichment {
     pub pairs: Vec<PairRow>,
     /// One row a motif, control and endpoint.
     pub statistics: Vec<StatisticsRow>,
-    /// Hits of column-permuted matrices, matrix by matrix.
+    /// Hits of each motif and of its column-permuted matrices, matrix by matrix.
     pub orders: Vec<OrderRow>,
+    /// Usable hits without a control, by motif, control and reason.
+    pub unmatched: Vec<UnmatchedRow>,
     /// Covariates of hits and controls, all tested motifs together, by control.
     pub balance: Vec<BalanceRow>,
     /// Mean profiles of the motifs of panels and details.
@@ -225,8 +227,8 @@ struct Studied {
     hits: Hits,
     /// One entry a control that has its readings in the grounds.
     matched: Vec<(Control, Matched)>,
-    /// Usable hits of each permuted matrix that has enough of them: their number, and the means of their endpoints.
-    orders: Vec<(usize, f64, f64)>,
+    /// Where permuted matrices are asked for and the motif is tested or shown.
+    orders: Option<Orders>,
 }
 
 /// Runs the analysis. Without an annotation, windows outside keep away from the promoters given alone.
@@ -252,14 +254,20 @@ pub fn run(
         let study = |query: &Query| {
             let (hits, permuted) = hits::find(query, &grounds, &encoded, background, request);
             let wanted = hits.usable.len() >= request.min_hits || request.shows(&query.motif.id);
-            let controls = request.controls.iter().filter(|c| **c != Control::Shuffled && wanted);
-            let matched =
-                controls.map(|control| (*control, matching::find(*control, query, &hits, &permuted, &grounds, request))).collect();
-            let orders = permuted.iter().filter_map(|places| order(places, &grounds, request)).collect();
+            let controls = request.controls.iter().filter(|c| matches!(c, Control::Position | Control::Outside) && wanted);
+            let mut matched: Vec<(Control, Matched)> =
+                controls.map(|control| (*control, matching::find(*control, query, &hits, &grounds, request))).collect();
+            let mut orders = None;
+            if wanted && request.controls.contains(&Control::Permuted) {
+                let (found, covariates) = Orders::new(&hits.usable, permuted, &grounds, request, request.shows(&query.motif.id));
+                matched.push((Control::Permuted, covariates));
+                orders = Some(found);
+            }
             Studied { hits, matched, orders }
         };
         studied.extend(some.par_iter().map(study).collect::<Vec<_>>());
     }
+    let request = &EnrichmentRequest { detail: details(queries, &studied, request), ..request.clone() };
     let shuffled = shuffled::read(queries, &studied, &mut grounds, source, request, progress)?;
     progress(Progress { stage: "testing", done: 0, total: 1 });
     Ok(tables::outcome(genome, promoters, queries, &studied, &shuffled, &grounds, background, request))
@@ -268,14 +276,16 @@ pub fn run(
 /// Motifs between two looks at the progress.
 const MOTIFS_AT_ONCE: usize = 32;
 
-/// Hits that a permuted matrix needs for its mean to count.
-const LEAST_OF_AN_ORDER: usize = 5;
-
-/// Number of hits of a permuted matrix and the means of their endpoints.
-fn order(places: &[Place], grounds: &Grounds, request: &EnrichmentRequest) -> Option<(usize, f64, f64)> {
-    let values = |place: &Place| endpoints(&profile(place, grounds, request.flank), request.flank, place.end - place.start);
-    let (edges, inside): (Vec<f64>, Vec<f64>) = places.iter().map(values).unzip();
-    (places.len() >= LEAST_OF_AN_ORDER).then(|| (places.len(), crate::stats::mean(&edges), crate::stats::mean(&inside)))
+/// The motifs of which every hit is shown: those asked for, else one that has something to show.
+fn details(queries: &[Query], studied: &[Studied], request: &EnrichmentRequest) -> Vec<String> {
+    if !request.detail.is_empty() {
+        return request.detail.clone();
+    }
+    let n = |index: &usize| studied[*index].hits.usable.len();
+    let first = request.panels.first().and_then(|id| queries.iter().position(|query| query.motif.id == *id));
+    let enough = first.filter(|index| n(index) >= request.min_hits);
+    let most = || (0..queries.len()).rev().max_by_key(n).filter(|index| n(index) > 0);
+    enough.or_else(most).map(|index| queries[index].motif.id.clone()).into_iter().collect()
 }
 
 /// The letters of all promoters.

@@ -7,7 +7,8 @@
 //! | `offsets` | sign flips at every position of a profile: max-T and the mass of runs |
 //! | `bootstrap` | BCa intervals over clusters; mean profiles with bands |
 //! | `effect` | effect sizes |
-//! | `prediction` | whether a value is one more draw of a sample |
+//! | `grouped` | means of groups whose members lie in clusters: variance components |
+//! | `prediction` | whether a group is one more draw of what others were drawn from |
 //! | `multiplicity` | Benjamini-Hochberg and Benjamini-Yekutieli |
 //! | `context` | what the letters around a position explain, cross-fitted |
 //! | `agreement` | correlations of two readings of the same positions |
@@ -17,6 +18,7 @@ pub mod agreement;
 pub mod bootstrap;
 pub mod context;
 pub mod effect;
+pub mod grouped;
 pub mod logistic;
 pub mod multiplicity;
 pub mod offsets;

@@ -152,3 +152,33 @@ fn hits_are_those_of_the_tata_scan() {
     found.retain(|f| f.3 >= 5.475880);
     assert!(found.iter().all(|f| genome.contigs()[f.0].name == "EP74070"), "{found:?}");
 }
+
+/// The human initiator among skewed letters: log-odds would favour the rare ones, and miss most words of the consensus.
+#[test]
+fn every_word_of_a_consensus_is_a_hit_and_no_other() {
+    let text = "[[element]]\nid = 'inr'\nname = 'i'\ntaxon = 'x'\nanchor = 'tss'\nfirst = -3\nlast = -3\nconsensus = 'BBCABW'\nsource = 's'\n";
+    let inr = crate::motifs::elements::from_toml(std::path::Path::new("x"), text).unwrap().remove(0).motif;
+    let mut rng = Rng::new(31);
+    let sequence: Vec<u8> = (0..30_000).map(|_| b"ACCCGGGT"[rng.below(8)]).collect();
+    let background = Background::from_gc(0.75);
+    let [a, c, g, t] = background.probabilities();
+    let chance = (c + g + t).powi(3) * c * a * (a + t);
+    let fits = |word: &[u8]| {
+        let b = |letter: u8| letter != b'A';
+        b(word[0]) && b(word[1]) && word[2] == b'C' && word[3] == b'A' && b(word[4]) && matches!(word[5], b'A' | b'T')
+    };
+    let mut expected: Vec<(usize, Strand)> = Vec::new();
+    for (start, word) in sequence.windows(6).enumerate() {
+        expected.extend(fits(word).then_some((start, Plus)));
+        expected.extend(fits(&reverse_letters(word)).then_some((start, Minus)));
+    }
+    let asked = ScanRequest { p: chance * 1.01, all_hits: true, ..ScanRequest::new(background) };
+    let hits = scan(std::slice::from_ref(&inr), &[Encoded::new(&sequence)], &asked).hits;
+    assert_eq!(hits.iter().map(|hit| (hit.start, hit.strand)).collect::<Vec<_>>(), expected);
+    assert!(expected.len() > 200);
+    assert!(hits.iter().all(|hit| (hit.p_value / chance - 1.0).abs() < 1e-12 && (hit.score + chance.log2()).abs() < 1e-9));
+    assert!((attained_p(&inr, background, chance * 2.0).unwrap() / chance - 1.0).abs() < 1e-12);
+    assert_eq!(attained_p(&inr, background, chance * 0.99), None);
+    // In another order of its columns it stays a consensus.
+    assert!(crate::motifs::permute::permute_columns(&inr, &mut rng).is_consensus);
+}

@@ -20,7 +20,7 @@ use crate::stats::rng::Rng;
 const OUTSIDE_PER_PROMOTER: usize = 3;
 /// Random windows among which those nearest in G+C are taken, for each promoter.
 const OUTSIDE_DRAWS: usize = 400;
-/// How far windows outside keep from every start site of the annotation, in bases.
+/// How far windows outside keep from every start site of the annotation and of the promoters (from all of a promoter without one), in bases.
 pub const TSS_DISTANCE_BP: usize = 1000;
 
 /// One stretch that motifs are looked for in.
@@ -61,11 +61,16 @@ impl Ground {
         &self.letters[self.interval.start - self.letters_start..self.interval.end - self.letters_start]
     }
 
-    /// Whether all of `[start - reach, end + reach)` is there, is A, C, G and T, and was read.
-    pub fn is_plain(&self, start: usize, end: usize, reach: usize) -> bool {
-        let Some(from) = start.checked_sub(reach).filter(|from| *from >= self.letters_start.max(self.low)) else { return false };
-        let (from, to) = (from - self.letters_start, end + reach - self.letters_start);
-        end + reach < self.low + self.tracks[0].len() && to <= self.letters.len() && is_acgt(&self.letters[from..to])
+    /// Whether the inter-base positions from `flank + 1` before a stretch to as many after it were read, and all letters there and in the `gc_flank_bp`
+    /// bases on either side are held and are A, C, G and T.
+    pub fn is_plain(&self, start: usize, end: usize, flank: usize, gc_flank_bp: usize) -> bool {
+        let read = flank + 1;
+        if start < self.low + read || end + read >= self.low + self.tracks[0].len() {
+            return false;
+        }
+        let reach = read.max(gc_flank_bp);
+        let Some(from) = start.checked_sub(reach).and_then(|from| from.checked_sub(self.letters_start)) else { return false };
+        self.letters.get(from..end + reach - self.letters_start).is_some_and(is_acgt)
     }
 
     /// What the model says at inter-base positions `low..=high` as read on a strand, in the orientation of that strand.
@@ -210,7 +215,10 @@ fn windows_outside(
     rng: &mut Rng,
 ) -> Vec<Ground> {
     let mut barred: Vec<Interval> = known.barred.get(&contig).cloned().unwrap_or_default();
-    barred.extend(promoters.iter().map(|p| p.window));
+    for promoter in promoters {
+        let near = promoter.tss.map_or(promoter.window, |tss| Interval::new(tss, tss));
+        barred.extend([promoter.window, Interval::new(near.start.saturating_sub(TSS_DISTANCE_BP), near.end + TSS_DISTANCE_BP)]);
+    }
     merge_intervals(&mut barred);
     let reach = request.flank.max(request.gc_flank_bp) + 1;
     let gc = |window: Interval| crate::genome::sequence::gc_fraction(&sequence[window.start..window.end]);

@@ -1,19 +1,20 @@
 //! The hits of one motif and of its permuted versions.
 
-use super::grounds::Grounds;
+use super::grounds::{Ground, Grounds};
 use super::matching::PERMUTED_MATRICES;
 use super::{Control, EnrichmentRequest, Query};
-use crate::genome::{Interval, Strand};
+use crate::genome::Strand;
 use crate::motifs::Motif;
 use crate::motifs::background::Background;
 use crate::motifs::elements::{Anchor, Element};
 use crate::motifs::overlap::best_of_overlapping;
 use crate::motifs::permute::permute_columns;
-use crate::motifs::scan::{Encoded, Hit, ScanRequest, scan};
+use crate::motifs::scan::{Encoded, Hit, ScanRequest, attained_p, scan};
 use crate::motifs::weights::{PSEUDOCOUNT, Weights};
 use crate::stats::rng::Rng;
 
-/// The threshold of core promoter elements: short words at a known place. Where even the best word is more likely, words as good as it are hits.
+/// The threshold of core promoter elements: short words at a known place. Where even the best word is more likely (or any word of a consensus), words as
+/// good as it are hits.
 pub const ELEMENT_P: f64 = 1e-3;
 
 /// Annotated start sites are taken to be right within this many bases when the place of a core promoter element is judged.
@@ -47,8 +48,14 @@ pub(super) struct Hits {
     pub p: f64,
     /// The probability of its best word.
     pub best_p: f64,
-    /// In promoters, as scanned.
-    pub all: Vec<Place>,
+    /// In promoters, as scanned; also those that overlap a better one.
+    pub raw: Vec<Place>,
+    /// How many of them count as found: overlaps resolved, but for core promoter elements.
+    pub n_found: usize,
+    /// Of a core promoter element: where it may lie, ground by ground, by start and strand.
+    pub homes: Option<Vec<Vec<(usize, Strand)>>>,
+    /// Hits that words of independent letters would give there, overlaps not resolved; `NaN` of other motifs.
+    pub expected: f64,
     /// Those that are where the motif may lie, and have a whole window of plain letters.
     pub usable: Vec<Place>,
     /// Hits where a core promoter element does not lie, or that overlap a better one where it does.
@@ -70,7 +77,7 @@ pub(super) fn best_word_p(motif: &Motif, background: Background) -> f64 {
     weights.columns.iter().map(column).product()
 }
 
-/// Hits of a query, and those of its permuted versions where they are asked for (by matrix).
+/// Hits of a query, and usable ones of its permuted versions where they are asked for (by matrix): of a core promoter element, those that lie where it may.
 pub(super) fn find(
     query: &Query,
     grounds: &Grounds,
@@ -82,8 +89,8 @@ pub(super) fn find(
     let best_p = best_word_p(motif, background);
     // Rounding in the exact distribution moves a p-value by a thousandth of itself.
     let p = if query.element.is_some() { ELEMENT_P.max(best_p * 1.01) } else { request.p };
-    let scanned = |motif: &Motif, grounds_asked: std::ops::Range<usize>, all_hits: bool| -> Vec<Place> {
-        let asked = ScanRequest { p, all_hits, ..ScanRequest::new(background) };
+    let scanned = |motif: &Motif, grounds_asked: std::ops::Range<usize>| -> Vec<Place> {
+        let asked = ScanRequest { p, all_hits: true, ..ScanRequest::new(background) };
         let found = scan(std::slice::from_ref(motif), &encoded[grounds_asked.clone()], &asked);
         let place = |hit: Hit| {
             let ground = grounds_asked.start + hit.sequence;
@@ -92,32 +99,35 @@ pub(super) fn find(
         };
         found.hits.into_iter().map(place).collect()
     };
-    let plain = |place: &Place| grounds.all[place.ground].is_plain(place.start, place.end, request.reach_bp());
-    let mut permuted: Vec<Vec<Place>> = Vec::new();
+    // In a negative control, one permuted matrix stands for the motif, wherever its hits lie.
+    let element = query.element.as_ref().filter(|_| !request.negative_control);
+    let homes = element.map(|element| grounds.all[..grounds.n_promoters].iter().map(|ground| homes(element, ground)).collect::<Vec<_>>());
+    let at_home = |place: &Place| homes.as_ref().is_none_or(|homes| homes[place.ground].binary_search(&(place.start, place.strand)).is_ok());
+    // Of an element, overlaps are resolved among hits where it may lie: a better one on the other strand is none.
+    let placed = |raw: &[Place]| resolved(raw.iter().copied().filter(at_home).collect());
+    let plain = |place: &Place| grounds.all[place.ground].is_plain(place.start, place.end, request.flank, request.gc_flank_bp);
+    let mut orders: Vec<Vec<Place>> = Vec::new();
     if request.controls.contains(&Control::Permuted) {
         let mut rng = Rng::new(request.seed).derive(&format!("permuted {}", motif.id));
-        for _ in 0..PERMUTED_MATRICES {
-            let mut places = scanned(&permute_columns(motif, &mut rng), 0..grounds.n_promoters, false);
-            places.retain(plain);
-            permuted.push(places);
-        }
+        let draw = |_| scanned(&permute_columns(motif, &mut rng), 0..grounds.n_promoters);
+        orders = (0..PERMUTED_MATRICES).map(draw).collect();
     }
-    // In a negative control, one permuted matrix stands for the motif, wherever its hits lie.
-    let (all, element) = match request.negative_control {
-        true if permuted.is_empty() => (Vec::new(), None),
-        true => (permuted.remove(0), None),
-        false => (scanned(motif, 0..grounds.n_promoters, query.element.is_some()), query.element.as_ref()),
+    let raw = match request.negative_control {
+        true if orders.is_empty() => Vec::new(),
+        true => orders.remove(0),
+        false => scanned(motif, 0..grounds.n_promoters),
     };
-    // Of an element, overlaps are resolved among hits where it may lie: a better one on the other strand is none.
-    let placed: Vec<Place> = match element {
-        Some(element) => resolved(all.iter().copied().filter(|place| is_at_home(element, place, grounds)).collect()),
-        None => all.clone(),
-    };
-    let usable: Vec<Place> = placed.iter().copied().filter(plain).collect();
-    let mut outside = if request.needs_outside() { scanned(motif, grounds.n_promoters..encoded.len(), false) } else { Vec::new() };
+    let permuted = orders.iter().map(|raw| placed(raw).into_iter().filter(plain).collect()).collect();
+    let at_place = placed(&raw);
+    let n_found = if element.is_some() { raw.len() } else { at_place.len() };
+    let usable: Vec<Place> = at_place.iter().copied().filter(plain).collect();
+    let mut outside = if request.needs_outside() { resolved(scanned(motif, grounds.n_promoters..encoded.len())) } else { Vec::new() };
     outside.retain(plain);
-    let (misplaced, not_plain) = (all.len() - placed.len(), placed.len() - usable.len());
-    (Hits { width: motif.width(), p, best_p, all, usable, misplaced, not_plain, outside }, permuted)
+    let (misplaced, not_plain) = (n_found - at_place.len(), at_place.len() - usable.len());
+    let places = homes.as_ref().map_or(f64::NAN, |homes| homes.iter().map(Vec::len).sum::<usize>() as f64);
+    let expected = places * attained_p(motif, background, p).unwrap_or(0.0);
+    let hits = Hits { width: motif.width(), p, best_p, raw, n_found, homes, expected, usable, misplaced, not_plain, outside };
+    (hits, permuted)
 }
 
 /// The best of overlapping hits, ground by ground.
@@ -145,15 +155,16 @@ fn resolved(places: Vec<Place>) -> Vec<Place> {
     places.chunk_by(|a, b| a.ground == b.ground).flat_map(of_ground).collect()
 }
 
-/// Whether an element lies where it may, of any of the start sites (or codons) of its ground.
-fn is_at_home(element: &Element, place: &Place, grounds: &Grounds) -> bool {
-    let ground = &grounds.all[place.ground];
+/// Where an element may lie, of any of the start sites (or codons) of a ground: starts and strands, sorted, each once.
+fn homes(element: &Element, ground: &Ground) -> Vec<(usize, Strand)> {
     let (anchors, slack) = match element.anchor {
         Anchor::Tss => (&ground.starts, TSS_SLACK_BP),
         Anchor::StartCodon => (&ground.codons, 0),
     };
-    let hit = Interval::new(place.start, place.end);
-    anchors.iter().any(|(anchor, strand)| {
-        (anchor.saturating_sub(slack)..=anchor + slack).any(|anchor| element.allows(anchor, *strand, hit, place.strand))
-    })
+    let of = |(anchor, strand): &(usize, Strand)| element.places(*anchor, *strand, slack).collect::<Vec<_>>();
+    let within = anchors.iter().flat_map(of).filter(|(place, _)| ground.interval.contains(place));
+    let mut found: Vec<(usize, Strand)> = within.map(|(place, strand)| (place.start, strand)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
 }

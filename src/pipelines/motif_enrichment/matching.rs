@@ -1,4 +1,4 @@
-//! One control for each hit, by the matcher that all analyses share.
+//! One control for each hit, by the matcher that all analyses share. Permuted matrices are compared another way: see `orders`.
 
 use super::grounds::Grounds;
 use super::hits::{Hits, Place};
@@ -34,19 +34,17 @@ pub(super) fn find(
     control: Control,
     query: &Query,
     hits: &Hits,
-    permuted: &[Vec<Place>],
     grounds: &Grounds,
     request: &EnrichmentRequest,
 ) -> Matched {
     let mut rng = Rng::new(request.seed).derive(&format!("{} {}", control.name(), query.motif.id));
-    let apart = |place: &Place| !hits.all.iter().any(|hit| hit.shares_a_base(place));
+    let apart = |place: &Place| !hits.raw.iter().any(|hit| hit.shares_a_base(place));
     let mut candidates: Vec<Place> = match control {
-        Control::Permuted => permuted.iter().flatten().copied().filter(apart).collect(),
         Control::Position => positions(hits, grounds, request, &mut rng).into_iter().filter(apart).collect(),
         Control::Outside => hits.outside.clone(),
-        Control::Shuffled => Vec::new(), // read apart: see `shuffled`
+        Control::Permuted | Control::Shuffled => Vec::new(), // see `orders` and `shuffled`
     };
-    // Two permuted matrices may fit one place.
+    // A place may be drawn twice.
     candidates.sort_by_key(|place| (place.ground, place.start, place.strand));
     candidates.dedup_by_key(|place| (place.ground, place.start, place.strand));
     let covariates = |place: &Place| -> Covariates {
@@ -82,7 +80,7 @@ pub(super) fn find(
 
 fn metric(control: Control, balance: &Balance, request: &EnrichmentRequest) -> Metric {
     let spread = balance.denominators();
-    let scored = matches!(control, Control::Permuted | Control::Outside);
+    let scored = control == Control::Outside;
     let mut metric = Metric::ANY;
     metric.scale = std::array::from_fn(|i| if spread[i].is_finite() && (i < 5 || scored) { spread[i] } else { 0.0 });
     (metric.caliper[0], metric.caliper[1]) = (request.caliper, request.caliper);
@@ -92,18 +90,22 @@ fn metric(control: Control, balance: &Balance, request: &EnrichmentRequest) -> M
     metric
 }
 
-/// Random usable places in the ground and on the strand of each hit.
+/// Usable places in the ground and on the strand of each hit: random ones, or of a core promoter element all where it may lie.
 fn positions(hits: &Hits, grounds: &Grounds, request: &EnrichmentRequest, rng: &mut Rng) -> Vec<Place> {
     let mut found = Vec::new();
     for hit in &hits.usable {
         let ground = &grounds.all[hit.ground];
+        let plain = |start: &usize| ground.is_plain(*start, start + hits.width, request.flank, request.gc_flank_bp);
+        let place = |start: usize| Place { start, end: start + hits.width, score: f64::NAN, p_value: f64::NAN, ..*hit };
+        if let Some(homes) = &hits.homes {
+            let on_strand = homes[hit.ground].iter().filter(|(_, strand)| *strand == hit.strand).map(|(start, _)| *start);
+            found.extend(on_strand.filter(plain).map(place));
+            continue;
+        }
         let room = ground.interval.len_bp() - hits.width + 1;
         for _ in 0..DRAWS {
             let start = ground.interval.start + rng.below(room);
-            let end = start + hits.width;
-            if ground.is_plain(start, end, request.reach_bp()) {
-                found.push(Place { start, end, score: f64::NAN, p_value: f64::NAN, ..*hit });
-            }
+            found.extend(Some(start).filter(plain).map(place));
         }
     }
     found

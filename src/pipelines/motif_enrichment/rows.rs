@@ -48,9 +48,11 @@ pub struct MotifRow {
     pub p_threshold: f64,
     /// The probability that a random word is its best word.
     pub best_p: f64,
+    /// Hits of a core promoter element that independent letters would give where it may lie; missing for other motifs.
+    pub n_expected: f64,
     /// `tested`; `few_hits`; `no_hits`; `not_scannable` where the best word is more likely than the threshold.
     pub status: String,
-    /// Hits in promoters, overlaps resolved (of core promoter elements all).
+    /// Hits in promoters, overlaps resolved (of core promoter elements all, wherever they lie).
     pub n_hits: u64,
     /// Of those, where a core promoter element does not lie, or that overlap a better one where it does.
     pub n_misplaced: u64,
@@ -89,7 +91,7 @@ pub struct HitRow {
     pub inside: f64,
 }
 
-/// A hit and its control.
+/// A hit and its control; `permuted` has none, as it compares means.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PairRow {
     /// Identifier of the motif.
@@ -127,32 +129,32 @@ pub struct StatisticsRow {
     pub control: String,
     /// `edges` or `inside`.
     pub endpoint: String,
-    /// Pairs.
+    /// Pairs; for control `permuted` the usable hits of the motif.
     pub n_pairs: u64,
-    /// Units of replication.
+    /// Units of replication: clusters of promoters that these lie in.
     pub n_clusters: u64,
-    /// Mean of the paired hits.
+    /// Orders of the columns that the motif is compared with; 0 for other controls.
+    pub n_orders: u64,
+    /// Mean of these hits.
     pub hit_mean: f64,
-    /// Mean of their controls.
+    /// Mean of their controls; for `permuted` the mean over orders of their mean hit, each weighted by its precision.
     pub control_mean: f64,
-    /// Mean difference.
+    /// `hit_mean` less `control_mean`.
     pub difference: f64,
-    /// Lower end of its 95% interval.
+    /// Lower end of its 95% interval: over clusters of promoters; for `permuted` that of the test.
     pub ci_low: f64,
     /// Upper end.
     pub ci_high: f64,
-    /// Mean difference over the standard deviation of the differences.
+    /// Difference over the standard deviation of the paired differences; for `permuted` over that of hits of one order.
     pub d: f64,
-    /// Probability that a hit exceeds a control.
+    /// Probability that a hit exceeds a control; for `permuted` mean over the orders.
     pub auroc: f64,
-    /// Sign flips of clusters, two-sided. For control `permuted`: that the mean over the motif's hits is one more draw of the means over the hits of
-    /// permuted matrices; missing where fewer than 20 of those have hits enough.
+    /// Standard deviation between orders, sampling error taken off; missing for other controls.
+    pub order_sd: f64,
+    /// Sign flips of clusters, two-sided. For `permuted`: that the level of the motif is one more draw of those of the orders of its columns.
     pub p_value: f64,
     /// The least p-value the sign flips could give; missing for control `permuted`.
     pub p_floor: f64,
-    /// Sign flips of clusters for every control. Of `permuted`: the words of one order of columns differ from those of others, as they also would for an
-    /// order without meaning.
-    pub p_hits: f64,
     /// Benjamini-Hochberg over all motifs tested with this control and endpoint.
     pub p_bh: f64,
     /// Benjamini-Yekutieli.
@@ -163,17 +165,43 @@ pub struct StatisticsRow {
     pub worst_smd: f64,
 }
 
-/// A column-permuted matrix.
+/// Hits left without a control.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnmatchedRow {
+    /// Identifier of the motif.
+    pub motif_id: String,
+    /// Control.
+    pub control: String,
+    /// `no_candidate` in the cluster of promoters and on the strand; `outside_caliper`, none like it in composition or score; `taken` by other hits;
+    /// `contig_end`, too near to it for flanks; `few_orders`, fewer than 20 permuted matrices with hits.
+    pub reason: String,
+    /// Usable hits.
+    pub n_hits: u64,
+}
+
+/// The hits of one order of a motif's columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrderRow {
     /// Identifier of the motif.
     pub motif_id: String,
-    /// Usable hits of this order of its columns.
+    /// 0 for the motif itself, then its permuted matrices.
+    pub order: u64,
+    /// Usable hits of this order; of a core promoter element, where it may lie.
     pub n_hits: u64,
+    /// Clusters of promoters they lie in.
+    pub n_clusters: u64,
     /// Mean endpoint.
     pub edges: f64,
+    /// Variance among the hits.
+    pub edges_variance: f64,
+    /// Standard error of the mean, by the variance components of all orders of the motif.
+    pub edges_se: f64,
     /// Mean endpoint.
     pub inside: f64,
+    /// Variance among the hits.
+    pub inside_variance: f64,
+    /// Standard error of the mean.
+    pub inside_se: f64,
 }
 
 /// A point of a mean profile.
@@ -193,7 +221,7 @@ pub struct ProfileRow {
     pub ci_low: f64,
     /// Upper end.
     pub ci_high: f64,
-    /// Pairs.
+    /// Pairs; for `permuted` hits.
     pub n: u64,
     /// Columns of the motif.
     pub width: u64,

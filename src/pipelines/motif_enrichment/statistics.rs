@@ -27,6 +27,8 @@ pub(super) struct Compared {
     pub p_floor: f64,
     pub n_pairs: usize,
     pub n_clusters: usize,
+    pub n_orders: usize,
+    pub order_sd: f64,
 }
 
 /// Flips enough for a floor of a tenth of the least Benjamini-Hochberg threshold, `RATE / n_tests`, and never fewer than asked for.
@@ -66,6 +68,8 @@ pub(super) fn compare(
         p_floor: test.p_floor,
         n_pairs: differences.len(),
         n_clusters: test.n_clusters,
+        n_orders: 0,
+        order_sd: f64::NAN,
     }
 }
 

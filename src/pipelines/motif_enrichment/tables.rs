@@ -7,10 +7,10 @@ use rayon::prelude::*;
 use super::grounds::Grounds;
 use super::hits::Place;
 use super::matching::Matched;
-use super::rows::{DetailRow, HitRow, LogoRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
+use super::rows::{DetailRow, HitRow, LogoRow, MotifRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
 use super::shuffled::Pair;
 use super::statistics::{Compared, LEVEL, compare, most_permutations};
-use super::{Control, Enrichment, EnrichmentRequest, Query, Studied, endpoints, profile};
+use super::{Control, Enrichment, EnrichmentRequest, Query, Studied, endpoints, profile, unmatched};
 use crate::controls::balance::{Balance, BalanceRow};
 use crate::genome::fasta::Genome;
 use crate::genome::promoters::Promoters;
@@ -20,11 +20,7 @@ use crate::motifs::similarity::{THRESHOLD, families};
 use crate::stats::agreement::pearson;
 use crate::stats::bootstrap::ProfileSums;
 use crate::stats::multiplicity::{benjamini_hochberg, benjamini_yekutieli};
-use crate::stats::prediction::prediction_p_value;
 use crate::stats::rng::Rng;
-
-/// Permuted matrices with hits enough that are needed for a p-value.
-const LEAST_ORDERS: usize = 20;
 
 /// A comparison of one motif with one control: values by pair.
 struct Comparison {
@@ -70,13 +66,8 @@ pub(super) fn outcome(
     for ((query, studied), pairs) in queries.iter().zip(studied).zip(shuffled) {
         writer.hits(&mut found, query, studied);
         writer.pairs(&mut found, query, studied, pairs);
-        let order = |(n, edges, inside): &(usize, f64, f64)| OrderRow {
-            motif_id: query.motif.id.clone(),
-            n_hits: *n as u64,
-            edges: *edges,
-            inside: *inside,
-        };
-        found.orders.extend(studied.orders.iter().map(order));
+        found.orders.extend(studied.orders.iter().flat_map(|orders| orders.rows(&query.motif.id)));
+        found.unmatched.extend(unmatched::rows(&query.motif.id, studied, pairs.len(), request));
         if request.shows(&query.motif.id) {
             let column = |[a, c, g, t]: [f64; 4]| LogoRow { motif_id: query.motif.id.clone(), a, c, g, t };
             found.logos.extend(query.motif.frequencies().into_iter().map(column));
@@ -185,8 +176,9 @@ impl Writer<'_> {
                 information_bits: query.motif.information_bits().iter().sum(),
                 p_threshold: hits.p,
                 best_p: hits.best_p,
+                n_expected: hits.expected,
                 status: status.into(),
-                n_hits: hits.all.len() as u64,
+                n_hits: hits.n_found as u64,
                 n_misplaced: hits.misplaced as u64,
                 n_not_plain: hits.not_plain as u64,
                 n_usable: hits.usable.len() as u64,
@@ -272,29 +264,23 @@ impl Writer<'_> {
     }
 
     fn statistics(&self, control: Control, motifs: &[MotifRow], studied: &[Studied], shuffled: &[Vec<Pair>]) -> Vec<StatisticsRow> {
-        let each = studied.par_iter().zip(shuffled).map(|(studied, shuffled)| self.comparison(control, studied, shuffled));
-        let comparisons: Vec<Comparison> = each.collect();
-        let tested = |index: &usize| motifs[*index].status == "tested" && comparisons[*index].hits.len() >= self.request.min_hits;
-        let tested: Vec<usize> = (0..motifs.len()).filter(tested).collect();
-        let draws = (self.request.permutations, most_permutations(self.request.permutations, tested.len()));
         let mut rows = Vec::new();
-        for endpoint in ["edges", "inside"] {
-            let side = |values: &[(f64, f64)]| -> Vec<f64> { values.iter().map(|v| if endpoint == "edges" { v.0 } else { v.1 }).collect() };
-            let test = |index: &usize| {
-                let comparison = &comparisons[*index];
-                let name = format!("test {} {} {endpoint}", motifs[*index].motif_id, comparison.control.name());
-                let seed = Rng::new(self.request.seed).derive(&name).next_u64();
-                compare(&side(&comparison.hits), &side(&comparison.controls), &comparison.clusters, draws, self.request.bootstraps, seed)
+        let pairs = match control {
+            Control::Permuted => Vec::new(),
+            _ => studied.par_iter().zip(shuffled).map(|(studied, shuffled)| self.comparison(control, studied, shuffled)).collect(),
+        };
+        for (number, endpoint) in ["edges", "inside"].into_iter().enumerate() {
+            let outcomes: Vec<(usize, Compared)> = match control {
+                Control::Permuted => {
+                    let test = |index: usize| Some((index, studied[index].orders.as_ref()?.compare(number)?));
+                    (0..motifs.len()).into_par_iter().filter(|index| motifs[*index].status == "tested").filter_map(test).collect()
+                }
+                _ => self.paired(motifs, &pairs, endpoint),
             };
-            let outcomes: Vec<Compared> = tested.par_iter().map(test).collect();
-            let p_values: Vec<f64> = match control {
-                // One order of columns is one draw, however many hits it has.
-                Control::Permuted => tested.iter().map(|index| self.among_orders(&studied[*index], endpoint)).collect(),
-                _ => outcomes.iter().map(|o| o.p_value).collect(),
-            };
+            let p_values: Vec<f64> = outcomes.iter().map(|(_, outcome)| outcome.p_value).collect();
             let (bh, by) = (benjamini_hochberg(&p_values), benjamini_yekutieli(&p_values));
-            for ((((index, outcome), p_value), p_bh), p_by) in tested.iter().zip(&outcomes).zip(p_values).zip(bh).zip(by) {
-                let (motif, worst) = (&motifs[*index], worst(control, &studied[*index]));
+            for (((index, outcome), p_bh), p_by) in outcomes.into_iter().zip(bh).zip(by) {
+                let (motif, worst) = (&motifs[index], worst(control, &studied[index]));
                 rows.push(StatisticsRow {
                     motif_id: motif.motif_id.clone(),
                     motif_name: motif.motif_name.clone(),
@@ -304,6 +290,7 @@ impl Writer<'_> {
                     endpoint: endpoint.into(),
                     n_pairs: outcome.n_pairs as u64,
                     n_clusters: outcome.n_clusters as u64,
+                    n_orders: outcome.n_orders as u64,
                     hit_mean: outcome.hit_mean,
                     control_mean: outcome.control_mean,
                     difference: outcome.difference,
@@ -311,9 +298,9 @@ impl Writer<'_> {
                     ci_high: outcome.ci_high,
                     d: outcome.d,
                     auroc: outcome.auroc,
-                    p_value,
-                    p_floor: if control == Control::Permuted { f64::NAN } else { outcome.p_floor },
-                    p_hits: outcome.p_value,
+                    order_sd: outcome.order_sd,
+                    p_value: outcome.p_value,
+                    p_floor: outcome.p_floor,
                     p_bh,
                     p_by,
                     worst_covariate: worst.as_ref().map_or(String::new(), |row| covariate(&row.covariate).into()),
@@ -324,12 +311,19 @@ impl Writer<'_> {
         rows
     }
 
-    /// Whether the mean over a motif's hits is one more draw of the means over those of permuted matrices.
-    fn among_orders(&self, studied: &Studied, endpoint: &str) -> f64 {
-        let of = |(edges, inside): (f64, f64)| if endpoint == "edges" { edges } else { inside };
-        let orders: Vec<f64> = studied.orders.iter().map(|(_, edges, inside)| of((*edges, *inside))).collect();
-        let own: Vec<f64> = studied.hits.usable.iter().map(|place| of(self.values(place))).collect();
-        if orders.len() < LEAST_ORDERS { f64::NAN } else { prediction_p_value(crate::stats::mean(&own), &orders) }
+    /// The tests of one endpoint on pairs, of motifs left with pairs enough.
+    fn paired(&self, motifs: &[MotifRow], pairs: &[Comparison], endpoint: &str) -> Vec<(usize, Compared)> {
+        let tested = |index: &usize| motifs[*index].status == "tested" && pairs[*index].hits.len() >= self.request.min_hits;
+        let tested: Vec<usize> = (0..motifs.len()).filter(tested).collect();
+        let draws = (self.request.permutations, most_permutations(self.request.permutations, tested.len()));
+        let side = |values: &[(f64, f64)]| -> Vec<f64> { values.iter().map(|v| if endpoint == "edges" { v.0 } else { v.1 }).collect() };
+        let test = |index: usize| {
+            let of = &pairs[index];
+            let name = format!("test {} {} {endpoint}", motifs[index].motif_id, of.control.name());
+            let seed = Rng::new(self.request.seed).derive(&name).next_u64();
+            (index, compare(&side(&of.hits), &side(&of.controls), &of.clusters, draws, self.request.bootstraps, seed))
+        };
+        tested.into_par_iter().map(test).collect()
     }
 
     fn profiles(&self, found: &mut Enrichment, query: &Query, studied: &Studied, shuffled: &[Pair]) {
@@ -342,6 +336,9 @@ impl Writer<'_> {
                     hits.add(cluster, &pair.profiles[0]);
                     controls.add(cluster, &pair.profiles[1]);
                 }
+            } else if let (Control::Permuted, Some(orders)) = (control, &studied.orders) {
+                studied.hits.usable.iter().for_each(|place| hits.add(self.cluster(place), &profile(place, self.grounds, flank)));
+                orders.places.iter().for_each(|place| controls.add(self.cluster(place), &profile(place, self.grounds, flank)));
             } else {
                 for (hit, place) in matched(control, studied).into_iter().flat_map(|m| &m.pairs) {
                     let hit = &studied.hits.usable[*hit];
