@@ -427,7 +427,10 @@ fn motif_enrichment_from_bundle_to_report() {
     let column = |name: &str| head.iter().position(|h| h == name).unwrap();
     let (id, control, endpoint, n) = (column("motif_id"), column("control"), column("endpoint"), column("n_pairs"));
     let (_, pairs) = tsv(at.join("tables/pairs.tsv"));
-    for wanted in ["permuted", "position", "outside", "shuffled"] {
+    let (_, orders) = tsv(at.join("tables/orders.tsv"));
+    let row = rows.iter().find(|r| r[id] == "MA0015.2" && r[control] == "permuted" && r[endpoint] == "edges").unwrap();
+    assert!(orders.iter().any(|o| o[0] == "MA0015.2" && o[1] == "0" && o[2] == row[n]));
+    for wanted in ["position", "outside", "shuffled"] {
         let row = rows.iter().find(|r| r[id] == "MA0015.2" && r[control] == wanted && r[endpoint] == "edges").unwrap();
         let of = pairs.iter().filter(|p| p[0] == "MA0015.2" && p[1] == wanted).count();
         assert_eq!(row[n], of.to_string(), "{wanted}");
@@ -448,6 +451,9 @@ fn motif_enrichment_from_bundle_to_report() {
     let bed: String = promoters.iter().map(|p| format!("{}\t{}\t{}\t{}\t0\t{}\n", p[2], p[3], p[4], p[0], p[5])).collect();
     std::fs::write(here.path().join("p.bed"), bed).unwrap();
     ask(&["--regions", "p.bed", "--name", "Cf2", "--negative-control", "--out", "r"]);
+    let said = run(here.path(), &[&["motif-enrichment"], &shared[..], &["--regions", "p.bed", "--name", "Cf2", "--out", "s"]].concat());
+    let said = text(&said.stderr);
+    assert!(said.contains("no start sites") && said.contains("--regions-are"), "{said}");
     assert!(at.join("figures/calibration.svg").exists() && !at.join("figures/native_vs_shuffled.svg").exists());
     let (_, again) = tsv(at.join("tables/promoters.tsv"));
     assert_eq!(again.len(), promoters.len());

@@ -70,9 +70,12 @@ pub struct Arguments {
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "motif-enrichment")]
     out: PathBuf,
-    /// JASPAR (.jaspar, .pfm, SQLite), HOMER, MEME or TRANSFAC; or insects, vertebrates [default: insects for the bundled genome, else vertebrates]
+    /// JASPAR (.jaspar, .pfm, SQLite), HOMER, MEME or TRANSFAC; or insects, vertebrates [default: those of --taxon]
     #[arg(long, value_name = "FILE", help_heading = "Motifs")]
     motifs: Option<PathBuf>,
+    /// Whose core promoter elements [default: insects for the bundled genome, else vertebrates]
+    #[arg(long, value_enum, help_heading = "Motifs")]
+    taxon: Option<Taxon>,
     /// Matrix to take, by identifier, its latest version if none is given; may be repeated
     #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Motifs")]
     matrix_id: Vec<String>,
@@ -91,7 +94,7 @@ pub struct Arguments {
     /// Motifs with fewer usable hits are listed, not tested
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Motifs")]
     min_hits: usize,
-    /// Show every hit of this motif in a heat map, by identifier; several with commas [default: the TATA box]
+    /// Show every hit of this motif in a heat map, by identifier; several with commas [default: the TATA box, or where it has fewer than --min-hits, the motif with most hits]
     #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Motifs")]
     motif_detail: Vec<String>,
     /// Controls, the primary one first
@@ -149,6 +152,24 @@ enum RegionsAre {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Taxon {
+    /// Flies
+    Insects,
+    /// Man and mouse
+    Vertebrates,
+}
+
+impl Taxon {
+    /// Its name among the motifs, and the core promoter elements of the panels.
+    fn panels(self) -> (&'static str, [&'static str; 6]) {
+        match self {
+            Taxon::Insects => ("insects", ["tata", "ccaat-box", "gc-box", "kozak-fly", "inr-fly", "ohler-2-dre"]),
+            Taxon::Vertebrates => ("vertebrates", ["tata", "ccaat-box", "gc-box", "kozak-vertebrates", "inr-human", "inr"]),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Tss {
     /// Each position and strand once
     Unique,
@@ -184,12 +205,6 @@ impl ControlChoice {
     }
 }
 
-/// Core promoter elements of the panels, for flies and for vertebrates.
-const PANELS: [(&str, [&str; 6]); 2] = [
-    ("insects", ["tata", "ccaat-box", "gc-box", "kozak-fly", "inr-fly", "ohler-2-dre"]),
-    ("vertebrates", ["tata", "ccaat-box", "gc-box", "kozak-vertebrates", "inr-human", "inr"]),
-];
-
 /// No count of draws, tiles or bases is larger.
 const MOST: usize = 10_000_000;
 
@@ -206,6 +221,7 @@ pub struct Request {
     checkpoint: Option<PathBuf>,
     out: PathBuf,
     motifs: PathBuf,
+    taxon: Taxon,
     selection: Selection,
     context: Option<usize>,
     margin: Option<usize>,
@@ -255,7 +271,8 @@ impl Arguments {
             controls = vec![Control::Permuted];
         }
         let window = Window { upstream_bp: self.upstream, downstream_bp: self.downstream };
-        let motifs = self.motifs.unwrap_or_else(|| if self.genome.is_some() { "vertebrates" } else { "insects" }.into());
+        let taxon = self.taxon.unwrap_or(if self.genome.is_some() { Taxon::Vertebrates } else { Taxon::Insects });
+        let motifs = self.motifs.unwrap_or_else(|| taxon.panels().0.into());
         Ok(Request {
             bed_anchor: match self.regions_are {
                 RegionsAre::Regions => BedAnchor::Region,
@@ -277,6 +294,7 @@ impl Arguments {
             checkpoint: self.checkpoint,
             out: self.out,
             motifs,
+            taxon,
             selection: Selection { matrix_ids: self.matrix_id, names: self.name, tax_groups: self.tax_group, families: self.family },
             context: self.context,
             margin: self.margin,
@@ -317,6 +335,12 @@ impl Request {
         };
         let queries = self.queries()?;
         let promoters = self.read_promoters(&genome, annotation.as_ref())?;
+        if !promoters.promoters.is_empty() && promoters.promoters.iter().all(|promoter| promoter.tss.is_none()) {
+            bar.say(
+                "warning: the promoters have no start sites, so no core promoter element can be placed: all its hits count as misplaced. If the 5' end of each line, or of its thick \
+                 part, is the start site, give --regions-are starts or --regions-are thick",
+            );
+        }
         let inputs = self.inputs()?;
         let mut model = checkpoint.model()?;
         run.dtype = model.set_precision(self.dtype.precision())?.to_string();
@@ -341,8 +365,7 @@ impl Request {
     /// The motifs asked for, and the core promoter elements of their taxon.
     fn queries(&mut self) -> Result<Vec<Query>> {
         let (motifs, _) = self.selection.choose(scan::read_motifs(&self.motifs)?)?;
-        let fly = motifs.iter().all(|motif| motif.tax_group == "insects");
-        let (taxon, panels) = PANELS[usize::from(!fly)];
+        let (taxon, panels) = self.taxon.panels();
         self.pipeline.panels = panels.iter().map(|id| id.to_string()).collect();
         let mut queries: Vec<Query> = Vec::new();
         for element in bundled::core_promoter()? {
@@ -353,9 +376,6 @@ impl Request {
         }
         let known: Vec<String> = queries.iter().map(|query| query.motif.id.clone()).collect();
         queries.extend(motifs.into_iter().filter(|m| !known.contains(&m.id)).map(|motif| Query { motif, element: None }));
-        if self.pipeline.detail.is_empty() {
-            self.pipeline.detail.push("tata".into());
-        }
         for detail in &mut self.pipeline.detail {
             let is_it =
                 |query: &&Query| query.motif.id == *detail || query.motif.base_and_version().is_some_and(|(base, _)| base == detail);

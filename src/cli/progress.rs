@@ -39,6 +39,11 @@ impl Bar {
         state.bar.set_position(progress.done);
     }
 
+    /// Says a line on standard error, above the bar.
+    pub fn say(&self, line: &str) {
+        self.state.borrow().bar.suspend(|| eprintln!("{line}"));
+    }
+
     /// Takes the bar away. Seconds spent in each stage, in order.
     pub fn finish(&self) -> Vec<(&'static str, f64)> {
         let mut state = self.state.borrow_mut();

@@ -6,8 +6,8 @@ use super::canvas::{Canvas, Surface};
 use super::legend::{self, Entry};
 use super::logo;
 use super::profile::ProfileSeries;
-use super::profile_panel::{curves, points, signed};
-use super::theme::{self, GREY, NOTE_SIZE, SHADE};
+use super::profile_panel::{inked_curves, points, signed};
+use super::theme::{self, GREY, Ink, NOTE_SIZE, SHADE};
 use super::ticks::{self, Ticks};
 use crate::error::Result;
 use crate::figures::lettering::Type;
@@ -48,6 +48,8 @@ pub struct MotifPanel {
     pub series: Vec<ProfileSeries>,
     /// What stands in the place of missing data.
     pub missing: String,
+    /// Whether there is too little to look at colours: all series grey.
+    pub pale: bool,
 }
 
 impl MotifFigure {
@@ -58,7 +60,7 @@ impl MotifFigure {
     fn panel<S: Surface>(&self, canvas: &mut Canvas<'_, S>, panel: &MotifPanel, frame: Frame, head: f64, quiet: bool) -> Result<()> {
         frame.title(canvas, &panel.title, head - theme::TITLE_SIZE)?;
         let entries: Vec<Entry<'_>> = (panel.series.iter().enumerate())
-            .map(|(i, s)| Entry { label: &s.label, ink: theme::series_ink(i), marker: Some(theme::series_marker(i)), band: true })
+            .map(|(i, s)| Entry { label: &s.label, ink: ink(panel, i), marker: Some(theme::series_marker(i)), band: !s.ci_low.is_empty() })
             .collect();
         legend::draw(canvas, &entries, (frame.left, frame.top - head + 13.0), frame.right)?;
         let width = panel.logo.len() as i32;
@@ -99,7 +101,7 @@ impl MotifFigure {
         let width = panel.logo.len() as f64;
         canvas.rect((x.at(0.0), frame.top), (x.at(width), frame.bottom), SHADE)?;
         frame.y_axis(canvas, &y, &ticks, false)?;
-        let drawn = curves(canvas, &panel.series, (first, last), &frame, (&x, &y), near)?;
+        let drawn = inked_curves(canvas, &panel.series, (first, last), &frame, (&x, &y), (near, &|i| ink(panel, i)))?;
         if !drawn && near {
             frame.say(canvas, if panel.missing.is_empty() { "no data" } else { &panel.missing })?;
         }
@@ -109,6 +111,10 @@ impl MotifFigure {
         }
         Ok(x)
     }
+}
+
+fn ink(panel: &MotifPanel, series: usize) -> Ink {
+    if panel.pale { GREY.mix(if series == 0 { 1.0 } else { 0.6 }) } else { theme::series_ink(series) }
 }
 
 fn head(panels: &[MotifPanel]) -> f64 {

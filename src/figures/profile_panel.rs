@@ -151,17 +151,29 @@ pub(super) fn curves<S: Surface>(
     series: &[ProfileSeries],
     (first, last): (i32, i32),
     frame: &Frame,
-    (x, y): (&Scale, &Scale),
+    scales: (&Scale, &Scale),
     markers: bool,
+) -> Result<bool> {
+    inked_curves(canvas, series, (first, last), frame, scales, (markers, &theme::series_ink))
+}
+
+/// The same in other colours, one by number of the series.
+pub(super) fn inked_curves<S: Surface>(
+    canvas: &mut Canvas<'_, S>,
+    series: &[ProfileSeries],
+    (first, last): (i32, i32),
+    frame: &Frame,
+    (x, y): (&Scale, &Scale),
+    (markers, ink): (bool, &dyn Fn(usize) -> Ink),
 ) -> Result<bool> {
     let inside = |series: &ProfileSeries| points(series).into_iter().filter(|p| (first..=last).contains(&p.offset)).collect();
     let all: Vec<Vec<Point>> = series.iter().map(inside).collect();
     let mut drawn = false;
     for (i, points) in all.iter().enumerate().rev() {
-        drawn |= curve(canvas, points, (x, y), theme::series_ink(i), markers.then(|| theme::series_marker(i)))?;
+        drawn |= curve(canvas, points, (x, y), ink(i), markers.then(|| theme::series_marker(i)))?;
     }
     let told = series.iter().zip(&all).enumerate();
-    let told: Vec<_> = told.map(|(i, (series, points))| hover::Series { name: &series.label, ink: theme::series_ink(i), points }).collect();
+    let told: Vec<_> = told.map(|(i, (series, points))| hover::Series { name: &series.label, ink: ink(i), points }).collect();
     canvas.hovers.push(hover::curves(frame, x, &told));
     Ok(drawn)
 }

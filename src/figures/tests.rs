@@ -318,7 +318,7 @@ fn motifs_volcanoes_and_heat_maps_survive_any_input() {
         ci_high: mean.iter().map(|m| m + 0.1).collect(),
         mean,
     };
-    let panel = |series| MotifPanel { title: "TATA box".into(), logo: logo.clone(), series, missing: String::new() };
+    let panel = |series| MotifPanel { title: "TATA box".into(), logo: logo.clone(), series, missing: String::new(), pale: false };
     let panels = vec![panel(vec![series(vec![0.3; 8])]), panel(vec![series(vec![f64::NAN; 8])]), MotifPanel::default()];
     for panels in [Vec::new(), panels] {
         let figure = MotifFigure { panels, y_label: "Mean".into(), note: "note".into() };

@@ -17,7 +17,11 @@ use crate::pipelines::motif_enrichment::{Enrichment, EnrichmentRequest, MotifRow
 /// The false discovery rate that "significant" stands for.
 pub const RATE: f64 = 0.05;
 
-const TABLES: [&str; 10] = ["promoters", "motifs", "logos", "hits", "pairs", "statistics", "balance", "profile", "detail", "orders"];
+const TABLES: [&str; 11] =
+    ["promoters", "motifs", "logos", "hits", "pairs", "statistics", "balance", "profile", "detail", "orders", "unmatched"];
+
+/// The endpoints in the order of tables, and in words.
+const ENDPOINTS: [(&str, &str); 2] = [("edges", "at their edges"), ("inside", "inside")];
 
 /// Writes the tables.
 ///
@@ -34,7 +38,8 @@ pub fn write_tables(found: &Enrichment, folder: &Path) -> Result<()> {
     tables::write(&at, "balance", &found.balance)?;
     tables::write(&at, "profile", &found.profile)?;
     tables::write(&at, "detail", &found.detail)?;
-    tables::write(&at, "orders", &found.orders)
+    tables::write(&at, "orders", &found.orders)?;
+    tables::write(&at, "unmatched", &found.unmatched)
 }
 
 /// What `run.json` keeps of the outcome.
@@ -50,7 +55,7 @@ pub fn outcome(found: &Enrichment) -> Value {
     })
 }
 
-/// The page. It needs neither hits nor pairs, the largest tables.
+/// The page. It needs neither hits, pairs nor orders, the largest tables.
 pub(super) struct MotifPage {
     found: Enrichment,
     request: EnrichmentRequest,
@@ -80,7 +85,8 @@ impl MotifPage {
             hits: Vec::new(),
             pairs: Vec::new(),
             statistics: record.table("statistics")?,
-            orders: record.table("orders")?,
+            orders: Vec::new(),
+            unmatched: record.table("unmatched")?,
             balance: record.table("balance")?,
             profile: record.table("profile")?,
             detail: record.table("detail")?,
@@ -99,9 +105,9 @@ impl MotifPage {
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
         let found = &self.found;
         let shuffled = found.profile.iter().any(|row| row.control == "shuffled");
-        let heatmaps = self.request.detail.iter().enumerate().map(|(i, id)| {
+        let heatmaps = self.details().into_iter().enumerate().map(|(i, id)| {
             let name = if i == 0 { "heatmap".to_string() } else { format!("heatmap_{}", i + 1) };
-            Ok((id.clone(), gallery.hang(&self.heatmap(id), &name)?))
+            Ok((id.to_string(), gallery.hang(&self.heatmap(id), &name)?))
         });
         let svg = Svg {
             motifs: gallery.hang(&self.panels(), "r2_motifs")?,
@@ -147,15 +153,9 @@ impl MotifPage {
         self.found.motifs.iter().find(|row| row.motif_id == id)
     }
 
-    /// The controls in the order of the table.
-    fn controls(&self) -> Vec<&str> {
-        let mut controls: Vec<&str> = Vec::new();
-        for row in &self.found.statistics {
-            if !controls.contains(&row.control.as_str()) {
-                controls.push(&row.control);
-            }
-        }
-        controls
+    /// The motifs of which every hit is in the table.
+    fn details(&self) -> Vec<&str> {
+        self.found.detail.chunk_by(|a, b| a.motif_id == b.motif_id).map(|rows| rows[0].motif_id.as_str()).collect()
     }
 }
 
@@ -175,40 +175,63 @@ fn tally(found: &Enrichment, control: &str, endpoint: &str) -> (usize, usize, us
     )
 }
 
-/// The controls that were asked for, by their order in the table, without that of the panels alone.
-fn asked(found: &Enrichment) -> Vec<&str> {
-    let mut controls: Vec<&str> = found.statistics.iter().map(|row| row.control.as_str()).collect();
-    controls.dedup();
+/// The controls in the order of the table.
+fn controls(found: &Enrichment) -> Vec<&str> {
+    let mut controls: Vec<&str> = Vec::new();
+    for row in &found.statistics {
+        if !controls.contains(&row.control.as_str()) {
+            controls.push(&row.control);
+        }
+    }
     controls
 }
 
-/// The answer in one sentence a control.
+/// The smallest p-value of a control and endpoint.
+fn strongest<'a>(found: &'a Enrichment, control: &'a str, endpoint: &'a str) -> Option<&'a StatisticsRow> {
+    rows(found, control, endpoint).filter(|row| row.p_value.is_finite()).min_by(|a, b| a.p_value.total_cmp(&b.p_value))
+}
+
+/// The answer in one sentence: both endpoints of every control.
 fn headline(found: &Enrichment) -> String {
     if found.motifs.iter().all(|row| row.status != "tested") {
         return "No motif has hits enough to be tested.".into();
     }
     let of = |control: &str| {
-        let (n, up, down) = tally(found, control, "edges");
-        let least = rows(found, control, "edges").filter(|row| row.p_value.is_finite()).min_by(|a, b| a.p_value.total_cmp(&b.p_value));
-        let least = least.map_or(String::new(), |row| {
-            let difference = super::format::with_interval(row.difference, row.ci_low, row.ci_high);
-            format!(" (smallest p: {}, difference {difference}, adjusted p {})", row.motif_name, p_value(row.p_bh, None))
+        let parts = ENDPOINTS.map(|(endpoint, words)| {
+            let (n, up, down) = tally(found, control, endpoint);
+            format!("{} of {n} {words}", up + down)
         });
-        format!("{} of {n} against {control}{least}", up + down)
+        let least = ENDPOINTS.iter().filter_map(|(endpoint, _)| strongest(found, control, endpoint));
+        let least = least.min_by(|a, b| a.p_value.total_cmp(&b.p_value)).map_or(String::new(), |row| {
+            let difference = super::format::with_interval(row.difference, row.ci_low, row.ci_high);
+            format!(" (smallest p: {}, {}, difference {difference}, adjusted p {})", row.motif_name, row.endpoint, p_value(row.p_bh, None))
+        });
+        format!("against {control} {}{least}", parts.join(" and "))
     };
-    let controls: Vec<String> = asked(found).into_iter().map(of).collect();
-    format!("Motifs that differ at their edges, at a false discovery rate of 5%: {}.", controls.join("; "))
+    let controls: Vec<String> = controls(found).into_iter().map(of).collect();
+    format!("Motifs that differ, at a false discovery rate of 5%: {}.", controls.join("; "))
 }
 
 /// The paragraph under it.
 fn answer(found: &Enrichment) -> String {
     let regions = format!("{} promoter regions ({} bases)", count(found.n_regions), count(found.region_bp as usize));
-    let some = asked(found).iter().any(|control| tally(found, control, "edges").1 + tally(found, control, "edges").2 > 0);
-    let verdict = match (found.negative_control, some) {
-        (true, false) => "No permuted motif differs from others, as it should be.",
-        (true, true) => "Some permuted motifs differ from others, which should not be.",
-        (false, true) => "Some motifs differ from some of their controls.",
-        (false, false) => "No motif differs from its controls beyond what chance gives over so many tests.",
+    let differs = |control: &&str| {
+        ENDPOINTS.iter().any(|(endpoint, _)| {
+            let (_, up, down) = tally(found, control, endpoint);
+            up + down > 0
+        })
+    };
+    let all = controls(found);
+    let from: Vec<&str> = all.iter().copied().filter(differs).collect();
+    let verdict = match (found.negative_control, from.is_empty()) {
+        (true, true) => "No permuted motif differs from others, as it should be.".to_string(),
+        (true, false) => "Some permuted motifs differ from others, which should not be.".into(),
+        (false, false) if from.len() == all.len() => format!("Some motifs differ from each kind of control ({}), at their edges or inside.", from.join(", ")),
+        (false, false) => {
+            let rest: Vec<&str> = all.iter().copied().filter(|control| !from.contains(control)).collect();
+            format!("Some motifs differ from {}, at their edges or inside; none from {}.", from.join(" and "), rest.join(" or "))
+        }
+        (false, true) => "No motif differs from its controls beyond what chance gives over so many tests.".into(),
     };
     format!(
         "{verdict} Measured was the boundary probability at hits in {regions}. Controls ask different questions: only a motif that stands out against all of them stands out \
@@ -229,11 +252,10 @@ pub fn summary(found: &Enrichment) -> String {
         count_of("not_scannable")
     );
     text += &format!("{:<10} {:<8} {:>7} {:>7} {:>7}  strongest\n", "control", "endpoint", "tested", "higher", "lower");
-    for control in asked(found) {
-        for endpoint in ["edges", "inside"] {
+    for control in controls(found) {
+        for (endpoint, _) in ENDPOINTS {
             let (n, up, down) = tally(found, control, endpoint);
-            let best = rows(found, control, endpoint).filter(|row| row.p_value.is_finite()).min_by(|a, b| a.p_value.total_cmp(&b.p_value));
-            let best = best.map_or(String::new(), |row| {
+            let best = strongest(found, control, endpoint).map_or(String::new(), |row| {
                 let difference = super::format::decimals(row.difference, 4);
                 format!("{} {difference}, p {}, BH {}", row.motif_name, p_value(row.p_value, Some(row.p_floor)), p_value(row.p_bh, None))
             });

@@ -1,6 +1,6 @@
 //! From tables to figures.
 
-use super::{MotifPage, RATE, rows};
+use super::{ENDPOINTS, MotifPage, RATE, controls, rows};
 use crate::figures::{
     BalanceFigure, BalancePanel, BalanceRow, CalibrationFigure, CalibrationSeries, ForestFigure, ForestGroup, ForestRow, HeatmapFigure,
     MotifFigure, MotifPanel, ProfileSeries, VolcanoFigure, VolcanoPanel, VolcanoPoint,
@@ -8,8 +8,11 @@ use crate::figures::{
 use crate::pipelines::motif_enrichment::StatisticsRow;
 use crate::report::format::p_value;
 
-/// Groups of motifs in the forest plot, for each control.
-const FOREST_ROWS: usize = 15;
+/// Groups of motifs in the forest plot, for each control and endpoint.
+const FOREST_ROWS: usize = 8;
+
+/// With fewer, a mean profile is drawn grey.
+const FEW: u64 = 10;
 
 /// The words of a covariate.
 pub(super) fn covariate_name(covariate: &str) -> String {
@@ -44,8 +47,9 @@ impl MotifPage {
         let of = |row: &&crate::pipelines::motif_enrichment::ProfileRow| row.motif_id == id && row.control == control && row.group == group;
         let rows: Vec<_> = self.found.profile.iter().filter(of).collect();
         let n = rows.first()?.n;
+        let few = if n < FEW { ", n < 10" } else { "" };
         Some(ProfileSeries {
-            label: format!("{label} (n = {n})"),
+            label: format!("{label} (n = {n}{few})"),
             offsets: rows.iter().map(|row| row.offset as i32).collect(),
             mean: rows.iter().map(|row| row.mean).collect(),
             ci_low: rows.iter().map(|row| row.ci_low).collect(),
@@ -65,6 +69,7 @@ impl MotifPage {
             logo: self.logo(id),
             series: series.into_iter().flatten().collect(),
             missing,
+            pale: row.is_some_and(|row| row.n_usable < FEW),
         }
     }
 
@@ -87,7 +92,8 @@ impl MotifPage {
         MotifFigure {
             panels: self.request.panels.iter().map(panel).collect(),
             y_label: "Mean boundary probability".into(),
-            note: "Bands: pointwise 95% intervals of a bootstrap over clusters of promoters. Grey: the motif. Hits are those that found a control of the first kind."
+            note: "Bands: pointwise 95% intervals of a bootstrap over clusters of promoters. Shaded: the motif. Hits are those that have a control of the first kind; permuted: \
+                   the hits of all permuted matrices. Grey curves: fewer than 10 hits (n < 10), too few to say anything."
                 .into(),
         }
     }
@@ -102,16 +108,18 @@ impl MotifPage {
             panels: self.request.panels.iter().map(panel).collect(),
             y_label: "Mean boundary probability".into(),
             note: format!(
-                "Bands: pointwise 95% intervals of a bootstrap over clusters of promoters. Grey: the motif, the same letters in both. {} bases on either side are shuffled.",
+                "Bands: pointwise 95% intervals of a bootstrap over clusters of promoters. Shaded: the motif, the same letters in both. {} bases on either side are shuffled. Grey curves: \
+                 fewer than 10 hits.",
                 self.request.flank
             ),
         }
     }
 
+    /// One row of panels a control, one column an endpoint.
     pub(super) fn volcano(&self) -> VolcanoFigure {
-        let panel = |control: &&str| VolcanoPanel {
-            title: format!("Against {control}"),
-            points: rows(&self.found, control, "edges")
+        let panel = |(control, endpoint): (&str, &str)| VolcanoPanel {
+            title: format!("{control}, {endpoint}"),
+            points: rows(&self.found, control, endpoint)
                 .map(|row| VolcanoPoint {
                     label: row.motif_name.clone(),
                     effect: row.difference,
@@ -121,22 +129,27 @@ impl MotifPage {
                 .collect(),
         };
         VolcanoFigure {
-            panels: self.controls().iter().map(panel).collect(),
-            x_label: "Difference, hit minus control (edges)".into(),
+            panels: self.comparisons().map(panel).collect(),
+            x_label: "Difference, hit minus control".into(),
             note: "Diamonds: significant at a false discovery rate of 5% (Benjamini-Hochberg over the motifs of the panel).".into(),
         }
     }
 
+    /// Every control with every endpoint.
+    fn comparisons(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        controls(&self.found).into_iter().flat_map(|control| ENDPOINTS.map(|(endpoint, _)| (control, endpoint)))
+    }
+
     /// The groups of motifs with the smallest p-values, each through the member with most hits.
     pub(super) fn forest(&self) -> ForestFigure {
-        let group = |control: &&str| {
+        let group = |(control, endpoint): (&str, &str)| {
             let mut all: Vec<&StatisticsRow> =
-                rows(&self.found, control, "edges").filter(|row| row.represents_group && row.p_value.is_finite()).collect();
+                rows(&self.found, control, endpoint).filter(|row| row.represents_group && row.p_value.is_finite()).collect();
             all.sort_by(|a, b| a.p_value.total_cmp(&b.p_value).then(b.d.abs().total_cmp(&a.d.abs())));
             all.truncate(FOREST_ROWS);
-            ForestGroup { title: format!("Against {control}"), rows: all.into_iter().map(|row| self.forest_row(row)).collect() }
+            ForestGroup { title: format!("Against {control}, {endpoint}"), rows: all.into_iter().map(|row| self.forest_row(row)).collect() }
         };
-        ForestFigure { groups: self.controls().iter().map(group).collect(), x_label: "Difference, hit minus control (edges)".into() }
+        ForestFigure { groups: self.comparisons().map(group).collect(), x_label: "Difference, hit minus control".into() }
     }
 
     fn forest_row(&self, row: &StatisticsRow) -> ForestRow {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::pictures::{covariate_name, motif_label};
-use super::{MotifPage, RATE, Svg, rows, tally};
+use super::{ENDPOINTS, MotifPage, RATE, Svg, controls, rows, tally};
 use crate::pipelines::motif_enrichment::{
     BalanceRow, ELEMENT_P, MotifRow, PERMUTED_MATRICES, SCORE_CALIPER_BITS, StatisticsRow, TSS_DISTANCE_BP, TSS_SLACK_BP,
 };
@@ -19,6 +19,15 @@ const SHOWN: usize = 25;
 
 /// Motifs in the table of all: a page stays under 8 MB whatever was asked.
 const LISTED: usize = 3000;
+
+/// Why a hit has no control, as the table unmatched has it and in words.
+const REASONS: [(&str, &str); 5] = [
+    ("no_candidate", "no candidate in the promoter"),
+    ("outside_caliper", "none alike"),
+    ("taken", "taken by other hits"),
+    ("contig_end", "too near a contig’s end"),
+    ("few_orders", "too few permuted matrices with hits"),
+];
 
 fn columns(head: &[(&str, Format)]) -> Vec<Column> {
     head.iter().map(|(name, format)| Column::new(*name, *format)).collect()
@@ -42,13 +51,17 @@ fn table(rows: &[&StatisticsRow], caption: String) -> Table {
             Cell::P { value: r.p_value, floor: Some(r.p_floor) },
             Cell::P { value: r.p_bh, floor: None },
             Cell::P { value: r.p_by, floor: None },
+            match r.worst_covariate.as_str() {
+                "" => Cell::Empty,
+                covariate => format!("{} {}", covariate_name(covariate), decimals(r.worst_smd, 2)).into(),
+            },
         ]
     };
     let head = [
         ("motif", Format::Text),
         ("control", Format::Text),
         ("endpoint", Format::Text),
-        ("pairs", Format::Integer),
+        ("pairs or hits", Format::Integer),
         ("clusters", Format::Integer),
         ("hits", Format::Decimals(3)),
         ("controls", Format::Decimals(3)),
@@ -59,6 +72,7 @@ fn table(rows: &[&StatisticsRow], caption: String) -> Table {
         ("p", Format::PValue),
         ("p, BH", Format::PValue),
         ("p, BY", Format::PValue),
+        ("least balanced (SMD)", Format::Text),
     ];
     Table { caption, columns: columns(&head), rows: rows.iter().map(row).collect() }
 }
@@ -77,7 +91,7 @@ impl MotifPage {
                 let least = rows(found, control, endpoint).map(|row| row.p_floor).fold(f64::NAN, f64::min);
                 vec![(*control).into(), endpoint.into(), n.into(), up.into(), down.into(), Cell::P { value: least, floor: None }]
             };
-            vec![line("edges"), line("inside")]
+            ENDPOINTS.iter().map(|(endpoint, _)| line(endpoint)).collect()
         };
         let head = [
             ("control", Format::Text),
@@ -88,9 +102,11 @@ impl MotifPage {
             ("least p any test could give", Format::PValue),
         ];
         blocks.push(Block::Table(Table {
-            caption: "Motifs whose hits differ from their controls at a false discovery rate of 5% (Benjamini-Hochberg over the motifs of each row).".into(),
+            caption: "Motifs whose hits differ from their controls at a false discovery rate of 5% (Benjamini-Hochberg over the motifs of each row; the rows are separate families). p against \
+                      permuted is that of a parametric law, without a floor."
+                .into(),
             columns: columns(&head),
-            rows: self.controls().iter().flat_map(tallied).collect(),
+            rows: controls(found).iter().flat_map(tallied).collect(),
         }));
         if let Some(calibration) = &svg.calibration {
             blocks.push(Block::Figure {
@@ -103,7 +119,8 @@ impl MotifPage {
         blocks.push(Block::Figure {
             svg: svg.volcano.clone(),
             label: "All motifs".into(),
-            caption: "Each point is a motif: how far the boundary probability around the edges of its hits differs from that of controls, and how sure that is."
+            caption: "Each point is a motif: how far the boundary probability around the edges of its hits, or inside them, differs from that of controls, and how sure that is. \
+                      Difference and p are of the same comparison."
                 .into(),
             downloads: downloads("volcano", "statistics"),
         });
@@ -111,18 +128,19 @@ impl MotifPage {
             svg: svg.forest.clone(),
             label: "Groups of like motifs".into(),
             caption: "The groups with the smallest p-values, with 95% intervals (not adjusted for the choice). Near-identical matrices are one group; the member with most hits \
-                      stands for it, whatever its result. Intervals are those of the pairs; against permuted matrices p is wider than they are: it counts each matrix, not each hit, as a draw."
+                      stands for it, whatever its result. Against permuted the interval is that of the test: it leaves 0 out where p is below 0.05, and pairs are the hits."
                 .into(),
             downloads: downloads("forest", "statistics"),
         });
-        let mut best: Vec<&StatisticsRow> = found.statistics.iter().filter(|row| row.p_bh <= RATE && row.endpoint == "edges").collect();
+        let mut best: Vec<&StatisticsRow> = found.statistics.iter().filter(|row| row.p_bh <= RATE).collect();
         best.sort_by(|a, b| a.p_value.total_cmp(&b.p_value).then(b.d.abs().total_cmp(&a.d.abs())));
         let all = best.len();
         best.truncate(SHOWN);
         if !best.is_empty() {
             let caption = format!(
-                "Significant motifs at the endpoint edges ({} of {} comparisons shown; all are in the table statistics). d: mean difference over the standard \
-                 deviation of the differences. AUROC: probability that a hit exceeds a control. p: sign flips of clusters of promoters.",
+                "Significant comparisons ({} of {} shown; all are in the table statistics). d: difference over the standard deviation of the paired differences, against permuted over \
+                 that of hits of one order of columns. AUROC: probability that a hit exceeds a control. p: sign flips of clusters of promoters; against permuted, that the level of the motif is \
+                 one more draw of the levels of the orders of its columns. SMD: standardised mean difference of hits and controls.",
                 best.len(),
                 count(all)
             );
@@ -133,21 +151,19 @@ impl MotifPage {
 
     /// One row a motif, all controls side by side.
     pub(super) fn all_motifs(&self) -> Section {
-        let controls = self.controls();
+        let controls = controls(&self.found);
         let mut head = vec![
             ("motif".to_string(), Format::Text),
             ("identifier".into(), Format::Text),
             ("family".into(), Format::Text),
             ("usable hits".into(), Format::Integer),
         ];
-        for control in &controls {
-            head.extend([(format!("{control}, difference"), Format::Decimals(4)), (format!("{control}, p BH"), Format::PValue)]);
+        let comparisons = || controls.iter().flat_map(|control| ENDPOINTS.map(|(endpoint, _)| (*control, endpoint)));
+        for (control, endpoint) in comparisons() {
+            head.extend([(format!("{control}, {endpoint}"), Format::Decimals(4)), ("p BH".to_string(), Format::PValue)]);
         }
-        let of: HashMap<(&str, &str), &StatisticsRow> = controls
-            .iter()
-            .flat_map(|c| rows(&self.found, c, "edges"))
-            .map(|row| ((row.motif_id.as_str(), row.control.as_str()), row))
-            .collect();
+        let of: HashMap<(&str, &str, &str), &StatisticsRow> =
+            self.found.statistics.iter().map(|row| ((row.motif_id.as_str(), row.control.as_str(), row.endpoint.as_str()), row)).collect();
         let line = |motif: &&MotifRow| -> Vec<Cell> {
             let mut cells: Vec<Cell> = vec![
                 motif.motif_name.clone().into(),
@@ -155,8 +171,8 @@ impl MotifPage {
                 motif.structural_family.clone().into(),
                 (motif.n_usable as usize).into(),
             ];
-            for control in &controls {
-                let row = of.get(&(motif.motif_id.as_str(), *control)).filter(|row| row.p_value.is_finite());
+            for (control, endpoint) in comparisons() {
+                let row = of.get(&(motif.motif_id.as_str(), control, endpoint)).filter(|row| row.p_value.is_finite());
                 cells.extend(
                     row.map_or([Cell::Empty, Cell::Empty], |row| [row.difference.into(), Cell::P { value: row.p_bh, floor: None }]),
                 );
@@ -173,7 +189,7 @@ impl MotifPage {
             String::new()
         };
         let caption = format!(
-            "All {} motifs tested, at the endpoint edges: difference from each control, and p adjusted over the motifs (Benjamini-Hochberg).{shown}",
+            "All {} motifs tested: difference from each control at edges and inside, and p adjusted over the motifs (Benjamini-Hochberg).{shown}",
             count(all)
         );
         let columns = head.into_iter().map(|(name, format)| Column::new(name, format)).collect();
@@ -184,27 +200,64 @@ impl MotifPage {
 
     pub(super) fn panel_section(&self, svg: &Svg) -> Section {
         let of: Vec<&StatisticsRow> = self.found.statistics.iter().filter(|row| self.request.panels.contains(&row.motif_id)).collect();
-        let blocks = vec![
+        let mut blocks = vec![
             Block::Figure {
                 svg: svg.motifs.clone(),
                 label: "Core promoter elements".into(),
                 caption: format!(
-                    "Mean boundary probability around hits of core promoter elements, where they are known to lie (within {TSS_SLACK_BP} bases), and around their controls. \
+                    "Mean boundary probability around hits of core promoter elements, where they are known to lie (within {TSS_SLACK_BP} bases of the start site the annotation gives), and around their controls. \
                      Offset 0 is the first edge of the motif, in its orientation; the logo stands under the letters it describes."
                 ),
                 downloads: downloads("r2_motifs", "profile"),
             },
-            Block::Table(table(&of, "The same elements in numbers.".into())),
+            Block::Table(self.elements()),
+            Block::Table(table(
+                &of,
+                "The same elements in numbers, where there are hits enough. Against permuted: all usable hits, beside those of other orders of the columns in the same place.".into(),
+            )),
+            paragraph(
+                "Start codons count where they lie in the promoters that were read, which end soon after the start site: Kozak sequences further downstream are not looked at.",
+            ),
         ];
+        if !self.found.promoters.is_empty() && self.found.promoters.iter().all(|promoter| promoter.tss.is_none()) {
+            let text = "The promoters of the file have no start sites, so no element can be placed. With --regions-are starts or thick they have.";
+            blocks.insert(0, Block::Callout { level: Level::Warning, text: text.into() });
+        }
         Section { title: "Core promoter elements".into(), blocks }
+    }
+
+    /// Hits of the elements of the panels, beside what chance gives.
+    fn elements(&self) -> Table {
+        let row = |m: &MotifRow| -> Vec<Cell> {
+            vec![
+                motif_label(&m.motif_name, &m.motif_id).into(),
+                (m.n_usable as usize).into(),
+                ((m.n_hits - m.n_misplaced) as usize).into(),
+                m.n_expected.into(),
+                Cell::P { value: m.p_threshold, floor: None },
+                Cell::P { value: m.best_p, floor: None },
+            ]
+        };
+        let head = [
+            ("element", Format::Text),
+            ("usable hits", Format::Integer),
+            ("hits in place", Format::Integer),
+            ("by chance", Format::Decimals(1)),
+            ("largest p of a hit", Format::PValue),
+            ("p of the best word", Format::PValue),
+        ];
+        let caption = "Hits of core promoter elements where they may lie, and how many independent letters of the promoters’ composition would give there (overlaps not resolved). \
+                       Where both are alike, most hits are words that happen to stand there.";
+        let rows = self.request.panels.iter().filter_map(|id| self.motif(id)).map(row).collect();
+        Table { caption: caption.into(), columns: columns(&head), rows }
     }
 
     pub(super) fn shuffled_section(&self, svg: &Svg) -> Option<Section> {
         let figure = Block::Figure {
             svg: svg.shuffled.clone()?,
             label: "Native and shuffled flanks".into(),
-            caption: "The same hits, read in their own flanks and with the flanks shuffled so that every dinucleotide stays. A peak that stays belongs to the letters of the motif; \
-                      what is lost belonged to its surroundings. Both are read in tiles cut at the same bases."
+            caption: "The same hits, read in their own flanks and with the flanks shuffled so that every dinucleotide stays. Where the curves agree, the letters of the motif \
+                      suffice for what is seen; where they differ, its surroundings have a part in it (letters beyond the flanks, which stay, may too). Both are read in tiles cut at the same bases."
                 .into(),
             downloads: downloads("native_vs_shuffled", "profile"),
         };
@@ -312,6 +365,7 @@ impl MotifPage {
                 columns: columns(&[("start sites", Format::Text), ("number", Format::Integer)]),
                 rows: promoters,
             }),
+            Block::Table(self.unmatched()),
             paragraph(format!(
                 "Hits: {} in all, {} of core promoter elements where those do not lie, {} without a whole window of plain letters, {} usable.",
                 sum(|row| row.n_hits),
@@ -332,6 +386,32 @@ impl MotifPage {
         Section { title: "What was and was not used".into(), blocks }
     }
 
+    /// What became of the hits of tested motifs, control by control.
+    fn unmatched(&self) -> Table {
+        let found = &self.found;
+        let tested: HashMap<&str, u64> =
+            found.motifs.iter().filter(|row| row.status == "tested").map(|row| (row.motif_id.as_str(), row.n_usable)).collect();
+        let row = |control: &str| -> Vec<Cell> {
+            let lost = |reason: &str| -> u64 {
+                let of = found.unmatched.iter().filter(|row| row.control == control && row.reason == reason);
+                of.filter(|row| tested.contains_key(row.motif_id.as_str())).map(|row| row.n_hits).sum()
+            };
+            let compared = rows(found, control, "edges").count();
+            let mut cells: Vec<Cell> = vec![control.into(), compared.into(), (tested.len() - compared).into()];
+            cells.extend(REASONS.map(|(reason, _)| Cell::from(lost(reason) as usize)));
+            cells
+        };
+        let mut head = vec![("control", Format::Text), ("motifs compared", Format::Integer), ("too few left", Format::Integer)];
+        head.extend(REASONS.map(|(_, words)| (words, Format::Integer)));
+        let caption = format!(
+            "Hits without a control, over the {} tested motifs and their {} usable hits. Too few left: motifs with fewer pairs than asked for, not tested against that control. Each motif is \
+             in the table unmatched.",
+            count(tested.len()),
+            count(tested.values().sum::<u64>() as usize)
+        );
+        Table { caption, columns: columns(&head), rows: controls(found).into_iter().map(row).collect() }
+    }
+
     pub(super) fn methods(&self) -> Section {
         let request = &self.request;
         let [a, c, ..] = self.found.background;
@@ -339,7 +419,8 @@ impl MotifPage {
             format!(
                 "Motifs are sought on both strands by log-odds against the letters of the promoters (A and T {}, C and G {} each), with exact p-values of at most {}; of \
                  overlapping hits of a motif the best is kept. Core promoter elements have p at most {ELEMENT_P}, or hits as good as their best word where that is more likely, and \
-                 count only on the strand of the gene and where they are known to lie, within {TSS_SLACK_BP} bases.",
+                 count only on the strand of the gene (CCAAT and GC boxes, which work in either orientation, on both) and where they are known to lie, within {TSS_SLACK_BP} bases. Elements given \
+                 as a consensus fit every word it stands for, all equally well; their p is the chance of any of these words.",
                 decimals(a, 3),
                 decimals(c, 3),
                 request.p
@@ -348,21 +429,24 @@ impl MotifPage {
              inter-base positions within one of the two edges of the hit; inside, the mean over the positions between those."
                 .into(),
             format!(
-                "Each hit has one control. permuted: hits of {PERMUTED_MATRICES} column-permuted versions of the matrix, in the same cluster of promoters, on the same strand, sharing \
-                 no base with a hit of the motif. position: random places there without a hit. outside: hits of the same motif whose score differs by at most {SCORE_CALIPER_BITS} bits, in {} \
-                 windows like the promoters in G+C that keep out of exons and {TSS_DISTANCE_BP} bases off every start site. These are matched on G+C within {} on either side of the \
-                 middle ({} bases), then on nearness in G+C, CpG, repeats, distance to the start site and score. shuffled: the hit in its place, {} bases on either side shuffled uniformly \
-                 among all orders that keep every dinucleotide.",
+                "permuted: hits of {PERMUTED_MATRICES} column-permuted versions of the matrix in the same promoters. The other controls are one for each hit. position: places without a hit in the \
+                 same cluster of promoters, on the same strand. outside: hits of the same motif whose score differs by at most {SCORE_CALIPER_BITS} bits, in {} \
+                 windows like the promoters in G+C that keep {TSS_DISTANCE_BP} bases off the start sites of the promoters{}. These two are matched on G+C within {} on either side of the \
+                 middle ({} bases), then on nearness in G+C, CpG, repeats, distance to the start site and score. Hits of permuted matrices and places of a core promoter element lie where the element \
+                 may. shuffled: the hit in its place, {} bases on either side shuffled uniformly among all orders that keep every dinucleotide.",
                 count(self.found.n_outside),
+                if self.has_annotation() { ", of all those of the annotation, and out of exons" } else { "; without an annotation, other start sites and exons are not known" },
                 request.caliper,
                 request.gc_flank_bp,
                 request.flank
             ),
             format!(
-                "p-values flip the signs of whole clusters of promoters: those that share a base or a gene. Against permuted matrices that would only say that the words of one order of \
-                 columns differ from those of others, as they would for any order in a model that reads words: here p is that of the mean over all usable hits of the motif as one \
-                 more draw of the means over the hits of its permuted matrices (Student’s t; the table orders has these means, the column p_hits the sign flips). A test that fewer than ten of {} flips reach is done anew with so many \
-                 that its floor is a tenth of the least Benjamini-Hochberg threshold. A motif left with fewer than {} pairs is not tested. Intervals are bootstrapped (BCa) over the same clusters.",
+                "Against position, outside and shuffled, p-values flip the signs of whole clusters of promoters: those that share a base or a gene. A test that fewer than ten of {} flips reach is \
+                 done anew with so many that its floor is a tenth of the least Benjamini-Hochberg threshold; intervals are bootstrapped (BCa) over the same clusters. A motif left with fewer than {} \
+                 pairs is not tested. Against permuted the unit is the order of the columns, as a model that answers to words gives every order a level of its own: the difference is \
+                 the mean over all usable hits less the mean over the orders of their mean hit, and p asks whether the motif’s level is one more draw of theirs. A level is normal between orders, and known \
+                 by a mean whose sampling variance follows from the number of hits and of clusters of promoters (variance components by moments over all orders). The variance between orders has the \
+                 confidence distribution of Cochran’s Q (Viechtbauer 2007; Nagashima, Noma & Furukawa 2019); difference, interval and p are of this one model. The table orders has every mean with its error.",
                 count(request.permutations),
                 request.min_hits
             ),
@@ -370,11 +454,15 @@ impl MotifPage {
         Section { title: "How it was done".into(), blocks: texts.into_iter().map(paragraph).collect() }
     }
 
+    fn has_annotation(&self) -> bool {
+        self.about.inputs.iter().any(|input| input.role == "annotation")
+    }
+
     pub(super) fn caveats(&self) -> Section {
         let mut texts = vec![
             "A hit is a word that fits, not a site that a factor binds.".to_string(),
             "Motifs of one family share hits, and tests of different motifs share promoters: numbers of significant motifs count families more than once.".into(),
-            "Permuted matrices keep letters but not their order: a router that answers to dinucleotides answers to the motif’s own, so a difference to permuted hits need not mean more than that. Random places differ in letters too."
+            "Permuted matrices keep letters but not their order: a router that answers to dinucleotides answers to the motif’s own, so a difference to permuted hits need not mean more than that. Their hits are not matched to the motif’s in composition. Random places differ in letters too."
                 .into(),
         ];
         if self.about.bundled {
