@@ -8,6 +8,7 @@ mod boundaries;
 mod convert;
 mod dtype;
 mod evaluate;
+mod fetch;
 mod inspect;
 mod motif_enrichment;
 mod progress;
@@ -60,6 +61,7 @@ enum Command {
     Train(train::Arguments),
     Evaluate(evaluate::Arguments),
     Bench(bench::Arguments),
+    Fetch(fetch::Arguments),
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -78,6 +80,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Train(arguments) => arguments.validate()?.run(),
         Command::Evaluate(arguments) => arguments.validate()?.run(),
         Command::Bench(arguments) => arguments.validate()?.run(),
+        Command::Fetch(arguments) => arguments.validate()?.run(),
     }
 }
 
