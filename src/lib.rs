@@ -26,12 +26,12 @@
 //! Where do the bundled model's boundaries fall in ten bases of a fly?
 //!
 //! ```no_run
-//! use ldar::pipelines::{BoundaryModel, ldarnet::Router};
+//! use ldar::pipelines::{BoundarySource, Stretch, ldarnet::Router};
 //!
 //! let genome = ldar::bundled::genome()?;
 //! let sequence = genome.read_contig(&genome.contigs()[0].name)?;
 //! let model = ldar::bundled::checkpoint()?.model()?;
-//! let probs = Router::new(&model, 0)?.boundary_probs(&[sequence[300_000..304_096].to_vec()])?;
+//! let probs = Router::new(&model, 0)?.read(&[Stretch::nowhere(sequence[300_000..304_096].to_vec())])?;
 //! println!("{:?}", &probs[0][2000..2010]);
 //! # Ok::<(), ldar::Error>(())
 //! ```

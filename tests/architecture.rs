@@ -47,7 +47,8 @@ const ROOMS: [(&str, &[&str]); 18] = [
 ];
 
 /// A library and the only places that may name it (a room, or one file of it).
-const LIBRARIES: [(&str, &[&str]); 18] = [
+const LIBRARIES: [(&str, &[&str]); 19] = [
+    ("tokenizers", &["pipelines/tokenizers.rs"]),
     ("candle_core", &["model", "kernels", "train", "benchmark.rs", "error.rs"]),
     ("safetensors", &["model", "train"]),
     ("zip", &["model"]),

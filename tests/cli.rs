@@ -436,6 +436,13 @@ fn motif_enrichment_from_bundle_to_report() {
     assert!(motifs.iter().any(|m| m[0] == "tata") && motifs.iter().filter(|m| m[1] == "dl").count() > 1);
     let page = std::fs::read_to_string(at.join("index.html")).unwrap();
     assert!(page.contains("Core promoter elements") && page.contains("SHA-256"));
+    // Page and figures come from the tables and run.json alone.
+    let drawn = bytes_of(&at);
+    std::fs::remove_file(at.join("index.html")).unwrap();
+    std::fs::remove_dir_all(at.join("figures")).unwrap();
+    ok(here.path(), &["report", "r"]);
+    assert!(std::fs::read_to_string(at.join("index.html")).unwrap() == page && bytes_of(&at) == drawn);
+    fails(here.path(), &["report", "nowhere"], 1, &["run.json"]);
     // A former result is replaced; regions of a file need no annotation.
     let (_, promoters) = tsv(at.join("tables/promoters.tsv"));
     let bed: String = promoters.iter().map(|p| format!("{}\t{}\t{}\t{}\t0\t{}\n", p[2], p[3], p[4], p[0], p[5])).collect();

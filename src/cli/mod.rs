@@ -5,6 +5,7 @@
 
 mod bench;
 mod boundaries;
+mod compare;
 mod convert;
 mod dtype;
 mod evaluate;
@@ -12,6 +13,8 @@ mod fetch;
 mod inspect;
 mod motif_enrichment;
 mod progress;
+mod report;
+mod reproduce;
 mod results;
 mod scan;
 mod source;
@@ -36,8 +39,10 @@ use std::process::ExitCode;
     max_term_width = 120,
     after_help = "\
 Start here (no input needed: the bundled fly chromosome and model are used):
+  ldar-analyze reproduce
+      every analysis, one report: fly-demo/index.html
   ldar-analyze splice-profile --out results
-  then open results/index.html
+      one analysis: results/index.html
 
 Exit codes: 0 done, 1 failed, 2 wrong usage."
 )]
@@ -54,6 +59,9 @@ struct Arguments {
 enum Command {
     SpliceProfile(Box<splice_profile::Arguments>),
     MotifEnrichment(Box<motif_enrichment::Arguments>),
+    Reproduce(reproduce::Arguments),
+    Compare(Box<compare::Arguments>),
+    Report(report::Arguments),
     Boundaries(boundaries::Arguments),
     Scan(scan::Arguments),
     Inspect(inspect::Arguments),
@@ -70,9 +78,13 @@ fn run(arguments: Arguments) -> Result<()> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
         pool.build_global().map_err(|e| Error::Invalid(format!("{threads} threads cannot be started: {e}")))?;
     }
+    let threads = arguments.threads;
     match arguments.command {
         Command::SpliceProfile(arguments) => arguments.validate()?.run(),
         Command::MotifEnrichment(arguments) => arguments.validate()?.run(),
+        Command::Reproduce(arguments) => arguments.run(threads),
+        Command::Compare(arguments) => arguments.validate()?.run(),
+        Command::Report(arguments) => arguments.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(),
         Command::Scan(arguments) => arguments.validate()?.run(),
         Command::Inspect(arguments) => arguments.validate()?.run(),

@@ -67,3 +67,20 @@ fn a_name_that_is_not_there_says_how_to_get_it() {
     let error = cache::find(cache.path(), "jaspar", "genome").unwrap_err().to_string();
     assert!(error.contains("holds no genome") && error.contains("./jaspar"), "{error}");
 }
+
+#[test]
+fn without_a_checksum_a_gzip_is_read_to_its_end() {
+    use std::io::Write;
+    let folder = tempfile::tempdir().unwrap();
+    let part = folder.path().join("a.gz.part");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&[b'A'; 100_000]).unwrap();
+    let bytes = gzip.finish().unwrap();
+    let file = sources::named("human").unwrap().choose(None, None).unwrap().files[0].clone();
+    let verify = || checksum::verify(&part, &file, &Expected::Unknown, None, &|_| {}).unwrap();
+    std::fs::write(&part, &bytes).unwrap();
+    let (facts, check) = verify().unwrap();
+    assert_eq!((facts.bytes, check), (bytes.len() as u64, Check::FormatOnly));
+    std::fs::write(&part, &bytes[..bytes.len() - 5]).unwrap();
+    assert!(verify().unwrap_err().contains("gzip stream is damaged or cut short"));
+}

@@ -2,6 +2,7 @@
 
 use super::axis::{Frame, Scale};
 use super::canvas::{Canvas, Surface};
+use super::hover;
 use super::lettering::{Align, Type};
 use super::profile::{ProfilePanel, ProfileSeries};
 use super::theme::{self, AXIS_WIDTH, BAND_ALPHA, BLACK, DATA_WIDTH, GREY, Ink, NOTE_SIZE, SHADE, WHITE};
@@ -92,13 +93,7 @@ pub(super) fn draw<S: Surface>(canvas: &mut Canvas<'_, S>, panel: &ProfilePanel,
         let points = [(junction, frame.top), (junction, frame.bottom + AXIS_DROP)];
         canvas.line(&points, 0.75, JUNCTION)?;
     }
-    let mut drawn = false;
-    for (i, series) in panel.series.iter().enumerate().rev() {
-        let inside = |p: &Point| (first..=last).contains(&p.offset);
-        let points: Vec<Point> = points(series).into_iter().filter(inside).collect();
-        let marker = view.markers.then(|| theme::series_marker(i));
-        drawn |= curve(canvas, &points, (&x, &y), theme::series_ink(i), marker)?;
-    }
+    let drawn = curves(canvas, &panel.series, (first, last), &frame, (&x, &y), view.markers)?;
     if !drawn {
         frame.say(canvas, "no data")?;
     }
@@ -136,8 +131,29 @@ fn sketch<S: Surface>(canvas: &mut Canvas<'_, S>, panel: &ProfilePanel, frame: &
     Ok(())
 }
 
+/// The curves of a panel between two offsets, the first on top; says whether anything was there to draw.
+pub(super) fn curves<S: Surface>(
+    canvas: &mut Canvas<'_, S>,
+    series: &[ProfileSeries],
+    (first, last): (i32, i32),
+    frame: &Frame,
+    (x, y): (&Scale, &Scale),
+    markers: bool,
+) -> Result<bool> {
+    let inside = |series: &ProfileSeries| points(series).into_iter().filter(|p| (first..=last).contains(&p.offset)).collect();
+    let all: Vec<Vec<Point>> = series.iter().map(inside).collect();
+    let mut drawn = false;
+    for (i, points) in all.iter().enumerate().rev() {
+        drawn |= curve(canvas, points, (x, y), theme::series_ink(i), markers.then(|| theme::series_marker(i)))?;
+    }
+    let told = series.iter().zip(&all).enumerate();
+    let told: Vec<_> = told.map(|(i, (series, points))| hover::Series { name: &series.label, ink: theme::series_ink(i), points }).collect();
+    canvas.hovers.push(hover::curves(frame, x, &told));
+    Ok(drawn)
+}
+
 /// Band, line and markers of a series, broken where a value is missing; says whether anything was there to draw.
-pub(super) fn curve<S: Surface>(
+fn curve<S: Surface>(
     canvas: &mut Canvas<'_, S>,
     points: &[Point],
     (x, y): (&Scale, &Scale),

@@ -4,7 +4,7 @@ mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use crate::pipelines::comparison::{
     BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, ENDPOINT_REACH, MatchingRow, OffsetRow, PairRow, ProfileRow,
@@ -22,11 +22,11 @@ use crate::genome::fasta::Genome;
 use crate::genome::junctions::{CanonicalRule, JunctionRequest, Junctions, SiteKind, SiteStatus, TranscriptChoice};
 use crate::genome::{Interval, Strand, merge_intervals};
 use crate::pipelines::comparison::{self, ContigReader, Kind, Site, Study};
-use crate::pipelines::{BoundaryModel, Progress};
+use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::rng::Rng;
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpliceProfileRequest {
     /// What is asked whatever the sites.
     #[serde(flatten)]
@@ -57,7 +57,7 @@ impl Default for SpliceProfileRequest {
 }
 
 /// What the annotation gave.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AnnotationReport {
     /// What its file held.
     pub summary: AnnotationSummary,
@@ -93,7 +93,7 @@ pub fn run(
     genome: &Genome,
     annotation: &Annotation,
     given: &[BedRecord],
-    model: &dyn BoundaryModel,
+    source: &dyn BoundarySource,
     request: &SpliceProfileRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<SpliceProfile> {
@@ -128,7 +128,7 @@ pub fn run(
         },
         given: renamed(given, &names)?,
     };
-    let found = comparison::run(&study, &mut contigs, model, &request.comparison, progress)?;
+    let found = comparison::run(&study, &mut contigs, source, &request.comparison, progress)?;
     for site in junctions.sites.iter_mut().enumerate().filter(|(_, site)| site.status == SiteStatus::Used) {
         if found.by_site.get(&site.0).is_none_or(|facts| facts.control.is_none()) {
             site.1.status = SiteStatus::NoPartner;
