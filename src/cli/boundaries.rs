@@ -30,10 +30,10 @@ Columns, separated by tabs, under a header line:
 A record longer than --context is read in windows that overlap by two margins, which are trimmed.")]
 pub struct Arguments {
     /// Sequences: FASTA, plain, gzip or bgzip
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("genome"))]
     fasta: PathBuf,
     /// Model: the authors' .pt, or safetensors [default: the bundled model]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
     /// Table to write, gzip if the name ends in .gz; - for standard output
     #[arg(long, value_name = "FILE", default_value = "-")]

@@ -46,10 +46,10 @@ pub struct Arguments {
     #[arg(value_name = "WHAT")]
     contenders: Vec<String>,
     /// Genome: FASTA, plain, gzip or bgzip [default: bundled fly chromosome 4]
-    #[arg(long, value_name = "FASTA", requires = "annotation")]
+    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
     /// Gene annotation: GTF or GFF3, plain or gzip [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome")]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
     /// Motifs: insects, vertebrates, or a file [default: insects for the bundled genome, else vertebrates]
     #[arg(long, value_name = "FILE")]
@@ -108,7 +108,7 @@ impl What {
             Some(("random", n)) => Ok(What::Random(number(n, 100_000)?)),
             Some(("kmer", k)) => Ok(What::Kmer(number(k, 64)?)),
             Some(("bpe", path)) => Ok(What::Bpe(path.into())),
-            _ => Ok(What::Checkpoint(text.into())),
+            _ => Ok(What::Checkpoint(source::resolve("checkpoint", text.into())?)),
         }
     }
 
@@ -173,10 +173,11 @@ impl Arguments {
         if !(self.p > 0.0 && self.p <= 0.1) {
             return Err(Error::Usage(format!("--p {}: above 0, and at most 0.1", self.p)));
         }
-        let motifs = self.motifs.unwrap_or_else(|| if self.genome.is_some() { "vertebrates" } else { "insects" }.into());
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        let motifs = self.motifs.unwrap_or_else(|| if genome.is_some() { "vertebrates" } else { "insects" }.into());
         Ok(Request {
             contenders,
-            files: self.genome.zip(self.annotation),
+            files: genome.zip(annotation),
             motifs,
             out: self.out,
             context: self.context,

@@ -9,6 +9,7 @@ mod compare;
 mod convert;
 mod dtype;
 mod evaluate;
+mod fetch;
 mod inspect;
 mod motif_enrichment;
 mod progress;
@@ -68,6 +69,7 @@ enum Command {
     Train(train::Arguments),
     Evaluate(evaluate::Arguments),
     Bench(bench::Arguments),
+    Fetch(fetch::Arguments),
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -90,6 +92,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Train(arguments) => arguments.validate()?.run(),
         Command::Evaluate(arguments) => arguments.validate()?.run(),
         Command::Bench(arguments) => arguments.validate()?.run(),
+        Command::Fetch(arguments) => arguments.validate()?.run(),
     }
 }
 

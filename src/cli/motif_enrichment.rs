@@ -40,14 +40,14 @@ Core promoter elements are always among the motifs: hits where they are known to
 their best word, where that is more likely). Motifs whose best word is more likely than --p can have no hits and are listed as not_scannable.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
-    #[arg(long, visible_alias = "fasta", value_name = "FASTA")]
+    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse, fly (see fetch) [default: bundled fly chromosome 4]
+    #[arg(long, visible_alias = "fasta", value_name = "FASTA", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3, plain or gzip; may be left out where --regions are given [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome")]
+    /// Gene annotation: GTF or GFF3, plain or gzip; or human, mouse, fly; may be left out where --regions are given [default: bundled]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
     /// Promoters from a file in place of the annotation's: BED, or EPD's .fps
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("regions"))]
     regions: Option<PathBuf>,
     /// What the lines of a BED file of --regions are
     #[arg(long, value_enum, default_value = "regions", requires = "regions")]
@@ -64,8 +64,8 @@ pub struct Arguments {
     /// Bases of a promoter after its start site
     #[arg(long, value_name = "BASES", default_value_t = 100)]
     downstream: usize,
-    /// Model: the authors' .pt, or safetensors [default: bundled]
-    #[arg(long, value_name = "FILE")]
+    /// Model: the authors' .pt, or safetensors; or ldarnet-110m (see fetch) [default: bundled]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "motif-enrichment")]
@@ -255,7 +255,8 @@ impl Arguments {
             controls = vec![Control::Permuted];
         }
         let window = Window { upstream_bp: self.upstream, downstream_bp: self.downstream };
-        let motifs = self.motifs.unwrap_or_else(|| if self.genome.is_some() { "vertebrates" } else { "insects" }.into());
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        let motifs = self.motifs.unwrap_or_else(|| if genome.is_some() { "vertebrates" } else { "insects" }.into());
         Ok(Request {
             bed_anchor: match self.regions_are {
                 RegionsAre::Regions => BedAnchor::Region,
@@ -271,8 +272,8 @@ impl Arguments {
                 biotypes: if self.biotype.iter().any(|name| name == "all") { Vec::new() } else { self.biotype },
                 window,
             },
-            genome: self.genome,
-            annotation: self.annotation,
+            genome,
+            annotation,
             regions: self.regions,
             checkpoint: self.checkpoint,
             out: self.out,

@@ -41,14 +41,14 @@ Examples:
 
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
-    #[arg(long, value_name = "FASTA", requires = "annotation")]
+    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse, fly (see fetch) [default: bundled fly chromosome 4]
+    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome")]
+    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip; or human, mouse, fly [default: bundled]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
-    /// Model: the authors' .pt, or safetensors [default: bundled]
-    #[arg(long, value_name = "FILE")]
+    /// Model: the authors' .pt, or safetensors; or ldarnet-110m (see fetch) [default: bundled]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "splice-profile")]
@@ -334,7 +334,8 @@ impl Arguments {
             max_sites: self.max_sites,
             min_intron_bp: self.min_intron,
         };
-        let files = self.genome.zip(self.annotation); // clap has seen to it that both or none are there
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        let files = genome.zip(annotation); // clap has seen to it that both or none are there
         Ok(Request {
             files,
             checkpoint: self.checkpoint,
