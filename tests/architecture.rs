@@ -45,7 +45,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
 ];
 
 /// A library and the only places that may name it (a room, or one file of it).
-const LIBRARIES: [(&str, &[&str]); 15] = [
+const LIBRARIES: [(&str, &[&str]); 17] = [
     ("candle_core", &["model", "kernels", "train", "benchmark.rs", "error.rs"]),
     ("safetensors", &["model", "train"]),
     ("zip", &["model"]),
@@ -53,6 +53,8 @@ const LIBRARIES: [(&str, &[&str]); 15] = [
     ("bio", &["genome"]),
     ("rusqlite", &["motifs/read/sqlite.rs"]),
     ("statrs", &["stats"]),
+    ("bigtools", &["genome/bigwig.rs", "genome/bigwig"]),
+    ("tokio", &["genome/bigwig"]),
     ("pulp", &["kernels"]),
     ("plotters", &["figures"]),
     ("plotters_backend", &["figures"]),

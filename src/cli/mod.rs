@@ -11,6 +11,7 @@ mod evaluate;
 mod inspect;
 mod motif_enrichment;
 mod progress;
+mod reads;
 mod results;
 mod scan;
 mod source;

@@ -1,7 +1,7 @@
 //! `splice-profile`: do boundaries fall on splice junctions?
 
-use super::dtype::Dtype;
-use super::{progress, results, source};
+use super::reads::Reads;
+use super::{progress, results};
 use crate::bundled;
 use crate::controls::{ControlRequest, Family, Method, Side};
 use crate::error::{Error, Result};
@@ -11,7 +11,6 @@ use crate::genome::fasta::Genome;
 use crate::genome::junctions::TranscriptChoice;
 use crate::model::Checkpoint;
 use crate::pipelines::Progress;
-use crate::pipelines::ldarnet::Router;
 use crate::pipelines::splice_profile::{self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit};
 use crate::report::folder::ResultsFolder;
 use crate::report::provenance::{Input, Run};
@@ -36,6 +35,8 @@ Examples:
   ldar-analyze splice-profile --control decoy,bed --control-bed mine.bed --out mine
       your own controls beside decoys; a record named chr4:24052:+ is paired with that site, the others are matched. The position of a
       record is its start on plus and its end on minus
+  ldar-analyze splice-profile --genome hg38.fa.gz --annotation gencode.gtf.gz --signal phyloP.bw --out conservation
+      any track in place of a model, with the same controls and tests (all but shuffle)
   ldar-analyze splice-profile --control all --negative-control --out null
       controls against controls: must show no difference
 
@@ -47,9 +48,8 @@ pub struct Arguments {
     /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
     #[arg(long, value_name = "GTF", requires = "genome")]
     annotation: Option<PathBuf>,
-    /// Model: the authors' .pt, or safetensors [default: bundled]
-    #[arg(long, value_name = "FILE")]
-    checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    reads: Reads,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "splice-profile")]
     out: PathBuf,
@@ -128,8 +128,6 @@ pub struct Arguments {
     /// Compare controls with a second, disjoint set of controls instead, in every family: must come out null
     #[arg(long)]
     negative_control: bool,
-    #[command(flatten)]
-    dtype: Dtype,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -206,13 +204,12 @@ enum Cluster {
 /// What is to be run.
 pub struct Request {
     files: Option<(PathBuf, PathBuf)>,
-    checkpoint: Option<PathBuf>,
+    reads: Reads,
     control_bed: Option<PathBuf>,
     out: PathBuf,
     /// `None`: as the checkpoint says.
     context: Option<usize>,
     margin: Option<usize>,
-    dtype: Dtype,
     pipeline: SpliceProfileRequest,
 }
 
@@ -239,8 +236,8 @@ pub fn check_context(context: usize, margin: usize, flank: usize) -> Result<()> 
 }
 
 /// Context and margin: as asked, else as the checkpoint says.
-pub fn context_of(checkpoint: &Checkpoint, context: Option<usize>, margin: Option<usize>, flank: usize) -> Result<(usize, usize)> {
-    let trained = checkpoint.notes.get("train_length").and_then(|text| text.trim().parse().ok()).filter(|length| *length > 0);
+pub fn context_of(checkpoint: Option<&Checkpoint>, context: Option<usize>, margin: Option<usize>, flank: usize) -> Result<(usize, usize)> {
+    let trained = checkpoint.and_then(|c| c.notes.get("train_length")?.trim().parse().ok()).filter(|length| *length > 0);
     let context = context.or(trained).unwrap_or(CONTEXT);
     let margin = margin.unwrap_or(default_margin(context));
     check_context(context, margin, flank)?;
@@ -283,6 +280,12 @@ impl Arguments {
             if !families.contains(&family) {
                 families.push(family);
             }
+        }
+        if self.reads.is_signal() && self.control.contains(&Control::All) {
+            families.retain(|family| *family != Family::Shuffle);
+        }
+        if families.contains(&Family::Shuffle) {
+            self.reads.refuse_for_signal("--control shuffle")?;
         }
         match (families.contains(&Family::Bed), &self.control_bed) {
             (true, None) => return usage("--control bed needs --control-bed FILE"),
@@ -337,12 +340,11 @@ impl Arguments {
         let files = self.genome.zip(self.annotation); // clap has seen to it that both or none are there
         Ok(Request {
             files,
-            checkpoint: self.checkpoint,
+            reads: self.reads,
             control_bed: self.control_bed,
             out: self.out,
             context: self.context,
             margin: self.margin,
-            dtype: self.dtype,
             pipeline,
         })
     }
@@ -355,21 +357,20 @@ impl Request {
         let folder = ResultsFolder::at(&self.out)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
-        let checkpoint = source::checkpoint(self.checkpoint.as_deref())?;
-        self.settle_context(&checkpoint)?;
+        let checkpoint = self.reads.checkpoint()?;
+        self.settle_context(checkpoint.as_ref())?;
         let (genome, annotation) = match &self.files {
             Some((genome, annotation)) => (Genome::open(genome)?, Annotation::open(annotation)?),
             None => (bundled::genome()?, bundled::annotation()?),
         };
         let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), bed::read)?;
         let inputs = self.inputs()?;
-        let mut model = checkpoint.model()?;
-        run.dtype = model.set_precision(self.dtype.precision())?.to_string();
-        let router = Router::new(&model, 0)?;
-        let found = pipeline::run(&genome, &annotation, &given, &router, &self.pipeline, &|progress| bar.show(progress))?;
+        let opened = self.reads.open(checkpoint, &genome)?;
+        run.dtype = opened.dtype();
+        let found =
+            opened.with(|source| pipeline::run(&genome, &annotation, &given, source, &self.pipeline, &|progress| bar.show(progress)))?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         let page = SplicePage { found: &found, request: &self.pipeline, about: self.about(&run, inputs.clone()) };
-        let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
         let outcome = json!({
             "tiles_read": found.comparison.tiles_read,
             "bases_read": found.comparison.bases_read,
@@ -381,11 +382,11 @@ impl Request {
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         results::write(folder, &self.out, found.comparison.bases_read, &summary(&found), |folder| {
             page.write(folder)?;
-            Ok(run.to_json("splice-profile", parameters, &inputs, model_facts, &bar.finish(), outcome))
+            Ok(run.to_json("splice-profile", parameters, &inputs, opened.facts(), &bar.finish(), outcome))
         })
     }
 
-    fn settle_context(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+    fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {
         let comparison = &mut self.pipeline.comparison;
         (comparison.context, comparison.margin) = context_of(checkpoint, self.context, self.margin, comparison.flank)?;
         Ok(())
@@ -397,11 +398,8 @@ impl Request {
             Some((genome, annotation)) => (Input::file("genome", genome)?, Input::file("annotation", annotation)?),
             None => (bundled("genome", bundled::GENOME), bundled("annotation", bundled::ANNOTATION)),
         };
-        let checkpoint = match &self.checkpoint {
-            Some(path) => Input::file("checkpoint", path)?,
-            None => bundled("checkpoint", bundled::MODEL),
-        };
-        let mut inputs = vec![genome, annotation, checkpoint];
+        let mut inputs = vec![genome, annotation];
+        inputs.extend(self.reads.inputs()?);
         if let Some(path) = &self.control_bed {
             inputs.push(Input::file("controls", path)?);
         }
@@ -414,11 +412,8 @@ impl Request {
             Some((genome, annotation)) => (format!("genome {}", name(genome)), format!("annotation {}", name(annotation))),
             None => ("D. melanogaster chromosome 4 (dm6)".into(), "RefSeq annotation".into()),
         };
-        let model = match &self.checkpoint {
-            Some(path) => format!("model {}", name(path)),
-            None => "bundled model fly-2m".into(),
-        };
-        let bundled = self.files.is_none() && self.checkpoint.is_none();
-        About { genome, annotation, model, bundled, tool: Run::tool_line(), command: run.command_line(), inputs }
+        let bundled = self.files.is_none() && self.reads.is_bundled();
+        let (model, signal) = (self.reads.words(), self.reads.is_signal());
+        About { genome, annotation, model, bundled, signal, tool: Run::tool_line(), command: run.command_line(), inputs }
     }
 }

@@ -8,8 +8,10 @@
 //! | `splice_profile` | the page, figures and tables of `splice-profile` |
 //! | `motif_enrichment` | those of `motif-enrichment` |
 //! | `tables` | rows to parquet and tab-separated text |
+//! | `tracks` | values by base to bigWig, bedGraph and parquet |
 //! | `folder` | the results folder: there whole or not at all |
 //! | `provenance` | `run.json`: inputs with their hashes, parameters, compute |
+//! | `wording` | what a page calls the values of a model and of a track |
 //! | `format` | numbers, p-values, intervals as text |
 //! | `page.css` | the one style sheet, for screens and paper, light and dark |
 //!
@@ -24,6 +26,8 @@ pub mod provenance;
 pub mod splice_profile;
 pub mod table;
 pub mod tables;
+pub mod tracks;
+mod wording;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::format::{count, p_value};
 use super::splice_profile::{About, save};
-use super::{Report, tables};
+use super::{Report, tables, wording};
 use crate::error::Result;
 use crate::output::write_atomic;
 use crate::pipelines::motif_enrichment::{Enrichment, EnrichmentRequest, MotifRow, StatisticsRow};
@@ -69,7 +69,7 @@ impl MotifPage<'_> {
             balance: save(&self.balance(), &at, "balance")?,
             calibration: found.negative_control.then(|| save(&self.calibration(), &at, "calibration")).transpose()?,
         };
-        let page = self.report(&svg).to_html();
+        let page = wording::page(&self.about, self.report(&svg).to_html());
         write_atomic(&folder.join("index.html"), |file| file.write_all(page.as_bytes()))
     }
 

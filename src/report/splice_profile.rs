@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::provenance::Input;
-use super::{Report, tables};
+use super::{Report, tables, wording};
 use crate::error::Result;
 use crate::figures::{BalanceFigure, CalibrationFigure, DistributionFigure, Figure, ForestFigure, ProfileFigure, R2Figure};
 use crate::output::write_atomic;
@@ -26,6 +26,8 @@ pub struct About {
     pub model: String,
     /// Whether genome and model are both the bundled ones: the model has then read most of this sequence in training.
     pub bundled: bool,
+    /// Whether a track was read in place of a model.
+    pub signal: bool,
     /// Name and version of the program.
     pub tool: String,
     /// The command, to be typed again.
@@ -86,7 +88,7 @@ impl SplicePage<'_> {
         tables::write(&at, "baseline", &found.comparison.baseline)?;
         tables::write(&at, "strands", &found.comparison.strands)?;
         tables::write(&at, "accounting", &found.accounting)?;
-        let figures = Figures::new(found);
+        let figures = Figures::new(found, wording::quantity(&self.about));
         let at = folder.join("figures");
         let svg = Svg {
             profile: save(&figures.profile, &at, "r1_splice")?,
@@ -98,7 +100,7 @@ impl SplicePage<'_> {
             others: figures.others.map(|figure| save(&figure, &at, "r1_splice_families")).transpose()?,
             residual: figures.residual.map(|figure| save(&figure, &at, "r1_splice_residual")).transpose()?,
         };
-        let page = self.report(&svg).to_html();
+        let page = wording::page(&self.about, self.report(&svg).to_html());
         let path = folder.join("index.html");
         write_atomic(&path, |file| file.write_all(page.as_bytes()))
     }

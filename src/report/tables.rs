@@ -4,6 +4,7 @@
 //! in parquet and empty in text; a number that is not finite counts as missing. Text gives back every number exactly.
 
 mod schema;
+pub mod stream;
 
 use crate::error::{Error, Result};
 use crate::output::write_atomic;
