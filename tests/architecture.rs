@@ -62,7 +62,7 @@ const LIBRARIES: [(&str, &[&str]); 17] = [
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("polars", &["report/tables.rs", "report/tables"]),
-    ("sha2", &["report/provenance.rs"]),
+    ("sha2", &["report/provenance.rs", "pipelines/store.rs"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

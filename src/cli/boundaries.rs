@@ -52,7 +52,7 @@ pub struct Arguments {
     /// Bases given to the model at once; 0 reads every record at once
     #[arg(long, value_name = "BASES", default_value_t = 4096)]
     context: usize,
-    /// Bases trimmed from each end of a window [default: an eighth of the context]
+    /// Bases trimmed from each end of a window [default: an eighth of the context, a quarter for tracks]
     #[arg(long, value_name = "BASES")]
     margin: Option<usize>,
     /// Router to read, 0 for the outermost
@@ -85,7 +85,8 @@ pub struct Request {
 impl Arguments {
     /// Refuses contexts without room between their margins.
     pub fn validate(self) -> Result<Request> {
-        let margin = self.margin.unwrap_or(self.context / 8);
+        let tracks = is_track(&self.out);
+        let margin = self.margin.unwrap_or(self.context / if tracks { 4 } else { 8 });
         if self.context > 0 && margin.max(1).saturating_mul(2) >= self.context {
             return Err(Error::Usage(format!(
                 "--context {} leaves no room between two margins of {}: use a longer context or a smaller --margin",
@@ -98,7 +99,7 @@ impl Arguments {
         }
         source::spare(Some(&self.fasta), &self.out)?;
         source::spare(self.checkpoint.as_deref(), &self.out)?;
-        let seams = if is_track(&self.out) { SEAMS } else { 0 };
+        let seams = if tracks { SEAMS } else { 0 };
         let reading = BoundariesRequest { context: self.context, margin, batch: self.batch, seams };
         let Arguments { fasta, regions, checkpoint, out, stage, dtype, .. } = self;
         Ok(Request { fasta, regions, checkpoint, out, stage, dtype, reading })
