@@ -3,17 +3,20 @@
 //!
 //! Exit codes: 0 done, 1 it failed (the message names the file or record), 2 the command line asks for something that cannot be.
 
+mod answers;
 mod bench;
 mod boundaries;
 mod convert;
 mod dtype;
 mod evaluate;
 mod inspect;
+mod merge;
 mod motif_enrichment;
 mod progress;
 mod reads;
 mod results;
 mod scan;
+mod shards;
 mod source;
 mod splice_profile;
 mod stdout;
@@ -21,6 +24,7 @@ mod table;
 mod train;
 
 use crate::error::{Error, Result};
+use answers::Origin;
 use clap::{Parser, Subcommand};
 use std::error::Error as _;
 use std::process::ExitCode;
@@ -55,6 +59,7 @@ enum Command {
     SpliceProfile(Box<splice_profile::Arguments>),
     MotifEnrichment(Box<motif_enrichment::Arguments>),
     Boundaries(boundaries::Arguments),
+    Merge(merge::Arguments),
     Scan(scan::Arguments),
     Inspect(inspect::Arguments),
     Convert(convert::Arguments),
@@ -70,9 +75,10 @@ fn run(arguments: Arguments) -> Result<()> {
         pool.build_global().map_err(|e| Error::Invalid(format!("{threads} threads cannot be started: {e}")))?;
     }
     match arguments.command {
-        Command::SpliceProfile(arguments) => arguments.validate()?.run(),
-        Command::MotifEnrichment(arguments) => arguments.validate()?.run(),
-        Command::Boundaries(arguments) => arguments.validate()?.run(),
+        Command::SpliceProfile(arguments) => arguments.validate()?.run(Origin::Typed),
+        Command::MotifEnrichment(arguments) => arguments.validate()?.run(Origin::Typed),
+        Command::Boundaries(arguments) => arguments.validate()?.run(Origin::Typed),
+        Command::Merge(arguments) => arguments.validate()?.run(),
         Command::Scan(arguments) => arguments.validate()?.run(),
         Command::Inspect(arguments) => arguments.validate()?.run(),
         Command::Convert(arguments) => arguments.validate()?.run(),
@@ -80,6 +86,11 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Evaluate(arguments) => arguments.validate()?.run(),
         Command::Bench(arguments) => arguments.validate()?.run(),
     }
+}
+
+/// The command of a command line, word by word.
+fn parsed(words: &[String]) -> std::result::Result<Command, clap::Error> {
+    Arguments::try_parse_from(words).map(|arguments| arguments.command)
 }
 
 /// Parses the command line, runs the command, prints what went wrong on standard error, and gives the exit code.

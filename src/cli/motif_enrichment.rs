@@ -1,5 +1,6 @@
 //! `motif-enrichment`: do boundaries gather at motifs in promoters?
 
+use super::answers::{self, Origin, ShardOption};
 use super::reads::Reads;
 use super::{progress, results, scan, splice_profile};
 use crate::bundled;
@@ -11,7 +12,7 @@ use crate::model::Checkpoint;
 use crate::motifs::select::Selection;
 use crate::pipelines::Progress;
 use crate::pipelines::motif_enrichment::{self as pipeline, Control, EnrichmentRequest, Query};
-use crate::report::folder::ResultsFolder;
+use crate::pipelines::store::Part;
 use crate::report::motif_enrichment::{MotifPage, summary};
 use crate::report::provenance::{Input, Run};
 use crate::report::splice_profile::About;
@@ -40,6 +41,7 @@ Examples:
 
 Core promoter elements are always among the motifs: hits where they are known to lie, on the strand of the gene, at p <= 0.001 (or as good as
 their best word, where that is more likely). Motifs whose best word is more likely than --p can have no hits and are listed as not_scannable.
+What the model has said is kept in OUT.partial until the results are there: a run that was stopped goes on where it was.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
     /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
@@ -68,6 +70,8 @@ pub struct Arguments {
     downstream: usize,
     #[command(flatten)]
     reads: Reads,
+    #[command(flatten)]
+    shard: ShardOption,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "motif-enrichment")]
     out: PathBuf,
@@ -203,6 +207,7 @@ pub struct Request {
     bed_anchor: BedAnchor,
     promoters: PromoterRequest,
     reads: Reads,
+    part: Option<Part>,
     out: PathBuf,
     motifs: PathBuf,
     selection: Selection,
@@ -252,6 +257,7 @@ impl Arguments {
         if self.negative_control {
             controls = vec![Control::Permuted];
         }
+        self.reads.refuse_shards_of_signal(self.shard.part())?;
         if self.reads.is_signal() && self.control.contains(&ControlChoice::All) {
             controls.retain(|control| *control != Control::Shuffled);
         }
@@ -278,6 +284,7 @@ impl Arguments {
             genome: self.genome,
             annotation: self.annotation,
             regions: self.regions,
+            part: self.shard.part(),
             reads: self.reads,
             out: self.out,
             motifs,
@@ -305,9 +312,9 @@ impl Arguments {
 
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
-    pub fn run(mut self) -> Result<()> {
-        let mut run = Run::start();
-        let folder = ResultsFolder::at(&self.out)?;
+    pub fn run(mut self, origin: Origin) -> Result<()> {
+        let mut run = origin.start();
+        let folder = results::place(&self.out, self.part)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
         let checkpoint = self.reads.checkpoint()?;
@@ -323,9 +330,18 @@ impl Request {
         let inputs = self.inputs()?;
         let opened = self.reads.open(checkpoint, &genome)?;
         run.dtype = opened.dtype();
+        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
+        let about = answers::About { analysis: "motif-enrichment", parameters, inputs: &inputs, stage: 0, dtype: &run.dtype };
+        let answers = self.reads.answers(origin, &about, &self.out, self.part)?;
         let found = opened.with(|source| {
-            pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, source, &self.pipeline, &|progress| bar.show(progress))
+            answers.with(source, |source| {
+                pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, source, &self.pipeline, &|progress| bar.show(progress))
+            })
         })?;
+        if answers.is_shard() {
+            return answers.leave_shard(&about, &run, &self.out);
+        }
+        let parameters = about.parameters;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         let page = MotifPage { found: &found, request: &self.pipeline, about: self.about(&run, inputs.clone()) };
         let outcome = json!({
@@ -337,11 +353,11 @@ impl Request {
             "dropped": found.dropped,
             "background": found.background,
         });
-        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         results::write(folder, &self.out, found.bases_read, &summary(&found), |folder| {
             page.write(folder)?;
             Ok(run.to_json("motif-enrichment", parameters, &inputs, opened.facts(), &bar.finish(), outcome))
-        })
+        })?;
+        answers.remove()
     }
 
     fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {

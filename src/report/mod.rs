@@ -12,6 +12,7 @@
 //! | `folder` | the results folder: there whole or not at all |
 //! | `provenance` | `run.json`: inputs with their hashes, parameters, compute |
 //! | `wording` | what a page calls the values of a model and of a track |
+//! | `shard` | the folder of a shard |
 //! | `format` | numbers, p-values, intervals as text |
 //! | `page.css` | the one style sheet, for screens and paper, light and dark |
 //!
@@ -23,6 +24,7 @@ pub mod html;
 pub mod inline_svg;
 pub mod motif_enrichment;
 pub mod provenance;
+pub mod shard;
 pub mod splice_profile;
 pub mod table;
 pub mod tables;

@@ -1,7 +1,7 @@
 //! Where a result came from: enough to run it again and to tell whether it was run on the same things.
 
 use crate::error::{Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A file that went into a result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     /// What it was used as.
     pub role: String,
@@ -68,6 +68,16 @@ impl Run {
         Run { started: SystemTime::now(), command, dtype: "f32".into() }
     }
 
+    /// A run that starts now, under another command line.
+    pub fn of_command(command: Vec<String>) -> Run {
+        Run { command, ..Run::start() }
+    }
+
+    /// The command line, word by word.
+    pub fn command(&self) -> &[String] {
+        &self.command
+    }
+
     /// The command line as one would type it, with the program's bare name.
     pub fn command_line(&self) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
@@ -81,8 +91,7 @@ impl Run {
 
     /// What the program is, in one line.
     pub fn tool_line() -> String {
-        let commit = commit().map_or(String::new(), |commit| format!(" ({commit})"));
-        format!("{} {}{commit}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+        tool()
     }
 
     /// `run.json`: `parameters` and `outcome` belong to the analysis, `timings` are seconds by stage.
@@ -117,6 +126,12 @@ impl Run {
             "outcome": outcome,
         })
     }
+}
+
+/// What the program is: name, version, commit where it is known.
+pub fn tool() -> String {
+    let commit = commit().map_or(String::new(), |commit| format!(" ({commit})"));
+    format!("{} {}{commit}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }
 
 /// The commit this program was built from, if whoever built it said so: `LDAR_GIT_COMMIT=$(git rev-parse HEAD) cargo build`. It is not
