@@ -7,10 +7,9 @@ mod tracks;
 use super::answers::{self, Answers, Origin, ShardOption};
 use super::dtype::Dtype;
 use super::source;
-use crate::bundled;
 use crate::error::{Error, Result};
+use crate::genome::Interval;
 use crate::genome::fasta::Genome;
-use crate::genome::{Interval, Strand};
 use crate::memory;
 use crate::pipelines::BoundarySource;
 use crate::pipelines::boundaries::{BoundariesRequest, Reading};
@@ -46,13 +45,13 @@ A record longer than --context is read in windows that overlap by two margins, w
 measured after seams and printed.")]
 pub struct Arguments {
     /// Sequences: FASTA, plain, gzip or bgzip
-    #[arg(long, visible_alias = "genome", value_name = "FILE")]
+    #[arg(long, visible_alias = "genome", value_name = "FILE", value_parser = source::path_of("genome"))]
     fasta: PathBuf,
     /// What to read: all, contigs by any of their names, or the regions of a BED file
     #[arg(long, value_name = "all|CONTIG,..|BED", default_value = "all")]
     regions: String,
     /// Model: the authors' .pt, or safetensors [default: the bundled model]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
     /// File to write: tracks for .bw, .bedgraph[.gz] and .parquet, else the table, gzip if the name ends in .gz; - for standard output
     #[arg(long, value_name = "FILE", default_value = "-")]
@@ -133,7 +132,9 @@ impl Request {
         let mut model = source::checkpoint(self.checkpoint.as_deref())?.model()?;
         run.dtype = model.set_precision(self.dtype.precision())?.to_string();
         let router = Router::new(&model, self.stage)?;
-        let Some(out) = super::table::place(self.out.clone()) else { return self.write(&genome, &regions, &router) };
+        // Nothing can be kept beside standard output or a device.
+        let is_device = self.out.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
+        let Some(out) = super::table::place(self.out.clone()).filter(|_| !is_device) else { return self.write(&genome, &regions, &router) };
         if self.part.is_some() {
             shard::replaceable(&out)?;
         }
@@ -150,7 +151,7 @@ impl Request {
 
     fn write(&self, genome: &Genome, regions: &BTreeMap<usize, Vec<Interval>>, source: &dyn BoundarySource) -> Result<()> {
         if source.is_part() {
-            return tracks::read(genome, regions, source, &self.reading, &self.strands(), &mut |_, _, _, _| Ok(())).map(drop);
+            return tracks::read(genome, regions, source, &self.reading, &mut |_, _, _, _| Ok(())).map(drop);
         }
         if is_track(&self.out) {
             let reading = tracks::write(genome, regions, source, &self.reading, &self.out)?;
@@ -162,17 +163,8 @@ impl Request {
         super::table::write(out.as_deref(), |out, failed| rows.write(out, failed))
     }
 
-    /// Tracks are of both strands, the table is of plus.
-    fn strands(&self) -> Vec<Strand> {
-        if self.reading.seams > 0 { vec![Strand::Plus, Strand::Minus] } else { vec![Strand::Plus] }
-    }
-
     fn inputs(&self) -> Result<Vec<Input>> {
-        let checkpoint = match &self.checkpoint {
-            Some(path) => Input::file("checkpoint", path)?,
-            None => Input::bytes("checkpoint", bundled::MODEL.name, bundled::MODEL.bytes),
-        };
-        let mut inputs = vec![Input::file("genome", &self.fasta)?, checkpoint];
+        let mut inputs = vec![Input::file("genome", &self.fasta)?, source::checkpoint_input(self.checkpoint.as_deref())?];
         if Path::new(&self.regions).is_file() {
             inputs.push(Input::file("regions", Path::new(&self.regions))?);
         }

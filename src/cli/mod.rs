@@ -6,14 +6,18 @@
 mod answers;
 mod bench;
 mod boundaries;
+mod compare;
 mod convert;
 mod dtype;
 mod evaluate;
+mod fetch;
 mod inspect;
 mod merge;
 mod motif_enrichment;
 mod progress;
 mod reads;
+mod report;
+mod reproduce;
 mod results;
 mod scan;
 mod shards;
@@ -40,8 +44,10 @@ use std::process::ExitCode;
     max_term_width = 120,
     after_help = "\
 Start here (no input needed: the bundled fly chromosome and model are used):
+  ldar-analyze reproduce
+      every analysis, one report: fly-demo/index.html
   ldar-analyze splice-profile --out results
-  then open results/index.html
+      one analysis: results/index.html
 
 Exit codes: 0 done, 1 failed, 2 wrong usage."
 )]
@@ -58,6 +64,9 @@ struct Arguments {
 enum Command {
     SpliceProfile(Box<splice_profile::Arguments>),
     MotifEnrichment(Box<motif_enrichment::Arguments>),
+    Reproduce(reproduce::Arguments),
+    Compare(Box<compare::Arguments>),
+    Report(report::Arguments),
     Boundaries(boundaries::Arguments),
     Merge(merge::Arguments),
     Scan(scan::Arguments),
@@ -66,6 +75,7 @@ enum Command {
     Train(train::Arguments),
     Evaluate(evaluate::Arguments),
     Bench(bench::Arguments),
+    Fetch(fetch::Arguments),
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -74,9 +84,13 @@ fn run(arguments: Arguments) -> Result<()> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
         pool.build_global().map_err(|e| Error::Invalid(format!("{threads} threads cannot be started: {e}")))?;
     }
+    let threads = arguments.threads;
     match arguments.command {
         Command::SpliceProfile(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::MotifEnrichment(arguments) => arguments.validate()?.run(Origin::Typed),
+        Command::Reproduce(arguments) => arguments.run(threads),
+        Command::Compare(arguments) => arguments.validate()?.run(),
+        Command::Report(arguments) => arguments.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Merge(arguments) => arguments.validate()?.run(),
         Command::Scan(arguments) => arguments.validate()?.run(),
@@ -85,6 +99,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Train(arguments) => arguments.validate()?.run(),
         Command::Evaluate(arguments) => arguments.validate()?.run(),
         Command::Bench(arguments) => arguments.validate()?.run(),
+        Command::Fetch(arguments) => arguments.validate()?.run(),
     }
 }
 

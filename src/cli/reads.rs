@@ -3,7 +3,6 @@
 use super::answers::{self, Answers, Origin};
 use super::dtype::Dtype;
 use super::source;
-use crate::bundled;
 use crate::error::{Error, Result};
 use crate::genome::fasta::{Contig, Genome};
 use crate::model::{Checkpoint, LdarNet};
@@ -18,8 +17,8 @@ use std::path::{Path, PathBuf};
 /// The options.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Reads {
-    /// Model: the authors' .pt, or safetensors [default: bundled]
-    #[arg(long, value_name = "FILE")]
+    /// Model: the authors' .pt, or safetensors; or ldarnet-110m (see fetch) [default: bundled]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
     /// Read this track in place of a model, a number for each base; with --signal-minus it is that of the plus strand
     #[arg(long, value_name = "BIGWIG", conflicts_with_all = ["checkpoint", "dtype"], help_heading = "Signal")]
@@ -111,31 +110,13 @@ impl Reads {
     /// The files.
     pub fn inputs(&self) -> Result<Vec<Input>> {
         let Some(signal) = &self.signal else {
-            return Ok(vec![match &self.checkpoint {
-                Some(path) => Input::file("checkpoint", path)?,
-                None => Input::bytes("checkpoint", bundled::MODEL.name, bundled::MODEL.bytes),
-            }]);
+            return Ok(vec![source::checkpoint_input(self.checkpoint.as_deref())?]);
         };
         let mut inputs = vec![Input::file("signal", signal)?];
         if let Some(minus) = &self.signal_minus {
             inputs.push(Input::file("signal of minus", minus)?);
         }
         Ok(inputs)
-    }
-
-    /// In a few words.
-    pub fn words(&self) -> String {
-        let name = |path: &Path| path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-        match (&self.signal, &self.checkpoint) {
-            (Some(path), _) => format!("signal {}", name(path)),
-            (None, Some(path)) => format!("model {}", name(path)),
-            (None, None) => "bundled model fly-2m".into(),
-        }
-    }
-
-    /// Whether the bundled model is read.
-    pub fn is_bundled(&self) -> bool {
-        self.signal.is_none() && self.checkpoint.is_none()
     }
 }
 

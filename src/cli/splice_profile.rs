@@ -2,7 +2,7 @@
 
 use super::answers::{self, Origin, ShardOption};
 use super::reads::Reads;
-use super::{progress, results};
+use super::{progress, results, source};
 use crate::bundled;
 use crate::controls::{ControlRequest, Family, Method, Side};
 use crate::error::{Error, Result};
@@ -14,10 +14,9 @@ use crate::model::Checkpoint;
 use crate::pipelines::Progress;
 use crate::pipelines::splice_profile::{self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit};
 use crate::pipelines::store::Part;
-use crate::report::provenance::{Input, Run};
-use crate::report::splice_profile::{About, SplicePage, summary};
-use serde_json::json;
-use std::path::{Path, PathBuf};
+use crate::report::provenance::Input;
+use crate::report::splice_profile as report;
+use std::path::PathBuf;
 
 /// Ask whether learned boundaries fall on splice junctions, against matched controls; writes an HTML report
 ///
@@ -46,11 +45,11 @@ Examples:
 What the model has said is kept in OUT.partial until the results are there: a run that was stopped goes on where it was.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
-    #[arg(long, value_name = "FASTA", requires = "annotation")]
+    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse, fly (see fetch) [default: bundled fly chromosome 4]
+    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome")]
+    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip; or human, mouse, fly [default: bundled]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
     #[command(flatten)]
     reads: Reads,
@@ -345,7 +344,8 @@ impl Arguments {
             max_sites: self.max_sites,
             min_intron_bp: self.min_intron,
         };
-        let files = self.genome.zip(self.annotation); // clap has seen to it that both or none are there
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        let files = genome.zip(annotation); // clap has seen to it that both or none are there
         Ok(Request {
             files,
             part: self.shard.part(),
@@ -388,18 +388,9 @@ impl Request {
         }
         let parameters = about.parameters;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        let page = SplicePage { found: &found, request: &self.pipeline, about: self.about(&run, inputs.clone()) };
-        let outcome = json!({
-            "tiles_read": found.comparison.tiles_read,
-            "bases_read": found.comparison.bases_read,
-            "annotation": found.annotation,
-            "statistics": found.comparison.statistics,
-            "matching": found.comparison.matching,
-            "accounting": found.accounting,
-        });
-        results::write(folder, &self.out, found.comparison.bases_read, &summary(&found), |folder| {
-            page.write(folder)?;
-            Ok(run.to_json("splice-profile", parameters, &inputs, opened.facts(), &bar.finish(), outcome))
+        results::write(folder, &self.out, found.comparison.bases_read, &report::summary(&found), |folder| {
+            report::write_tables(&found, folder)?;
+            Ok(run.to_json("splice-profile", parameters, &inputs, opened.facts(), &bar.finish(), report::outcome(&found)))
         })?;
         answers.remove()
     }
@@ -422,16 +413,5 @@ impl Request {
             inputs.push(Input::file("controls", path)?);
         }
         Ok(inputs)
-    }
-
-    fn about(&self, run: &Run, inputs: Vec<Input>) -> About {
-        let name = |path: &Path| path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-        let (genome, annotation) = match &self.files {
-            Some((genome, annotation)) => (format!("genome {}", name(genome)), format!("annotation {}", name(annotation))),
-            None => ("D. melanogaster chromosome 4 (dm6)".into(), "RefSeq annotation".into()),
-        };
-        let bundled = self.files.is_none() && self.reads.is_bundled();
-        let (model, signal) = (self.reads.words(), self.reads.is_signal());
-        About { genome, annotation, model, bundled, signal, tool: Run::tool_line(), command: run.command_line(), inputs }
     }
 }

@@ -11,6 +11,8 @@
 //! | `legend` | a coloured sample and a name per series |
 //! | `profile` | mean per offset around a position, with bands and controls (`profile_panel`: one panel of it) |
 //! | `balance` | love plot: covariate balance before and after matching |
+//! | `benchmark` | results of models by task |
+//! | `bars` | bars with intervals, and where chance would put them |
 //! | `curves` | training curves with reference levels |
 //! | `distribution` | per-pair differences with their mean and interval |
 //! | `forest` | estimates with intervals and numbers, one row a comparison |
@@ -18,6 +20,7 @@
 //! | `motif_profile` | mean per offset around motifs, with the sequence logo (`logo`) on the same scale |
 //! | `volcano` | effects against p-values |
 //! | `heatmap` | one row an observation, one column a position |
+//! | `hover` | what a page can tell under the pointer |
 //! | `calibration` | distribution of p-values beside the uniform one |
 //!
 //! A figure knows no genomics and no tensors. The same drawing code makes both formats, the same input gives the same bytes,
@@ -39,6 +42,7 @@
 //!     right: Side::line("intron"),
 //!     series: vec![series],
 //!     endpoint: Some((-2, 2)),
+//!     ..ProfilePanel::default()
 //! }]);
 //! assert!(figure.to_svg()?.starts_with("<svg"));
 //! assert!(figure.to_png()?.starts_with(b"\x89PNG"));
@@ -47,12 +51,15 @@
 
 pub mod axis;
 pub mod balance;
+pub mod bars;
+pub mod benchmark;
 pub mod calibration;
 pub mod canvas;
 pub mod curves;
 pub mod distribution;
 pub mod forest;
 pub mod heatmap;
+mod hover;
 pub mod legend;
 pub mod lettering;
 mod logo;
@@ -69,6 +76,8 @@ pub mod volcano;
 mod tests;
 
 pub use balance::{BalanceFigure, BalancePanel, BalanceRow};
+pub use bars::{Bar, BarPanel, BarsFigure};
+pub use benchmark::{BenchmarkFigure, BenchmarkRow};
 pub use calibration::{CalibrationFigure, CalibrationSeries};
 pub use canvas::{Canvas, Surface};
 pub use curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};

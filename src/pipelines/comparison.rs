@@ -11,7 +11,7 @@ mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use crate::controls::balance::BalanceRow;
 pub use matching::Matched;
@@ -31,7 +31,7 @@ use crate::stats::rng::Rng;
 pub const ENDPOINT_REACH: usize = 2;
 
 /// What is flipped together by the test and drawn together by the bootstrap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Genes, those that overlap merged.
@@ -54,7 +54,7 @@ impl Unit {
 }
 
 /// What is asked, whatever the sites.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ComparisonRequest {
     /// Positions of the profile on either side of a site.
     pub flank: usize,

@@ -2,6 +2,7 @@
 //! that set positions against matched controls.
 
 pub mod boundaries;
+pub mod compare;
 pub mod comparison;
 pub mod ldarnet;
 pub mod motif_enrichment;
@@ -9,6 +10,7 @@ pub mod signal;
 pub mod splice_profile;
 pub mod store;
 pub mod tiles;
+pub mod tokenizers;
 
 use crate::error::Result;
 use crate::genome::fasta::Genome;

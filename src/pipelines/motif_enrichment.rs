@@ -15,13 +15,13 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use crate::controls::balance::BalanceRow;
 pub use grounds::TSS_DISTANCE_BP;
 pub use hits::{ELEMENT_P, TSS_SLACK_BP};
 pub use matching::{PERMUTED_MATRICES, SCORE_CALIPER_BITS};
-pub use rows::{DetailRow, HitRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
+pub use rows::{DetailRow, HitRow, LogoRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
 
 use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
@@ -40,7 +40,7 @@ use matching::Matched;
 const NO_CLUSTER: usize = usize::MAX;
 
 /// What a hit is compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Control {
     /// Hits of column-permuted versions of the matrix in the same cluster of promoters, on the same strand.
@@ -69,7 +69,7 @@ impl Control {
 }
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnrichmentRequest {
     /// Inter-base positions of the profile on either side of a hit.
     pub flank: usize,
@@ -202,9 +202,8 @@ pub struct Enrichment {
     pub profile: Vec<ProfileRow>,
     /// Every hit of the motifs asked for in detail, position by position.
     pub detail: Vec<DetailRow>,
-    /// Frequencies of A, C, G and T by column of the motifs in `profile`, by identifier.
-    #[serde(skip)]
-    pub logos: BTreeMap<String, Vec<[f64; 4]>>,
+    /// Columns of the motifs in `profile`.
+    pub logos: Vec<LogoRow>,
     /// Probabilities of A, C, G and T by chance.
     pub background: [f64; 4],
     /// Merged promoters.

@@ -2,12 +2,17 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `html` | the page: header, contents, sections, blocks |
+//! | `html` | the page: header, contents, sections, chapters |
+//! | `block` | the pieces of a section |
 //! | `table` | tables: columns, cells, their formats |
 //! | `inline_svg` | putting several SVG documents into one page without clashes |
 //! | `splice_profile` | the page, figures and tables of `splice-profile` |
+//! | `compare` | those of `compare` |
 //! | `motif_enrichment` | those of `motif-enrichment` |
-//! | `tables` | rows to parquet and tab-separated text |
+//! | `page` | from a results folder to its figures and page |
+//! | `record` | `run.json` read back |
+//! | `paper` | the paper's own table |
+//! | `tables` | rows to parquet and tab-separated text, and back |
 //! | `tracks` | values by base to bigWig, bedGraph and parquet |
 //! | `folder` | the results folder: there whole or not at all |
 //! | `provenance` | `run.json`: inputs with their hashes, parameters, compute |
@@ -15,15 +20,21 @@
 //! | `shard` | the folder of a shard |
 //! | `format` | numbers, p-values, intervals as text |
 //! | `page.css` | the one style sheet, for screens and paper, light and dark |
+//! | `page.js` | the one script: tables that sort and filter, figures that enlarge and tell their values |
 //!
-//! Everything a caller passes is text and is escaped, except the SVG of a figure. The page loads nothing and runs no script.
+//! Everything a caller passes is text and is escaped, except the SVG of a figure. The page loads nothing.
 
+pub mod block;
+pub mod compare;
 pub mod folder;
 pub mod format;
 pub mod html;
 pub mod inline_svg;
 pub mod motif_enrichment;
+pub mod page;
+mod paper;
 pub mod provenance;
+pub mod record;
 pub mod shard;
 pub mod splice_profile;
 pub mod table;
@@ -34,5 +45,6 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
-pub use html::{Block, Card, Level, Link, Report, Section};
+pub use block::{Block, Card, Level, Link};
+pub use html::{Chapter, Report, Section};
 pub use table::{Cell, Column, Format, Table};

@@ -48,6 +48,13 @@ impl Input {
     }
 }
 
+impl Input {
+    /// Whether it is part of the program.
+    pub fn is_bundled(&self) -> bool {
+        self.path.starts_with("bundled:")
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -76,22 +83,6 @@ impl Run {
     /// The command line, word by word.
     pub fn command(&self) -> &[String] {
         &self.command
-    }
-
-    /// The command line as one would type it, with the program's bare name.
-    pub fn command_line(&self) -> String {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
-        let quoted = |word: &String| match !word.is_empty() && word.chars().all(plain) {
-            true => word.clone(),
-            false => format!("'{}'", word.replace('\'', "'\\''")),
-        };
-        let words = self.command.iter().skip(1).map(quoted);
-        std::iter::once(env!("CARGO_PKG_NAME").to_string()).chain(words).collect::<Vec<_>>().join(" ")
-    }
-
-    /// What the program is, in one line.
-    pub fn tool_line() -> String {
-        tool()
     }
 
     /// `run.json`: `parameters` and `outcome` belong to the analysis, `timings` are seconds by stage.
@@ -132,6 +123,17 @@ impl Run {
 pub fn tool() -> String {
     let commit = commit().map_or(String::new(), |commit| format!(" ({commit})"));
     format!("{} {}{commit}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+}
+
+/// A command as one would type it, with the program's bare name.
+pub(super) fn command_line(words: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
+    let quoted = |word: &String| match !word.is_empty() && word.chars().all(plain) {
+        true => word.clone(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    };
+    let words = words.iter().skip(1).map(quoted);
+    std::iter::once(env!("CARGO_PKG_NAME").to_string()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// The commit this program was built from, if whoever built it said so: `LDAR_GIT_COMMIT=$(git rev-parse HEAD) cargo build`. It is not
@@ -194,7 +196,7 @@ mod tests {
     #[test]
     fn command_lines_can_be_pasted() {
         let command = ["/x/ldar-analyze", "splice-profile", "--out", "my results", "--biotype", "it's"];
-        let run = Run { started: UNIX_EPOCH, command: command.map(String::from).to_vec(), dtype: "f32".into() };
-        assert_eq!(run.command_line(), "ldar-analyze splice-profile --out 'my results' --biotype 'it'\\''s'");
+        let command = command.map(String::from);
+        assert_eq!(command_line(&command), "ldar-analyze splice-profile --out 'my results' --biotype 'it'\\''s'");
     }
 }

@@ -1,14 +1,15 @@
 //! What a page calls the values it shows: boundary probabilities of a model, or the signal of a track.
 
-use super::splice_profile::About;
+use super::Report;
+use super::record::About;
 
-/// What pages say of a model, and of a track in its place. Earlier ones win; text is that of the finished page.
+/// What pages say of a model, and of a track in its place. Earlier ones win.
 const OF_A_TRACK: [(&str, &str); 22] = [
     ("Do the model’s boundaries fall on splice sites?", "Does the signal differ at splice sites?"),
     ("Do the model’s boundaries gather at motifs in promoters?", "Does the signal differ at motifs in promoters?"),
     (
-        "<p>Even a model with random weights can show a difference here, since it too reacts to letters near a position. What training added is seen by running an \
-         untrained checkpoint beside a trained one.</p>",
+        "Even a model with random weights can show a difference here, since it too reacts to letters near a position. What training added is seen by running an \
+         untrained checkpoint beside a trained one.",
         "",
     ),
     ("It checks the method, not the model.", "It checks the method, not the track."),
@@ -42,12 +43,11 @@ const OF_A_TRACK: [(&str, &str); 22] = [
     ("the model", "the track"),
 ];
 
-/// The finished page in the words that fit what was read.
-pub(super) fn page(about: &About, html: String) -> String {
-    match about.signal {
-        true => OF_A_TRACK.iter().fold(html, |html, (of_a_model, of_a_track)| html.replace(of_a_model, of_a_track)),
-        false => html,
-    }
+/// The report in the words that fit what was read.
+pub(super) fn report(about: &About, report: Report) -> Report {
+    let reworded =
+        |text: &str| OF_A_TRACK.iter().fold(text.to_string(), |text, (of_a_model, of_a_track)| text.replace(of_a_model, of_a_track));
+    if about.signal { report.with_texts(&reworded) } else { report }
 }
 
 /// The name of the values in figures.

@@ -16,27 +16,26 @@ pub fn places(out: &Path) -> [PathBuf; 2] {
     ["plus", "minus"].map(|strand| of_strand(out, strand))
 }
 
-/// Reads strands of regions, contig by contig; `found` gets (contig, strand, first base, values).
+/// Reads both strands of regions, contig by contig; `found` gets (contig, strand, first base, values).
 pub fn read(
     genome: &Genome,
     regions: &BTreeMap<usize, Vec<Interval>>,
     source: &dyn BoundarySource,
     request: &BoundariesRequest,
-    strands: &[Strand],
     found: &mut dyn FnMut(&str, Strand, usize, &[f32]) -> Result<()>,
 ) -> Result<Reading> {
     let bar = progress::Bar::new();
-    let total = regions.values().flatten().map(|region| (strands.len() * region.len_bp()) as u64).sum();
+    let total = regions.values().flatten().map(|region| 2 * region.len_bp() as u64).sum();
     let (mut done, mut reading) = (0, Reading::default());
     for (contig, regions) in regions {
         let name = &genome.contigs()[*contig].name;
         let sequence = genome.read_contig(name)?;
-        for strand in strands {
-            let on = ContigStrand { contig: name, sequence: &sequence, strand: *strand };
+        for strand in [Strand::Plus, Strand::Minus] {
+            let on = ContigStrand { contig: name, sequence: &sequence, strand };
             reading = reading.and(boundaries::read(on, regions, source, request, &mut |first, values| {
                 done += values.len() as u64;
                 bar.show(Progress { stage: "reading sequence", done, total });
-                found(name, *strand, first, values)
+                found(name, strand, first, values)
             })?);
         }
     }
@@ -54,8 +53,7 @@ pub fn write(
 ) -> Result<Reading> {
     let [plus, minus] = places(out);
     let (mut plus, mut minus) = (TrackWriter::create(&plus, genome.contigs())?, TrackWriter::create(&minus, genome.contigs())?);
-    let strands = [Strand::Plus, Strand::Minus];
-    let reading = read(genome, regions, source, request, &strands, &mut |contig, strand, first, values| match strand {
+    let reading = read(genome, regions, source, request, &mut |contig, strand, first, values| match strand {
         Strand::Plus => plus.add(contig, first, values),
         Strand::Minus => minus.add(contig, first, values),
     })?;
