@@ -122,7 +122,7 @@ pub fn ask(on: ContigStrand<'_>, tiles: &[Tile], source: &dyn BoundarySource) ->
 /// Those of the source; [`Error::Invalid`] when it returns values of another shape.
 pub fn ask_stretches(stretches: &[Stretch<'_>], source: &dyn BoundarySource) -> Result<Vec<Vec<f32>>> {
     let values = source.read(stretches)?;
-    if values.len() != stretches.len() || values.iter().zip(stretches).any(|(v, s)| v.len() != s.letters.len()) {
+    if !source.is_part() && (values.len() != stretches.len() || values.iter().zip(stretches).any(|(v, s)| v.len() != s.letters.len())) {
         return Err(Error::Invalid("the model gave not one boundary probability for each base".into()));
     }
     Ok(values)
@@ -147,7 +147,8 @@ pub fn check_values(values: &[f32], source: &dyn BoundarySource) -> Result<()> {
 /// values in transcript orientation, `high - low + 1` of them). On minus the tile is reverse-complemented, so that inter-base position `t`
 /// becomes `length - t`, and the first value is that of `high`.
 ///
-/// `read` is handed each finished tile with the model's value for each of its bases, in the model's orientation.
+/// `read` is handed each finished tile with the model's value for each of its bases, in the model's orientation; of a source that answers a part
+/// only, tiles without values, and no window is handed over.
 ///
 /// # Errors
 /// Those of the model; [`Error::Invalid`] when it returns values of another shape or ones that are no probabilities.
@@ -162,6 +163,10 @@ pub fn read_tiles(
     let mut values = Vec::new();
     for tiles in plan.tiles.chunks(batch.max(1)) {
         let probabilities = ask(on, tiles, source)?;
+        if source.is_part() {
+            tiles.iter().for_each(|tile| read(tile, &[]));
+            continue;
+        }
         for (tile, probabilities) in tiles.iter().zip(&probabilities) {
             for index in &tile.windows {
                 let window = plan.windows[*index];

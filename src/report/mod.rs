@@ -17,6 +17,7 @@
 //! | `folder` | the results folder: there whole or not at all |
 //! | `provenance` | `run.json`: inputs with their hashes, parameters, compute |
 //! | `wording` | what a page calls the values of a model and of a track |
+//! | `shard` | the folder of a shard |
 //! | `format` | numbers, p-values, intervals as text |
 //! | `page.css` | the one style sheet, for screens and paper, light and dark |
 //! | `page.js` | the one script: tables that sort and filter, figures that enlarge and tell their values |
@@ -34,6 +35,7 @@ pub mod page;
 mod paper;
 pub mod provenance;
 pub mod record;
+pub mod shard;
 pub mod splice_profile;
 pub mod table;
 pub mod tables;
