@@ -9,6 +9,7 @@ mod convert;
 mod dtype;
 mod evaluate;
 mod inspect;
+mod locus;
 mod motif_enrichment;
 mod progress;
 mod results;
@@ -53,6 +54,7 @@ struct Arguments {
 enum Command {
     SpliceProfile(Box<splice_profile::Arguments>),
     MotifEnrichment(Box<motif_enrichment::Arguments>),
+    Locus(Box<locus::Arguments>),
     Boundaries(boundaries::Arguments),
     Scan(scan::Arguments),
     Inspect(inspect::Arguments),
@@ -71,6 +73,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::SpliceProfile(arguments) => arguments.validate()?.run(),
         Command::MotifEnrichment(arguments) => arguments.validate()?.run(),
+        Command::Locus(arguments) => arguments.validate()?.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(),
         Command::Scan(arguments) => arguments.validate()?.run(),
         Command::Inspect(arguments) => arguments.validate()?.run(),

@@ -18,6 +18,7 @@
 //! | `motif_profile` | mean per offset around motifs, with the sequence logo (`logo`) on the same scale |
 //! | `volcano` | effects against p-values |
 //! | `heatmap` | one row an observation, one column a position |
+//! | `locus` | one place of a sequence, track under track |
 //! | `calibration` | distribution of p-values beside the uniform one |
 //!
 //! A figure knows no genomics and no tensors. The same drawing code makes both formats, the same input gives the same bytes,
@@ -55,6 +56,7 @@ pub mod forest;
 pub mod heatmap;
 pub mod legend;
 pub mod lettering;
+pub mod locus;
 mod logo;
 pub mod motif_profile;
 pub mod profile;
@@ -75,6 +77,7 @@ pub use curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};
 pub use distribution::{DistributionFigure, DistributionPanel};
 pub use forest::{ForestFigure, ForestGroup, ForestRow};
 pub use heatmap::HeatmapFigure;
+pub use locus::{LocusFigure, LocusGene, LocusHit, LocusSeries};
 pub use motif_profile::{MotifFigure, MotifPanel};
 pub use profile::{ProfileFigure, ProfilePanel, ProfileSeries, Side};
 pub use r2_by_k::{R2Figure, R2Point, R2Series};

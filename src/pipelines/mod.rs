@@ -4,6 +4,7 @@
 pub mod boundaries;
 pub mod comparison;
 pub mod ldarnet;
+pub mod locus;
 pub mod motif_enrichment;
 pub mod splice_profile;
 pub mod tiles;

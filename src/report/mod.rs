@@ -7,6 +7,8 @@
 //! | `inline_svg` | putting several SVG documents into one page without clashes |
 //! | `splice_profile` | the page, figures and tables of `splice-profile` |
 //! | `motif_enrichment` | those of `motif-enrichment` |
+//! | `locus` | those of `locus` |
+//! | `origin` | the section on where the numbers come from |
 //! | `tables` | rows to parquet and tab-separated text |
 //! | `folder` | the results folder: there whole or not at all |
 //! | `provenance` | `run.json`: inputs with their hashes, parameters, compute |
@@ -19,7 +21,9 @@ pub mod folder;
 pub mod format;
 pub mod html;
 pub mod inline_svg;
+pub mod locus;
 pub mod motif_enrichment;
+mod origin;
 pub mod provenance;
 pub mod splice_profile;
 pub mod table;
