@@ -14,10 +14,13 @@ use tracks::Packed;
 const LEFT: f64 = 58.0;
 const RIGHT: f64 = 12.0;
 const TITLE: f64 = 17.0;
+/// Room for the anchor's name.
+const ANCHOR: f64 = 8.0;
 const CURVE: f64 = 54.0;
 /// Room over each curve for the name of its series.
 const NAME: f64 = 11.0;
-const KEPT: f64 = 7.0;
+/// Ticks of boundaries, with room over them for the axis above.
+const KEPT: f64 = 11.0;
 const TOKENS: f64 = 9.0;
 const LETTERS: f64 = 11.0;
 const GENE: f64 = 13.0;
@@ -156,9 +159,13 @@ impl Panel<'_> {
         self.pitch() >= LEAST_LETTER
     }
 
+    fn head(&self) -> f64 {
+        TITLE + if self.figure.anchor.is_some() { ANCHOR } else { 0.0 }
+    }
+
     fn height(&self) -> f64 {
         let series = |s: &LocusSeries| NAME + CURVE + if s.threshold.is_some() { KEPT + TOKENS } else { 0.0 } + GAP * 0.5;
-        TITLE
+        self.head()
             + self.figure.series.iter().map(series).sum::<f64>()
             + if self.has_letters() { LETTERS } else { 0.0 }
             + self.genes.len() as f64 * GENE
@@ -172,7 +179,7 @@ impl Panel<'_> {
         let (left, right) = (LEFT, theme::DOUBLE_WIDTH - RIGHT);
         let text = theme::fit(title, right - 4.0, TITLE_SIZE, true);
         canvas.text(&text, (4.0, top + TITLE_SIZE + 1.0), Type::new(TITLE_SIZE, BLACK).bold())?;
-        let (body, mut y) = (top + TITLE, top + TITLE);
+        let (body, mut y) = (top + self.head(), top + self.head());
         let bottom = top + self.height() - AXIS - if self.figure.anchor.is_some() { OFFSETS } else { 0.0 };
         if let Some((a, b)) = self.figure.zoom.filter(|zoom| (self.from, self.to) != *zoom) {
             canvas.rect((self.x.at(a as f64), body), (self.x.at(b as f64), bottom), theme::SHADE)?;
@@ -197,16 +204,15 @@ impl Panel<'_> {
             self.gene(canvas, gene, y)?;
             y += GENE;
         }
-        self.hits.draw(canvas, self, y)?;
         let line = self.figure.anchor.as_ref().map(|(position, name)| (self.x.at(*position as f64), name));
         if let Some((at, name)) = line.filter(|(at, _)| (left - 0.01..=right + 0.01).contains(at)) {
-            canvas.dashes((at, body), (at, bottom), (3.0, 2.0), 0.8, theme::VERMILLION)?;
+            canvas.dashes((at, body), (at, y), (3.0, 2.0), 0.8, theme::VERMILLION)?;
             let half = theme::text_width(name, NOTE_SIZE, false) / 2.0;
             let middle = at.clamp(left + half, (right - half).max(left + half));
             let style = Type::new(NOTE_SIZE, theme::VERMILLION).align(Align::Middle);
-            // Over the names of series, which start at the left.
-            canvas.text(name, (middle, body - 1.0), style)?;
+            canvas.text(name, (middle, body - 2.0), style)?;
         }
+        self.hits.draw(canvas, self, y)?;
         self.axis(canvas, bottom)
     }
 
@@ -271,7 +277,7 @@ impl Figure for LocusFigure {
         }
         let mut top = 0.0;
         for (index, panel) in self.panels().iter().enumerate() {
-            let title = if index == 0 { self.title.clone() } else { format!("{} bases of it", panel.to - panel.from) };
+            let title = if index == 0 { self.title.clone() } else { format!("The shaded {} bases", panel.to - panel.from) };
             panel.draw(canvas, top, &title)?;
             top += panel.height();
         }

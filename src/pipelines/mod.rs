@@ -3,6 +3,7 @@
 
 pub mod boundaries;
 pub mod comparison;
+pub mod density;
 pub mod ldarnet;
 pub mod locus;
 pub mod motif_enrichment;

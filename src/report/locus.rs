@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::format::{MISSING, count, decimals, percent};
+use super::splice_profile::answer::capital;
 use super::splice_profile::sections::{downloads, paragraph};
 use super::splice_profile::{About, save};
 use super::{Block, Card, Cell, Column, Format, Level, Report, Section, Table, origin, tables};
@@ -52,7 +53,7 @@ impl LocusPage<'_> {
     fn report(&self, svg: &str) -> Report {
         let place = place(self.found);
         Report {
-            title: format!("Boundaries at {place}"),
+            title: format!("One locus: {place}"),
             subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
             answer: answer(self.found),
             sections: vec![self.locus(svg), self.sites(), self.motifs(), self.methods(), self.caveats(), self.origin()],
@@ -78,7 +79,7 @@ impl LocusPage<'_> {
             p_value: row.p_value,
         };
         LocusFigure {
-            title: format!("{} ({} bases)", place(found), count(frame.interval.len_bp())),
+            title: format!("{} ({} bases)", capital(&place(found)), count(frame.interval.len_bp())),
             start: frame.interval.start,
             letters: frame.letters.bytes().collect(),
             reversed: frame.strand == Strand::Minus,
@@ -115,38 +116,32 @@ impl LocusPage<'_> {
             ),
             downloads: downloads("locus", "positions"),
         });
-        let head = [
-            ("model", Format::Text),
-            ("positions", Format::Integer),
-            ("boundaries", Format::Integer),
-            ("share", Format::Percent(1)),
-            ("mean probability", Format::Decimals(3)),
-            ("bases a token", Format::Decimals(2)),
-            ("annotated sites", Format::Integer),
-            ("with a boundary within 2 bp", Format::Integer),
-            ("expected by the density", Format::Decimals(1)),
-        ];
-        let row = |r: &SeriesRow| -> Vec<Cell> {
-            vec![
-                r.series.clone().into(),
-                (r.n_positions as usize).into(),
-                (r.n_boundaries as usize).into(),
-                r.density.into(),
-                r.mean_probability.into(),
-                r.mean_token_bp.into(),
-                (r.n_sites as usize).into(),
-                (r.n_sites_hit as usize).into(),
-                r.expected_sites_hit.into(),
-            ]
+        blocks.push(Block::Table(self.numbers()));
+        Section { title: "The locus".into(), blocks }
+    }
+
+    /// One column a model: it fits a phone.
+    fn numbers(&self) -> Table {
+        let line = |name: &str, value: &dyn Fn(&SeriesRow) -> String| -> Vec<Cell> {
+            std::iter::once(name.into()).chain(self.found.series.iter().map(|row| Cell::Text(value(row)))).collect()
         };
-        blocks.push(Block::Table(Table {
+        let rows = vec![
+            line("inter-base positions", &|r| count(r.n_positions as usize)),
+            line("boundaries (probability above 0.5)", &|r| format!("{} ({})", count(r.n_boundaries as usize), percent(r.density, 1))),
+            line("mean probability", &|r| decimals(r.mean_probability, 3)),
+            line("bases a token", &per_token),
+            line("annotated sites of the strand", &|r| count(r.n_sites as usize)),
+            line("those with a boundary within 2 bp", &|r| count(r.n_sites_hit as usize)),
+            line("expected from the density", &|r| decimals(r.expected_sites_hit, 1)),
+        ];
+        let names = self.found.series.iter().map(|row| Column::new(row.series.clone(), Format::Text));
+        Table {
             caption: "The window in numbers. Bases a token: positions over boundaries. Expected: annotated sites times the share of the window’s positions \
                       that have a boundary as near."
                 .into(),
-            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
-            rows: found.series.iter().map(row).collect(),
-        }));
-        Section { title: "The locus".into(), blocks }
+            columns: std::iter::once(Column::new("", Format::Text)).chain(names).collect(),
+            rows,
+        }
     }
 
     fn sites(&self) -> Section {
@@ -343,5 +338,5 @@ fn answer(found: &Locus) -> String {
 
 /// A short answer for the terminal.
 pub fn summary(found: &Locus) -> String {
-    format!("{}\n{}\n{} motif hits, {} genes", place(found), answer(found), found.hits.len(), genes(found).len()).replace('\u{A0}', " ")
+    format!("{}\n{}\nmotif hits: {}, genes: {}", place(found), answer(found), found.hits.len(), genes(found).len()).replace('\u{A0}', " ")
 }

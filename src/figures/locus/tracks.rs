@@ -75,12 +75,12 @@ impl Panel<'_> {
     pub(super) fn tokens<S: Surface>(&self, canvas: &mut Canvas<'_, S>, series: &LocusSeries, top: f64) -> Result<()> {
         let threshold = series.threshold.unwrap_or(f64::INFINITY);
         let kept: Vec<usize> = (series.first..).zip(&series.values).filter(|(_, v)| **v > threshold).map(|(t, _)| t).collect();
-        track_name(canvas, "boundaries", top + 5.5)?;
+        track_name(canvas, "boundaries", top + 8.8)?;
         track_name(canvas, "tokens", top + KEPT + 6.3)?;
         let width = (self.pitch() * 0.6).clamp(0.25, 0.9);
         for t in kept.iter().filter(|t| (self.from..=self.to).contains(t)) {
             let x = self.x.at(*t as f64);
-            canvas.line(&[(x, top + 1.0), (x, top + KEPT - 1.0)], width, BLACK)?;
+            canvas.line(&[(x, top + 4.0), (x, top + KEPT - 1.0)], width, BLACK)?;
         }
         // Numbered over the whole window, so that a token has one shade in both panels.
         let mut edges = vec![self.figure.start];
@@ -89,7 +89,8 @@ impl Panel<'_> {
         for (number, pair) in edges.windows(2).enumerate() {
             if pair[0] < self.to && self.from < pair[1] {
                 let (a, b) = self.ends((pair[0], pair[1]));
-                canvas.rect((a, top + KEPT), (b, top + KEPT + TOKENS - 2.0), TOKEN_INKS[number % 2])?;
+                let gap = if self.pitch() >= STEMS { 0.3 } else { 0.0 };
+                canvas.rect((a + gap, top + KEPT), (b - gap, top + KEPT + TOKENS - 2.0), TOKEN_INKS[number % 2])?;
             }
         }
         Ok(())
