@@ -6,6 +6,7 @@
 mod bench;
 mod boundaries;
 mod convert;
+mod density;
 mod dtype;
 mod evaluate;
 mod inspect;
@@ -54,6 +55,7 @@ struct Arguments {
 enum Command {
     SpliceProfile(Box<splice_profile::Arguments>),
     MotifEnrichment(Box<motif_enrichment::Arguments>),
+    Density(Box<density::Arguments>),
     Locus(Box<locus::Arguments>),
     Boundaries(boundaries::Arguments),
     Scan(scan::Arguments),
@@ -73,6 +75,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::SpliceProfile(arguments) => arguments.validate()?.run(),
         Command::MotifEnrichment(arguments) => arguments.validate()?.run(),
+        Command::Density(arguments) => arguments.validate()?.run(),
         Command::Locus(arguments) => arguments.validate()?.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(),
         Command::Scan(arguments) => arguments.validate()?.run(),

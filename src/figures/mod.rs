@@ -19,6 +19,8 @@
 //! | `volcano` | effects against p-values |
 //! | `heatmap` | one row an observation, one column a position |
 //! | `locus` | one place of a sequence, track under track |
+//! | `boxes` | values of classes beside their controls, and the differences |
+//! | `lengths` | distributions of token lengths, one panel a class |
 //! | `calibration` | distribution of p-values beside the uniform one |
 //!
 //! A figure knows no genomics and no tensors. The same drawing code makes both formats, the same input gives the same bytes,
@@ -48,6 +50,7 @@
 
 pub mod axis;
 pub mod balance;
+pub mod boxes;
 pub mod calibration;
 pub mod canvas;
 pub mod curves;
@@ -55,6 +58,7 @@ pub mod distribution;
 pub mod forest;
 pub mod heatmap;
 pub mod legend;
+pub mod lengths;
 pub mod lettering;
 pub mod locus;
 mod logo;
@@ -71,12 +75,14 @@ pub mod volcano;
 mod tests;
 
 pub use balance::{BalanceFigure, BalancePanel, BalanceRow};
+pub use boxes::{BoxesClass, BoxesFigure};
 pub use calibration::{CalibrationFigure, CalibrationSeries};
 pub use canvas::{Canvas, Surface};
 pub use curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};
 pub use distribution::{DistributionFigure, DistributionPanel};
 pub use forest::{ForestFigure, ForestGroup, ForestRow};
 pub use heatmap::HeatmapFigure;
+pub use lengths::{LengthsFigure, LengthsPanel};
 pub use locus::{LocusFigure, LocusGene, LocusHit, LocusSeries};
 pub use motif_profile::{MotifFigure, MotifPanel};
 pub use profile::{ProfileFigure, ProfilePanel, ProfileSeries, Side};

@@ -7,6 +7,7 @@
 //! | `inline_svg` | putting several SVG documents into one page without clashes |
 //! | `splice_profile` | the page, figures and tables of `splice-profile` |
 //! | `motif_enrichment` | those of `motif-enrichment` |
+//! | `density` | those of `density` |
 //! | `locus` | those of `locus` |
 //! | `origin` | the section on where the numbers come from |
 //! | `tables` | rows to parquet and tab-separated text |
@@ -17,6 +18,7 @@
 //!
 //! Everything a caller passes is text and is escaped, except the SVG of a figure. The page loads nothing and runs no script.
 
+pub mod density;
 pub mod folder;
 pub mod format;
 pub mod html;
