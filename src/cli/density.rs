@@ -55,7 +55,7 @@ pub struct Arguments {
     #[arg(long, value_name = "BASES", default_value_t = 100)]
     stretch: usize,
     /// At most so many stretches of each class, a random subset
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 400)]
     max_per_class: usize,
     /// Largest difference in G+C fraction between a stretch and its control
     #[arg(long, value_name = "FRACTION", default_value_t = 0.03)]
@@ -78,7 +78,7 @@ pub struct Arguments {
     /// Tiles given to the model together
     #[arg(long, value_name = "N", default_value_t = 4)]
     batch: usize,
-    /// Compare each control with a second one instead: must come out null
+    /// Compare two controls of each stretch with each other instead: must come out null
     #[arg(long)]
     negative_control: bool,
     #[command(flatten)]
@@ -138,7 +138,15 @@ impl Arguments {
             ..DensityRequest::default()
         };
         let files = self.genome.zip(self.annotation); // clap has seen to it that both or none are there
-        Ok(Request { files, checkpoint: self.checkpoint, out: self.out, context: self.context, margin: self.margin, dtype: self.dtype, pipeline })
+        Ok(Request {
+            files,
+            checkpoint: self.checkpoint,
+            out: self.out,
+            context: self.context,
+            margin: self.margin,
+            dtype: self.dtype,
+            pipeline,
+        })
     }
 }
 

@@ -226,9 +226,10 @@ impl Request {
     fn queries(&self) -> Result<Vec<Query>> {
         match &self.motifs {
             None => Ok(Vec::new()),
-            Some(set) if set.as_os_str() == "core-promoter" => {
-                Ok(bundled::core_promoter()?.into_iter().map(|element| Query { motif: element.motif.clone(), element: Some(element) }).collect())
-            }
+            Some(set) if set.as_os_str() == "core-promoter" => Ok(bundled::core_promoter()?
+                .into_iter()
+                .map(|element| Query { motif: element.motif.clone(), element: Some(element) })
+                .collect()),
             Some(set) => Ok(scan::read_motifs(set)?.into_iter().map(|motif| Query { motif, element: None }).collect()),
         }
     }
@@ -262,7 +263,8 @@ impl Request {
     }
 
     fn about(&self, run: &Run, models: &[Ready], inputs: Vec<Input>) -> About {
-        let genome = self.genome.as_deref().map_or("D. melanogaster chromosome 4 (dm6)".into(), |path| format!("genome {}", file_name(path)));
+        let genome =
+            self.genome.as_deref().map_or("D. melanogaster chromosome 4 (dm6)".into(), |path| format!("genome {}", file_name(path)));
         let annotation = match (&self.annotation, &self.genome) {
             (Some(path), _) => format!("annotation {}", file_name(path)),
             (None, None) => "RefSeq annotation".into(),

@@ -49,17 +49,19 @@ fn shares(counts: &[u64], longest: usize) -> Option<Vec<f64>> {
     (total > 0).then(|| (1..=longest).map(share).collect())
 }
 
-/// The least length that half of all reach.
-fn median(counts: &[u64], longest: usize) -> Option<usize> {
-    shares(counts, longest)?.iter().position(|share| *share >= 0.5).map(|index| index + 1)
+/// The mean length, those that are too long counted as one more than the longest; `None` without any.
+fn mean(counts: &[u64], longest: usize) -> Option<f64> {
+    let total: u64 = counts.iter().sum();
+    let sum: f64 = counts.iter().enumerate().map(|(length, n)| length.min(longest + 1) as f64 * *n as f64).sum();
+    (total > 0).then(|| sum / total as f64)
 }
 
 impl LengthsFigure {
     fn panel<S: Surface>(&self, canvas: &mut Canvas<'_, S>, panel: &LengthsPanel, frame: Frame, quiet: bool) -> Result<()> {
         let title = theme::fit(&panel.title, frame.right - frame.left, TICK_SIZE + 0.5, true);
         canvas.text(&title, (frame.left, frame.top - 12.5), Type::new(TICK_SIZE + 0.5, BLACK).bold())?;
-        let median = |counts: &[u64]| median(counts, self.longest).map_or("–".to_string(), |length| length.to_string());
-        let note = format!("median {} and {} bp", median(&panel.class), median(&panel.control));
+        let mean = |counts: &[u64]| mean(counts, self.longest).map_or("–".to_string(), |length| format!("{length:.2}"));
+        let note = format!("mean {} and {} bp", mean(&panel.class), mean(&panel.control));
         canvas.text(&note, (frame.left, frame.top - 4.0), Type::new(NOTE_SIZE, GREY))?;
         let x = Scale::new((0.0, (self.longest.max(2) as f64).log2()), (frame.left, frame.right));
         let marks = Ticks::around((0.0, 1.0), 2);
@@ -93,8 +95,8 @@ impl Figure for LengthsFigure {
     fn description(&self) -> String {
         let mut text = "Cumulative distributions of token lengths by class and of matched controls.".to_string();
         for panel in &self.panels {
-            let median = |counts: &[u64]| median(counts, self.longest).map_or("none".to_string(), |length| length.to_string());
-            text += &format!(" {}: median {}, controls {}.", panel.title, median(&panel.class), median(&panel.control));
+            let mean = |counts: &[u64]| mean(counts, self.longest).map_or("none".to_string(), |length| format!("{length:.2}"));
+            text += &format!(" {}: mean {} bases, controls {}.", panel.title, mean(&panel.class), mean(&panel.control));
         }
         text
     }
@@ -128,11 +130,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_and_medians_as_counted() {
+    fn shares_and_means_as_counted() {
         // Lengths 1, 1, 2, 4 and one too long: two of five are at most 1, three at most 2 and 3, four at most 4.
         let counts = [0, 2, 1, 0, 1, 1];
         assert_eq!(shares(&counts, 4).unwrap(), [0.4, 0.6, 0.6, 0.8]);
-        assert_eq!((median(&counts, 4), median(&[0, 0, 0, 0, 0, 9], 4), median(&[0; 6], 4)), (Some(2), None, None));
+        assert_eq!((mean(&counts, 4), mean(&[0, 0, 0, 0, 0, 0, 0, 9], 4), mean(&[0; 6], 4)), (Some(13.0 / 5.0), Some(5.0), None));
     }
 
     #[test]

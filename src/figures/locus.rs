@@ -249,7 +249,8 @@ impl Panel<'_> {
 /// Thousands separators.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
-    let groups: Vec<&str> = (0..digits.len().div_ceil(3)).rev().map(|i| &digits[digits.len().saturating_sub(3 * i + 3)..digits.len() - 3 * i]).collect();
+    let groups: Vec<&str> =
+        (0..digits.len().div_ceil(3)).rev().map(|i| &digits[digits.len().saturating_sub(3 * i + 3)..digits.len() - 3 * i]).collect();
     groups.join(",")
 }
 

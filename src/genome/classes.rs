@@ -153,11 +153,7 @@ impl ContigClasses {
             lists.iter_mut().for_each(clean);
         }
         clean(&mut clusters);
-        let mut found = ContigClasses {
-            all: vec![Vec::new(); Class::ALL.len()],
-            stranded: vec![Vec::new(); Class::ALL.len()],
-            clusters,
-        };
+        let mut found = ContigClasses { all: vec![Vec::new(); Class::ALL.len()], stranded: vec![Vec::new(); Class::ALL.len()], clusters };
         found.partition(&raw);
         found.set(Class::Promoter, &raw[Class::Promoter as usize]);
         let exons = [0, 1].map(|strand: usize| {

@@ -63,7 +63,7 @@ pub struct DensityRequest {
     pub seed: u64,
     /// Tiles per call of the model.
     pub batch: usize,
-    /// Compare each control with a second one in the place of the stretch: must come out null.
+    /// Compare two controls of each stretch with each other, in random order: must come out null.
     pub negative_control: bool,
 }
 
@@ -71,7 +71,7 @@ impl Default for DensityRequest {
     fn default() -> Self {
         DensityRequest {
             stretch_bp: 100,
-            max_per_class: 200,
+            max_per_class: 400,
             caliper: 0.03,
             contigs: Vec::new(),
             context: 4096,
@@ -118,7 +118,7 @@ struct Unit {
     interval: Interval,
 }
 
-/// A stretch (in a negative control: another control) and its control.
+/// A stretch and its control; in a negative control two controls.
 #[derive(Clone, Debug)]
 struct Pair {
     class: Class,
@@ -214,7 +214,13 @@ pub fn run(
 }
 
 /// The genome's contigs that are asked about, in its order.
-fn chosen(genome: &Genome, names: &ContigNames, annotation: &Annotation, map: &[Option<usize>], request: &DensityRequest) -> Result<Vec<usize>> {
+fn chosen(
+    genome: &Genome,
+    names: &ContigNames,
+    annotation: &Annotation,
+    map: &[Option<usize>],
+    request: &DensityRequest,
+) -> Result<Vec<usize>> {
     if request.contigs.is_empty() {
         // A contig that the annotation does not know would be one class, intergenic, without being so.
         let mut known: Vec<usize> = map.iter().flatten().copied().collect();

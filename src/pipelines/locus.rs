@@ -165,7 +165,12 @@ pub fn run(
 }
 
 /// The contig's number and the window.
-fn place(genome: &Genome, names: &ContigNames, annotation: Option<(&Annotation, &[Option<usize>])>, place: &Place) -> Result<(usize, Frame)> {
+fn place(
+    genome: &Genome,
+    names: &ContigNames,
+    annotation: Option<(&Annotation, &[Option<usize>])>,
+    place: &Place,
+) -> Result<(usize, Frame)> {
     let (contig, interval, strand, anchor, anchor_name) = match place {
         Place::Region { contig, interval, strand } => {
             let of_annotation = || annotation.and_then(|(a, map)| map[a.contigs.iter().position(|name| name == contig)?]);
@@ -179,17 +184,20 @@ fn place(genome: &Genome, names: &ContigNames, annotation: Option<(&Annotation, 
             (index, *interval, *strand, None, String::new())
         }
         Place::Gene { name, around, flank_bp } => {
-            let (annotation, map) = annotation.ok_or_else(|| Error::Invalid(format!("the gene '{name}' cannot be found without an annotation")))?;
+            let (annotation, map) =
+                annotation.ok_or_else(|| Error::Invalid(format!("the gene '{name}' cannot be found without an annotation")))?;
             let gene = &annotation.genes[find_gene(annotation, name)?];
             let anchor: Anchor = around.parse().map_err(Error::Invalid)?;
             let index = map[gene.contig];
-            let index = index.ok_or_else(|| Error::Invalid(format!("the contig {} of {name} is not in the genome", annotation.contigs[gene.contig])))?;
+            let index = index
+                .ok_or_else(|| Error::Invalid(format!("the contig {} of {name} is not in the genome", annotation.contigs[gene.contig])))?;
             let transcript = canonical_transcript(gene).map(|(index, _)| &gene.transcripts[index]);
             let transcript = transcript.ok_or_else(|| Error::Invalid(format!("the gene '{name}' has no transcript; give --region")))?;
             let position = anchor.position(transcript, gene.strand).map_err(|message| Error::Invalid(format!("{name}: {message}")))?;
             let length = genome.contigs()[index].length_bp;
             if position > length {
-                let message = format!("{anchor} of {name} lies beyond the end of its contig ({length} bases): the annotation is of another genome");
+                let message =
+                    format!("{anchor} of {name} lies beyond the end of its contig ({length} bases): the annotation is of another genome");
                 return Err(Error::Invalid(message));
             }
             let interval = Interval::new(position.saturating_sub(*flank_bp), position.saturating_add(*flank_bp).min(length));

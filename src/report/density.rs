@@ -100,10 +100,14 @@ fn differs(row: &StatisticsRow) -> bool {
 fn listed(found: &Density, measure: &str) -> String {
     let of = |up: bool| {
         let named = rows(found, measure).filter(|row| differs(row) && (row.difference > 0.0) == up);
-        named.map(|row| format!("{} ({}{})", words(&row.class), if up { "+" } else { "" }, decimals(row.difference, 3))).collect::<Vec<_>>().join(", ")
+        named
+            .map(|row| format!("{} ({}{})", words(&row.class), if up { "+" } else { "" }, decimals(row.difference, 3)))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let parts = [("higher in", of(true)), ("lower in", of(false))];
-    let parts: Vec<String> = parts.into_iter().filter(|(_, names)| !names.is_empty()).map(|(how, names)| format!("{how} {names}")).collect();
+    let parts: Vec<String> =
+        parts.into_iter().filter(|(_, names)| !names.is_empty()).map(|(how, names)| format!("{how} {names}")).collect();
     if parts.is_empty() { "none".into() } else { parts.join("; ") }
 }
 
@@ -135,7 +139,8 @@ pub fn summary(found: &Density) -> String {
     );
     for row in rows(found, "probability") {
         let residual = rows(found, "residual").find(|other| other.class == row.class && other.difference.is_finite());
-        let residual = residual.map_or(String::new(), |r| format!("{} BH {}", with_interval(r.difference, r.ci_low, r.ci_high), p_value(r.p_bh, None)));
+        let residual = residual
+            .map_or(String::new(), |r| format!("{} BH {}", with_interval(r.difference, r.ci_low, r.ci_high), p_value(r.p_bh, None)));
         text += &format!(
             "{:<16} {:>6} {:>6} {:>8} {:>8}  {:<38} {:>9} {:>8}  {}\n",
             row.class,
@@ -150,7 +155,10 @@ pub fn summary(found: &Density) -> String {
         );
     }
     for row in found.accounting.iter().filter(|row| row.n_used == 0) {
-        text += &format!("{:<16} not compared: {} stretches, {} sampled, {} without a control\n", row.class, row.n_stretches, row.n_sampled, row.n_no_control);
+        text += &format!(
+            "{:<16} not compared: {} stretches, {} sampled, {} without a control\n",
+            row.class, row.n_stretches, row.n_sampled, row.n_no_control
+        );
     }
     text.replace('\u{A0}', " ")
 }

@@ -155,7 +155,13 @@ impl LocusPage<'_> {
         ];
         let row = |site: &crate::pipelines::locus::SiteRow| -> Vec<Cell> {
             let distance = site.boundary_distance_bp.map_or(Cell::Empty, |bp| (bp as usize).into());
-            vec![site.site_kind.clone().into(), (site.position as usize).into(), site.gene.clone().into(), site.series.clone().into(), distance]
+            vec![
+                site.site_kind.clone().into(),
+                (site.position as usize).into(),
+                site.gene.clone().into(),
+                site.series.clone().into(),
+                distance,
+            ]
         };
         let caption = format!(
             "Transcription starts and splice junctions of all transcripts on the strand that is read, with {SITE_REACH} positions of the window on either \
@@ -215,7 +221,12 @@ impl LocusPage<'_> {
     fn methods(&self) -> Section {
         let found = self.found;
         let reading = |row: &SeriesRow| {
-            format!("{}: tiles of {} bases, {} trimmed from each end", row.series, count(row.context_bp as usize), count(row.margin_bp as usize))
+            format!(
+                "{}: tiles of {} bases, {} trimmed from each end",
+                row.series,
+                count(row.context_bp as usize),
+                count(row.margin_bp as usize)
+            )
         };
         let readings: Vec<String> = found.series.iter().map(reading).collect();
         let texts = [
@@ -261,7 +272,11 @@ impl LocusPage<'_> {
 /// `TSS of ci (NM_...), chr4:...`, or the region alone; with the strand.
 fn place(found: &Locus) -> String {
     let frame = &found.frame;
-    let written = format!("{}, {} strand", region::written(&frame.contig, frame.interval), if frame.strand == Strand::Minus { "minus" } else { "plus" });
+    let written = format!(
+        "{}, {} strand",
+        region::written(&frame.contig, frame.interval),
+        if frame.strand == Strand::Minus { "minus" } else { "plus" }
+    );
     if frame.anchor_name.is_empty() { written } else { format!("{}, {written}", frame.anchor_name) }
 }
 
@@ -297,7 +312,12 @@ fn cards(row: &SeriesRow, several: bool) -> [Card; 2] {
         Card {
             label: format!("Boundaries{of}"),
             value: count(row.n_boundaries as usize),
-            uncertainty: format!("of {} positions ({}); {} bases a token", count(row.n_positions as usize), percent(row.density, 1), per_token(row)),
+            uncertainty: format!(
+                "of {} positions ({}); {} bases a token",
+                count(row.n_positions as usize),
+                percent(row.density, 1),
+                per_token(row)
+            ),
         },
         Card {
             label: format!("Annotated sites with a boundary within {SITE_REACH} bp{of}"),

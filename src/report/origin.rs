@@ -8,9 +8,8 @@ use serde::Serialize;
 
 /// Program, command, inputs with their hashes, parameters, and links to the tables of these names.
 pub(super) fn section(about: &About, tables: &[&str], parameters: &impl Serialize) -> Section {
-    let row = |i: &Input| -> Vec<Cell> {
-        vec![i.role.clone().into(), i.path.clone().into(), (i.bytes as usize).into(), i.sha256.clone().into()]
-    };
+    let row =
+        |i: &Input| -> Vec<Cell> { vec![i.role.clone().into(), i.path.clone().into(), (i.bytes as usize).into(), i.sha256.clone().into()] };
     let head = [("input", Format::Text), ("file", Format::Text), ("bytes", Format::Integer), ("SHA-256", Format::Text)];
     let table = Table {
         caption: "What went in.".into(),

@@ -216,4 +216,3 @@ fn hit_box<S: Surface>(canvas: &mut Canvas<'_, S>, hit: &LocusHit, panel: &Panel
     let (at, align) = if from < a - 0.01 { (a - 1.5, Align::End) } else { (b + 1.5, Align::Start) };
     canvas.text(&hit.label, (at, top + 6.4), Type::new(NOTE_SIZE, BLACK).align(align))
 }
-

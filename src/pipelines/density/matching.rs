@@ -105,16 +105,16 @@ impl Matched {
             let own = covariates(&composition, part);
             let Some(control) = ground.nearest(part.len_bp(), &own, used, &mut rng) else { continue };
             used.push(control);
-            let matched = covariates(&composition, control);
-            let (stretch, own) = if request.negative_control {
-                // Matched to the first control, as that was to the stretch.
-                let Some(second) = ground.nearest(part.len_bp(), &matched, used, &mut rng) else { continue };
+            let (stretch, control) = if request.negative_control {
+                // The two nearest places in random order: nothing tells one from the other.
+                let Some(second) = ground.nearest(part.len_bp(), &own, used, &mut rng) else { continue };
                 used.push(second);
-                (second, covariates(&composition, second))
+                if rng.below(2) == 0 { (control, second) } else { (second, control) }
             } else {
-                (part, own)
+                (part, control)
             };
-            self.pairs.push(Pair { class, contig, strand, unit: first_unit + number, stretch, control, covariates: [own, matched] });
+            let covariates = [stretch, control].map(|place| covariates(&composition, place));
+            self.pairs.push(Pair { class, contig, strand, unit: first_unit + number, stretch, control, covariates });
         }
     }
 }

@@ -130,7 +130,11 @@ impl Read {
         let mut observations = Observations::default();
         for (pair, readings) in matched.pairs.iter().zip(&self.pairs) {
             for reading in readings {
-                reading.contexts.iter().zip(&reading.values).for_each(|(context, value)| observations.push(*context, folds[pair.unit], *value));
+                reading
+                    .contexts
+                    .iter()
+                    .zip(&reading.values)
+                    .for_each(|(context, value)| observations.push(*context, folds[pair.unit], *value));
             }
         }
         let Ok(table) = ContextTable::fit(observations) else { return };

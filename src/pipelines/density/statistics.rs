@@ -101,7 +101,8 @@ fn statistics<'a>(
     let differences: Vec<f64> = stretches.iter().zip(controls).map(|(a, b)| a - b).collect();
     let interval = |values: &[f64]| mean_interval(values, &units, request.bootstraps, LEVEL, request.seed);
     let test = sign_flip_clusters(&differences, &units, request.permutations, request.seed);
-    let [(class_low, class_high), (control_low, control_high), (ci_low, ci_high)] = [stretches, controls, &differences].map(|v| interval(v));
+    let [(class_low, class_high), (control_low, control_high), (ci_low, ci_high)] =
+        [stretches, controls, &differences].map(|v| interval(v));
     StatisticsRow {
         class: class.name().into(),
         measure: measure.into(),
@@ -140,7 +141,8 @@ fn lengths<'a>(class: Class, group: &str, all: impl Iterator<Item = &'a Lengths>
     for one in all {
         total.iter_mut().zip(one).for_each(|(sum, n)| *sum += n);
     }
-    let row = |(length, n): (usize, &u64)| LengthRow { class: class.name().into(), group: group.into(), length_bp: length as u64, n_tokens: *n };
+    let row =
+        |(length, n): (usize, &u64)| LengthRow { class: class.name().into(), group: group.into(), length_bp: length as u64, n_tokens: *n };
     let any = total.iter().any(|n| *n > 0);
     total.iter().enumerate().skip(1).filter(|_| any).map(row).collect()
 }

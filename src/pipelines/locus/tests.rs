@@ -8,7 +8,15 @@ struct CpG;
 
 impl BoundaryModel for CpG {
     fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
-        let value = |s: &[u8], t: usize| if t == 0 { 1.0 } else if s[t..].starts_with(b"CG") { 0.9 } else { 0.1 };
+        let value = |s: &[u8], t: usize| {
+            if t == 0 {
+                1.0
+            } else if s[t..].starts_with(b"CG") {
+                0.9
+            } else {
+                0.1
+            }
+        };
         Ok(sequences.iter().map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
     }
 }
@@ -24,7 +32,10 @@ fn world(folder: &std::path::Path) -> (Genome, Annotation) {
     for (name, strand) in [("up", '+'), ("down", '-')] {
         for (start, end) in [(500, 700), (900, 1100), (1500, 1700)] {
             let (start, end) = if strand == '+' { (start, end) } else { (4000 - end, 4000 - start) };
-            gtf += &format!("1\tt\texon\t{}\t{end}\t.\t{strand}\t.\tgene_id \"g{name}\"; transcript_id \"t{name}\"; gene_name \"{name}\";\n", start + 1);
+            gtf += &format!(
+                "1\tt\texon\t{}\t{end}\t.\t{strand}\t.\tgene_id \"g{name}\"; transcript_id \"t{name}\"; gene_name \"{name}\";\n",
+                start + 1
+            );
         }
     }
     let annotation = folder.join("g.gtf");
@@ -47,7 +58,12 @@ fn reader(context_bp: usize) -> Reader<'static> {
 fn find(place: Place, context_bp: usize) -> Result<Locus> {
     let folder = tempfile::tempdir().unwrap();
     let (genome, annotation) = world(folder.path());
-    let word = Motif::new("w", "word", vec![[0.0, 20.0, 0.0, 0.0], [0.0, 0.0, 20.0, 0.0], [0.0, 20.0, 0.0, 0.0], [20.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 20.0]], 20.0);
+    let word = Motif::new(
+        "w",
+        "word",
+        vec![[0.0, 20.0, 0.0, 0.0], [0.0, 0.0, 20.0, 0.0], [0.0, 20.0, 0.0, 0.0], [20.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 20.0]],
+        20.0,
+    );
     let queries = [Query { motif: word.unwrap(), element: None }];
     run(&genome, Some(&annotation), &queries, &[reader(context_bp)], &request(place), &|_| ())
 }
@@ -116,7 +132,8 @@ fn the_ends_of_a_contig_are_no_positions() {
 
 #[test]
 fn places_that_are_not_there_are_named() {
-    let region = |contig: &str, start, end| Place::Region { contig: contig.into(), interval: Interval::new(start, end), strand: Strand::Plus };
+    let region =
+        |contig: &str, start, end| Place::Region { contig: contig.into(), interval: Interval::new(start, end), strand: Strand::Plus };
     for (place, part) in [
         (region("chr2", 0, 100), "no contig 'chr2'"),
         (region("chr1", 3950, 4050), "which has 4000 bases"),

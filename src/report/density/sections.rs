@@ -1,9 +1,7 @@
 //! The sections of the page.
 
 use super::{DensityPage, RATE, Svg, TABLES, differs, rows, words};
-use crate::pipelines::density::{
-    AccountingRow, BalanceRow, LEAST_BP, LengthRow, NEIGHBOURHOOD_BP, PROMOTER, StatisticsRow, TOKEN_REACH,
-};
+use crate::pipelines::density::{AccountingRow, BalanceRow, LEAST_BP, LengthRow, NEIGHBOURHOOD_BP, PROMOTER, StatisticsRow, TOKEN_REACH};
 use crate::report::format::{MISSING, count, decimals, integer};
 use crate::report::splice_profile::sections::{downloads, paragraph};
 use crate::report::{Block, Cell, Column, Format, Level, Section, Table, origin};
@@ -56,12 +54,15 @@ impl DensityPage<'_> {
         let found = self.found;
         let mut blocks = Vec::new();
         if found.negative_control {
-            let text = "This run puts a second control in the place of each stretch: nothing but chance should differ. It checks the method, not the model.";
+            let text = "This run sets two controls of each stretch against each other, in random order: nothing but chance should differ. It checks the method, not the model.";
             blocks.push(Block::Callout { level: Level::Note, text: text.into() });
         }
         let few: Vec<&str> = rows(found, "probability").filter(|row| row.n_clusters < FEW_UNITS).map(|row| words(&row.class)).collect();
         if !few.is_empty() {
-            let text = format!("Fewer than {FEW_UNITS} units of replication for {}: their intervals are too narrow; the permutation test holds.", few.join(", "));
+            let text = format!(
+                "Fewer than {FEW_UNITS} units of replication for {}: their intervals are too narrow; the permutation test holds.",
+                few.join(", ")
+            );
             blocks.push(Block::Callout { level: Level::Warning, text });
         }
         blocks.push(Block::Figure {
@@ -99,9 +100,15 @@ impl DensityPage<'_> {
         )));
         let left = rows(found, "residual").filter(|row| differs(row)).count();
         let of = rows(found, "probability").filter(|row| differs(row)).count();
-        blocks.push(paragraph(format!("At a false discovery rate of {}% {of} classes differ as read, and {left} in the residual.", RATE * 100.0)));
+        blocks.push(paragraph(format!(
+            "At a false discovery rate of {}% {of} classes differ as read, and {left} in the residual.",
+            RATE * 100.0
+        )));
         for (measure, caption) in [
-            ("predicted", "What the letters nearby predict of the mean boundary probability: differences that need no knowledge of classes."),
+            (
+                "predicted",
+                "What the letters nearby predict of the mean boundary probability: differences that need no knowledge of classes.",
+            ),
             ("residual", "Probability less prediction: what the letters within 8 bases do not tell."),
         ] {
             let all: Vec<&StatisticsRow> = rows(found, measure).collect();
@@ -126,7 +133,7 @@ impl DensityPage<'_> {
         let facts = |rows: &[&LengthRow]| -> Vec<Cell> {
             let n: u64 = rows.iter().map(|row| row.n_tokens).sum();
             if n == 0 {
-                return vec![0usize.into(), MISSING.into(), MISSING.into(), MISSING.into()];
+                return vec![0usize.into(), MISSING.into(), MISSING.into(), MISSING.into(), MISSING.into()];
             }
             let quantile = |share: f64| {
                 let mut below = 0;
@@ -134,10 +141,20 @@ impl DensityPage<'_> {
                     below += row.n_tokens;
                     below as f64 >= share * n as f64
                 });
-                at.map_or(MISSING.to_string(), |row| if row.length_bp as usize > TOKEN_REACH { format!(">{TOKEN_REACH}") } else { integer(row.length_bp as i64) })
+                at.map_or(MISSING.to_string(), |row| {
+                    if row.length_bp as usize > TOKEN_REACH { format!(">{TOKEN_REACH}") } else { integer(row.length_bp as i64) }
+                })
             };
+            // Those that were not followed to their end count as one base more than was followed.
+            let mean = rows.iter().map(|row| row.length_bp as f64 * row.n_tokens as f64).sum::<f64>() / n as f64;
             let one = rows.iter().filter(|row| row.length_bp == 1).map(|row| row.n_tokens).sum::<u64>() as f64 / n as f64;
-            vec![(n as usize).into(), quantile(0.5).into(), quantile(0.95).into(), crate::report::format::percent(one, 1).into()]
+            vec![
+                (n as usize).into(),
+                decimals(mean, 2).into(),
+                quantile(0.5).into(),
+                quantile(0.95).into(),
+                crate::report::format::percent(one, 1).into(),
+            ]
         };
         let row = |row: &AccountingRow| -> Vec<Cell> {
             let (class, control) = (facts(&of(&row.class, "class")), facts(&of(&row.class, "control")));
@@ -146,10 +163,12 @@ impl DensityPage<'_> {
         let head = [
             ("class", Format::Text),
             ("tokens", Format::Integer),
-            ("median, bp", Format::Text),
+            ("mean, bp", Format::Text),
+            ("median", Format::Text),
             ("95th percentile", Format::Text),
             ("of one base", Format::Text),
             ("tokens, controls", Format::Integer),
+            ("mean, controls", Format::Text),
             ("median, controls", Format::Text),
             ("95th percentile, controls", Format::Text),
             ("of one base, controls", Format::Text),
@@ -187,13 +206,20 @@ impl DensityPage<'_> {
             rows: self.found.accounting.iter().map(row).collect(),
         };
         let mut blocks = vec![Block::Table(table)];
-        let lost: Vec<&str> = (self.found.accounting.iter()).filter(|r| 2 * r.n_no_control > r.n_sampled).map(|r| words(&r.class)).collect();
+        let lost: Vec<&str> =
+            (self.found.accounting.iter()).filter(|r| 2 * r.n_no_control > r.n_sampled).map(|r| words(&r.class)).collect();
         if !lost.is_empty() {
-            let text = format!("More than half of the stretches found no control: {}. What is said of these classes holds for the rest alone.", lost.join(", "));
+            let text = format!(
+                "More than half of the stretches found no control: {}. What is said of these classes holds for the rest alone.",
+                lost.join(", ")
+            );
             blocks.push(Block::Callout { level: Level::Warning, text });
         }
         if self.found.contigs_unmatched > 0 {
-            let text = format!("Annotation contigs that are not in the genome: {}. Their genes are not used.", count(self.found.contigs_unmatched));
+            let text = format!(
+                "Annotation contigs that are not in the genome: {}. Their genes are not used.",
+                count(self.found.contigs_unmatched)
+            );
             blocks.push(Block::Callout { level: Level::Note, text });
         }
         Section { title: "What was compared".into(), blocks }
@@ -210,7 +236,11 @@ impl DensityPage<'_> {
         };
         let mut head = vec![Column::new("class", Format::Text)];
         for name in ["G+C", "CpG a base", "lower case"] {
-            head.extend([Column::new(name, Format::Decimals(3)), Column::new("controls", Format::Decimals(3)), Column::new("SMD", Format::Decimals(2))]);
+            head.extend([
+                Column::new(name, Format::Decimals(3)),
+                Column::new("controls", Format::Decimals(3)),
+                Column::new("SMD", Format::Decimals(2)),
+            ]);
         }
         let table = Table {
             caption: "Composition of stretches and controls, with standardised mean differences (difference over the pooled standard deviation). Lower case is \
@@ -222,7 +252,9 @@ impl DensityPage<'_> {
         let mut blocks = vec![Block::Table(table)];
         let open = |row: &&BalanceRow| row.smd.abs() > BALANCED && !(row.class == "repeat" && row.covariate == "soft_masked");
         let open: Vec<String> = (self.found.balance.iter().filter(open))
-            .map(|row| format!("{} of {} ({})", row.covariate.replace("gc", "G+C").replace('_', " "), words(&row.class), decimals(row.smd, 2)))
+            .map(|row| {
+                format!("{} of {} ({})", row.covariate.replace("gc", "G+C").replace('_', " "), words(&row.class), decimals(row.smd, 2))
+            })
             .collect();
         if !open.is_empty() {
             let text = format!(
