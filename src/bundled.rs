@@ -40,6 +40,10 @@ pub const MOTIFS_VERTEBRATES: File =
 /// Core promoter elements with their sources, TOML.
 pub const CORE_PROMOTER: File = File { name: "bundled:core-promoter", bytes: include_bytes!("../reference/motifs/core-promoter.toml") };
 
+/// Recipes of `reproduce`: name and TOML.
+pub const RECIPES: [(&str, &str); 2] =
+    [("fly-demo", include_str!("../analyses/fly-demo.toml")), ("human-slice", include_str!("../analyses/human-slice.toml"))];
+
 /// The bundled genome.
 ///
 /// # Errors

@@ -14,6 +14,7 @@
 //! | [`stats`] | permutation tests, bootstrap, effect sizes |
 //! | [`figures`] | figures as SVG and PNG |
 //! | [`genome`] | positions, FASTA, annotations, splice sites |
+//! | [`fetch`] | downloads of public references into a cache: resumed, checked, done once |
 //! | [`bundled`] | the reference set that travels inside the program |
 //! | [`memory`] | memory of this process |
 //! | [`output`] | files that appear whole or not at all |
@@ -25,12 +26,12 @@
 //! Where do the bundled model's boundaries fall in ten bases of a fly?
 //!
 //! ```no_run
-//! use ldar::pipelines::{BoundaryModel, ldarnet::Router};
+//! use ldar::pipelines::{BoundarySource, Stretch, ldarnet::Router};
 //!
 //! let genome = ldar::bundled::genome()?;
 //! let sequence = genome.read_contig(&genome.contigs()[0].name)?;
 //! let model = ldar::bundled::checkpoint()?.model()?;
-//! let probs = Router::new(&model, 0)?.boundary_probs(&[sequence[300_000..304_096].to_vec()])?;
+//! let probs = Router::new(&model, 0)?.read(&[Stretch::nowhere(sequence[300_000..304_096].to_vec())])?;
 //! println!("{:?}", &probs[0][2000..2010]);
 //! # Ok::<(), ldar::Error>(())
 //! ```
@@ -41,6 +42,7 @@ pub mod bundled;
 pub mod cli;
 pub mod controls;
 pub mod error;
+pub mod fetch;
 pub mod figures;
 pub mod genome;
 #[allow(unsafe_code)] // vector instructions and kernels that write one buffer from several threads

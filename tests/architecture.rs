@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may use.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -14,6 +14,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "bundled",
             "controls",
             "error",
+            "fetch",
             "figures",
             "genome",
             "kernels",
@@ -39,13 +40,15 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("figures", &["error"]),
     ("genome", &["error"]),
     ("bundled", &["error", "genome", "model", "motifs"]),
+    ("fetch", &["error", "genome", "model", "output"]),
     ("memory", &[]),
     ("output", &["error"]),
     ("error", &[]),
 ];
 
 /// A library and the only places that may name it (a room, or one file of it).
-const LIBRARIES: [(&str, &[&str]); 15] = [
+const LIBRARIES: [(&str, &[&str]); 19] = [
+    ("tokenizers", &["pipelines/tokenizers.rs"]),
     ("candle_core", &["model", "kernels", "train", "benchmark.rs", "error.rs"]),
     ("safetensors", &["model", "train"]),
     ("zip", &["model"]),
@@ -60,7 +63,10 @@ const LIBRARIES: [(&str, &[&str]); 15] = [
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("polars", &["report/tables.rs", "report/tables"]),
-    ("sha2", &["report/provenance.rs"]),
+    ("sha2", &["report/provenance.rs", "fetch/checksum.rs"]),
+    ("md5", &["fetch/checksum.rs"]),
+    ("ureq", &["fetch/http.rs"]),
+    ("fs4", &["fetch/cache.rs"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -3,11 +3,13 @@
 use super::dtype::Dtype;
 use super::{progress, source, table};
 use crate::error::{Error, Result};
+use crate::genome::Strand;
 use crate::genome::fasta::Genome;
 use crate::model::THRESHOLD;
 use crate::pipelines::Progress;
 use crate::pipelines::boundaries::{self, BoundariesRequest};
 use crate::pipelines::ldarnet::Router;
+use crate::pipelines::tiles::ContigStrand;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -28,10 +30,10 @@ Columns, separated by tabs, under a header line:
 A record longer than --context is read in windows that overlap by two margins, which are trimmed.")]
 pub struct Arguments {
     /// Sequences: FASTA, plain, gzip or bgzip
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("genome"))]
     fasta: PathBuf,
     /// Model: the authors' .pt, or safetensors [default: the bundled model]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
     /// Table to write, gzip if the name ends in .gz; - for standard output
     #[arg(long, value_name = "FILE", default_value = "-")]
@@ -122,7 +124,8 @@ impl Table<'_> {
                 Ok(())
             };
             let read = self.genome.read_contig(&contig.name).and_then(|sequence| {
-                boundaries::read(&sequence, self.router, &self.reading, &mut |start, probs| {
+                let on = ContigStrand { contig: &contig.name, sequence: &sequence, strand: Strand::Plus };
+                boundaries::read(on, self.router, &self.reading, &mut |start, probs| {
                     bar.show(Progress { stage: "reading sequence", done: before + (start + probs.len()) as u64, total });
                     rows(&contig.name, &sequence, start, probs).map_err(|e| {
                         refused = Some(e);

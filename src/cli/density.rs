@@ -9,12 +9,11 @@ use crate::genome::fasta::Genome;
 use crate::pipelines::Progress;
 use crate::pipelines::density::{self as pipeline, DensityRequest, LEAST_BP, TOKEN_REACH};
 use crate::pipelines::ldarnet::Router;
-use crate::report::density::{DensityPage, summary};
+use crate::report::density as report;
 use crate::report::folder::ResultsFolder;
 use crate::report::provenance::{Input, Run};
-use crate::report::splice_profile::About;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Ask whether the model cuts classes of sequence more densely than others, against matched controls; writes an HTML report
 ///
@@ -37,13 +36,13 @@ junctions, promoters and repeats (lower-case letters) lie over these. Contigs th
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
     /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
-    #[arg(long, value_name = "FASTA", requires = "annotation")]
+    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
     /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome")]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
     /// Model: the authors' .pt, or safetensors [default: bundled]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "density")]
@@ -137,9 +136,9 @@ impl Arguments {
             negative_control: self.negative_control,
             ..DensityRequest::default()
         };
-        let files = self.genome.zip(self.annotation); // clap has seen to it that both or none are there
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
         Ok(Request {
-            files,
+            files: genome.zip(annotation),
             checkpoint: self.checkpoint,
             out: self.out,
             context: self.context,
@@ -182,20 +181,11 @@ impl Request {
         let router = Router::new(&model, 0)?;
         let found = pipeline::run(&genome, &annotation, &router, &self.pipeline, &|progress| bar.show(progress))?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        let page = DensityPage { found: &found, request: &self.pipeline, about: self.about(&run, inputs.clone()) };
         let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
-        let outcome = json!({
-            "tiles_read": found.tiles_read,
-            "bases_read": found.bases_read,
-            "contigs_unmatched": found.contigs_unmatched,
-            "annotation": annotation.summary,
-            "accounting": found.accounting,
-            "statistics": found.statistics,
-        });
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        results::write(folder, &self.out, found.bases_read, &summary(&found), |folder| {
-            page.write(folder)?;
-            Ok(run.to_json("density", parameters, &inputs, model_facts, &bar.finish(), outcome))
+        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
+            report::write_tables(&found, folder)?;
+            Ok(run.to_json("density", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
         })
     }
 
@@ -205,21 +195,6 @@ impl Request {
             Some((genome, annotation)) => (Input::file("genome", genome)?, Input::file("annotation", annotation)?),
             None => (bundled("genome", bundled::GENOME), bundled("annotation", bundled::ANNOTATION)),
         };
-        let checkpoint = match &self.checkpoint {
-            Some(path) => Input::file("checkpoint", path)?,
-            None => bundled("checkpoint", bundled::MODEL),
-        };
-        Ok(vec![genome, annotation, checkpoint])
-    }
-
-    fn about(&self, run: &Run, inputs: Vec<Input>) -> About {
-        let name = |path: &Path| path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-        let (genome, annotation) = match &self.files {
-            Some((genome, annotation)) => (format!("genome {}", name(genome)), format!("annotation {}", name(annotation))),
-            None => ("D. melanogaster chromosome 4 (dm6)".into(), "RefSeq annotation".into()),
-        };
-        let model = self.checkpoint.as_ref().map_or("bundled model fly-2m".into(), |path| format!("model {}", name(path)));
-        let bundled = self.files.is_none() && self.checkpoint.is_none();
-        About { genome, annotation, model, bundled, tool: Run::tool_line(), command: run.command_line(), inputs }
+        Ok(vec![genome, annotation, source::checkpoint_input(self.checkpoint.as_deref())?])
     }
 }

@@ -15,9 +15,8 @@ use crate::pipelines::locus::{self as pipeline, LEAST_BP, LocusRequest, MOST_BP,
 use crate::pipelines::motif_enrichment::Query;
 use crate::pipelines::tiles::TileShape;
 use crate::report::folder::ResultsFolder;
-use crate::report::locus::{LocusPage, summary};
+use crate::report::locus as report;
 use crate::report::provenance::{Input, Run};
-use crate::report::splice_profile::About;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -39,16 +38,16 @@ Examples:
 positions are 0-based. Windows may have 10 to 5000 bases.")]
 pub struct Arguments {
     /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
-    #[arg(long, value_name = "FASTA")]
+    #[arg(long, value_name = "FASTA", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
     /// Gene annotation: GTF or GFF3, plain or gzip; may be left out with --region [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome")]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
     /// Model: the authors' .pt, or safetensors [default: bundled]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
     /// A second model to draw below the first
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     compare: Option<PathBuf>,
     /// The window: CONTIG:FIRST-LAST, counted from 1, both ends included
     #[arg(long, value_name = "REGION", conflicts_with_all = ["gene", "around", "flank"], help_heading = "Place")]
@@ -113,6 +112,7 @@ impl Arguments {
         if let Some(context) = self.context {
             splice_profile::check_context(context, self.margin.unwrap_or(splice_profile::default_margin(context)), 0)?;
         }
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
         let place = match (&self.region, self.gene) {
             (Some(text), _) => {
                 let region = region::parse(text).map_err(|message| Error::Usage(format!("--region {message}")))?;
@@ -129,9 +129,9 @@ impl Arguments {
                 }
                 Place::Region { contig: region.contig, interval: region.interval, strand }
             }
-            (None, None) if self.genome.is_some() => return usage("--genome needs --region, or --gene with --annotation".into()),
+            (None, None) if genome.is_some() => return usage("--genome needs --region, or --gene with --annotation".into()),
             (None, gene) => {
-                if self.genome.is_some() && self.annotation.is_none() {
+                if genome.is_some() && annotation.is_none() {
                     return usage("--gene needs --annotation beside --genome".into());
                 }
                 self.around.parse::<Anchor>().map_err(|message| Error::Usage(format!("--around {message}")))?;
@@ -143,8 +143,8 @@ impl Arguments {
         };
         let motifs = Some(self.motifs).filter(|motifs| motifs.as_os_str() != "none");
         Ok(Request {
-            genome: self.genome,
-            annotation: self.annotation,
+            genome,
+            annotation,
             checkpoints: std::iter::once(self.checkpoint).chain(self.compare.map(Some)).collect(),
             context: self.context,
             margin: self.margin,
@@ -190,21 +190,19 @@ impl Request {
         }
         let routers = models.iter().map(|ready| Router::new(&ready.model, 0)).collect::<Result<Vec<_>>>()?;
         let readers: Vec<Reader<'_>> = (models.iter().zip(&routers))
-            .map(|(ready, router)| Reader { name: ready.name.clone(), model: router, shape: ready.shape })
+            .map(|(ready, router)| Reader { name: ready.name.clone(), source: router, shape: ready.shape })
             .collect();
         let found = pipeline::run(&genome, annotation.as_ref(), &queries, &readers, &self.pipeline, &|progress| bar.show(progress))?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        let page = LocusPage { found: &found, request: &self.pipeline, about: self.about(&run, &models, inputs.clone()) };
         let facts = |ready: &Ready| {
             let checkpoint = &ready.checkpoint;
             json!({"name": ready.name, "parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes})
         };
-        let outcome = json!({"bases_read": found.bases_read, "frame": found.frame, "series": found.series});
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let models = json!(models.iter().map(facts).collect::<Vec<_>>());
-        results::write(folder, &self.out, found.bases_read, &summary(&found), |folder| {
-            page.write(folder)?;
-            Ok(run.to_json("locus", parameters, &inputs, models, &bar.finish(), outcome))
+        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
+            report::write_tables(&found, folder)?;
+            Ok(run.to_json("locus", parameters, &inputs, models, &bar.finish(), report::outcome(&found)))
         })
     }
 
@@ -213,7 +211,8 @@ impl Request {
         for path in &self.checkpoints {
             let checkpoint = source::checkpoint(path.as_deref())?;
             let (context_bp, margin_bp) = splice_profile::context_of(&checkpoint, self.context, self.margin, 0)?;
-            let mut name = path.as_deref().map_or("bundled model fly-2m".into(), file_name);
+            let file = path.as_deref().filter(|path| path.as_os_str() != "bundled");
+            let mut name = file.map_or("bundled model fly-2m".into(), file_name);
             if all.iter().any(|other| other.name == name) {
                 name = format!("{name} ({})", path.as_deref().map_or(String::new(), |path| path.display().to_string()));
             }
@@ -246,33 +245,12 @@ impl Request {
             (None, Some(_)) => {}
         }
         for (path, role) in self.checkpoints.iter().zip(["checkpoint", "second checkpoint"]) {
-            inputs.push(match path {
-                Some(path) => Input::file(role, path)?,
-                None => bundled(role, bundled::MODEL),
-            });
+            inputs.push(Input { role: role.into(), ..source::checkpoint_input(path.as_deref())? });
         }
         if let Some(set) = &self.motifs {
-            inputs.push(match set.to_str() {
-                Some("insects") => bundled("motifs", bundled::MOTIFS_INSECTS),
-                Some("vertebrates") => bundled("motifs", bundled::MOTIFS_VERTEBRATES),
-                Some("core-promoter") => bundled("motifs", bundled::CORE_PROMOTER),
-                _ => Input::file("motifs", set)?,
-            });
+            inputs.push(scan::motifs_input(set)?);
         }
         Ok(inputs)
-    }
-
-    fn about(&self, run: &Run, models: &[Ready], inputs: Vec<Input>) -> About {
-        let genome =
-            self.genome.as_deref().map_or("D. melanogaster chromosome 4 (dm6)".into(), |path| format!("genome {}", file_name(path)));
-        let annotation = match (&self.annotation, &self.genome) {
-            (Some(path), _) => format!("annotation {}", file_name(path)),
-            (None, None) => "RefSeq annotation".into(),
-            (None, Some(_)) => "no annotation".into(),
-        };
-        let model = models.iter().map(|ready| ready.name.clone()).collect::<Vec<_>>().join(" and ");
-        let bundled = self.genome.is_none() && self.checkpoints.iter().any(Option::is_none);
-        About { genome, annotation, model, bundled, tool: Run::tool_line(), command: run.command_line(), inputs }
     }
 }
 

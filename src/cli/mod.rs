@@ -5,14 +5,18 @@
 
 mod bench;
 mod boundaries;
+mod compare;
 mod convert;
 mod density;
 mod dtype;
 mod evaluate;
+mod fetch;
 mod inspect;
 mod locus;
 mod motif_enrichment;
 mod progress;
+mod report;
+mod reproduce;
 mod results;
 mod scan;
 mod source;
@@ -37,8 +41,10 @@ use std::process::ExitCode;
     max_term_width = 120,
     after_help = "\
 Start here (no input needed: the bundled fly chromosome and model are used):
+  ldar-analyze reproduce
+      every analysis, one report: fly-demo/index.html
   ldar-analyze splice-profile --out results
-  then open results/index.html
+      one analysis: results/index.html
 
 Exit codes: 0 done, 1 failed, 2 wrong usage."
 )]
@@ -57,6 +63,9 @@ enum Command {
     MotifEnrichment(Box<motif_enrichment::Arguments>),
     Density(Box<density::Arguments>),
     Locus(Box<locus::Arguments>),
+    Reproduce(reproduce::Arguments),
+    Compare(Box<compare::Arguments>),
+    Report(report::Arguments),
     Boundaries(boundaries::Arguments),
     Scan(scan::Arguments),
     Inspect(inspect::Arguments),
@@ -64,6 +73,7 @@ enum Command {
     Train(train::Arguments),
     Evaluate(evaluate::Arguments),
     Bench(bench::Arguments),
+    Fetch(fetch::Arguments),
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -72,11 +82,15 @@ fn run(arguments: Arguments) -> Result<()> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
         pool.build_global().map_err(|e| Error::Invalid(format!("{threads} threads cannot be started: {e}")))?;
     }
+    let threads = arguments.threads;
     match arguments.command {
         Command::SpliceProfile(arguments) => arguments.validate()?.run(),
         Command::MotifEnrichment(arguments) => arguments.validate()?.run(),
         Command::Density(arguments) => arguments.validate()?.run(),
         Command::Locus(arguments) => arguments.validate()?.run(),
+        Command::Reproduce(arguments) => arguments.run(threads),
+        Command::Compare(arguments) => arguments.validate()?.run(),
+        Command::Report(arguments) => arguments.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(),
         Command::Scan(arguments) => arguments.validate()?.run(),
         Command::Inspect(arguments) => arguments.validate()?.run(),
@@ -84,6 +98,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Train(arguments) => arguments.validate()?.run(),
         Command::Evaluate(arguments) => arguments.validate()?.run(),
         Command::Bench(arguments) => arguments.validate()?.run(),
+        Command::Fetch(arguments) => arguments.validate()?.run(),
     }
 }
 

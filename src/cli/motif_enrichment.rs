@@ -13,11 +13,10 @@ use crate::pipelines::Progress;
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::motif_enrichment::{self as pipeline, Control, EnrichmentRequest, Query};
 use crate::report::folder::ResultsFolder;
-use crate::report::motif_enrichment::{MotifPage, summary};
+use crate::report::motif_enrichment as report;
 use crate::report::provenance::{Input, Run};
-use crate::report::splice_profile::About;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Ask whether learned boundaries gather at transcription-factor motifs in promoters, against matched controls; writes an HTML report
 ///
@@ -41,14 +40,14 @@ Core promoter elements are always among the motifs: hits where they are known to
 their best word, where that is more likely). Motifs whose best word is more likely than --p can have no hits and are listed as not_scannable.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
-    #[arg(long, visible_alias = "fasta", value_name = "FASTA")]
+    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse, fly (see fetch) [default: bundled fly chromosome 4]
+    #[arg(long, visible_alias = "fasta", value_name = "FASTA", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3, plain or gzip; may be left out where --regions are given [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome")]
+    /// Gene annotation: GTF or GFF3, plain or gzip; or human, mouse, fly; may be left out where --regions are given [default: bundled]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
     /// Promoters from a file in place of the annotation's: BED, or EPD's .fps
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("regions"))]
     regions: Option<PathBuf>,
     /// What the lines of a BED file of --regions are
     #[arg(long, value_enum, default_value = "regions", requires = "regions")]
@@ -65,8 +64,8 @@ pub struct Arguments {
     /// Bases of a promoter after its start site
     #[arg(long, value_name = "BASES", default_value_t = 100)]
     downstream: usize,
-    /// Model: the authors' .pt, or safetensors [default: bundled]
-    #[arg(long, value_name = "FILE")]
+    /// Model: the authors' .pt, or safetensors; or ldarnet-110m (see fetch) [default: bundled]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "motif-enrichment")]
@@ -75,7 +74,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "Motifs")]
     motifs: Option<PathBuf>,
     /// Matrix to take, by identifier, its latest version if none is given; may be repeated
-    #[arg(long, value_name = "ID", help_heading = "Motifs")]
+    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Motifs")]
     matrix_id: Vec<String>,
     /// Factor to take, by name; may be repeated
     #[arg(long, value_name = "NAME", help_heading = "Motifs")]
@@ -92,8 +91,8 @@ pub struct Arguments {
     /// Motifs with fewer usable hits are listed, not tested
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Motifs")]
     min_hits: usize,
-    /// Show every hit of this motif in a heat map, by identifier; may be repeated [default: the TATA box]
-    #[arg(long, value_name = "ID", help_heading = "Motifs")]
+    /// Show every hit of this motif in a heat map, by identifier; several with commas [default: the TATA box]
+    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Motifs")]
     motif_detail: Vec<String>,
     /// Controls, the primary one first
     #[arg(
@@ -256,7 +255,8 @@ impl Arguments {
             controls = vec![Control::Permuted];
         }
         let window = Window { upstream_bp: self.upstream, downstream_bp: self.downstream };
-        let motifs = self.motifs.unwrap_or_else(|| if self.genome.is_some() { "vertebrates" } else { "insects" }.into());
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        let motifs = self.motifs.unwrap_or_else(|| if genome.is_some() { "vertebrates" } else { "insects" }.into());
         Ok(Request {
             bed_anchor: match self.regions_are {
                 RegionsAre::Regions => BedAnchor::Region,
@@ -272,8 +272,8 @@ impl Arguments {
                 biotypes: if self.biotype.iter().any(|name| name == "all") { Vec::new() } else { self.biotype },
                 window,
             },
-            genome: self.genome,
-            annotation: self.annotation,
+            genome,
+            annotation,
             regions: self.regions,
             checkpoint: self.checkpoint,
             out: self.out,
@@ -325,21 +325,11 @@ impl Request {
         let found =
             pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, &router, &self.pipeline, &|progress| bar.show(progress))?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        let page = MotifPage { found: &found, request: &self.pipeline, about: self.about(&run, inputs.clone()) };
         let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
-        let outcome = json!({
-            "tiles_read": found.tiles_read,
-            "bases_read": found.bases_read,
-            "regions": found.n_regions,
-            "region_bp": found.region_bp,
-            "windows_outside": found.n_outside,
-            "dropped": found.dropped,
-            "background": found.background,
-        });
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        results::write(folder, &self.out, found.bases_read, &summary(&found), |folder| {
-            page.write(folder)?;
-            Ok(run.to_json("motif-enrichment", parameters, &inputs, model_facts, &bar.finish(), outcome))
+        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
+            report::write_tables(&found, folder)?;
+            Ok(run.to_json("motif-enrichment", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
         })
     }
 
@@ -401,30 +391,9 @@ impl Request {
         if let Some(path) = &self.regions {
             inputs.push(Input::file("regions", path)?);
         }
-        inputs.push(match &self.checkpoint {
-            Some(path) => Input::file("checkpoint", path)?,
-            None => bundled("checkpoint", bundled::MODEL),
-        });
-        inputs.push(match self.motifs.to_str() {
-            Some("insects") => bundled("motifs", bundled::MOTIFS_INSECTS),
-            Some("vertebrates") => bundled("motifs", bundled::MOTIFS_VERTEBRATES),
-            Some("core-promoter") => bundled("motifs", bundled::CORE_PROMOTER),
-            _ => Input::file("motifs", &self.motifs)?,
-        });
+        inputs.push(source::checkpoint_input(self.checkpoint.as_deref())?);
+        inputs.push(scan::motifs_input(&self.motifs)?);
         inputs.push(bundled("core promoter elements", bundled::CORE_PROMOTER));
         Ok(inputs)
-    }
-
-    fn about(&self, run: &Run, inputs: Vec<Input>) -> About {
-        let name = |path: &Path| path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-        let genome = self.genome.as_ref().map_or("D. melanogaster chromosome 4 (dm6)".into(), |path| format!("genome {}", name(path)));
-        let annotation = match (&self.regions, &self.annotation) {
-            (Some(path), _) => format!("promoters {}", name(path)),
-            (None, Some(path)) => format!("annotation {}", name(path)),
-            (None, None) => "RefSeq annotation".into(),
-        };
-        let model = self.checkpoint.as_ref().map_or("bundled model fly-2m".into(), |path| format!("model {}", name(path)));
-        let bundled = self.genome.is_none() && self.checkpoint.is_none();
-        About { genome, annotation, model, bundled, tool: Run::tool_line(), command: run.command_line(), inputs }
     }
 }

@@ -6,16 +6,18 @@ use crate::memory;
 use crate::output::write_atomic;
 use crate::report::folder::ResultsFolder;
 use crate::report::format::count;
+use crate::report::page;
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
 
-/// Puts the results in `out`: `fill` writes all but `run.json`, which it gives. Prints `summary` and the page's path, as the user gave it, which is
-/// what can be clicked or typed.
+/// Puts the results in `out`: `fill` writes the tables and gives `run.json`; figures and page are made of these. Prints `summary` and the page's path, as
+/// the user gave it, which is what can be clicked or typed.
 pub fn write(folder: ResultsFolder, out: &Path, bases_read: u64, summary: &str, fill: impl FnOnce(&Path) -> Result<Value>) -> Result<()> {
     let place = folder.write(|folder| {
         let run = fill(folder)?;
-        write_atomic(&folder.join("run.json"), |file| writeln!(file, "{run:#}"))
+        write_atomic(&folder.join("run.json"), |file| writeln!(file, "{run:#}"))?;
+        page::write(folder)
     })?;
     let peak = memory::peak_bytes().map_or(String::new(), |bytes| format!("peak memory {:.2} GB, ", bytes as f64 / 1e9));
     eprintln!("{peak}{} bases read by the model", count(bases_read as usize));

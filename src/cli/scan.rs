@@ -12,6 +12,7 @@ use crate::motifs::scan::{Encoded, ScanRequest, scan};
 use crate::motifs::select::{Selection, annotate};
 use crate::pipelines::Progress;
 use crate::report::format::count;
+use crate::report::provenance::Input;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ Overlapping hits of a motif, on either strand, leave the one with the smallest p
 Soft-masked letters count; N and other letters break a hit. A motif whose best word is more likely than --p has no hits; it is named on standard error.")]
 pub struct Arguments {
     /// Sequences: FASTA, plain, gzip or bgzip [default: the bundled D. melanogaster chromosome 4]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("genome"))]
     fasta: Option<PathBuf>,
     /// JASPAR (.jaspar, .pfm, SQLite), HOMER, MEME or TRANSFAC; or insects, vertebrates (bundled JASPAR 2026), core-promoter
     #[arg(long, value_name = "FILE", default_value = "insects")]
@@ -96,7 +97,7 @@ impl Arguments {
         }
         let selection = Selection { matrix_ids: self.matrix_id, names: self.name, tax_groups: self.tax_group, families: self.family };
         let Arguments { fasta, motifs, p, background, all_hits, out, .. } = self;
-        Ok(Request { fasta, motifs, selection, p, background, all_hits, out: table::place(out) })
+        Ok(Request { fasta: source::fasta(fasta), motifs, selection, p, background, all_hits, out: table::place(out) })
     }
 }
 
@@ -145,6 +146,17 @@ pub fn read_motifs(motifs: &Path) -> Result<Vec<Motif>> {
             }
             Ok(motifs)
         }
+    }
+}
+
+/// The record of the file or set that [`read_motifs`] reads.
+pub fn motifs_input(motifs: &Path) -> Result<Input> {
+    let bundled = |file: bundled::File| Ok(Input::bytes("motifs", file.name, file.bytes));
+    match motifs.to_str() {
+        Some("insects") => bundled(bundled::MOTIFS_INSECTS),
+        Some("vertebrates") => bundled(bundled::MOTIFS_VERTEBRATES),
+        Some("core-promoter") => bundled(bundled::CORE_PROMOTER),
+        _ => Input::file("motifs", motifs),
     }
 }
 

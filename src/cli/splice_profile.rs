@@ -15,9 +15,9 @@ use crate::pipelines::ldarnet::Router;
 use crate::pipelines::splice_profile::{self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit};
 use crate::report::folder::ResultsFolder;
 use crate::report::provenance::{Input, Run};
-use crate::report::splice_profile::{About, SplicePage, summary};
+use crate::report::splice_profile as report;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Ask whether learned boundaries fall on splice junctions, against matched controls; writes an HTML report
 ///
@@ -41,14 +41,14 @@ Examples:
 
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
-    #[arg(long, value_name = "FASTA", requires = "annotation")]
+    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse, fly (see fetch) [default: bundled fly chromosome 4]
+    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome")]
+    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip; or human, mouse, fly [default: bundled]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
-    /// Model: the authors' .pt, or safetensors [default: bundled]
-    #[arg(long, value_name = "FILE")]
+    /// Model: the authors' .pt, or safetensors; or ldarnet-110m (see fetch) [default: bundled]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "splice-profile")]
@@ -334,7 +334,8 @@ impl Arguments {
             max_sites: self.max_sites,
             min_intron_bp: self.min_intron,
         };
-        let files = self.genome.zip(self.annotation); // clap has seen to it that both or none are there
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        let files = genome.zip(annotation); // clap has seen to it that both or none are there
         Ok(Request {
             files,
             checkpoint: self.checkpoint,
@@ -368,20 +369,11 @@ impl Request {
         let router = Router::new(&model, 0)?;
         let found = pipeline::run(&genome, &annotation, &given, &router, &self.pipeline, &|progress| bar.show(progress))?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        let page = SplicePage { found: &found, request: &self.pipeline, about: self.about(&run, inputs.clone()) };
         let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
-        let outcome = json!({
-            "tiles_read": found.comparison.tiles_read,
-            "bases_read": found.comparison.bases_read,
-            "annotation": found.annotation,
-            "statistics": found.comparison.statistics,
-            "matching": found.comparison.matching,
-            "accounting": found.accounting,
-        });
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        results::write(folder, &self.out, found.comparison.bases_read, &summary(&found), |folder| {
-            page.write(folder)?;
-            Ok(run.to_json("splice-profile", parameters, &inputs, model_facts, &bar.finish(), outcome))
+        results::write(folder, &self.out, found.comparison.bases_read, &report::summary(&found), |folder| {
+            report::write_tables(&found, folder)?;
+            Ok(run.to_json("splice-profile", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
         })
     }
 
@@ -397,28 +389,11 @@ impl Request {
             Some((genome, annotation)) => (Input::file("genome", genome)?, Input::file("annotation", annotation)?),
             None => (bundled("genome", bundled::GENOME), bundled("annotation", bundled::ANNOTATION)),
         };
-        let checkpoint = match &self.checkpoint {
-            Some(path) => Input::file("checkpoint", path)?,
-            None => bundled("checkpoint", bundled::MODEL),
-        };
+        let checkpoint = source::checkpoint_input(self.checkpoint.as_deref())?;
         let mut inputs = vec![genome, annotation, checkpoint];
         if let Some(path) = &self.control_bed {
             inputs.push(Input::file("controls", path)?);
         }
         Ok(inputs)
-    }
-
-    fn about(&self, run: &Run, inputs: Vec<Input>) -> About {
-        let name = |path: &Path| path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-        let (genome, annotation) = match &self.files {
-            Some((genome, annotation)) => (format!("genome {}", name(genome)), format!("annotation {}", name(annotation))),
-            None => ("D. melanogaster chromosome 4 (dm6)".into(), "RefSeq annotation".into()),
-        };
-        let model = match &self.checkpoint {
-            Some(path) => format!("model {}", name(path)),
-            None => "bundled model fly-2m".into(),
-        };
-        let bundled = self.files.is_none() && self.checkpoint.is_none();
-        About { genome, annotation, model, bundled, tool: Run::tool_line(), command: run.command_line(), inputs }
     }
 }

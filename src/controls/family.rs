@@ -1,6 +1,6 @@
 //! The families of controls. Each is a source of candidates and a metric for the one matcher.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::controls::balance::Census;
 use crate::controls::matching::Metric;
@@ -9,7 +9,7 @@ use crate::stats::logistic::Logistic;
 use crate::stats::variance;
 
 /// A family of controls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// The same core letters in the same gene.

@@ -20,7 +20,7 @@ pub mod seek;
 pub mod shuffle;
 pub mod strength;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use area::{Area, Core, Ground, Wanted};
 pub use family::Family;
@@ -96,7 +96,7 @@ impl Covariates {
 }
 
 /// How near is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// Euclidean distance of standardised covariates.
@@ -106,7 +106,7 @@ pub enum Method {
 }
 
 /// Where controls may lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// Anywhere in the gene.
@@ -118,7 +118,7 @@ pub enum Side {
 }
 
 /// How controls are sought.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ControlRequest {
     /// The families, each once; the first is the primary one.
     pub families: Vec<Family>,

@@ -3,6 +3,7 @@
 use super::Figure;
 use super::axis::{Frame, Scale};
 use super::canvas::{Canvas, Surface};
+use super::hover;
 use super::lettering::{Align, Type};
 use super::theme::{self, BLACK, BLUE, GREY, GRID_WIDTH, Ink, LIGHT, Marker, NOTE_SIZE, ORANGE, TICK_SIZE, TITLE_SIZE};
 use super::ticks::{self, Ticks};
@@ -125,14 +126,18 @@ impl BoxesFigure {
         grid(canvas, frame, &x, &marks)?;
         canvas.line(&[(x.at(0.0), frame.top), (x.at(0.0), frame.bottom)], 0.75, BLACK)?;
         let lines = self.differences.len().max(1) as f64;
+        let mut told = Vec::new();
         for (number, class) in self.classes.iter().enumerate() {
             for (which, (value, low, high)) in class.differences.iter().enumerate() {
                 let y = frame.top + number as f64 * CLASS + 3.0 + (which as f64 + 0.5) * (CLASS - 6.0) / lines;
                 let ink = difference_ink(which);
                 canvas.line(&[(x.at(*low), y), (x.at(*high), y)], 1.0, ink)?;
                 canvas.marker(difference_marker(which), (x.at(*value), y), 2.2, ink)?;
+                let name = self.differences.get(which).map_or("", String::as_str);
+                told.push((x.at(*value), y, format!("{}, {name}: {value:.4} ({low:.4} to {high:.4})", class.label)));
             }
         }
+        canvas.hovers.push(hover::points(&frame, &told));
         frame.x_axis(canvas, &x, &marks.labelled(), 0.0)?;
         frame.names(canvas, (&self.difference_label, 22.0), ("", 0.0))
     }

@@ -25,8 +25,11 @@ pub trait Surface: DrawingBackend {
     fn stroke(&mut self, points: &[BackendCoord], pen: &Pen) -> Result<(), DrawingErrorKind<Self::ErrorType>>;
 }
 
+/// Units of an SVG in a point.
+pub(super) const SVG_UNITS_PER_PT: f64 = 20.0;
+
 impl Surface for SVGBackend<'_> {
-    const UNITS_PER_PT: f64 = 20.0;
+    const UNITS_PER_PT: f64 = SVG_UNITS_PER_PT;
 
     fn stroke(&mut self, points: &[BackendCoord], pen: &Pen) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
         match points {
@@ -95,12 +98,14 @@ impl BackendStyle for Pen {
 /// they belong to is left out.
 pub struct Canvas<'a, S: Surface> {
     surface: &'a mut S,
+    /// See `hover`.
+    pub(super) hovers: Vec<serde_json::Value>,
 }
 
 impl<'a, S: Surface> Canvas<'a, S> {
     /// A page on `surface`.
     pub fn new(surface: &'a mut S) -> Canvas<'a, S> {
-        Canvas { surface }
+        Canvas { surface, hovers: Vec::new() }
     }
 
     fn unit(value: f64) -> i32 {

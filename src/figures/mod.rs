@@ -11,6 +11,8 @@
 //! | `legend` | a coloured sample and a name per series |
 //! | `profile` | mean per offset around a position, with bands and controls (`profile_panel`: one panel of it) |
 //! | `balance` | love plot: covariate balance before and after matching |
+//! | `benchmark` | results of models by task |
+//! | `bars` | bars with intervals, and where chance would put them |
 //! | `curves` | training curves with reference levels |
 //! | `distribution` | per-pair differences with their mean and interval |
 //! | `forest` | estimates with intervals and numbers, one row a comparison |
@@ -21,6 +23,7 @@
 //! | `locus` | one place of a sequence, track under track |
 //! | `boxes` | values of classes beside their controls, and the differences |
 //! | `lengths` | distributions of token lengths, one panel a class |
+//! | `hover` | what a page can tell under the pointer |
 //! | `calibration` | distribution of p-values beside the uniform one |
 //!
 //! A figure knows no genomics and no tensors. The same drawing code makes both formats, the same input gives the same bytes,
@@ -42,6 +45,7 @@
 //!     right: Side::line("intron"),
 //!     series: vec![series],
 //!     endpoint: Some((-2, 2)),
+//!     ..ProfilePanel::default()
 //! }]);
 //! assert!(figure.to_svg()?.starts_with("<svg"));
 //! assert!(figure.to_png()?.starts_with(b"\x89PNG"));
@@ -50,6 +54,8 @@
 
 pub mod axis;
 pub mod balance;
+pub mod bars;
+pub mod benchmark;
 pub mod boxes;
 pub mod calibration;
 pub mod canvas;
@@ -57,6 +63,7 @@ pub mod curves;
 pub mod distribution;
 pub mod forest;
 pub mod heatmap;
+mod hover;
 pub mod legend;
 pub mod lengths;
 pub mod lettering;
@@ -75,6 +82,8 @@ pub mod volcano;
 mod tests;
 
 pub use balance::{BalanceFigure, BalancePanel, BalanceRow};
+pub use bars::{Bar, BarPanel, BarsFigure};
+pub use benchmark::{BenchmarkFigure, BenchmarkRow};
 pub use boxes::{BoxesClass, BoxesFigure};
 pub use calibration::{CalibrationFigure, CalibrationSeries};
 pub use canvas::{Canvas, Surface};

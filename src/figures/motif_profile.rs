@@ -6,7 +6,7 @@ use super::canvas::{Canvas, Surface};
 use super::legend::{self, Entry};
 use super::logo;
 use super::profile::ProfileSeries;
-use super::profile_panel::{curve, points, signed};
+use super::profile_panel::{curves, points, signed};
 use super::theme::{self, GREY, NOTE_SIZE, SHADE};
 use super::ticks::{self, Ticks};
 use crate::error::Result;
@@ -99,11 +99,7 @@ impl MotifFigure {
         let width = panel.logo.len() as f64;
         canvas.rect((x.at(0.0), frame.top), (x.at(width), frame.bottom), SHADE)?;
         frame.y_axis(canvas, &y, &ticks, false)?;
-        let mut drawn = false;
-        for (i, series) in panel.series.iter().enumerate().rev() {
-            let points: Vec<_> = points(series).into_iter().filter(|p| (first..=last).contains(&p.offset)).collect();
-            drawn |= curve(canvas, &points, (&x, &y), theme::series_ink(i), near.then(|| theme::series_marker(i)))?;
-        }
+        let drawn = curves(canvas, &panel.series, (first, last), &frame, (&x, &y), near)?;
         if !drawn && near {
             frame.say(canvas, if panel.missing.is_empty() { "no data" } else { &panel.missing })?;
         }

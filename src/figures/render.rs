@@ -17,22 +17,23 @@ pub fn svg<F: Figure>(figure: &F) -> Result<String> {
     let scale = SVGBackend::UNITS_PER_PT;
     let units = ((width * scale).round() as u32, (height * scale).round() as u32);
     let mut drawn = String::new();
-    {
+    let hovers = {
         let mut backend = SVGBackend::with_string(&mut drawn, units);
-        figure.draw(&mut Canvas::new(&mut backend))?;
+        let mut canvas = Canvas::new(&mut backend);
+        figure.draw(&mut canvas)?;
+        let hovers = canvas.hovers;
         backend.present().map_err(failed)?;
-    }
+        hovers
+    };
     let body = drawn.split_once('>').map_or("", |(_, body)| body.trim_start());
-    let mut name = String::new();
-    for c in figure.description().chars().map(theme::printable) {
-        match c {
-            '&' => name.push_str("&amp;"),
-            '<' => name.push_str("&lt;"),
-            '>' => name.push_str("&gt;"),
-            '"' => name.push_str("&quot;"),
-            c => name.push(c),
+    let body = match hovers.is_empty() {
+        true => body.to_string(),
+        false => {
+            let note = escape(&serde_json::Value::Array(hovers).to_string());
+            format!("{}<metadata>{note}</metadata>\n</svg>\n", body.trim_end().trim_end_matches("</svg>"))
         }
-    }
+    };
+    let name = escape(&figure.description());
     Ok(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.2}mm\" height=\"{:.2}mm\" viewBox=\"0 0 {} {}\" \
          stroke-linejoin=\"round\" role=\"img\" aria-label=\"{name}\">\n\
@@ -42,6 +43,20 @@ pub fn svg<F: Figure>(figure: &F) -> Result<String> {
         units.0,
         units.1,
     ))
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars().map(theme::printable) {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 /// The figure as a PNG of 300 dots per inch.

@@ -58,7 +58,9 @@ fn series(label: &str, offsets: std::ops::RangeInclusive<i32>, value: impl Fn(i3
 }
 
 fn panel(series: Vec<ProfileSeries>) -> ProfilePanel {
-    ProfilePanel { title: "Donors".into(), left: Side::block("exon"), right: Side::line("intron"), series, endpoint: Some((-2, 2)) }
+    let logo = vec![[0.1, 0.2, 0.3, 0.4], [0.0, 0.0, 1.0, 0.0], [f64::NAN; 4]];
+    let endpoint = Some((-2, 2));
+    ProfilePanel { title: "Donors".into(), left: Side::block("exon"), right: Side::line("intron"), series, endpoint, logo, logo_first: -1 }
 }
 
 fn number(text: &str) -> f64 {

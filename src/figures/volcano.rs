@@ -3,6 +3,7 @@
 use super::Figure;
 use super::axis::{Frame, Scale};
 use super::canvas::{Canvas, Surface};
+use super::hover;
 use super::lettering::{Align, Type};
 use super::theme::{self, BLACK, BLUE, GREY, Marker, NOTE_SIZE, VERMILLION};
 use super::ticks::{self, Ticks};
@@ -81,6 +82,11 @@ impl VolcanoFigure {
             }
         }
         self.names(canvas, &points, &frame, (&x, &y))?;
+        let told = |p: &&VolcanoPoint| {
+            let words = format!("{}: {:.4}, p = {:.2e}", p.label, p.effect, p.p_value).replace('-', "−");
+            (x.at(p.effect), y.at(height(p)), words)
+        };
+        canvas.hovers.push(hover::points(&frame, &points.iter().map(told).collect::<Vec<_>>()));
         if points.is_empty() {
             frame.say(canvas, "no data")?;
         }

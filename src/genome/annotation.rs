@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 mod lines;
 
@@ -87,7 +87,7 @@ impl Transcript {
 }
 
 /// What an annotation held.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct AnnotationSummary {
     /// `GTF` or `GFF3`.
     pub format: String,

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::genome::Strand;
-use crate::pipelines::BoundaryModel;
-use crate::pipelines::tiles::{TileShape, Window, ask, plan};
+use crate::pipelines::BoundarySource;
+use crate::pipelines::tiles::{ContigStrand, TileShape, Window, ask, plan};
 
 /// How a sequence is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,48 +16,54 @@ pub struct BoundariesRequest {
     pub batch: usize,
 }
 
-/// Reads one sequence from its first to its last base. `found` gets consecutive stretches: (position of the first, probabilities), together
-/// one value a base; value `t` is that of inter-base position `t`, before base `t`. The first is 1 by definition; elsewhere the first
-/// position of a window is never used. `NaN` stands where the model's stage never saw the base. Returns how many bases the model read.
+/// Reads one strand of a contig from end to end. `found` gets consecutive stretches by rising base: (first base, values), together one value a
+/// base. The value of a base is that of the inter-base position before it in the orientation of the strand: position `t` of base `t` on plus,
+/// `t + 1` on minus. The first base of the strand reads 1 by definition; elsewhere the first position of a window is never used. `NaN` stands
+/// where the model's stage never saw the base. Returns how many bases the model read.
 ///
 /// # Errors
-/// A context without room between its margins, and what the model or `found` report.
+/// A context without room between its margins, and what the source or `found` report.
 pub fn read(
-    sequence: &[u8],
-    model: &dyn BoundaryModel,
+    on: ContigStrand<'_>,
+    source: &dyn BoundarySource,
     request: &BoundariesRequest,
     found: &mut dyn FnMut(usize, &[f32]) -> Result<()>,
 ) -> Result<u64> {
-    let length = sequence.len();
-    if length == 0 {
-        return Ok(0);
-    }
-    found(0, &[1.0])?;
+    let length = on.sequence.len();
     let context = if request.context == 0 { length } else { request.context };
-    let windows = if length <= context {
-        vec![Window { low: 1, high: length - 1 }]
-    } else {
-        let margin = request.margin.max(1);
-        let step = context
-            .checked_sub(2 * margin)
-            .filter(|step| *step > 0)
-            .ok_or_else(|| Error::Invalid(format!("a context of {context} bases has no room between two margins of {margin}")))?;
-        (1..length).step_by(step).map(|low| Window { low, high: (low + step - 1).min(length - 1) }).collect()
+    let windows = match length {
+        0 => return Ok(0),
+        1 => Vec::new(),
+        _ if length <= context => vec![Window { low: 1, high: length - 1 }],
+        _ => {
+            let margin = request.margin.max(1);
+            let step = context
+                .checked_sub(2 * margin)
+                .filter(|step| *step > 0)
+                .ok_or_else(|| Error::Invalid(format!("a context of {context} bases has no room between two margins of {margin}")))?;
+            (1..length).step_by(step).map(|low| Window { low, high: (low + step - 1).min(length - 1) }).collect()
+        }
     };
-    if length == 1 {
-        return Ok(0);
+    if on.strand == Strand::Plus {
+        found(0, &[1.0])?;
     }
     let plan = plan(windows, length, &TileShape { context_bp: context, margin_bp: request.margin })?;
     let mut read = 0;
     for tiles in plan.tiles.chunks(request.batch.max(1)) {
-        let probs = ask(sequence, Strand::Plus, tiles, model)?;
-        for (tile, probs) in tiles.iter().zip(&probs) {
+        for (tile, mut values) in tiles.iter().zip(ask(on, tiles, source)?) {
+            read += values.len() as u64;
+            if on.strand == Strand::Minus {
+                values.reverse(); // by rising base: that of base b is now at b - start
+            }
             for index in &tile.windows {
-                let window = plan.windows[*index];
-                found(window.low, &probs[window.low - tile.bases.start..=window.high - tile.bases.start])?;
+                let Window { low, high } = plan.windows[*index];
+                let first = if on.strand == Strand::Plus { low } else { low - 1 };
+                found(first, &values[first - tile.bases.start..=first + high - low - tile.bases.start])?;
             }
         }
-        read += probs.iter().map(|p| p.len() as u64).sum::<u64>();
+    }
+    if on.strand == Strand::Minus {
+        found(length - 1, &[1.0])?;
     }
     Ok(read)
 }
@@ -65,21 +71,23 @@ pub fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::genome::sequence::reverse_complement;
+    use crate::pipelines::Stretch;
 
     /// Says 1 at the start of what it is given, else a number that tells base and distance from the nearer end.
     struct Ends;
 
-    impl BoundaryModel for Ends {
-        fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+    impl BoundarySource for Ends {
+        fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
             let value = |s: &[u8], t: usize| match t {
                 0 => 1.0,
                 t => f32::from(s[t]) / 256.0 + t.min(s.len() - t).min(20) as f32 / 1024.0,
             };
-            Ok(sequences.iter().map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
+            Ok(stretches.iter().map(|s| (0..s.letters.len()).map(|t| value(&s.letters, t)).collect()).collect())
         }
     }
 
-    fn all(sequence: &[u8], context: usize, margin: usize) -> Vec<f32> {
+    fn all(sequence: &[u8], strand: Strand, context: usize, margin: usize) -> Vec<f32> {
         let mut values = Vec::new();
         let request = BoundariesRequest { context, margin, batch: 3 };
         let mut found = |at: usize, some: &[f32]| {
@@ -87,28 +95,41 @@ mod tests {
             values.extend_from_slice(some);
             Ok(())
         };
-        read(sequence, &Ends, &request, &mut found).unwrap();
+        read(ContigStrand { contig: "c", sequence, strand }, &Ends, &request, &mut found).unwrap();
         values
     }
 
     #[test]
     fn windows_join_without_a_seam() {
         let sequence: Vec<u8> = (0..1000).map(|i| b"ACGTN"[(i * i + i / 7) % 5]).collect();
-        let whole = all(&sequence, 0, 0);
+        let whole = all(&sequence, Strand::Plus, 0, 0);
         assert_eq!((whole.len(), whole[0]), (1000, 1.0));
         for (context, margin) in [(60, 20), (100, 20), (101, 23), (999, 20), (1000, 20), (5000, 20)] {
-            assert_eq!(all(&sequence, context, margin), whole, "{context} {margin}");
+            assert_eq!(all(&sequence, Strand::Plus, context, margin), whole, "{context} {margin}");
         }
         // No margin still keeps the artificial 1 of a window's start out.
-        assert_eq!(all(&sequence, 50, 0).iter().filter(|v| **v == 1.0).count(), 1);
+        assert_eq!(all(&sequence, Strand::Plus, 50, 0).iter().filter(|v| **v == 1.0).count(), 1);
+    }
+
+    #[test]
+    fn minus_is_plus_of_the_reverse_complement() {
+        let sequence: Vec<u8> = (0..1000).map(|i| b"ACGTN"[(i * i + i / 7) % 5]).collect();
+        let mut turned = all(&reverse_complement(&sequence), Strand::Plus, 0, 0);
+        turned.reverse();
+        for (context, margin) in [(0, 0), (60, 20), (101, 23), (999, 20)] {
+            assert_eq!(all(&sequence, Strand::Minus, context, margin), turned, "{context} {margin}");
+        }
     }
 
     #[test]
     fn short_sequences_and_impossible_margins() {
-        assert_eq!(all(b"", 50, 5), [0.0; 0]);
-        assert_eq!(all(b"A", 50, 5), [1.0]);
-        assert_eq!(all(b"AC", 50, 5).len(), 2);
+        for strand in [Strand::Plus, Strand::Minus] {
+            assert_eq!(all(b"", strand, 50, 5), [0.0; 0]);
+            assert_eq!(all(b"A", strand, 50, 5), [1.0]);
+            assert_eq!(all(b"AC", strand, 50, 5).len(), 2);
+        }
+        let on = ContigStrand { contig: "c", sequence: &[b'A'; 11], strand: Strand::Plus };
         let request = BoundariesRequest { context: 10, margin: 5, batch: 1 };
-        assert!(read(&[b'A'; 11], &Ends, &request, &mut |_, _| Ok(())).is_err());
+        assert!(read(on, &Ends, &request, &mut |_, _| Ok(())).is_err());
     }
 }

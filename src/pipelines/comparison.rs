@@ -11,7 +11,7 @@ mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use crate::controls::balance::BalanceRow;
 pub use matching::Matched;
@@ -24,14 +24,14 @@ use crate::genome::bed::BedRecord;
 use crate::genome::fasta::Genome;
 use crate::genome::{Interval, Strand};
 use crate::pipelines::tiles::TileShape;
-use crate::pipelines::{BoundaryModel, Progress};
+use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::rng::Rng;
 
 /// The endpoint is the mean over offsets `-ENDPOINT_REACH ..= ENDPOINT_REACH`. Fixed before any result was seen; not an option.
 pub const ENDPOINT_REACH: usize = 2;
 
 /// What is flipped together by the test and drawn together by the bootstrap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Genes, those that overlap merged.
@@ -54,7 +54,7 @@ impl Unit {
 }
 
 /// What is asked, whatever the sites.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ComparisonRequest {
     /// Positions of the profile on either side of a site.
     pub flank: usize,
@@ -204,17 +204,20 @@ pub struct Study<'a> {
 }
 
 impl Study<'_> {
+    /// The name of a contig, by its number in the genome.
+    pub fn contig_name(&self, contig: usize) -> &str {
+        self.genome.contigs().get(contig).map_or("", |c| c.name.as_str())
+    }
+
     /// `contig:position:strand`.
     pub fn site_name(&self, contig: usize, position: usize, strand: Strand) -> String {
-        let name = self.genome.contigs().get(contig).map_or("", |c| c.name.as_str());
-        format!("{name}:{position}:{strand}")
+        format!("{}:{position}:{strand}", self.contig_name(contig))
     }
 
     /// `contig:start-end`; empty for no cluster.
     pub fn cluster_name(&self, cluster: usize) -> String {
         let Some((contig, interval)) = self.clusters.get(cluster) else { return String::new() };
-        let name = self.genome.contigs().get(*contig).map_or("", |c| c.name.as_str());
-        format!("{name}:{}-{}", interval.start, interval.end)
+        format!("{}:{}-{}", self.contig_name(*contig), interval.start, interval.end)
     }
 
     /// The cluster that holds a position.
@@ -305,7 +308,7 @@ impl<'a> ContigReader<'a> {
 pub fn run(
     study: &Study<'_>,
     contigs: &mut ContigReader<'_>,
-    model: &dyn BoundaryModel,
+    source: &dyn BoundarySource,
     request: &ComparisonRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Comparison> {
@@ -314,7 +317,7 @@ pub fn run(
     let matched = Matched::new(study, contigs, request, &rng, progress)?;
     let shape = TileShape { context_bp: request.context, margin_bp: request.margin };
     let mut readings = reading::Readings::plan(study, &matched, request, &shape, &rng)?;
-    readings.read(study, contigs, model, request, &rng, progress)?;
+    readings.read(study, contigs, source, request, &rng, progress)?;
     progress(Progress { stage: "testing", done: 0, total: 1 });
     tables::outcome(study, contigs, &matched, readings, request, &rng)
 }

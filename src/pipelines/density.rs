@@ -25,7 +25,7 @@ use crate::genome::fasta::Genome;
 use crate::genome::promoters::Window;
 use crate::genome::{Interval, Strand};
 use crate::pipelines::comparison::ContigReader;
-use crate::pipelines::{BoundaryModel, Progress};
+use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::rng::Rng;
 
 /// Parts of a class shorter than this are no stretches, in bases.
@@ -163,7 +163,7 @@ pub struct Density {
 pub fn run(
     genome: &Genome,
     annotation: &Annotation,
-    model: &dyn BoundaryModel,
+    source: &dyn BoundarySource,
     request: &DensityRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Density> {
@@ -204,7 +204,7 @@ pub fn run(
         row.n_used = matched.pairs.iter().filter(|pair| pair.class.name() == row.class).count() as u64;
         row.n_no_control = row.n_sampled - row.n_used;
     }
-    let read = reading::read(&mut contigs, &matched, model, request, progress)?;
+    let read = reading::read(genome, &mut contigs, &matched, source, request, progress)?;
     progress(Progress { stage: "testing", done: 0, total: 1 });
     let mut found = statistics::outcome(genome, &matched, read, request);
     found.accounting = accounting;

@@ -1,6 +1,6 @@
 //! LDARNet behind the trait that pipelines ask: the one place where they meet tensors.
 
-use super::BoundaryModel;
+use super::{BoundarySource, Stretch};
 use crate::error::{Error, Result};
 use crate::model::{LdarNet, tokenizer};
 
@@ -26,12 +26,12 @@ impl<'a> Router<'a> {
     }
 }
 
-impl BoundaryModel for Router<'_> {
-    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
-        if sequences.is_empty() {
+impl BoundarySource for Router<'_> {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
+        if stretches.is_empty() {
             return Ok(Vec::new());
         }
-        let tokens: Vec<Vec<u8>> = sequences.iter().map(|letters| tokenizer::encode(letters)).collect();
+        let tokens: Vec<Vec<u8>> = stretches.iter().map(|stretch| tokenizer::encode(&stretch.letters)).collect();
         let routed = self.model.route(&tokens, self.stage)?;
         let mut starts = vec![0];
         tokens.iter().for_each(|t| starts.push(starts[starts.len() - 1] + t.len()));
@@ -62,14 +62,14 @@ mod tests {
     #[test]
     fn each_base_has_the_probability_of_its_row() {
         let model = nano();
-        let sequences = vec![b"ACGTTGCANNACGTACGGTA".to_vec(), b"TTTTACGATCGATCGGGCTA".to_vec()];
-        let together = Router::new(&model, 0).unwrap().boundary_probs(&sequences).unwrap();
+        let sequences = [b"ACGTTGCANNACGTACGGTA", b"TTTTACGATCGATCGGGCTA"].map(|letters| Stretch::nowhere(letters.to_vec()));
+        let together = Router::new(&model, 0).unwrap().read(&sequences).unwrap();
         for (sequence, probs) in sequences.iter().zip(&together) {
-            let alone = model.forward(&[tokenizer::encode(sequence)]).unwrap().stages[0].prob.to_vec1::<f32>().unwrap();
+            let alone = model.forward(&[tokenizer::encode(&sequence.letters)]).unwrap().stages[0].prob.to_vec1::<f32>().unwrap();
             assert_eq!(&alone, probs);
             assert_eq!(probs[0], 1.0);
         }
-        assert!(Router::new(&model, 0).unwrap().boundary_probs(&[]).unwrap().is_empty());
+        assert!(Router::new(&model, 0).unwrap().read(&[]).unwrap().is_empty());
     }
 
     #[test]

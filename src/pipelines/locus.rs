@@ -19,8 +19,8 @@ use crate::genome::sequence::reverse_complement;
 use crate::genome::{Interval, Strand, region};
 pub use crate::model::THRESHOLD;
 use crate::pipelines::motif_enrichment::Query;
-use crate::pipelines::tiles::{TileShape, Window, read_span};
-use crate::pipelines::{BoundaryModel, Progress};
+use crate::pipelines::tiles::{ContigStrand, TileShape, Window, read_span};
+use crate::pipelines::{BoundarySource, Progress};
 
 /// The longest window, in bases: a longer one cannot be read in a figure.
 pub const MOST_BP: usize = 5000;
@@ -73,7 +73,7 @@ pub struct Reader<'a> {
     /// Its name, of which each has one.
     pub name: String,
     /// The model.
-    pub model: &'a dyn BoundaryModel,
+    pub source: &'a dyn BoundarySource,
     /// How much it is given at once.
     pub shape: TileShape,
 }
@@ -157,7 +157,8 @@ pub fn run(
     let total = (readers.len() * (span.high - span.low + 1)) as u64;
     for (index, reader) in readers.iter().enumerate() {
         progress(Progress { stage: "reading the model", done: total * index as u64 / readers.len() as u64, total });
-        let (values, bases) = read_span(&sequence, found.frame.strand, span, &reader.shape, request.batch, reader.model)?;
+        let on = ContigStrand { contig: &found.frame.contig, sequence: &sequence, strand: found.frame.strand };
+        let (values, bases) = read_span(on, span, &reader.shape, request.batch, reader.source)?;
         found.bases_read += bases;
         found.take(reader, &sequence, span, &values, &near);
     }

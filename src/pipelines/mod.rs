@@ -2,6 +2,7 @@
 //! that set positions against matched controls.
 
 pub mod boundaries;
+pub mod compare;
 pub mod comparison;
 pub mod density;
 pub mod ldarnet;
@@ -9,18 +10,57 @@ pub mod locus;
 pub mod motif_enrichment;
 pub mod splice_profile;
 pub mod tiles;
+pub mod tokenizers;
 
 use crate::error::Result;
+use crate::genome::sequence::model_letters;
+use crate::genome::{Interval, Strand};
 
-/// What a pipeline asks of a model: sequences in, boundary probabilities out. A toy, a fixed grid or a k-mer tokenizer can stand here.
-pub trait BoundaryModel {
-    /// `[t]` of result `i` is the probability that inter-base position `t` of sequence `i` (between base `t - 1` and base `t`) is a boundary:
-    /// as many values as bases, in `[0, 1]`. `[0]` is 1 by definition and never enters a statistic. Sequences hold the letters A, C, G, T and N
-    /// and, within one call, have one length. `NaN` stands for a base that the model's stage never sees; the outermost stage sees all.
+/// Where a stretch lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The contig, as the genome names it.
+    pub contig: &'a str,
+    /// The bases it covers.
+    pub bases: Interval,
+    /// The strand it is read on.
+    pub strand: Strand,
+}
+
+/// Something to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch<'a> {
+    /// Its letters A, C, G, T and N, in the orientation of its strand.
+    pub letters: Vec<u8>,
+    /// Where these letters lie; `None` for letters that stand nowhere in the genome, such as shuffled ones.
+    pub place: Option<Place<'a>>,
+}
+
+impl<'a> Stretch<'a> {
+    /// Bases of a contig, read on a strand; `None` where they reach beyond its sequence.
+    pub fn of_contig(contig: &'a str, sequence: &[u8], bases: Interval, strand: Strand) -> Option<Stretch<'a>> {
+        let letters = model_letters(sequence.get(bases.start..bases.end)?, strand);
+        Some(Stretch { letters, place: Some(Place { contig, bases, strand }) })
+    }
+
+    /// Letters that stand nowhere.
+    pub fn nowhere(letters: Vec<u8>) -> Stretch<'static> {
+        Stretch { letters, place: None }
+    }
+}
+
+/// What a pipeline reads: a model, a toy, a fixed grid, or a track from a file.
+pub trait BoundarySource {
+    /// `[t]` of result `i` belongs to inter-base position `t` of stretch `i`, between its letters `t - 1` and `t`: as many values as letters. The
+    /// stretches of one call have one length. The values of a stretch depend on this stretch alone (but for rounding, on nothing else of the call,
+    /// nor on calls before), and they are finite at every position that a pipeline asks for.
+    ///
+    /// A model's values are boundary probabilities in `[0, 1]`. Its `[0]` is 1 by definition and never enters a statistic; `NaN` stands for a base
+    /// that the model's stage never sees; the outermost stage sees all.
     ///
     /// # Errors
-    /// Whatever keeps the model from reading them.
-    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>>;
+    /// Whatever keeps the source from reading them.
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>>;
 }
 
 /// How far a pipeline is.

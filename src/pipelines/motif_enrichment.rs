@@ -15,14 +15,14 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use crate::controls::balance::BalanceRow;
 pub use grounds::TSS_DISTANCE_BP;
 pub(super) use hits::best_word_p;
 pub use hits::{ELEMENT_P, TSS_SLACK_BP};
 pub use matching::{PERMUTED_MATRICES, SCORE_CALIPER_BITS};
-pub use rows::{DetailRow, HitRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
+pub use rows::{DetailRow, HitRow, LogoRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
 
 use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
@@ -32,7 +32,7 @@ use crate::motifs::Motif;
 use crate::motifs::background::{Background, Letters};
 use crate::motifs::elements::Element;
 use crate::motifs::scan::Encoded;
-use crate::pipelines::{BoundaryModel, Progress};
+use crate::pipelines::{BoundarySource, Progress};
 use grounds::Grounds;
 use hits::{Hits, Place};
 use matching::Matched;
@@ -41,7 +41,7 @@ use matching::Matched;
 const NO_CLUSTER: usize = usize::MAX;
 
 /// What a hit is compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Control {
     /// Hits of column-permuted versions of the matrix in the same cluster of promoters, on the same strand.
@@ -70,7 +70,7 @@ impl Control {
 }
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnrichmentRequest {
     /// Inter-base positions of the profile on either side of a hit.
     pub flank: usize,
@@ -203,9 +203,8 @@ pub struct Enrichment {
     pub profile: Vec<ProfileRow>,
     /// Every hit of the motifs asked for in detail, position by position.
     pub detail: Vec<DetailRow>,
-    /// Frequencies of A, C, G and T by column of the motifs in `profile`, by identifier.
-    #[serde(skip)]
-    pub logos: BTreeMap<String, Vec<[f64; 4]>>,
+    /// Columns of the motifs in `profile`.
+    pub logos: Vec<LogoRow>,
     /// Probabilities of A, C, G and T by chance.
     pub background: [f64; 4],
     /// Merged promoters.
@@ -240,12 +239,12 @@ pub fn run(
     annotation: Option<&Annotation>,
     promoters: &Promoters,
     queries: &[Query],
-    model: &dyn BoundaryModel,
+    source: &dyn BoundarySource,
     request: &EnrichmentRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Enrichment> {
     request.check()?;
-    let mut grounds = grounds::read(genome, annotation, &promoters.promoters, model, request, progress)?;
+    let mut grounds = grounds::read(genome, annotation, &promoters.promoters, source, request, progress)?;
     let background = background(&grounds);
     let encoded: Vec<Encoded> = grounds.all.iter().map(|ground| Encoded::new(ground.inside())).collect();
     let mut studied: Vec<Studied> = Vec::with_capacity(queries.len());
@@ -262,7 +261,7 @@ pub fn run(
         };
         studied.extend(some.par_iter().map(study).collect::<Vec<_>>());
     }
-    let shuffled = shuffled::read(queries, &studied, &mut grounds, model, request, progress)?;
+    let shuffled = shuffled::read(queries, &studied, &mut grounds, source, request, progress)?;
     progress(Progress { stage: "testing", done: 0, total: 1 });
     Ok(tables::outcome(genome, promoters, queries, &studied, &shuffled, &grounds, background, request))
 }

@@ -4,13 +4,13 @@ mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use crate::pipelines::comparison::{
     BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, ENDPOINT_REACH, MatchingRow, OffsetRow, PairRow, ProfileRow,
     RunRow, StatisticsRow, StrandRow, Unit,
 };
-pub use rows::{AccountingRow, SiteRow};
+pub use rows::{AccountingRow, LetterRow, SiteRow};
 
 use crate::controls::strength::Span;
 use crate::controls::{Core, Side};
@@ -22,11 +22,11 @@ use crate::genome::fasta::Genome;
 use crate::genome::junctions::{CanonicalRule, JunctionRequest, Junctions, SiteKind, SiteStatus, TranscriptChoice};
 use crate::genome::{Interval, Strand, merge_intervals};
 use crate::pipelines::comparison::{self, ContigReader, Kind, Site, Study};
-use crate::pipelines::{BoundaryModel, Progress};
+use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::rng::Rng;
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpliceProfileRequest {
     /// What is asked whatever the sites.
     #[serde(flatten)]
@@ -57,7 +57,7 @@ impl Default for SpliceProfileRequest {
 }
 
 /// What the annotation gave.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AnnotationReport {
     /// What its file held.
     pub summary: AnnotationSummary,
@@ -78,6 +78,8 @@ pub struct SpliceProfile {
     pub sites: Vec<SiteRow>,
     /// All annotated sites by kind and status, every status listed.
     pub accounting: Vec<AccountingRow>,
+    /// Letters around the used sites.
+    pub letters: Vec<LetterRow>,
     /// What the annotation gave.
     pub annotation: AnnotationReport,
     /// Sites against controls.
@@ -93,7 +95,7 @@ pub fn run(
     genome: &Genome,
     annotation: &Annotation,
     given: &[BedRecord],
-    model: &dyn BoundaryModel,
+    source: &dyn BoundarySource,
     request: &SpliceProfileRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<SpliceProfile> {
@@ -128,7 +130,7 @@ pub fn run(
         },
         given: renamed(given, &names)?,
     };
-    let found = comparison::run(&study, &mut contigs, model, &request.comparison, progress)?;
+    let found = comparison::run(&study, &mut contigs, source, &request.comparison, progress)?;
     for site in junctions.sites.iter_mut().enumerate().filter(|(_, site)| site.status == SiteStatus::Used) {
         if found.by_site.get(&site.0).is_none_or(|facts| facts.control.is_none()) {
             site.1.status = SiteStatus::NoPartner;
@@ -137,6 +139,7 @@ pub fn run(
     Ok(SpliceProfile {
         sites: rows::sites(annotation, &junctions, &found),
         accounting: rows::accounting(&junctions),
+        letters: rows::letters(&junctions, &mut contigs)?,
         annotation: annotation_report(annotation, &junctions),
         comparison: found,
     })

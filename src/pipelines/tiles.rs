@@ -2,9 +2,8 @@
 //! base is read much oftener than once.
 
 use crate::error::{Error, Result};
-use crate::genome::sequence::model_letters;
 use crate::genome::{Interval, Strand};
-use crate::pipelines::BoundaryModel;
+use crate::pipelines::{BoundarySource, Stretch};
 
 /// How long tiles are and how much of them is context only.
 #[derive(Clone, Copy, Debug)]
@@ -96,29 +95,37 @@ pub fn plan(windows: Vec<Window>, contig_bp: usize, shape: &TileShape) -> Result
     Ok(TilePlan { windows, tiles })
 }
 
-/// The model's values of some tiles of one strand, in the model's orientation.
-///
-/// # Errors
-/// Those of the model; [`Error::Invalid`] for a tile beyond the sequence, and when the model returns values of another shape.
-pub fn ask(sequence: &[u8], strand: Strand, tiles: &[Tile], model: &dyn BoundaryModel) -> Result<Vec<Vec<f32>>> {
-    let letters: Vec<Vec<u8>> = tiles
-        .iter()
-        .map(|tile| sequence.get(tile.bases.start..tile.bases.end).map(|bases| model_letters(bases, strand)))
-        .collect::<Option<_>>()
-        .ok_or_else(|| Error::Invalid("a tile reaches beyond its contig".into()))?;
-    ask_letters(&letters, model)
+/// One strand of a contig.
+#[derive(Clone, Copy, Debug)]
+pub struct ContigStrand<'a> {
+    /// The contig, as the genome names it.
+    pub contig: &'a str,
+    /// Its letters, those of plus.
+    pub sequence: &'a [u8],
+    /// The strand to read.
+    pub strand: Strand,
 }
 
-/// The model's values of sequences of one length that are at hand, each in the model's orientation.
+/// The values of some tiles of one strand, in its orientation.
 ///
 /// # Errors
-/// Those of the model; [`Error::Invalid`] when the model returns values of another shape.
-pub fn ask_letters(letters: &[Vec<u8>], model: &dyn BoundaryModel) -> Result<Vec<Vec<f32>>> {
-    let probabilities = model.boundary_probs(letters)?;
-    if probabilities.len() != letters.len() || probabilities.iter().zip(letters).any(|(p, l)| p.len() != l.len()) {
+/// Those of the source; [`Error::Invalid`] for a tile beyond the sequence, and when the source returns values of another shape.
+pub fn ask(on: ContigStrand<'_>, tiles: &[Tile], source: &dyn BoundarySource) -> Result<Vec<Vec<f32>>> {
+    let stretch = |tile: &Tile| Stretch::of_contig(on.contig, on.sequence, tile.bases, on.strand);
+    let stretches: Option<Vec<Stretch<'_>>> = tiles.iter().map(stretch).collect();
+    ask_stretches(&stretches.ok_or_else(|| Error::Invalid("a tile reaches beyond its contig".into()))?, source)
+}
+
+/// The values of stretches of one length, each in its orientation.
+///
+/// # Errors
+/// Those of the source; [`Error::Invalid`] when it returns values of another shape.
+pub fn ask_stretches(stretches: &[Stretch<'_>], source: &dyn BoundarySource) -> Result<Vec<Vec<f32>>> {
+    let values = source.read(stretches)?;
+    if values.len() != stretches.len() || values.iter().zip(stretches).any(|(v, s)| v.len() != s.letters.len()) {
         return Err(Error::Invalid("the model gave not one boundary probability for each base".into()));
     }
-    Ok(probabilities)
+    Ok(values)
 }
 
 /// Refuses values that are no probabilities.
@@ -141,22 +148,21 @@ pub fn check_probabilities(values: &[f32]) -> Result<()> {
 /// # Errors
 /// Those of the model; [`Error::Invalid`] when it returns values of another shape or ones that are no probabilities.
 pub fn read_tiles(
-    sequence: &[u8],
-    strand: Strand,
+    on: ContigStrand<'_>,
     plan: &TilePlan,
     batch: usize,
-    model: &dyn BoundaryModel,
+    source: &dyn BoundarySource,
     read: &mut dyn FnMut(&Tile, &[f32]),
     found: &mut dyn FnMut(usize, &[f32]),
 ) -> Result<()> {
     let mut values = Vec::new();
     for tiles in plan.tiles.chunks(batch.max(1)) {
-        let probabilities = ask(sequence, strand, tiles, model)?;
+        let probabilities = ask(on, tiles, source)?;
         for (tile, probabilities) in tiles.iter().zip(&probabilities) {
             for index in &tile.windows {
                 let window = plan.windows[*index];
                 values.clear();
-                match strand {
+                match on.strand {
                     Strand::Plus => {
                         values.extend_from_slice(&probabilities[window.low - tile.bases.start..=window.high - tile.bases.start])
                     }
@@ -171,32 +177,31 @@ pub fn read_tiles(
     Ok(())
 }
 
-/// The values of consecutive inter-base positions as read on a strand, in the order of the genome whichever the strand, and how many bases the
-/// model read for them. The span may be longer than a tile.
+/// The values of consecutive inter-base positions as read on a strand, in the order of the genome whichever the strand, and how many bases were
+/// read for them. The span may be longer than a tile.
 ///
 /// # Errors
 /// As [`plan`] and [`read_tiles`].
 pub fn read_span(
-    sequence: &[u8],
-    strand: Strand,
+    on: ContigStrand<'_>,
     span: Window,
     shape: &TileShape,
     batch: usize,
-    model: &dyn BoundaryModel,
+    source: &dyn BoundarySource,
 ) -> Result<(Vec<f32>, u64)> {
-    let step = if sequence.len() <= shape.context_bp {
+    let step = if on.sequence.len() <= shape.context_bp {
         span.high.saturating_sub(span.low) + 1
     } else {
         (shape.context_bp + 1).saturating_sub(2 * shape.margin_bp.max(1)).max(1)
     };
     let windows = (span.low..=span.high).step_by(step).map(|low| Window { low, high: (low + step - 1).min(span.high) }).collect();
-    let plan = plan(windows, sequence.len(), shape)?;
+    let plan = plan(windows, on.sequence.len(), shape)?;
     let mut all = vec![0.0; (span.high + 1).saturating_sub(span.low)];
-    read_tiles(sequence, strand, &plan, batch, model, &mut |_, _| (), &mut |index, values| {
+    read_tiles(on, &plan, batch, source, &mut |_, _| (), &mut |index, values| {
         let window = plan.windows[index];
         let place = &mut all[window.low - span.low..=window.high - span.low];
         place.copy_from_slice(values);
-        if strand == Strand::Minus {
+        if on.strand == Strand::Minus {
             place.reverse();
         }
     })?;

@@ -3,29 +3,55 @@
 mod pictures;
 mod sections;
 
-use std::io::Write;
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::format::{decimals, p_value, with_interval};
-use super::splice_profile::{About, save};
+use super::page::Gallery;
+use super::record::{About, Record};
 use super::{Report, tables};
 use crate::error::Result;
 use crate::genome::classes::Class;
-use crate::output::write_atomic;
 use crate::pipelines::density::{Density, DensityRequest, StatisticsRow};
 
 /// The false discovery rate at which a class is said to differ.
 const RATE: f64 = 0.05;
 
-/// Everything that is written, from one outcome.
-#[derive(Clone, Debug)]
-pub struct DensityPage<'a> {
-    /// What was found.
-    pub found: &'a Density,
-    /// What was asked.
-    pub request: &'a DensityRequest,
-    /// The run.
-    pub about: About,
+/// The tables, in the order of the page.
+const TABLES: [&str; 6] = ["statistics", "pairs", "token_lengths", "balance", "accounting", "baseline"];
+
+/// Writes the tables.
+///
+/// # Errors
+/// What keeps a file from being written.
+pub fn write_tables(found: &Density, folder: &Path) -> Result<()> {
+    let at = folder.join("tables");
+    let [statistics, pairs, token_lengths, balance, accounting, baseline] = TABLES;
+    tables::write(&at, statistics, &found.statistics)?;
+    tables::write(&at, pairs, &found.pairs)?;
+    tables::write(&at, token_lengths, &found.token_lengths)?;
+    tables::write(&at, balance, &found.balance)?;
+    tables::write(&at, accounting, &found.accounting)?;
+    tables::write(&at, baseline, &found.baseline)
+}
+
+/// What `run.json` keeps of the outcome.
+pub fn outcome(found: &Density) -> Value {
+    json!({
+        "tiles_read": found.tiles_read,
+        "bases_read": found.bases_read,
+        "contigs_unmatched": found.contigs_unmatched,
+        "accounting": found.accounting,
+        "statistics": found.statistics,
+    })
+}
+
+/// The page.
+pub(super) struct DensityPage {
+    found: Density,
+    request: DensityRequest,
+    about: About,
 }
 
 /// The figures as SVG, for the page.
@@ -34,50 +60,51 @@ struct Svg {
     lengths: String,
 }
 
-/// The tables, in the order of the page.
-const TABLES: [&str; 6] = ["statistics", "pairs", "token_lengths", "balance", "accounting", "baseline"];
-
-impl DensityPage<'_> {
-    /// Writes `tables/`, `figures/` and `index.html` into a folder.
-    ///
-    /// # Errors
-    /// What keeps a file from being written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
-        let (found, at) = (self.found, folder.join("tables"));
+impl DensityPage {
+    /// From a results folder.
+    pub fn open(record: &Record) -> Result<DensityPage> {
+        let request: DensityRequest = record.parameters()?;
         let [statistics, pairs, token_lengths, balance, accounting, baseline] = TABLES;
-        tables::write(&at, statistics, &found.statistics)?;
-        tables::write(&at, pairs, &found.pairs)?;
-        tables::write(&at, token_lengths, &found.token_lengths)?;
-        tables::write(&at, balance, &found.balance)?;
-        tables::write(&at, accounting, &found.accounting)?;
-        tables::write(&at, baseline, &found.baseline)?;
-        let at = folder.join("figures");
-        let svg = Svg { density: save(&self.boxes(), &at, "density")?, lengths: save(&self.lengths(), &at, "token_lengths")? };
-        let page = self.report(&svg).to_html();
-        write_atomic(&folder.join("index.html"), |file| file.write_all(page.as_bytes()))
+        let found = Density {
+            statistics: record.table(statistics)?,
+            pairs: record.table(pairs)?,
+            token_lengths: record.table(token_lengths)?,
+            balance: record.table(balance)?,
+            accounting: record.table(accounting)?,
+            baseline: record.table(baseline)?,
+            contigs_unmatched: record.outcome("contigs_unmatched")?,
+            tiles_read: record.outcome("tiles_read")?,
+            bases_read: record.outcome("bases_read")?,
+            negative_control: request.negative_control,
+        };
+        Ok(DensityPage { found, request, about: record.about() })
     }
 
-    fn report(&self, svg: &Svg) -> Report {
+    /// Draws and tells.
+    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+        let svg = Svg { density: gallery.hang(&self.boxes(), "density")?, lengths: gallery.hang(&self.lengths(), "token_lengths")? };
         let title = if self.found.negative_control {
             "Negative control: do controls of classes differ from other controls?"
         } else {
             "Does the model cut some classes of sequence more densely than others?"
         };
-        Report {
+        Ok(Report {
             title: title.into(),
             subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
-            answer: answer(self.found),
+            headline: headline(&self.found),
+            answer: answer(&self.found),
             sections: vec![
-                self.result(svg),
+                self.result(&svg),
                 self.letters(),
-                self.token_section(svg),
+                self.token_section(&svg),
                 self.accounting(),
                 self.balance(),
                 self.methods(),
                 self.caveats(),
-                self.origin(),
+                self.about.section(&self.request, &TABLES),
             ],
-        }
+            ..Report::default()
+        })
     }
 }
 
@@ -111,24 +138,33 @@ fn listed(found: &Density, measure: &str) -> String {
     if parts.is_empty() { "none".into() } else { parts.join("; ") }
 }
 
+/// The answer in a sentence, with the class that stands out most.
+fn headline(found: &Density) -> String {
+    let n = rows(found, "probability").count();
+    let count = rows(found, "probability").filter(|row| differs(row)).count();
+    let verdict = match (n, found.negative_control, count) {
+        (0, _, _) => return "No class has stretches with controls: nothing could be compared.".into(),
+        (_, true, 0) => "Controls do not differ from other controls, as it should be.".to_string(),
+        (_, true, some) => format!("{some} of {n} sets of controls differ from others, which should not be."),
+        (_, false, 0) => format!("None of {n} classes shows a difference from stretches nearby of the same length and composition."),
+        (_, false, some) => format!("{some} of {n} classes differ from stretches nearby of the same length and composition."),
+    };
+    let most = rows(found, "probability").filter(|row| row.p_value.is_finite());
+    let most = most.min_by(|a, b| a.p_value.total_cmp(&b.p_value).then(b.d.abs().total_cmp(&a.d.abs())));
+    most.map_or(verdict.clone(), |row| {
+        let p = p_value(row.p_value, Some(row.p_floor));
+        format!("{verdict} Strongest: {}, {}, p {p}.", words(&row.class), with_interval(row.difference, row.ci_low, row.ci_high))
+    })
+}
+
 /// The paragraph at the head of the page.
 fn answer(found: &Density) -> String {
-    let n = rows(found, "probability").count();
-    if n == 0 {
-        return "No class has stretches with controls: nothing could be compared.".into();
-    }
     let count = |measure: &str| rows(found, measure).filter(|row| differs(row)).count();
-    let verdict = match (found.negative_control, count("probability")) {
-        (true, 0) => "No: controls do not differ from other controls, as it should be.".to_string(),
-        (true, some) => format!("{some} of {n} sets of controls differ from others, which should not be."),
-        (false, 0) => format!("None of {n} classes shows a difference from stretches nearby of the same length and composition."),
-        (false, some) => format!("{some} of {n} classes differ from stretches nearby of the same length and composition."),
-    };
     let residual = match rows(found, "residual").any(|row| row.difference.is_finite()) {
         false => String::new(),
         true => format!(" Beyond what the letters within 8 bases predict, {} differ: {}.", count("residual"), listed(found, "residual")),
     };
-    format!("{verdict} Mean boundary probability, false discovery rate of 5% over classes: {}.{residual}", listed(found, "probability"))
+    format!("Mean boundary probability, false discovery rate of 5% over classes: {}.{residual}", listed(found, "probability"))
 }
 
 /// A short answer for the terminal: one line a class.

@@ -1,4 +1,4 @@
-//! The page: a title, an answer in plain words, a table of contents, and sections made of blocks.
+//! The page: a title, an answer in plain words, warnings, a table of contents, sections made of blocks, and chapters that are reports themselves.
 //!
 //! ```
 //! use ldar::report::{Block, Report, Section};
@@ -8,13 +8,13 @@
 //!     subtitle: "dm6 chr4".into(),
 //!     answer: "Boundaries <do> fall on donors.".into(),
 //!     sections: vec![Section { title: "Result".into(), blocks: vec![Block::Paragraph("…".into())] }],
+//!     ..Report::default()
 //! }
 //! .to_html();
 //! assert!(page.contains("Boundaries &lt;do&gt; fall on donors."));
 //! ```
 
-use super::inline_svg;
-use super::table::Table;
+use super::block::{Block, Level, Writer};
 
 /// A whole report.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,10 +23,16 @@ pub struct Report {
     pub title: String,
     /// What was analysed with what, in one line.
     pub subtitle: String,
+    /// The answer in a sentence, with effect and p.
+    pub headline: String,
     /// The answer in plain language, one paragraph.
     pub answer: String,
     /// The sections, in reading order.
     pub sections: Vec<Section>,
+    /// Reports of which this one is made, after its own sections.
+    pub chapters: Vec<Chapter>,
+    /// Sections after the chapters.
+    pub appendix: Vec<Section>,
 }
 
 /// A section with its heading; it appears in the table of contents.
@@ -38,83 +44,13 @@ pub struct Section {
     pub blocks: Vec<Block>,
 }
 
-/// A piece of a section.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Block {
-    /// A paragraph of plain text.
-    Paragraph(String),
-    /// The key results, side by side.
-    Cards(Vec<Card>),
-    /// A figure, numbered in the order of the page.
-    Figure {
-        /// The SVG document; ids inside it are made unique.
-        svg: String,
-        /// What the figure shows and how to read it.
-        caption: String,
-        /// A short name: the bold start of the caption.
-        label: String,
-        /// Links under the caption, to files beside the page or to `data:` addresses.
-        downloads: Vec<Link>,
-    },
-    /// A table, numbered in the order of the page.
-    Table(Table),
-    /// A note or a warning that must not be overlooked.
-    Callout {
-        /// How serious it is.
-        level: Level,
-        /// Its text.
-        text: String,
-    },
-    /// Files of the results folder, as a list of links.
-    Links(Vec<Link>),
-    /// Something long, folded away.
-    Details {
-        /// The line that is always seen.
-        summary: String,
-        /// Preformatted text.
-        pre: String,
-    },
-}
-
-/// A key result.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Card {
-    /// What was measured.
-    pub label: String,
-    /// The value, as text.
-    pub value: String,
-    /// Its uncertainty, as text; empty for none.
-    pub uncertainty: String,
-}
-
-/// A link to a file of the results folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// The words of the link.
-    pub text: String,
-    /// A relative path or a `data:` address; anything else is shown as text without a link.
-    pub href: String,
-}
-
-/// How serious a callout is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// Good to know.
-    Note,
-    /// The result may mislead without it.
-    Warning,
-    /// Something the result rests on is missing or failed.
-    Problem,
-}
-
-impl Level {
-    fn class_and_word(self) -> (&'static str, &'static str) {
-        match self {
-            Level::Note => ("note", "Note"),
-            Level::Warning => ("warning", "Warning"),
-            Level::Problem => ("problem", "Problem"),
-        }
-    }
+/// A report inside another. Its first section is open, the others are folded.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Chapter {
+    /// Where its files lie, relative to the page, with a `/` at its end.
+    pub folder: String,
+    /// The report; its own chapters are not shown.
+    pub report: Report,
 }
 
 /// Text for HTML content and for quoted attributes. Characters HTML cannot hold become spaces.
@@ -136,141 +72,151 @@ pub fn escape(text: &str) -> String {
 }
 
 impl Report {
-    /// The page: one HTML file that loads nothing, runs nothing, and reads well on a phone, a screen, and paper.
+    /// The page: one HTML file that loads nothing and reads well on a phone, a screen, and paper. Its one script sorts and filters tables, enlarges
+    /// figures and shows their values; without it nothing is missing but that.
     pub fn to_html(&self) -> String {
         let mut page = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n\
              <meta name=\"description\" content=\"{}\">\n<title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n\
-             <a class=\"skip\" href=\"#content\">Skip to the results</a>\n",
-            escape(&self.answer),
+             <a class=\"skip\" href=\"#content\">Skip to the results</a>\n<header>\n<h1>{}</h1>\n",
+            escape(&self.headline),
             escape(&self.title),
             include_str!("page.css"),
+            escape(&self.title),
         );
-        page += &format!("<header>\n<h1>{}</h1>\n", escape(&self.title));
-        if !self.subtitle.is_empty() {
-            page += &format!("<p class=\"subtitle\">{}</p>\n", escape(&self.subtitle));
-        }
-        if !self.answer.is_empty() {
-            page += &format!("<p class=\"answer\">{}</p>\n", escape(&self.answer));
-        }
+        page += &self.head("");
+        page += &self.overview();
         page += "</header>\n";
-        let anchors = self.anchors();
-        if self.sections.len() > 1 {
-            page += "<nav aria-labelledby=\"contents\">\n<h2 id=\"contents\">Contents</h2>\n<ol>\n";
-            for (section, anchor) in self.sections.iter().zip(&anchors) {
-                page += &format!("<li><a href=\"#{anchor}\">{}</a></li>\n", escape(&section.title));
-            }
-            page += "</ol>\n</nav>\n";
-        }
+        page += &self.contents();
         page += "<main id=\"content\">\n";
-        let mut numbers = Numbers::default();
-        for (section, anchor) in self.sections.iter().zip(&anchors) {
-            page += &format!("<section aria-labelledby=\"{anchor}\">\n<h2 id=\"{anchor}\">{}</h2>\n", escape(&section.title));
-            for block in &section.blocks {
-                page += &block.to_html(&mut numbers);
-            }
-            page += "</section>\n";
+        let mut writer = Writer::default();
+        page += &sections(&self.sections, "", &mut writer);
+        for (number, chapter) in self.chapters.iter().enumerate() {
+            page += &chapter.to_html(number + 1, &mut writer);
         }
-        page + "</main>\n</body>\n</html>\n"
+        page += &sections(&self.appendix, "a-", &mut writer);
+        page + "</main>\n<script>\n" + include_str!("page.js") + "</script>\n</body>\n</html>\n"
     }
 
-    /// One anchor per section: its title in lower case letters and dashes, numbered where two would be the same.
-    fn anchors(&self) -> Vec<String> {
-        let mut anchors: Vec<String> = Vec::new();
-        for section in &self.sections {
-            let words: Vec<String> =
-                section.title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_ascii_lowercase).collect();
-            // The prefix keeps section anchors apart from the page's own ids and from those of figures and tables.
-            let base = format!("s-{}", words.join("-"));
-            let mut anchor = base.clone();
-            let mut again = 2;
-            while anchors.contains(&anchor) {
-                anchor = format!("{base}-{again}");
-                again += 1;
-            }
-            anchors.push(anchor);
+    /// What stands under a title: what it is about, the answer, and where warnings are.
+    fn head(&self, prefix: &str) -> String {
+        let mut html = String::new();
+        if !self.subtitle.is_empty() {
+            html += &format!("<p class=\"subtitle\">{}</p>\n", escape(&self.subtitle));
         }
-        anchors
+        let parts = [("strong", &self.headline), ("span", &self.answer)];
+        let parts = parts.iter().filter(|(_, text)| !text.is_empty()).map(|(tag, text)| format!("<{tag}>{}</{tag}>", escape(text)));
+        let parts: Vec<String> = parts.collect();
+        if !parts.is_empty() {
+            html += &format!("<p class=\"answer\">{}</p>\n", parts.join(" "));
+        }
+        let warnings = self.sections.iter().map(|section| {
+            let warns = |block: &&Block| matches!(block, Block::Callout { level: Level::Warning | Level::Problem, .. });
+            section.blocks.iter().filter(warns).count()
+        });
+        let links: Vec<String> = (self.sections.iter().zip(anchors(&self.sections, prefix)).zip(warnings.clone()))
+            .filter(|(_, n)| *n > 0)
+            .map(|((section, anchor), n)| {
+                let times = if n > 1 { format!(" ({n})") } else { String::new() };
+                format!("<a href=\"#{anchor}\">{}</a>{times}", escape(&section.title))
+            })
+            .collect();
+        match warnings.sum() {
+            0 => {}
+            n => {
+                let word = if n == 1 { "One warning" } else { "Warnings" };
+                html += &format!("<p class=\"callout warning\" role=\"note\"><strong>{word}</strong> in: {}</p>\n", links.join(", "));
+            }
+        }
+        html
+    }
+
+    /// The answers of all chapters, in a sentence each.
+    fn overview(&self) -> String {
+        let item = |(number, chapter): (usize, &Chapter)| {
+            let report = &chapter.report;
+            format!(
+                "<li><a href=\"#c{}\">{}</a> <span class=\"subtitle\">{}</span><p>{}</p></li>\n",
+                number + 1,
+                escape(&report.title),
+                escape(&report.subtitle),
+                escape(&report.headline)
+            )
+        };
+        let items: String = self.chapters.iter().enumerate().map(item).collect();
+        if items.is_empty() { items } else { format!("<ol class=\"overview\">\n{items}</ol>\n") }
+    }
+
+    fn contents(&self) -> String {
+        let link = |anchor: &str, title: &str| format!("<li><a href=\"#{anchor}\">{}</a>", escape(title));
+        let own = self.sections.iter().zip(anchors(&self.sections, "")).map(|(section, anchor)| link(&anchor, &section.title) + "</li>\n");
+        let mut items: String = own.collect();
+        for (number, Chapter { report, .. }) in self.chapters.iter().enumerate() {
+            let prefix = format!("c{}", number + 1);
+            items += &link(&prefix, &report.title);
+            let inner = report.sections.iter().zip(anchors(&report.sections, &(prefix + "-")));
+            let inner: String = inner.map(|(section, anchor)| link(&anchor, &section.title) + "</li>\n").collect();
+            items += &format!("\n<ol>\n{inner}</ol></li>\n");
+        }
+        let last =
+            self.appendix.iter().zip(anchors(&self.appendix, "a-")).map(|(section, anchor)| link(&anchor, &section.title) + "</li>\n");
+        items += &last.collect::<String>();
+        if self.sections.len() + self.chapters.len() + self.appendix.len() < 2 {
+            return String::new();
+        }
+        format!("<nav aria-labelledby=\"contents\">\n<h2 id=\"contents\">Contents</h2>\n<ol>\n{items}</ol>\n</nav>\n")
     }
 }
 
-/// How many figures and tables came before.
-#[derive(Default)]
-struct Numbers {
-    figures: usize,
-    tables: usize,
-}
-
-impl Block {
-    fn to_html(&self, numbers: &mut Numbers) -> String {
-        match self {
-            Block::Paragraph(text) => format!("<p>{}</p>\n", escape(text)),
-            Block::Cards(cards) => {
-                let cards: String = cards.iter().map(Card::to_html).collect();
-                format!("<dl class=\"cards\">\n{cards}</dl>\n")
-            }
-            Block::Figure { svg, caption, label, downloads } => {
-                numbers.figures += 1;
-                figure(numbers.figures, svg, caption, label, downloads)
-            }
-            Block::Table(table) => {
-                numbers.tables += 1;
-                table.to_html(numbers.tables)
-            }
-            Block::Callout { level, text } => {
-                let (class, word) = level.class_and_word();
-                let text = escape(text);
-                format!("<p class=\"callout {class}\" role=\"note\"><strong>{word}.</strong> {text}</p>\n")
-            }
-            Block::Links(links) => {
-                let items: String = links.iter().map(|link| format!("<li>{}</li>\n", link.to_html())).collect();
-                format!("<ul class=\"files\">\n{items}</ul>\n")
-            }
-            Block::Details { summary, pre } => {
-                format!("<details>\n<summary>{}</summary>\n<pre tabindex=\"0\">{}</pre>\n</details>\n", escape(summary), escape(pre))
-            }
-        }
+fn sections(sections: &[Section], prefix: &str, writer: &mut Writer) -> String {
+    let mut html = String::new();
+    for (section, anchor) in sections.iter().zip(anchors(sections, prefix)) {
+        html += &format!("<section aria-labelledby=\"{anchor}\">\n<h2 id=\"{anchor}\">{}</h2>\n", escape(&section.title));
+        html += &section.blocks.iter().map(|block| writer.block(block)).collect::<String>();
+        html += "</section>\n";
     }
+    html
 }
 
-impl Card {
-    fn to_html(&self) -> String {
-        let mut html = format!("<div class=\"card\"><dt>{}</dt><dd class=\"value\">{}</dd>", escape(&self.label), escape(&self.value));
-        if !self.uncertainty.is_empty() {
-            html += &format!("<dd class=\"uncertainty\">{}</dd>", escape(&self.uncertainty));
+/// One anchor per section: its title in lower case letters and dashes, numbered where two would be the same.
+fn anchors(sections: &[Section], prefix: &str) -> Vec<String> {
+    let mut anchors: Vec<String> = Vec::new();
+    for section in sections {
+        let words: Vec<String> =
+            section.title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_ascii_lowercase).collect();
+        // The prefix keeps section anchors apart from the page's own ids and from those of figures and tables.
+        let base = format!("{prefix}s-{}", words.join("-"));
+        let mut anchor = base.clone();
+        let mut again = 2;
+        while anchors.contains(&anchor) {
+            anchor = format!("{base}-{again}");
+            again += 1;
         }
-        html + "</div>\n"
+        anchors.push(anchor);
     }
+    anchors
 }
 
-fn figure(number: usize, svg: &str, caption: &str, label: &str, downloads: &[Link]) -> String {
-    let name = format!("Figure {number}: {label}");
-    let drawing = inline_svg::embed(svg, &format!("figure-{number}-"), &name)
-        .unwrap_or_else(|| "<p class=\"missing\">This figure could not be shown.</p>".into());
-    let links: Vec<String> = downloads.iter().map(Link::to_html).collect();
-    let links = match links.is_empty() {
-        true => String::new(),
-        false => format!(" <span class=\"links\">{}</span>", links.join(" ")),
-    };
-    format!(
-        "<figure id=\"figure-{number}\">\n<div class=\"plot\" role=\"group\" tabindex=\"0\" aria-label=\"{}\">\n{drawing}\n</div>\n\
-         <figcaption><span class=\"no\">Figure {number}. {}.</span> {}{links}</figcaption>\n</figure>\n",
-        escape(&name),
-        escape(label.trim_end_matches('.')),
-        escape(caption),
-    )
-}
-
-impl Link {
-    fn to_html(&self) -> String {
-        let href = self.href.trim();
-        // A scheme would be a word before the first colon; only data: is let through.
-        let scheme = href.split(['/', '?', '#']).next().is_some_and(|first| first.contains(':'));
-        if href.is_empty() || href.starts_with("//") || (scheme && !href.starts_with("data:image/")) {
-            return escape(&self.text);
+impl Chapter {
+    fn to_html(&self, number: usize, writer: &mut Writer) -> String {
+        let report = &self.report;
+        let prefix = format!("c{number}-");
+        writer.folder.clone_from(&self.folder);
+        let mut html =
+            format!("<section class=\"chapter\" aria-labelledby=\"c{number}\">\n<h2 id=\"c{number}\">{}</h2>\n", escape(&report.title));
+        html += &report.head(&prefix);
+        for (i, (section, anchor)) in report.sections.iter().zip(anchors(&report.sections, &prefix)).enumerate() {
+            let blocks: String = section.blocks.iter().map(|block| writer.block(block)).collect();
+            let title = escape(&section.title);
+            html += &match i {
+                0 => format!("<h3 id=\"{anchor}\">{title}</h3>\n{blocks}"),
+                _ => format!("<details class=\"more\" id=\"{anchor}\">\n<summary><h3>{title}</h3></summary>\n{blocks}</details>\n"),
+            };
         }
-        format!("<a href=\"{}\" download>{}</a>", escape(href), escape(&self.text))
+        writer.folder.clear();
+        html + &format!("<p><a href=\"{}index.html\">This analysis on a page of its own</a></p>\n</section>\n", escape(&self.folder))
     }
 }

@@ -1,29 +1,19 @@
 //! What `locus` leaves behind: its tables, its figure and its page.
 
-use std::io::Write;
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::format::{MISSING, count, decimals, percent};
+use super::page::Gallery;
+use super::record::{About, Record};
 use super::splice_profile::answer::capital;
 use super::splice_profile::sections::{downloads, paragraph};
-use super::splice_profile::{About, save};
-use super::{Block, Card, Cell, Column, Format, Level, Report, Section, Table, origin, tables};
+use super::{Block, Card, Cell, Column, Format, Level, Report, Section, Table, tables};
 use crate::error::Result;
 use crate::figures::{LocusFigure, LocusGene, LocusHit, LocusSeries};
 use crate::genome::{Interval, Strand, region};
-use crate::output::write_atomic;
-use crate::pipelines::locus::{Locus, LocusRequest, SITE_REACH, SeriesRow, THRESHOLD};
-
-/// Everything that is written, from one outcome.
-#[derive(Clone, Debug)]
-pub struct LocusPage<'a> {
-    /// What was found.
-    pub found: &'a Locus,
-    /// What was asked.
-    pub request: &'a LocusRequest,
-    /// The run.
-    pub about: About,
-}
+use crate::pipelines::locus::{HitRow, Locus, LocusRequest, SITE_REACH, SeriesRow, SiteRow, THRESHOLD};
 
 /// The tables, in the order of the page.
 const TABLES: [&str; 6] = ["series", "positions", "tokens", "genes", "annotated", "hits"];
@@ -31,38 +21,74 @@ const TABLES: [&str; 6] = ["series", "positions", "tokens", "genes", "annotated"
 /// Hits that the page lists, by p-value.
 const SHOWN: usize = 25;
 
-impl LocusPage<'_> {
-    /// Writes `tables/`, `figures/` and `index.html` into a folder.
-    ///
-    /// # Errors
-    /// What keeps a file from being written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
-        let (found, at) = (self.found, folder.join("tables"));
+/// Writes the tables.
+///
+/// # Errors
+/// What keeps a file from being written.
+pub fn write_tables(found: &Locus, folder: &Path) -> Result<()> {
+    let at = folder.join("tables");
+    let [series, positions, tokens, genes, annotated, hits] = TABLES;
+    tables::write(&at, series, &found.series)?;
+    tables::write(&at, positions, &found.positions)?;
+    tables::write(&at, tokens, &found.tokens)?;
+    tables::write(&at, genes, &found.genes)?;
+    tables::write(&at, annotated, &found.sites)?;
+    tables::write(&at, hits, &found.hits)
+}
+
+/// What `run.json` keeps of the outcome.
+pub fn outcome(found: &Locus) -> Value {
+    json!({"bases_read": found.bases_read, "frame": found.frame, "series": found.series})
+}
+
+/// The page.
+pub(super) struct LocusPage {
+    found: Locus,
+    request: LocusRequest,
+    about: About,
+}
+
+impl LocusPage {
+    /// From a results folder.
+    pub fn open(record: &Record) -> Result<LocusPage> {
         let [series, positions, tokens, genes, annotated, hits] = TABLES;
-        tables::write(&at, series, &found.series)?;
-        tables::write(&at, positions, &found.positions)?;
-        tables::write(&at, tokens, &found.tokens)?;
-        tables::write(&at, genes, &found.genes)?;
-        tables::write(&at, annotated, &found.sites)?;
-        tables::write(&at, hits, &found.hits)?;
-        let svg = save(&self.figure(), &folder.join("figures"), "locus")?;
-        let page = self.report(&svg).to_html();
-        write_atomic(&folder.join("index.html"), |file| file.write_all(page.as_bytes()))
+        let found = Locus {
+            frame: record.outcome("frame")?,
+            series: record.table(series)?,
+            positions: record.table(positions)?,
+            tokens: record.table(tokens)?,
+            genes: record.table(genes)?,
+            sites: record.table(annotated)?,
+            hits: record.table(hits)?,
+            bases_read: record.outcome("bases_read")?,
+        };
+        Ok(LocusPage { found, request: record.parameters()?, about: record.about() })
     }
 
-    fn report(&self, svg: &str) -> Report {
-        let place = place(self.found);
-        Report {
-            title: format!("One locus: {place}"),
-            subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
-            answer: answer(self.found),
-            sections: vec![self.locus(svg), self.sites(), self.motifs(), self.methods(), self.caveats(), self.origin()],
-        }
+    /// Draws and tells.
+    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+        let svg = gallery.hang(&self.figure(), "locus")?;
+        let models: Vec<&str> = self.found.series.iter().map(|row| row.series.as_str()).collect();
+        Ok(Report {
+            title: format!("One locus: {}", place(&self.found)),
+            subtitle: format!("{} · {} · {}", models.join(" and "), self.about.genome, self.about.annotation),
+            headline: "One locus illustrates; it is no evidence.".into(),
+            answer: answer(&self.found),
+            sections: vec![
+                self.locus(&svg),
+                self.sites(),
+                self.motifs(),
+                self.methods(),
+                self.caveats(),
+                self.about.section(&self.request, &TABLES),
+            ],
+            ..Report::default()
+        })
     }
 
     /// The figure, from the tables.
     fn figure(&self) -> LocusFigure {
-        let (found, frame) = (self.found, &self.found.frame);
+        let (found, frame) = (&self.found, &self.found.frame);
         let series = |row: &SeriesRow| {
             let of_series = || found.positions.iter().filter(|position| position.series == row.series);
             LocusSeries {
@@ -72,7 +98,7 @@ impl LocusPage<'_> {
                 threshold: Some(f64::from(THRESHOLD)),
             }
         };
-        let hit = |row: &crate::pipelines::locus::HitRow| LocusHit {
+        let hit = |row: &HitRow| LocusHit {
             label: row.motif_name.clone(),
             plus: row.strand == "+",
             whole: (row.start as usize, row.end as usize),
@@ -93,7 +119,7 @@ impl LocusPage<'_> {
     }
 
     fn locus(&self, svg: &str) -> Section {
-        let found = self.found;
+        let found = &self.found;
         let mut blocks = vec![Block::Cards(found.series.iter().flat_map(|row| cards(row, found.series.len() > 1)).collect())];
         blocks.push(Block::Callout {
             level: Level::Note,
@@ -145,7 +171,7 @@ impl LocusPage<'_> {
     }
 
     fn sites(&self) -> Section {
-        let found = self.found;
+        let found = &self.found;
         let head = [
             ("site", Format::Text),
             ("position (after base, from 1)", Format::Integer),
@@ -153,7 +179,7 @@ impl LocusPage<'_> {
             ("model", Format::Text),
             ("nearest boundary, bp", Format::Integer),
         ];
-        let row = |site: &crate::pipelines::locus::SiteRow| -> Vec<Cell> {
+        let row = |site: &SiteRow| -> Vec<Cell> {
             let distance = site.boundary_distance_bp.map_or(Cell::Empty, |bp| (bp as usize).into());
             vec![
                 site.site_kind.clone().into(),
@@ -176,7 +202,7 @@ impl LocusPage<'_> {
     }
 
     fn motifs(&self) -> Section {
-        let (found, frame) = (self.found, &self.found.frame);
+        let (found, frame) = (&self.found, &self.found.frame);
         if self.request.motifs.is_empty() {
             return Section { title: "Motif hits".into(), blocks: vec![paragraph("No motifs were sought.")] };
         }
@@ -191,7 +217,7 @@ impl LocusPage<'_> {
             ("bits", Format::Decimals(1)),
             ("p of the place", Format::PValue),
         ];
-        let row = |hit: &&crate::pipelines::locus::HitRow| -> Vec<Cell> {
+        let row = |hit: &&HitRow| -> Vec<Cell> {
             let bases = format!("{}–{}", count(hit.start as usize + 1), count(hit.end as usize));
             vec![
                 format!("{} ({})", hit.motif_name, hit.motif_id).into(),
@@ -219,7 +245,7 @@ impl LocusPage<'_> {
     }
 
     fn methods(&self) -> Section {
-        let found = self.found;
+        let found = &self.found;
         let reading = |row: &SeriesRow| {
             format!(
                 "{}: tiles of {} bases, {} trimmed from each end",
@@ -262,10 +288,6 @@ impl LocusPage<'_> {
             texts.push("Most of this chromosome was training sequence of the bundled model (without labels).".into());
         }
         Section { title: "What this does not show".into(), blocks: texts.into_iter().map(paragraph).collect() }
-    }
-
-    fn origin(&self) -> Section {
-        origin::section(&self.about, &TABLES, self.request)
     }
 }
 
@@ -353,10 +375,17 @@ fn answer(found: &Locus) -> String {
         )
     };
     let series: Vec<String> = found.series.iter().map(of_series).collect();
-    format!("{} One locus illustrates; it is no evidence.", series.join(" "))
+    series.join(" ")
 }
 
 /// A short answer for the terminal.
 pub fn summary(found: &Locus) -> String {
-    format!("{}\n{}\nmotif hits: {}, genes: {}", place(found), answer(found), found.hits.len(), genes(found).len()).replace('\u{A0}', " ")
+    format!(
+        "{}\n{} One locus illustrates; it is no evidence.\nmotif hits: {}, genes: {}",
+        place(found),
+        answer(found),
+        found.hits.len(),
+        genes(found).len()
+    )
+    .replace('\u{A0}', " ")
 }

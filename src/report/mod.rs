@@ -2,22 +2,29 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `html` | the page: header, contents, sections, blocks |
+//! | `html` | the page: header, contents, sections, chapters |
+//! | `block` | the pieces of a section |
 //! | `table` | tables: columns, cells, their formats |
 //! | `inline_svg` | putting several SVG documents into one page without clashes |
 //! | `splice_profile` | the page, figures and tables of `splice-profile` |
+//! | `compare` | those of `compare` |
 //! | `motif_enrichment` | those of `motif-enrichment` |
 //! | `density` | those of `density` |
 //! | `locus` | those of `locus` |
-//! | `origin` | the section on where the numbers come from |
-//! | `tables` | rows to parquet and tab-separated text |
+//! | `page` | from a results folder to its figures and page |
+//! | `record` | `run.json` read back |
+//! | `paper` | the paper's own table |
+//! | `tables` | rows to parquet and tab-separated text, and back |
 //! | `folder` | the results folder: there whole or not at all |
 //! | `provenance` | `run.json`: inputs with their hashes, parameters, compute |
 //! | `format` | numbers, p-values, intervals as text |
 //! | `page.css` | the one style sheet, for screens and paper, light and dark |
+//! | `page.js` | the one script: tables that sort and filter, figures that enlarge and tell their values |
 //!
-//! Everything a caller passes is text and is escaped, except the SVG of a figure. The page loads nothing and runs no script.
+//! Everything a caller passes is text and is escaped, except the SVG of a figure. The page loads nothing.
 
+pub mod block;
+pub mod compare;
 pub mod density;
 pub mod folder;
 pub mod format;
@@ -25,8 +32,10 @@ pub mod html;
 pub mod inline_svg;
 pub mod locus;
 pub mod motif_enrichment;
-mod origin;
+pub mod page;
+mod paper;
 pub mod provenance;
+pub mod record;
 pub mod splice_profile;
 pub mod table;
 pub mod tables;
@@ -34,5 +43,6 @@ pub mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use html::{Block, Card, Level, Link, Report, Section};
+pub use block::{Block, Card, Level, Link};
+pub use html::{Chapter, Report, Section};
 pub use table::{Cell, Column, Format, Table};

@@ -3,28 +3,58 @@
 mod pictures;
 mod sections;
 
-use std::io::Write;
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::format::{count, p_value};
-use super::splice_profile::{About, save};
+use super::page::Gallery;
+use super::record::{About, Record};
 use super::{Report, tables};
 use crate::error::Result;
-use crate::output::write_atomic;
 use crate::pipelines::motif_enrichment::{Enrichment, EnrichmentRequest, MotifRow, StatisticsRow};
 
 /// The false discovery rate that "significant" stands for.
 pub const RATE: f64 = 0.05;
 
-/// Everything that is written, from one outcome.
-#[derive(Clone, Debug)]
-pub struct MotifPage<'a> {
-    /// What was found.
-    pub found: &'a Enrichment,
-    /// What was asked.
-    pub request: &'a EnrichmentRequest,
-    /// The run.
-    pub about: About,
+const TABLES: [&str; 10] = ["promoters", "motifs", "logos", "hits", "pairs", "statistics", "balance", "profile", "detail", "orders"];
+
+/// Writes the tables.
+///
+/// # Errors
+/// What keeps a file from being written.
+pub fn write_tables(found: &Enrichment, folder: &Path) -> Result<()> {
+    let at = folder.join("tables");
+    tables::write(&at, "promoters", &found.promoters)?;
+    tables::write(&at, "motifs", &found.motifs)?;
+    tables::write(&at, "logos", &found.logos)?;
+    tables::write(&at, "hits", &found.hits)?;
+    tables::write(&at, "pairs", &found.pairs)?;
+    tables::write(&at, "statistics", &found.statistics)?;
+    tables::write(&at, "balance", &found.balance)?;
+    tables::write(&at, "profile", &found.profile)?;
+    tables::write(&at, "detail", &found.detail)?;
+    tables::write(&at, "orders", &found.orders)
+}
+
+/// What `run.json` keeps of the outcome.
+pub fn outcome(found: &Enrichment) -> Value {
+    json!({
+        "tiles_read": found.tiles_read,
+        "bases_read": found.bases_read,
+        "regions": found.n_regions,
+        "region_bp": found.region_bp,
+        "windows_outside": found.n_outside,
+        "dropped": found.dropped,
+        "background": found.background,
+    })
+}
+
+/// The page. It needs neither hits nor pairs, the largest tables.
+pub(super) struct MotifPage {
+    found: Enrichment,
+    request: EnrichmentRequest,
+    about: About,
 }
 
 /// The figures as SVG, for the page.
@@ -38,63 +68,79 @@ struct Svg {
     calibration: Option<String>,
 }
 
-impl MotifPage<'_> {
-    /// Writes `tables/`, `figures/` and `index.html` into a folder.
-    ///
-    /// # Errors
-    /// What keeps a file from being written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
-        let (found, at) = (self.found, folder.join("tables"));
-        tables::write(&at, "promoters", &found.promoters)?;
-        tables::write(&at, "motifs", &found.motifs)?;
-        tables::write(&at, "hits", &found.hits)?;
-        tables::write(&at, "pairs", &found.pairs)?;
-        tables::write(&at, "statistics", &found.statistics)?;
-        tables::write(&at, "balance", &found.balance)?;
-        tables::write(&at, "profile", &found.profile)?;
-        tables::write(&at, "detail", &found.detail)?;
-        tables::write(&at, "orders", &found.orders)?;
-        let at = folder.join("figures");
+impl MotifPage {
+    /// From a results folder.
+    pub fn open(record: &Record) -> Result<MotifPage> {
+        let request: EnrichmentRequest = record.parameters()?;
+        let found = Enrichment {
+            promoters: record.table("promoters")?,
+            dropped: record.outcome("dropped")?,
+            motifs: record.table("motifs")?,
+            logos: record.table("logos")?,
+            hits: Vec::new(),
+            pairs: Vec::new(),
+            statistics: record.table("statistics")?,
+            orders: record.table("orders")?,
+            balance: record.table("balance")?,
+            profile: record.table("profile")?,
+            detail: record.table("detail")?,
+            background: record.outcome("background")?,
+            n_regions: record.outcome("regions")?,
+            region_bp: record.outcome("region_bp")?,
+            n_outside: record.outcome("windows_outside")?,
+            tiles_read: record.outcome("tiles_read")?,
+            bases_read: record.outcome("bases_read")?,
+            negative_control: request.negative_control,
+        };
+        Ok(MotifPage { found, request, about: record.about() })
+    }
+
+    /// Draws and tells.
+    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+        let found = &self.found;
         let shuffled = found.profile.iter().any(|row| row.control == "shuffled");
         let heatmaps = self.request.detail.iter().enumerate().map(|(i, id)| {
             let name = if i == 0 { "heatmap".to_string() } else { format!("heatmap_{}", i + 1) };
-            Ok((id.clone(), save(&self.heatmap(id), &at, &name)?))
+            Ok((id.clone(), gallery.hang(&self.heatmap(id), &name)?))
         });
         let svg = Svg {
-            motifs: save(&self.panels(), &at, "r2_motifs")?,
-            shuffled: shuffled.then(|| save(&self.native_vs_shuffled(), &at, "native_vs_shuffled")).transpose()?,
-            volcano: save(&self.volcano(), &at, "volcano")?,
-            forest: save(&self.forest(), &at, "forest")?,
+            motifs: gallery.hang(&self.panels(), "r2_motifs")?,
+            shuffled: shuffled.then(|| gallery.hang(&self.native_vs_shuffled(), "native_vs_shuffled")).transpose()?,
+            volcano: gallery.hang(&self.volcano(), "volcano")?,
+            forest: gallery.hang(&self.forest(), "forest")?,
             heatmaps: heatmaps.collect::<Result<_>>()?,
-            balance: save(&self.balance(), &at, "balance")?,
-            calibration: found.negative_control.then(|| save(&self.calibration(), &at, "calibration")).transpose()?,
+            balance: gallery.hang(&self.balance(), "balance")?,
+            calibration: found.negative_control.then(|| gallery.hang(&self.calibration(), "calibration")).transpose()?,
         };
-        let page = self.report(&svg).to_html();
-        write_atomic(&folder.join("index.html"), |file| file.write_all(page.as_bytes()))
-    }
-
-    fn report(&self, svg: &Svg) -> Report {
-        let title = if self.found.negative_control {
+        let title = if found.negative_control {
             "Negative control: do permuted motifs differ from permuted motifs?"
         } else {
             "Do the model’s boundaries gather at motifs in promoters?"
         };
-        let mut sections = vec![self.result(svg), self.panel_section(svg)];
-        sections.extend(self.shuffled_section(svg));
+        let mut sections = vec![self.result(&svg), self.panel_section(&svg), self.all_motifs()];
+        sections.extend(self.shuffled_section(&svg));
         sections.extend([
-            self.detail_section(svg),
-            self.balance_section(svg),
+            self.detail_section(&svg),
+            self.balance_section(&svg),
             self.accounting(),
             self.methods(),
             self.caveats(),
-            self.provenance(),
+            self.about.section(&self.request, &TABLES),
         ]);
-        Report {
+        Ok(Report {
             title: title.into(),
             subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
-            answer: answer(self.found),
+            headline: headline(found),
+            answer: answer(found),
             sections,
-        }
+            chapters: Vec::new(),
+            appendix: Vec::new(),
+        })
+    }
+
+    /// Frequencies of A, C, G and T by column.
+    fn logo(&self, id: &str) -> Vec<[f64; 4]> {
+        self.found.logos.iter().filter(|row| row.motif_id == id).map(|row| [row.a, row.c, row.g, row.t]).collect()
     }
 
     fn motif(&self, id: &str) -> Option<&MotifRow> {
@@ -136,29 +182,37 @@ fn asked(found: &Enrichment) -> Vec<&str> {
     controls
 }
 
-/// The paragraph at the head of the page.
-fn answer(found: &Enrichment) -> String {
-    let regions = format!("{} promoter regions ({} bases)", count(found.n_regions), count(found.region_bp as usize));
-    let tested = found.motifs.iter().filter(|row| row.status == "tested").count();
-    if tested == 0 {
-        return format!("No motif has hits enough in {regions} to be tested.");
+/// The answer in one sentence a control.
+fn headline(found: &Enrichment) -> String {
+    if found.motifs.iter().all(|row| row.status != "tested") {
+        return "No motif has hits enough to be tested.".into();
     }
     let of = |control: &str| {
         let (n, up, down) = tally(found, control, "edges");
-        format!("against {control}: {up} higher and {down} lower of {n} tested")
+        let least = rows(found, control, "edges").filter(|row| row.p_value.is_finite()).min_by(|a, b| a.p_value.total_cmp(&b.p_value));
+        let least = least.map_or(String::new(), |row| {
+            let difference = super::format::with_interval(row.difference, row.ci_low, row.ci_high);
+            format!(" (smallest p: {}, difference {difference}, adjusted p {})", row.motif_name, p_value(row.p_bh, None))
+        });
+        format!("{} of {n} against {control}{least}", up + down)
     };
     let controls: Vec<String> = asked(found).into_iter().map(of).collect();
-    let all = asked(found).iter().any(|control| tally(found, control, "edges").1 + tally(found, control, "edges").2 > 0);
-    let verdict = match (found.negative_control, all) {
+    format!("Motifs that differ at their edges, at a false discovery rate of 5%: {}.", controls.join("; "))
+}
+
+/// The paragraph under it.
+fn answer(found: &Enrichment) -> String {
+    let regions = format!("{} promoter regions ({} bases)", count(found.n_regions), count(found.region_bp as usize));
+    let some = asked(found).iter().any(|control| tally(found, control, "edges").1 + tally(found, control, "edges").2 > 0);
+    let verdict = match (found.negative_control, some) {
         (true, false) => "No permuted motif differs from others, as it should be.",
         (true, true) => "Some permuted motifs differ from others, which should not be.",
-        (false, true) => "Some motifs differ from their controls.",
+        (false, true) => "Some motifs differ from some of their controls.",
         (false, false) => "No motif differs from its controls beyond what chance gives over so many tests.",
     };
     format!(
-        "{verdict} Boundary probability at the edges of hits in {regions}, motifs that differ at a false discovery rate of 5%: {}. Controls ask different \
-         questions: only a motif that stands out against all of them stands out beyond its letters, its place and its surroundings.",
-        controls.join("; ")
+        "{verdict} Measured was the boundary probability at hits in {regions}. Controls ask different questions: only a motif that stands out against all of them stands out \
+         beyond its letters, its place and its surroundings."
     )
 }
 

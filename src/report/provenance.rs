@@ -1,7 +1,7 @@
 //! Where a result came from: enough to run it again and to tell whether it was run on the same things.
 
 use crate::error::{Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A file that went into a result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     /// What it was used as.
     pub role: String,
@@ -48,6 +48,13 @@ impl Input {
     }
 }
 
+impl Input {
+    /// Whether it is part of the program.
+    pub fn is_bundled(&self) -> bool {
+        self.path.starts_with("bundled:")
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -66,23 +73,6 @@ impl Run {
     pub fn start() -> Run {
         let command = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
         Run { started: SystemTime::now(), command, dtype: "f32".into() }
-    }
-
-    /// The command line as one would type it, with the program's bare name.
-    pub fn command_line(&self) -> String {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
-        let quoted = |word: &String| match !word.is_empty() && word.chars().all(plain) {
-            true => word.clone(),
-            false => format!("'{}'", word.replace('\'', "'\\''")),
-        };
-        let words = self.command.iter().skip(1).map(quoted);
-        std::iter::once(env!("CARGO_PKG_NAME").to_string()).chain(words).collect::<Vec<_>>().join(" ")
-    }
-
-    /// What the program is, in one line.
-    pub fn tool_line() -> String {
-        let commit = commit().map_or(String::new(), |commit| format!(" ({commit})"));
-        format!("{} {}{commit}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
     }
 
     /// `run.json`: `parameters` and `outcome` belong to the analysis, `timings` are seconds by stage.
@@ -117,6 +107,17 @@ impl Run {
             "outcome": outcome,
         })
     }
+}
+
+/// A command as one would type it, with the program's bare name.
+pub(super) fn command_line(words: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
+    let quoted = |word: &String| match !word.is_empty() && word.chars().all(plain) {
+        true => word.clone(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    };
+    let words = words.iter().skip(1).map(quoted);
+    std::iter::once(env!("CARGO_PKG_NAME").to_string()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// The commit this program was built from, if whoever built it said so: `LDAR_GIT_COMMIT=$(git rev-parse HEAD) cargo build`. It is not
@@ -179,7 +180,7 @@ mod tests {
     #[test]
     fn command_lines_can_be_pasted() {
         let command = ["/x/ldar-analyze", "splice-profile", "--out", "my results", "--biotype", "it's"];
-        let run = Run { started: UNIX_EPOCH, command: command.map(String::from).to_vec(), dtype: "f32".into() };
-        assert_eq!(run.command_line(), "ldar-analyze splice-profile --out 'my results' --biotype 'it'\\''s'");
+        let command = command.map(String::from);
+        assert_eq!(command_line(&command), "ldar-analyze splice-profile --out 'my results' --biotype 'it'\\''s'");
     }
 }

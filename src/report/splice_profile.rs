@@ -5,129 +5,162 @@ mod compared;
 mod pictures;
 pub(super) mod sections;
 
-use std::io::Write;
 use std::path::Path;
 
-use super::provenance::Input;
+use serde_json::{Value, json};
+
+use super::page::Gallery;
+use super::record::{About, Record};
 use super::{Report, tables};
 use crate::error::Result;
-use crate::figures::{BalanceFigure, CalibrationFigure, DistributionFigure, Figure, ForestFigure, ProfileFigure, R2Figure};
-use crate::output::write_atomic;
-use crate::pipelines::splice_profile::{SpliceProfile, SpliceProfileRequest};
-
-/// What the page says of the run beside the outcome.
-#[derive(Clone, Debug)]
-pub struct About {
-    /// The genome, in a few words.
-    pub genome: String,
-    /// The annotation, in a few words.
-    pub annotation: String,
-    /// The model, in a few words.
-    pub model: String,
-    /// Whether genome and model are both the bundled ones: the model has then read most of this sequence in training.
-    pub bundled: bool,
-    /// Name and version of the program.
-    pub tool: String,
-    /// The command, to be typed again.
-    pub command: String,
-    /// The files that went in.
-    pub inputs: Vec<Input>,
-}
+use crate::figures::{BalanceFigure, CalibrationFigure, DistributionFigure, ForestFigure, ProfileFigure, R2Figure};
+use crate::pipelines::splice_profile::{Comparison, SpliceProfile, SpliceProfileRequest};
 
 /// The figures.
-#[derive(Clone, Debug)]
-pub struct Figures {
+struct Figures {
     /// Mean profiles around the sites and their controls of the family asked for first.
-    pub profile: ProfileFigure,
+    profile: ProfileFigure,
     /// The same for the other families.
-    pub others: Option<ProfileFigure>,
+    others: Option<ProfileFigure>,
     /// Mean profiles of what the letters nearby leave unexplained.
-    pub residual: Option<ProfileFigure>,
+    residual: Option<ProfileFigure>,
     /// Balance of covariates.
-    pub balance: BalanceFigure,
+    balance: BalanceFigure,
     /// Differences within pairs.
-    pub differences: DistributionFigure,
+    differences: DistributionFigure,
     /// All families side by side.
-    pub families: ForestFigure,
+    families: ForestFigure,
     /// What the letters nearby explain.
-    pub baseline: R2Figure,
+    baseline: R2Figure,
     /// In a negative control: all p-values beside uniform ones.
-    pub calibration: Option<CalibrationFigure>,
+    calibration: Option<CalibrationFigure>,
 }
 
-/// Everything that is written, from one outcome.
-#[derive(Clone, Debug)]
-pub struct SplicePage<'a> {
-    /// What was found.
-    pub found: &'a SpliceProfile,
-    /// What was asked.
-    pub request: &'a SpliceProfileRequest,
-    /// The run.
-    pub about: About,
+const TABLES: [&str; 13] = [
+    "sites",
+    "controls",
+    "pairs",
+    "profile",
+    "statistics",
+    "balance",
+    "accounting",
+    "letters",
+    "matching",
+    "offsets",
+    "runs",
+    "baseline",
+    "strands",
+];
+
+/// Writes the tables.
+///
+/// # Errors
+/// What keeps a file from being written.
+pub fn write_tables(found: &SpliceProfile, folder: &Path) -> Result<()> {
+    let at = folder.join("tables");
+    tables::write(&at, "sites", &found.sites)?;
+    tables::write(&at, "controls", &found.comparison.controls)?;
+    tables::write(&at, "pairs", &found.comparison.pairs)?;
+    tables::write(&at, "profile", &found.comparison.profile)?;
+    tables::write(&at, "statistics", &found.comparison.statistics)?;
+    tables::write(&at, "balance", &found.comparison.balance)?;
+    tables::write(&at, "matching", &found.comparison.matching)?;
+    tables::write(&at, "offsets", &found.comparison.offsets)?;
+    tables::write(&at, "runs", &found.comparison.runs)?;
+    tables::write(&at, "baseline", &found.comparison.baseline)?;
+    tables::write(&at, "strands", &found.comparison.strands)?;
+    tables::write(&at, "letters", &found.letters)?;
+    tables::write(&at, "accounting", &found.accounting)
 }
 
-impl SplicePage<'_> {
-    /// Writes `tables/`, `figures/` and `index.html` into a folder.
-    ///
-    /// # Errors
-    /// What keeps a file from being written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
-        let found = self.found;
-        let at = folder.join("tables");
-        tables::write(&at, "sites", &found.sites)?;
-        tables::write(&at, "controls", &found.comparison.controls)?;
-        tables::write(&at, "pairs", &found.comparison.pairs)?;
-        tables::write(&at, "profile", &found.comparison.profile)?;
-        tables::write(&at, "statistics", &found.comparison.statistics)?;
-        tables::write(&at, "balance", &found.comparison.balance)?;
-        tables::write(&at, "matching", &found.comparison.matching)?;
-        tables::write(&at, "offsets", &found.comparison.offsets)?;
-        tables::write(&at, "runs", &found.comparison.runs)?;
-        tables::write(&at, "baseline", &found.comparison.baseline)?;
-        tables::write(&at, "strands", &found.comparison.strands)?;
-        tables::write(&at, "accounting", &found.accounting)?;
-        let figures = Figures::new(found);
-        let at = folder.join("figures");
-        let svg = Svg {
-            profile: save(&figures.profile, &at, "r1_splice")?,
-            balance: save(&figures.balance, &at, "balance")?,
-            differences: save(&figures.differences, &at, "differences")?,
-            families: save(&figures.families, &at, "families")?,
-            baseline: save(&figures.baseline, &at, "r2_by_k")?,
-            calibration: figures.calibration.map(|figure| save(&figure, &at, "calibration")).transpose()?,
-            others: figures.others.map(|figure| save(&figure, &at, "r1_splice_families")).transpose()?,
-            residual: figures.residual.map(|figure| save(&figure, &at, "r1_splice_residual")).transpose()?,
+/// What `run.json` keeps of the outcome.
+pub fn outcome(found: &SpliceProfile) -> Value {
+    json!({
+        "tiles_read": found.comparison.tiles_read,
+        "bases_read": found.comparison.bases_read,
+        "annotation": found.annotation,
+        "statistics": found.comparison.statistics,
+        "matching": found.comparison.matching,
+        "accounting": found.accounting,
+    })
+}
+
+/// The page.
+pub(super) struct SplicePage {
+    found: SpliceProfile,
+    request: SpliceProfileRequest,
+    about: About,
+}
+
+impl SplicePage {
+    /// From a results folder.
+    pub fn open(record: &Record) -> Result<SplicePage> {
+        let request: SpliceProfileRequest = record.parameters()?;
+        let comparison = Comparison {
+            controls: record.table("controls")?,
+            pairs: record.table("pairs")?,
+            profile: record.table("profile")?,
+            statistics: record.table("statistics")?,
+            balance: record.table("balance")?,
+            matching: record.table("matching")?,
+            offsets: record.table("offsets")?,
+            runs: record.table("runs")?,
+            baseline: record.table("baseline")?,
+            strands: record.table("strands")?,
+            by_site: Default::default(),
+            tiles_read: record.outcome("tiles_read")?,
+            bases_read: record.outcome("bases_read")?,
+            negative_control: request.comparison.negative_control,
         };
-        let page = self.report(&svg).to_html();
-        let path = folder.join("index.html");
-        write_atomic(&path, |file| file.write_all(page.as_bytes()))
+        let found = SpliceProfile {
+            sites: record.table("sites")?,
+            accounting: record.table("accounting")?,
+            letters: record.table("letters")?,
+            annotation: record.outcome("annotation")?,
+            comparison,
+        };
+        Ok(SplicePage { found, request, about: record.about() })
     }
 
-    /// The page.
-    fn report(&self, svg: &Svg) -> Report {
+    /// Draws and tells.
+    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+        let figures = Figures::new(&self.found);
+        let svg = Svg {
+            profile: gallery.hang(&figures.profile, "r1_splice")?,
+            balance: gallery.hang(&figures.balance, "balance")?,
+            differences: gallery.hang(&figures.differences, "differences")?,
+            families: gallery.hang(&figures.families, "families")?,
+            baseline: gallery.hang(&figures.baseline, "r2_by_k")?,
+            calibration: figures.calibration.map(|figure| gallery.hang(&figure, "calibration")).transpose()?,
+            others: figures.others.map(|figure| gallery.hang(&figure, "r1_splice_families")).transpose()?,
+            residual: figures.residual.map(|figure| gallery.hang(&figure, "r1_splice_residual")).transpose()?,
+        };
         let title = if self.found.comparison.negative_control {
             "Negative control: do two sets of controls differ?"
         } else {
             "Do the model’s boundaries fall on splice sites?"
         };
-        Report {
+        Ok(Report {
             title: title.into(),
             subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
-            answer: answer::answer(self.found),
+            headline: answer::headline(&self.found),
+            answer: answer::answer(&self.found),
             sections: vec![
-                self.result(svg),
-                self.families(svg),
-                self.discussion(svg),
+                self.result(&svg),
+                self.families(&svg),
+                self.discussion(&svg),
                 self.offsets(),
                 self.control(),
                 self.accounting(),
-                self.balance(svg),
+                self.balance(&svg),
                 self.strands(),
                 self.methods(),
                 self.caveats(),
-                self.provenance(),
+                self.about.section(&self.request, &TABLES),
             ],
-        }
+            chapters: Vec::new(),
+            appendix: Vec::new(),
+        })
     }
 }
 
@@ -141,15 +174,6 @@ struct Svg {
     calibration: Option<String>,
     others: Option<String>,
     residual: Option<String>,
-}
-
-/// Writes `NAME.svg` and `NAME.png`; the SVG is handed on.
-pub(super) fn save<F: Figure>(figure: &F, folder: &Path, name: &str) -> Result<String> {
-    let svg = figure.to_svg()?;
-    let png = figure.to_png()?;
-    write_atomic(&folder.join(format!("{name}.svg")), |file| file.write_all(svg.as_bytes()))?;
-    write_atomic(&folder.join(format!("{name}.png")), |file| file.write_all(&png))?;
-    Ok(svg)
 }
 
 /// A short answer for the terminal: one line a kind of site and family.

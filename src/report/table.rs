@@ -49,6 +49,9 @@ pub enum Format {
     Interval,
 }
 
+/// A table of more rows scrolls within the page.
+const TALL: usize = 40;
+
 /// One value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
@@ -99,6 +102,17 @@ impl From<usize> for Cell {
 }
 
 impl Cell {
+    /// What the page's script sorts by, where it is not the text.
+    fn sort_key(&self) -> String {
+        let key = |value: f64| if value.is_finite() { format!(" data-v=\"{}\"", value as f32) } else { " data-v=\"\"".into() };
+        match self {
+            Cell::Text(_) => String::new(),
+            Cell::Number(value) | Cell::P { value, .. } => key(*value),
+            Cell::Interval { low, .. } => key(*low),
+            Cell::Empty => key(f64::NAN),
+        }
+    }
+
     fn written(&self, format: Format) -> String {
         match (self, format) {
             (Cell::Text(text), _) => text.clone(),
@@ -123,9 +137,10 @@ impl Table {
         let mut html = format!(
             "<figure class=\"table\" id=\"table-{number}\">\n\
              <figcaption id=\"table-{number}-caption\"><span class=\"no\">Table {number}.</span> {}</figcaption>\n\
-             <div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"table-{number}-caption\">\n\
+             <div class=\"scroll{}\" role=\"region\" tabindex=\"0\" aria-labelledby=\"table-{number}-caption\">\n\
              <table aria-labelledby=\"table-{number}-caption\">\n",
             escape(&self.caption),
+            if self.rows.len() > TALL { " tall" } else { "" },
         );
         const END: &str = "</tbody>\n</table>\n</div>\n</figure>\n";
         if self.columns.is_empty() {
@@ -139,11 +154,13 @@ impl Table {
         for row in &self.rows {
             html += "<tr>";
             for (i, column) in self.columns.iter().enumerate() {
-                let text = escape(&row.get(i).unwrap_or(&Cell::Empty).written(column.format));
+                let cell = row.get(i).unwrap_or(&Cell::Empty);
+                let text = escape(&cell.written(column.format));
                 let class = class(column.format);
+                let key = if column.format == Format::Text { String::new() } else { cell.sort_key() };
                 html += &match i {
-                    0 => format!("<th scope=\"row\"{class}>{text}</th>"),
-                    _ => format!("<td{class}>{text}</td>"),
+                    0 => format!("<th scope=\"row\"{class}{key}>{text}</th>"),
+                    _ => format!("<td{class}{key}>{text}</td>"),
                 };
             }
             html += "</tr>\n";
@@ -184,9 +201,9 @@ mod tests {
     fn cells_are_written_in_their_format_and_escaped() {
         let html = table().to_html(2);
         for part in [
-            "<th scope=\"row\">&lt;b&gt;decoy&lt;/b&gt;</th><td class=\"num\">1,312</td><td class=\"num\">−0.0123</td><td class=\"num\">&lt;\u{A0}0.0010</td>",
-            "<th scope=\"row\">short</th><td class=\"num\"></td>",
-            "<td class=\"num\">–</td>",
+            "<th scope=\"row\">&lt;b&gt;decoy&lt;/b&gt;</th><td class=\"num\" data-v=\"1312\">1,312</td><td class=\"num\" data-v=\"-0.0123\">−0.0123</td><td class=\"num\" data-v=\"0\">&lt;\u{A0}0.0010</td>",
+            "<th scope=\"row\">short</th><td class=\"num\" data-v=\"\"></td>",
+            "<td class=\"num\" data-v=\"\">–</td>",
             "Table 2.</span> Endpoint. Per control.</figcaption>",
         ] {
             assert!(html.contains(part), "{part} not in {html}");

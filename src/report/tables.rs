@@ -3,11 +3,13 @@
 //! Columns are the fields of the row's struct, in their order, with their types, also where a table has no rows. A missing value is null
 //! in parquet and empty in text; a number that is not finite counts as missing. Text gives back every number exactly.
 
+mod rows;
 mod schema;
 
 use crate::error::{Error, Result};
 use crate::output::write_atomic;
-use polars::prelude::{Column, CsvWriter, DataFrame, ParquetWriter, PolarsError, SerWriter};
+use polars::prelude::{Column, CsvWriter, DataFrame, ParquetReader, ParquetWriter, PolarsError, SerReader, SerWriter};
+use rows::Cells;
 use schema::{Field, Kind, fields};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +31,30 @@ pub fn write<T: Serialize + DeserializeOwned>(folder: &Path, name: &str, rows: &
     let mut bytes = Vec::new();
     CsvWriter::new(&mut bytes).with_separator(b'\t').finish(&mut frame).map_err(|e| refused(&path, &e))?;
     write_atomic(&path, |file| file.write_all(&bytes))
+}
+
+/// Reads `FOLDER/NAME.parquet` back. What was not finite is `NaN`, or `None` where the field is an option.
+///
+/// # Errors
+/// A file that cannot be read, lacks a column of the row's struct, or has one of another type.
+pub fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec<T>> {
+    let path = folder.join(format!("{name}.parquet"));
+    let wrong = |what: &dyn std::fmt::Display| Error::file(&path, format!("the table cannot be read: {what}"));
+    let file = std::fs::File::open(&path).map_err(Error::io(&path))?;
+    let frame = ParquetReader::new(file).finish().map_err(|e| wrong(&e))?;
+    let fields = fields::<T>().map_err(|e| wrong(&e))?;
+    let columns = fields.iter().map(|field| cells(&frame, field)).collect::<Result<Vec<_>, _>>().map_err(|e| wrong(&e))?;
+    (0..frame.height()).map(|index| rows::row(&fields, &columns, index).map_err(|e| wrong(&e))).collect()
+}
+
+fn cells<'a>(frame: &'a DataFrame, field: &Field) -> Result<Cells<'a>, PolarsError> {
+    let column = frame.column(field.name)?;
+    Ok(match field.kind {
+        Kind::Text => Cells::Text(column.str()?.iter().collect()),
+        Kind::Float => Cells::Float(column.f64()?.iter().collect()),
+        Kind::Integer => Cells::Integer(column.i64()?.iter().collect()),
+        Kind::Truth => Cells::Truth(column.bool()?.iter().collect()),
+    })
 }
 
 fn refused(path: &Path, error: &PolarsError) -> Error {
@@ -64,10 +90,10 @@ fn column(field: &Field, values: &[Value]) -> Column {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use polars::prelude::{CsvParseOptions, CsvReadOptions, ParquetReader, SerReader};
+    use polars::prelude::{CsvParseOptions, CsvReadOptions};
     use serde::Deserialize;
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Debug, Serialize, Deserialize)]
     struct Row {
         name: String,
         n: u64,
@@ -110,6 +136,24 @@ mod tests {
         }
         assert!(text.starts_with("name\tn\tshift\tvalue\tmaybe\tpartner\tgood\n"), "{text}");
         assert!(text.contains("0.30000000000000004\t\t\ttrue\n"), "{text}");
+    }
+
+    #[test]
+    fn rows_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "rows", &rows()).unwrap();
+        let back: Vec<Row> = read(folder.path(), "rows").unwrap();
+        let text = |rows: &[Row]| serde_json::to_string(rows).unwrap();
+        assert_eq!(text(&back), text(&rows()));
+        assert!(back[1].value.is_nan() && back[0].maybe.is_none());
+
+        #[derive(Debug, Serialize, Deserialize)]
+        struct Other {
+            n: String,
+        }
+        let message = read::<Other>(folder.path(), "rows").unwrap_err().to_string();
+        assert!(message.contains("rows.parquet"), "{message}");
+        assert!(read::<Row>(folder.path(), "none").unwrap_err().to_string().contains("none.parquet"));
     }
 
     #[test]

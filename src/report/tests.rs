@@ -4,11 +4,13 @@ use super::*;
 
 const VOID: [&str; 3] = ["meta", "br", "hr"];
 
-/// Checks the nesting of tags and returns all ids. The style sheet is the only element whose content is no markup.
+/// Checks the nesting of tags and returns all ids. Style sheet and script are the only elements whose content is no markup.
 fn ids(page: &str) -> Vec<String> {
     let (head, tail) = page.split_once("<style>").unwrap();
     let (_, tail) = tail.split_once("</style>").unwrap();
-    let page = format!("{head}{tail}");
+    let (body, end) = tail.split_once("<script>").unwrap();
+    let (_, end) = end.split_once("</script>").unwrap();
+    let page = format!("{head}{body}{end}");
     let (mut ids, mut open) = (Vec::new(), Vec::<String>::new());
     for part in page.split('<').skip(1) {
         let (tag, _) = part.split_once('>').expect("an unclosed tag");
@@ -43,6 +45,7 @@ fn report() -> Report {
     Report {
         title: "<script>title</script>".into(),
         subtitle: "a & b".into(),
+        headline: "Yes, <i>0.1</i>.".into(),
         answer: "Yes, \"mostly\".\u{0}".into(),
         sections: vec![
             section("Result", vec![figure(svg), figure(svg), figure("no picture")]),
@@ -59,7 +62,15 @@ fn report() -> Report {
             section("!?", vec![]),
             section("content", vec![Block::Cards(vec![])]),
         ],
+        chapters: Vec::new(),
+        appendix: Vec::new(),
     }
+}
+
+/// Two chapters that say the same of themselves.
+fn collection() -> Report {
+    let chapter = |folder: &str| Chapter { folder: folder.into(), report: report() };
+    Report { chapters: vec![chapter("steps/a/"), chapter("steps/b/")], ..report() }
 }
 
 #[test]
@@ -77,9 +88,29 @@ fn the_page_is_well_formed_and_no_id_is_used_twice() {
 }
 
 #[test]
+fn chapters_keep_their_files_and_their_anchors_apart() {
+    let page = collection().to_html();
+    let mut all = ids(&page);
+    for wanted in ["c1", "c2", "c1-s-result", "c2-s-result-2", "figure-9-c".trim_end_matches("-c"), "table-3"] {
+        assert!(all.iter().any(|id| id == wanted), "{wanted} in {all:?}");
+    }
+    let count = all.len();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), count);
+    for shown in
+        ["<a href=\"steps/b/figures/a b.svg\" download>", "<a href=\"figures/a b.svg\" download>", "<a href=\"steps/a/index.html\">"]
+    {
+        assert!(page.contains(shown), "{shown}");
+    }
+    // Warnings of folded sections are named under the answer, where they are.
+    assert!(page.contains("<strong>One warning</strong> in: <a href=\"#c2-s-result-2\">Result</a>"));
+}
+
+#[test]
 fn input_is_shown_and_never_run() {
     let page = report().to_html();
-    for bad in ["<script", "<img", "javascript:", "https://example.org", "\u{0}", "</pre>\""] {
+    for bad in ["<script>title", "<script>alert", "<img", "javascript:", "https://example.org", "\u{0}", "</pre>\""] {
         assert!(!page.contains(bad), "{bad}");
     }
     for shown in [
@@ -97,7 +128,7 @@ fn input_is_shown_and_never_run() {
 
 #[test]
 fn the_page_loads_nothing_and_fits_phones() {
-    let page = report().to_html();
+    let page = collection().to_html().replace("\"http://www.w3.org/2000/svg\"", "");
     for outside in ["http://", "https://", "@import", "src=", "<link"] {
         assert!(!page.replace("<img src=x", "").replace("img src=x", "").contains(outside), "{outside}");
     }

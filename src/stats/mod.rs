@@ -23,6 +23,7 @@ pub mod offsets;
 pub mod permutation;
 pub mod prediction;
 pub mod rng;
+pub mod shift;
 
 /// Arithmetic mean; `NaN` for an empty slice.
 pub fn mean(values: &[f64]) -> f64 {

@@ -4,6 +4,7 @@ use super::{HIT, KEPT, LEFT, LocusGene, LocusHit, LocusSeries, Panel, RIGHT, TOK
 use crate::error::Result;
 use crate::figures::axis::{Frame, Scale};
 use crate::figures::canvas::{Canvas, Surface};
+use crate::figures::hover;
 use crate::figures::lettering::{Align, Type};
 use crate::figures::logo;
 use crate::figures::theme::{self, BLACK, BLUE, GREY, Ink, Marker, NOTE_SIZE, TICK_SIZE};
@@ -55,12 +56,15 @@ impl Panel<'_> {
         frame.names(canvas, ("", 0.0), (name, marks.name_offset()))?;
         let shown: Vec<(usize, f64)> = self.values(series).collect();
         if self.pitch() >= STEMS {
+            let mut told = Vec::new();
             for (t, value) in shown.iter().filter(|(_, value)| value.is_finite()) {
                 let (x, kept) = (self.x.at(*t as f64), series.threshold.is_none_or(|threshold| *value > threshold));
                 let ink = if kept { BLUE } else { theme::pale(BLUE) };
                 canvas.line(&[(x, y.at(0.0)), (x, y.at(*value))], 0.9, ink)?;
                 canvas.marker(Marker::Circle, (x, y.at(*value)), 1.4, ink)?;
+                told.push((x, y.at(*value), format!("before base {}: {value:.3}, {}", super::grouped(t + 1), series.label)));
             }
+            canvas.hovers.push(hover::points(&frame, &told));
             return Ok(());
         }
         let width = if self.pitch() > 0.5 { 0.8 } else { 0.45 };

@@ -1,11 +1,11 @@
 //! Which transcript speaks for a gene.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::genome::annotation::{CanonicalTag, Gene};
 
 /// Which transcripts of a gene speak for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TranscriptChoice {
     /// One a gene, by the rules of [`CanonicalRule`].
@@ -15,7 +15,7 @@ pub enum TranscriptChoice {
 }
 
 /// What decided which transcript is canonical, in the order in which the rules are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CanonicalRule {
     /// The gene has one transcript.

@@ -10,8 +10,8 @@ use super::baseline::{Baseline, Fit};
 use super::{ComparisonRequest, ContigReader, ENDPOINT_REACH, Study};
 use crate::error::Result;
 use crate::genome::Strand;
-use crate::pipelines::tiles::{Tile, TilePlan, TileShape, Window, plan, read_tiles};
-use crate::pipelines::{BoundaryModel, Progress};
+use crate::pipelines::tiles::{ContigStrand, Tile, TilePlan, TileShape, Window, plan, read_tiles};
+use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::bootstrap::ProfileSums;
 use crate::stats::context::WIDEST;
 use crate::stats::rng::Rng;
@@ -108,7 +108,7 @@ impl Readings {
         &mut self,
         study: &Study<'_>,
         contigs: &mut ContigReader<'_>,
-        model: &dyn BoundaryModel,
+        source: &dyn BoundarySource,
         request: &ComparisonRequest,
         rng: &Rng,
         progress: &dyn Fn(Progress),
@@ -128,6 +128,7 @@ impl Readings {
         let places: BTreeSet<(usize, Strand)> = self.plans.keys().chain(self.shuffled.keys()).copied().collect();
         for (contig, strand) in places {
             let sequence = contigs.get(contig)?;
+            let on = ContigStrand { contig: study.contig_name(contig), sequence, strand };
             let mut kept: HashMap<usize, Vec<f32>> = HashMap::new();
             if let Some((members, tiles)) = self.plans.remove(&(contig, strand)) {
                 let mut fit = std::mem::take(&mut self.baseline);
@@ -136,7 +137,7 @@ impl Readings {
                     report(tile.bases.len_bp() as u64);
                     seen.tile(tile.bases, values);
                 };
-                read_tiles(sequence, strand, &tiles, request.batch, model, &mut whole, &mut |index, values| {
+                read_tiles(on, &tiles, request.batch, source, &mut whole, &mut |index, values| {
                     let subject = members[index];
                     self.keep(subject, Layer::Own, values);
                     if self.both_strands.contains(&subject) {
@@ -150,7 +151,7 @@ impl Readings {
                 (self.tiles, self.bases) = (self.tiles + tiles.tiles.len() as u64, self.bases + tiles.bases());
                 let other = if strand == Strand::Plus { Strand::Minus } else { Strand::Plus };
                 let mut whole = |tile: &Tile, _: &[f32]| report(tile.bases.len_bp() as u64);
-                read_tiles(sequence, other, &tiles, request.batch, model, &mut whole, &mut |index, values| {
+                read_tiles(ContigStrand { strand: other, ..on }, &tiles, request.batch, source, &mut whole, &mut |index, values| {
                     let subject = both[index];
                     let turned: Vec<f32> = values.iter().rev().copied().collect();
                     self.keep(subject, Layer::Opposite, &turned);
@@ -160,7 +161,7 @@ impl Readings {
                 })?;
             }
             for subject in self.shuffled.get(&(contig, strand)).cloned().unwrap_or_default().chunks(request.batch.max(1)) {
-                self.read_shuffled(subject, study, sequence, model, request, lone_bp, rng, &mut report)?;
+                self.read_shuffled(subject, study, sequence, source, request, lone_bp, rng, &mut report)?;
             }
         }
         Ok(())

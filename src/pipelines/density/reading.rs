@@ -7,12 +7,13 @@ use rayon::prelude::*;
 use super::matching::Matched;
 use super::{DensityRequest, TOKEN_REACH};
 use crate::error::Result;
+use crate::genome::fasta::Genome;
 use crate::genome::sequence::model_letters;
 use crate::genome::{Interval, Strand};
 use crate::model::THRESHOLD;
 use crate::pipelines::comparison::ContigReader;
-use crate::pipelines::tiles::{TileShape, Window, plan, read_tiles};
-use crate::pipelines::{BoundaryModel, Progress};
+use crate::pipelines::tiles::{ContigStrand, Tile, TileShape, Window, plan, read_tiles};
+use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::context::{Context, ContextTable, Explained, Fold, Observations, WIDEST, codes};
 
 /// Numbers of tokens by length; the last entry is of those longer than [`TOKEN_REACH`].
@@ -83,9 +84,10 @@ fn reading(sequence: &[u8], part: Interval, strand: Strand, values: &[f32]) -> R
 
 /// Reads all pairs and predicts each from the letters of the other units.
 pub(super) fn read(
+    genome: &Genome,
     contigs: &mut ContigReader<'_>,
     matched: &Matched,
-    model: &dyn BoundaryModel,
+    source: &dyn BoundarySource,
     request: &DensityRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Read> {
@@ -104,11 +106,12 @@ pub(super) fn read(
     let (mut done, mut found): (u64, Vec<[Option<Reading>; 2]>) = (0, vec![[None, None]; matched.pairs.len()]);
     for (((contig, strand), members), plan) in subjects.iter().zip(&plans) {
         let sequence = contigs.get(*contig)?;
-        let mut tile = |_: &crate::pipelines::tiles::Tile, values: &[f32]| {
+        let mut tile = |_: &Tile, values: &[f32]| {
             done += values.len() as u64;
             progress(Progress { stage: "reading sequence", done, total });
         };
-        read_tiles(sequence, *strand, plan, request.batch, model, &mut tile, &mut |index, values| {
+        let on = ContigStrand { contig: &genome.contigs()[*contig].name, sequence, strand: *strand };
+        read_tiles(on, plan, request.batch, source, &mut tile, &mut |index, values| {
             let (pair, side) = members[index];
             found[pair][side] = Some(reading(sequence, part((pair, side)), *strand, values));
         })?;

@@ -1,13 +1,14 @@
 use super::*;
 use crate::genome::sequence::reverse_complement;
 use crate::motifs::Motif;
+use crate::pipelines::Stretch;
 use crate::stats::rng::Rng;
 
 /// Cuts before every CpG, in the letters it is given: 0.9 there, 0.1 elsewhere.
 struct CpG;
 
-impl BoundaryModel for CpG {
-    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+impl BoundarySource for CpG {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
         let value = |s: &[u8], t: usize| {
             if t == 0 {
                 1.0
@@ -17,7 +18,7 @@ impl BoundaryModel for CpG {
                 0.1
             }
         };
-        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
+        Ok(stretches.iter().map(|s| (0..s.letters.len()).map(|t| value(&s.letters, t)).collect()).collect())
     }
 }
 
@@ -52,7 +53,7 @@ fn gene(name: &str, around: &str) -> Place {
 }
 
 fn reader(context_bp: usize) -> Reader<'static> {
-    Reader { name: "toy".into(), model: &CpG, shape: TileShape { context_bp, margin_bp: 10 } }
+    Reader { name: "toy".into(), source: &CpG, shape: TileShape { context_bp, margin_bp: 10 } }
 }
 
 fn find(place: Place, context_bp: usize) -> Result<Locus> {

@@ -12,8 +12,8 @@ use crate::genome::fasta::Genome;
 use crate::genome::promoters::Promoter;
 use crate::genome::sequence::is_acgt;
 use crate::genome::{Interval, Strand, merge_intervals};
-use crate::pipelines::tiles::{TileShape, Window, plan, read_tiles};
-use crate::pipelines::{BoundaryModel, Progress};
+use crate::pipelines::tiles::{ContigStrand, TileShape, Window, plan, read_tiles};
+use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::rng::Rng;
 
 /// Windows outside for each promoter.
@@ -103,7 +103,7 @@ pub(super) fn read(
     genome: &Genome,
     annotation: Option<&Annotation>,
     promoters: &[Promoter],
-    model: &dyn BoundaryModel,
+    source: &dyn BoundarySource,
     request: &EnrichmentRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Grounds> {
@@ -129,7 +129,7 @@ pub(super) fn read(
             here.extend(windows_outside(contig, &promoters, &known, &sequence, pad_bp, request, &mut rng));
         }
         for strand in [Strand::Plus, Strand::Minus] {
-            let read = tracks(&mut here, strand, &sequence, model, request)?;
+            let read = tracks(&mut here, ContigStrand { contig: name, sequence: &sequence, strand }, source, request)?;
             (found.tiles, found.bases) = (found.tiles + read.0, found.bases + read.1);
         }
         outside.extend(here.split_off(n));
@@ -247,13 +247,8 @@ fn windows_outside(
 }
 
 /// Reads one strand of the grounds of a contig; returns tiles and bases read.
-fn tracks(
-    grounds: &mut [Ground],
-    strand: Strand,
-    sequence: &[u8],
-    model: &dyn BoundaryModel,
-    request: &EnrichmentRequest,
-) -> Result<(u64, u64)> {
+fn tracks(grounds: &mut [Ground], on: ContigStrand<'_>, source: &dyn BoundarySource, request: &EnrichmentRequest) -> Result<(u64, u64)> {
+    let ContigStrand { sequence, strand, .. } = on;
     let shape = TileShape { context_bp: request.context, margin_bp: request.margin };
     let most = if sequence.len() <= request.context { sequence.len() } else { request.context - 2 * request.margin.max(1) };
     let (mut windows, mut owners) = (Vec::new(), Vec::new());
@@ -271,7 +266,7 @@ fn tracks(
         }
     }
     let tiles = plan(windows, sequence.len(), &shape)?;
-    read_tiles(sequence, strand, &tiles, request.batch, model, &mut |_, _| {}, &mut |index, values| {
+    read_tiles(on, &tiles, request.batch, source, &mut |_, _| {}, &mut |index, values| {
         let (window, ground) = (tiles.windows[index], &mut grounds[owners[index]]);
         let from = window.low - ground.low;
         let place = &mut ground.tracks[usize::from(strand == Strand::Minus)][from..from + values.len()];

@@ -199,6 +199,21 @@ pub struct ProfileRow {
     pub width: u64,
 }
 
+/// A column of a motif.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogoRow {
+    /// Identifier of the motif.
+    pub motif_id: String,
+    /// Frequency of A.
+    pub a: f64,
+    /// Frequency of C.
+    pub c: f64,
+    /// Frequency of G.
+    pub g: f64,
+    /// Frequency of T.
+    pub t: f64,
+}
+
 /// One position of one hit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DetailRow {

@@ -7,8 +7,8 @@ use super::{Control, EnrichmentRequest, Query, Studied, endpoints};
 use crate::controls::shuffle::dinucleotide_shuffle;
 use crate::error::Result;
 use crate::genome::sequence::model_letters;
-use crate::pipelines::tiles::{ask_letters, check_probabilities};
-use crate::pipelines::{BoundaryModel, Progress};
+use crate::pipelines::tiles::{ask_stretches, check_probabilities};
+use crate::pipelines::{BoundarySource, Progress, Stretch};
 use crate::stats::rng::Rng;
 
 /// One hit, read twice.
@@ -34,7 +34,7 @@ pub(super) fn read(
     queries: &[Query],
     studied: &[Studied],
     grounds: &mut Grounds,
-    model: &dyn BoundaryModel,
+    source: &dyn BoundarySource,
     request: &EnrichmentRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Vec<Vec<Pair>>> {
@@ -63,18 +63,19 @@ pub(super) fn read(
             }
         }
         let width = chunk.first().map_or(0, |job| job.0);
-        let mut tiles: Vec<Vec<u8>> = asked.iter().map(|job| job.letters.clone()).collect();
+        let mut tiles: Vec<Stretch<'_>> = asked.iter().map(|job| Stretch::nowhere(job.letters.clone())).collect();
         for job in &asked {
             let place = &studied[job.query].hits.usable[job.hit];
             let name = format!("shuffled {}:{}:{}:{}", grounds.all[place.ground].contig, place.start, place.end, place.strand);
-            tiles.push(rearranged(&job.letters, half, width, request.flank, &mut Rng::new(request.seed).derive(&name)));
+            let letters = rearranged(&job.letters, half, width, request.flank, &mut Rng::new(request.seed).derive(&name));
+            tiles.push(Stretch::nowhere(letters));
         }
         if tiles.is_empty() {
             continue;
         }
-        let probabilities = ask_letters(&tiles, model)?;
+        let probabilities = ask_stretches(&tiles, source)?;
         probabilities.iter().try_for_each(|p| check_probabilities(p))?;
-        let bases = tiles.iter().map(|t| t.len() as u64).sum::<u64>();
+        let bases = tiles.iter().map(|t| t.letters.len() as u64).sum::<u64>();
         (grounds.tiles, grounds.bases) = (grounds.tiles + tiles.len() as u64, grounds.bases + bases);
         done += bases;
         for (index, job) in asked.iter().enumerate() {

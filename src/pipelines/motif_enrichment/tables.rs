@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::grounds::Grounds;
 use super::hits::Place;
 use super::matching::Matched;
-use super::rows::{DetailRow, HitRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
+use super::rows::{DetailRow, HitRow, LogoRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
 use super::shuffled::Pair;
 use super::statistics::{Compared, LEVEL, compare, most_permutations};
 use super::{Control, Enrichment, EnrichmentRequest, Query, Studied, endpoints, profile};
@@ -78,7 +78,8 @@ pub(super) fn outcome(
         };
         found.orders.extend(studied.orders.iter().map(order));
         if request.shows(&query.motif.id) {
-            found.logos.insert(query.motif.id.clone(), query.motif.frequencies());
+            let column = |[a, c, g, t]: [f64; 4]| LogoRow { motif_id: query.motif.id.clone(), a, c, g, t };
+            found.logos.extend(query.motif.frequencies().into_iter().map(column));
             writer.profiles(&mut found, query, studied, pairs);
         }
         if request.detail.contains(&query.motif.id) {

@@ -4,6 +4,7 @@ use super::*;
 use crate::genome::promoters::Promoter;
 use crate::genome::sequence::reverse_complement;
 use crate::genome::{Interval, Strand};
+use crate::pipelines::Stretch;
 use crate::stats::permutation::sign_flip_clusters;
 use crate::stats::rng::Rng;
 
@@ -13,25 +14,25 @@ const OTHER: &[u8] = b"CCATTGAGTC";
 /// Fires at both edges of the word, and nowhere else.
 struct Edges;
 
-impl BoundaryModel for Edges {
-    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+impl BoundarySource for Edges {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
         let fires = |s: &[u8], t: usize| t == 0 || s[t..].starts_with(WORD) || s[..t].ends_with(WORD);
-        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| if fires(s, t) { 1.0 } else { 0.125 }).collect()).collect())
+        Ok(stretches.iter().map(|s| &s.letters).map(|s| (0..s.len()).map(|t| if fires(s, t) { 1.0 } else { 0.125 }).collect()).collect())
     }
 }
 
 /// Depends on the twelve bases around a position, half through their G+C, half at random.
 struct Noise(u64);
 
-impl BoundaryModel for Noise {
-    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+impl BoundarySource for Noise {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
         let value = |s: &[u8], t: usize| {
             let around = &s[t.saturating_sub(6)..(t + 6).min(s.len())];
             let hash = around.iter().fold(0, |h: u64, b| h.wrapping_mul(31).wrapping_add(u64::from(*b)));
             let gc = around.iter().filter(|b| matches!(b, b'G' | b'C')).count() as f64 / 24.0;
             (0.5 * Rng::new(self.0 ^ hash).uniform() + gc) as f32
         };
-        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
+        Ok(stretches.iter().map(|s| &s.letters).map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
     }
 }
 
@@ -101,7 +102,7 @@ fn request() -> EnrichmentRequest {
     }
 }
 
-fn run_with(n: usize, queries: &[Query], model: &dyn BoundaryModel, request: &EnrichmentRequest) -> Enrichment {
+fn run_with(n: usize, queries: &[Query], model: &dyn BoundarySource, request: &EnrichmentRequest) -> Enrichment {
     let (_folder, genome, promoters) = world(n);
     run(&genome, None, &promoters, queries, model, request, &|_| {}).unwrap()
 }
@@ -215,10 +216,10 @@ fn permuted_against_permuted_is_uniform() {
 /// Fires after certain pairs of letters: every word has a level of its own.
 struct Pairs;
 
-impl BoundaryModel for Pairs {
-    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+impl BoundarySource for Pairs {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
         let value = |s: &[u8], t: usize| if t > 0 && [&b"CA"[..], b"GT", b"AG"].contains(&&s[t - 1..=t]) { 0.9 } else { 0.1 };
-        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
+        Ok(stretches.iter().map(|s| &s.letters).map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
     }
 }
 

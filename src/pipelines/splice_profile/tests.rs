@@ -4,29 +4,30 @@ use std::fmt::Write;
 use super::*;
 use crate::controls::{Family, Method};
 use crate::genome::sequence::reverse_complement;
+use crate::pipelines::Stretch;
 
 /// Fires at the start of GTAAGT.
 struct Motif;
 
-impl BoundaryModel for Motif {
-    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+impl BoundarySource for Motif {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
         let fires = |s: &[u8], t: usize| t == 0 || s[t..].starts_with(b"GTAAGT");
-        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| if fires(s, t) { 1.0 } else { 0.125 }).collect()).collect())
+        Ok(stretches.iter().map(|s| &s.letters).map(|s| (0..s.len()).map(|t| if fires(s, t) { 1.0 } else { 0.125 }).collect()).collect())
     }
 }
 
 /// Depends on the twelve bases around a position, half through their G+C, half at random.
 struct Noise(u64);
 
-impl BoundaryModel for Noise {
-    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+impl BoundarySource for Noise {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
         let value = |s: &[u8], t: usize| {
             let around = &s[t.saturating_sub(6)..(t + 6).min(s.len())];
             let hash = around.iter().fold(0, |h: u64, b| h.wrapping_mul(31).wrapping_add(u64::from(*b)));
             let gc = around.iter().filter(|b| matches!(b, b'G' | b'C')).count() as f64 / 24.0;
             (0.5 * Rng::new(self.0 ^ hash).uniform() + gc) as f32
         };
-        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
+        Ok(stretches.iter().map(|s| &s.letters).map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
     }
 }
 
@@ -95,7 +96,7 @@ fn of_measure<'a>(found: &'a SpliceProfile, measure: &'a str) -> Vec<&'a Statist
 fn run(
     genome: &Genome,
     annotation: &Annotation,
-    model: &dyn BoundaryModel,
+    model: &dyn BoundarySource,
     request: &SpliceProfileRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<SpliceProfile> {
@@ -248,22 +249,26 @@ fn nothing_usable_is_an_outcome_and_nonsense_an_error() {
 /// The mean of what the model says for the single letter before a position, and half of it on the other strand.
 struct Asymmetric;
 
-impl BoundaryModel for Asymmetric {
-    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+impl BoundarySource for Asymmetric {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
         let value =
             |s: &[u8], t: usize| if t == 0 { 1.0 } else { [0.1, 0.3, 0.6, 0.8][b"ACGT".iter().position(|b| *b == s[t - 1]).unwrap_or(0)] };
-        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
+        Ok(stretches.iter().map(|s| &s.letters).map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
     }
 }
 
 /// The G+C of the letters on either side.
 struct Symmetric;
 
-impl BoundaryModel for Symmetric {
-    fn boundary_probs(&self, sequences: &[Vec<u8>]) -> Result<Vec<Vec<f32>>> {
+impl BoundarySource for Symmetric {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
         let gc =
             |s: &[u8], t: usize| s[t.saturating_sub(3)..(t + 3).min(s.len())].iter().filter(|b| matches!(b, b'G' | b'C')).count() as f32;
-        Ok(sequences.iter().map(|s| (0..s.len()).map(|t| if t == 0 { 1.0 } else { gc(s, t) / 8.0 }).collect()).collect())
+        Ok(stretches
+            .iter()
+            .map(|s| &s.letters)
+            .map(|s| (0..s.len()).map(|t| if t == 0 { 1.0 } else { gc(s, t) / 8.0 }).collect())
+            .collect())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::figures::{BoxesClass, BoxesFigure, LengthsFigure, LengthsPanel};
 use crate::pipelines::density::{AccountingRow, TOKEN_REACH};
 use crate::report::format::count;
 
-impl DensityPage<'_> {
+impl DensityPage {
     /// Means of units by class, and the differences.
     pub(super) fn boxes(&self) -> BoxesFigure {
         let class = |row: &AccountingRow| {

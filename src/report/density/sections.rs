@@ -1,10 +1,10 @@
 //! The sections of the page.
 
-use super::{DensityPage, RATE, Svg, TABLES, differs, rows, words};
+use super::{DensityPage, RATE, Svg, differs, rows, words};
 use crate::pipelines::density::{AccountingRow, BalanceRow, LEAST_BP, LengthRow, NEIGHBOURHOOD_BP, PROMOTER, StatisticsRow, TOKEN_REACH};
 use crate::report::format::{MISSING, count, decimals, integer};
 use crate::report::splice_profile::sections::{downloads, paragraph};
-use crate::report::{Block, Cell, Column, Format, Level, Section, Table, origin};
+use crate::report::{Block, Cell, Column, Format, Level, Section, Table};
 
 /// The customary limit of a standardised mean difference.
 const BALANCED: f64 = 0.1;
@@ -49,9 +49,9 @@ fn table(all: &[&StatisticsRow], caption: String) -> Table {
     Table { caption, columns: columns(&head), rows: all.iter().map(row).collect() }
 }
 
-impl DensityPage<'_> {
+impl DensityPage {
     pub(super) fn result(&self, svg: &Svg) -> Section {
-        let found = self.found;
+        let found = &self.found;
         let mut blocks = Vec::new();
         if found.negative_control {
             let text = "This run sets two controls of each stretch against each other, in random order: nothing but chance should differ. It checks the method, not the model.";
@@ -82,7 +82,7 @@ impl DensityPage<'_> {
     }
 
     pub(super) fn letters(&self) -> Section {
-        let found = self.found;
+        let found = &self.found;
         let mut blocks = Vec::new();
         let Some(widest) = found.baseline.last() else {
             let text = "Stretches lie in too few units to fit a table of the letters nearby without the unit it predicts.";
@@ -267,7 +267,7 @@ impl DensityPage<'_> {
     }
 
     pub(super) fn methods(&self) -> Section {
-        let r = self.request;
+        let r = &self.request;
         let texts = [
             "Classes: each base is coding, 5′ UTR, 3′ UTR, exon of a non-coding transcript or intron, by the first of these that any transcript of any gene says of it; \
              outside of genes and promoters it is intergenic. An intron is thus no exon of another transcript. Over these lie all exons; windows around the donors and acceptors of \
@@ -323,9 +323,5 @@ impl DensityPage<'_> {
             texts.push("Most of this chromosome was training sequence of the bundled model (without labels).".into());
         }
         Section { title: "What this does not show".into(), blocks: texts.into_iter().map(paragraph).collect() }
-    }
-
-    pub(super) fn origin(&self) -> Section {
-        origin::section(&self.about, &TABLES, self.request)
     }
 }

@@ -39,7 +39,7 @@ fn p_plain(row: &StatisticsRow) -> String {
     }
 }
 
-impl MotifPage<'_> {
+impl MotifPage {
     fn series(&self, id: &str, control: &str, group: &str, label: &str) -> Option<ProfileSeries> {
         let of = |row: &&crate::pipelines::motif_enrichment::ProfileRow| row.motif_id == id && row.control == control && row.group == group;
         let rows: Vec<_> = self.found.profile.iter().filter(of).collect();
@@ -62,7 +62,7 @@ impl MotifPage<'_> {
         };
         MotifPanel {
             title: row.map_or(id.to_string(), |row| motif_label(&row.motif_name, &row.motif_id)),
-            logo: self.found.logos.get(id).cloned().unwrap_or_default(),
+            logo: self.logo(id),
             series: series.into_iter().flatten().collect(),
             missing,
         }
@@ -111,7 +111,7 @@ impl MotifPage<'_> {
     pub(super) fn volcano(&self) -> VolcanoFigure {
         let panel = |control: &&str| VolcanoPanel {
             title: format!("Against {control}"),
-            points: rows(self.found, control, "edges")
+            points: rows(&self.found, control, "edges")
                 .map(|row| VolcanoPoint {
                     label: row.motif_name.clone(),
                     effect: row.difference,
@@ -131,7 +131,7 @@ impl MotifPage<'_> {
     pub(super) fn forest(&self) -> ForestFigure {
         let group = |control: &&str| {
             let mut all: Vec<&StatisticsRow> =
-                rows(self.found, control, "edges").filter(|row| row.represents_group && row.p_value.is_finite()).collect();
+                rows(&self.found, control, "edges").filter(|row| row.represents_group && row.p_value.is_finite()).collect();
             all.sort_by(|a, b| a.p_value.total_cmp(&b.p_value).then(b.d.abs().total_cmp(&a.d.abs())));
             all.truncate(FOREST_ROWS);
             ForestGroup { title: format!("Against {control}"), rows: all.into_iter().map(|row| self.forest_row(row)).collect() }
@@ -162,7 +162,7 @@ impl MotifPage<'_> {
             title: format!("{name}: boundary probability at every hit (n = {})", values.len()),
             rows: values,
             first: of.first().map_or(0, |row| row.offset as i32),
-            logo: self.found.logos.get(id).cloned().unwrap_or_default(),
+            logo: self.logo(id),
             y_label: "Hits, by falling endpoint".into(),
         }
     }

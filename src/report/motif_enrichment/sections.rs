@@ -1,5 +1,7 @@
 //! The sections of the page.
 
+use std::collections::HashMap;
+
 use super::pictures::{covariate_name, motif_label};
 use super::{MotifPage, RATE, Svg, rows, tally};
 use crate::pipelines::motif_enrichment::{
@@ -7,13 +9,16 @@ use crate::pipelines::motif_enrichment::{
 };
 use crate::report::format::{count, decimals};
 use crate::report::splice_profile::sections::{downloads, link, paragraph};
-use crate::report::{Block, Cell, Column, Format, Level, Link, Section, Table};
+use crate::report::{Block, Cell, Column, Format, Level, Section, Table};
 
 /// The customary limit of a standardised mean difference.
 const BALANCED: f64 = 0.1;
 
-/// Motifs that a table of the page names.
+/// Significant motifs that the table of the result names.
 const SHOWN: usize = 25;
+
+/// Motifs in the table of all: a page stays under 8 MB whatever was asked.
+const LISTED: usize = 3000;
 
 fn columns(head: &[(&str, Format)]) -> Vec<Column> {
     head.iter().map(|(name, format)| Column::new(*name, *format)).collect()
@@ -58,9 +63,9 @@ fn table(rows: &[&StatisticsRow], caption: String) -> Table {
     Table { caption, columns: columns(&head), rows: rows.iter().map(row).collect() }
 }
 
-impl MotifPage<'_> {
+impl MotifPage {
     pub(super) fn result(&self, svg: &Svg) -> Section {
-        let found = self.found;
+        let found = &self.found;
         let mut blocks = Vec::new();
         if found.negative_control {
             let text = "This run compares the hits of one column-permuted version of each matrix with those of others: nothing but chance should differ. It checks the method, not the model.";
@@ -124,6 +129,57 @@ impl MotifPage<'_> {
             blocks.push(Block::Table(table(&best, caption)));
         }
         Section { title: "Result".into(), blocks }
+    }
+
+    /// One row a motif, all controls side by side.
+    pub(super) fn all_motifs(&self) -> Section {
+        let controls = self.controls();
+        let mut head = vec![
+            ("motif".to_string(), Format::Text),
+            ("identifier".into(), Format::Text),
+            ("family".into(), Format::Text),
+            ("usable hits".into(), Format::Integer),
+        ];
+        for control in &controls {
+            head.extend([(format!("{control}, difference"), Format::Decimals(4)), (format!("{control}, p BH"), Format::PValue)]);
+        }
+        let of: HashMap<(&str, &str), &StatisticsRow> = controls
+            .iter()
+            .flat_map(|c| rows(&self.found, c, "edges"))
+            .map(|row| ((row.motif_id.as_str(), row.control.as_str()), row))
+            .collect();
+        let line = |motif: &&MotifRow| -> Vec<Cell> {
+            let mut cells: Vec<Cell> = vec![
+                motif.motif_name.clone().into(),
+                motif.motif_id.clone().into(),
+                motif.structural_family.clone().into(),
+                (motif.n_usable as usize).into(),
+            ];
+            for control in &controls {
+                let row = of.get(&(motif.motif_id.as_str(), *control)).filter(|row| row.p_value.is_finite());
+                cells.extend(
+                    row.map_or([Cell::Empty, Cell::Empty], |row| [row.difference.into(), Cell::P { value: row.p_bh, floor: None }]),
+                );
+            }
+            cells
+        };
+        let mut tested: Vec<&MotifRow> = self.found.motifs.iter().filter(|row| row.status == "tested").collect();
+        tested.sort_by(|a, b| b.n_usable.cmp(&a.n_usable).then(a.motif_id.cmp(&b.motif_id)));
+        let all = tested.len();
+        tested.truncate(LISTED);
+        let shown = if all > tested.len() {
+            format!(" The {} with most hits are shown; the table statistics has all.", count(LISTED))
+        } else {
+            String::new()
+        };
+        let caption = format!(
+            "All {} motifs tested, at the endpoint edges: difference from each control, and p adjusted over the motifs (Benjamini-Hochberg).{shown}",
+            count(all)
+        );
+        let columns = head.into_iter().map(|(name, format)| Column::new(name, format)).collect();
+        let table = Table { caption, columns, rows: tested.iter().map(line).collect() };
+        let links = vec![link("All numbers (statistics.tsv)", "tables/statistics.tsv".into())];
+        Section { title: "Every motif".into(), blocks: vec![Block::Table(table), Block::Links(links)] }
     }
 
     pub(super) fn panel_section(&self, svg: &Svg) -> Section {
@@ -214,7 +270,7 @@ impl MotifPage<'_> {
     }
 
     pub(super) fn accounting(&self) -> Section {
-        let found = self.found;
+        let found = &self.found;
         let words = [
             ("tested", "tested"),
             ("few_hits", "fewer usable hits than asked for"),
@@ -277,7 +333,7 @@ impl MotifPage<'_> {
     }
 
     pub(super) fn methods(&self) -> Section {
-        let request = self.request;
+        let request = &self.request;
         let [a, c, ..] = self.found.background;
         let texts = [
             format!(
@@ -325,30 +381,5 @@ impl MotifPage<'_> {
             texts.push("Most of this chromosome was training sequence of the bundled model (without labels). It is a demonstration model of a small chromosome, rich in repeats.".into());
         }
         Section { title: "What this does not show".into(), blocks: texts.into_iter().map(paragraph).collect() }
-    }
-
-    pub(super) fn provenance(&self) -> Section {
-        let row = |i: &crate::report::provenance::Input| -> Vec<Cell> {
-            vec![i.role.clone().into(), i.path.clone().into(), (i.bytes as usize).into(), i.sha256.clone().into()]
-        };
-        let head = [("input", Format::Text), ("file", Format::Text), ("bytes", Format::Integer), ("SHA-256", Format::Text)];
-        let names = ["promoters", "motifs", "hits", "pairs", "statistics", "balance", "profile", "detail", "orders"];
-        let files = names.iter().flat_map(|name| ["tsv", "parquet"].map(|kind| format!("tables/{name}.{kind}")));
-        let files: Vec<Link> = files.chain(["run.json".into()]).map(|path| link(&path, path.clone())).collect();
-        let blocks = vec![
-            paragraph(format!("{}. To run it again: {}", self.about.tool, self.about.command)),
-            Block::Table(Table {
-                caption: "What went in.".into(),
-                columns: columns(&head),
-                rows: self.about.inputs.iter().map(row).collect(),
-            }),
-            Block::Details {
-                summary: "Every parameter".into(),
-                pre: serde_json::to_value(self.request).map_or(String::new(), |value| format!("{value:#}")),
-            },
-            paragraph(format!("The model read {} bases. All numbers behind this page:", count(self.found.bases_read as usize))),
-            Block::Links(files),
-        ];
-        Section { title: "Where it comes from".into(), blocks }
     }
 }

@@ -33,14 +33,13 @@ impl Verdict {
         }
     }
 
-    fn short(self, negative_control: bool) -> &'static str {
+    fn short(self, control: &str) -> String {
         match self {
-            Verdict::Higher | Verdict::Lower if negative_control => "a difference, which should not be there",
-            Verdict::Higher => "yes, more than on controls",
-            Verdict::Lower => "no, less than on controls",
-            Verdict::Unclear => "unclear",
-            Verdict::NoDifference => "no difference from controls shown",
-            Verdict::NoData => "could not be asked",
+            Verdict::Higher => format!("more boundaries than at {control} controls"),
+            Verdict::Lower => format!("fewer boundaries than at {control} controls"),
+            Verdict::Unclear => "unclear".into(),
+            Verdict::NoDifference => format!("no difference from {control} controls shown"),
+            Verdict::NoData => "could not be asked".into(),
         }
     }
 }
@@ -111,14 +110,33 @@ pub fn primary<'a>(found: &'a SpliceProfile, measure: &'a str) -> impl Iterator<
     found.comparison.statistics.iter().filter(move |row| row.measure == measure && row.control == first)
 }
 
-/// The paragraph at the head of the page.
+/// The answer in one sentence a kind of site; of a negative control, over all that was compared.
+pub fn headline(found: &SpliceProfile) -> String {
+    let all = found.comparison.statistics.iter().filter(|row| row.measure == "probability" && row.n_pairs > 0);
+    if found.comparison.negative_control {
+        let n = all.clone().count();
+        let low = all.clone().filter(|row| row.p_value <= ALPHA).count();
+        let least = all.map(|row| row.p_bh).fold(f64::NAN, f64::min);
+        return format!(
+            "Of {n} comparisons of controls with controls {low} have p ≤ {ALPHA}, where chance gives {} on average; the smallest p, adjusted over all, is {}.",
+            decimals(n as f64 * ALPHA, 1),
+            p_value(least, None)
+        );
+    }
+    let one = |row: &StatisticsRow| {
+        let numbers = format!(" (difference {}; {})", with_interval(row.difference, row.ci_low, row.ci_high), p_text(row));
+        let numbers = if Verdict::of(row) == Verdict::NoData { String::new() } else { numbers };
+        format!("{}s: {}{numbers}.", capital(&row.site_kind), Verdict::of(row).short(&row.control))
+    };
+    primary(found, "probability").map(one).collect::<Vec<_>>().join(" ")
+}
+
+/// The paragraph under it.
 pub fn answer(found: &SpliceProfile) -> String {
     let negative = found.comparison.negative_control;
-    let rows = || primary(found, "probability");
-    let short: Vec<String> = rows().map(|row| format!("{}s: {}.", capital(&row.site_kind), Verdict::of(row).short(negative))).collect();
-    let long: Vec<String> = rows().map(|row| sentence(row, negative)).collect();
+    let long: Vec<String> = primary(found, "probability").map(|row| sentence(row, negative)).collect();
     let beyond = if negative { String::new() } else { beyond(found, false).into_iter().map(|text| format!(" {text}")).collect() };
-    format!("{} {}{beyond}", short.join(" "), long.join(" "))
+    format!("{}{beyond}", long.join(" "))
 }
 
 /// What is left once more of the sequence is held equal: one sentence a family that holds more than the dinucleotide, and one for the local letters;

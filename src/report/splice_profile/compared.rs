@@ -51,7 +51,7 @@ fn table(rows: Vec<&StatisticsRow>, caption: &str) -> Table {
     Table { caption: caption.into(), columns: columns(&head), rows: rows.into_iter().map(row).collect() }
 }
 
-impl SplicePage<'_> {
+impl SplicePage {
     fn of_measure(&self, measure: &str) -> Vec<&StatisticsRow> {
         self.found.comparison.statistics.iter().filter(|row| row.measure == measure).collect()
     }
@@ -122,7 +122,7 @@ impl SplicePage<'_> {
             ),
             downloads: downloads("r2_by_k", "baseline"),
         }];
-        blocks.extend(beyond(self.found, true).into_iter().filter(|_| !self.found.comparison.negative_control).map(paragraph));
+        blocks.extend(beyond(&self.found, true).into_iter().filter(|_| !self.found.comparison.negative_control).map(paragraph));
         if let Some(residual) = &svg.residual {
             blocks.push(Block::Figure {
                 svg: residual.clone(),
@@ -294,7 +294,7 @@ impl SplicePage<'_> {
                      G+C limits do not apply then",
             }
         )));
-        let first: Vec<String> = primary(self.found, "probability").map(|r| format!("{}s with {}", r.site_kind, controls_of(r))).collect();
+        let first: Vec<String> = primary(&self.found, "probability").map(|r| format!("{}s with {}", r.site_kind, controls_of(r))).collect();
         blocks.push(paragraph(format!("The primary comparison, named first in the command, is that of {}.", first.join(" and "))));
         blocks
     }

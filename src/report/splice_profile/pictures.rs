@@ -134,12 +134,16 @@ fn profile(found: &SpliceProfile, row: &StatisticsRow) -> ProfilePanel {
         }
     };
     let reach = ENDPOINT_REACH as i32;
+    // In a negative control there are no sites in the figure.
+    let letters: Vec<_> = found.letters.iter().filter(|l| l.site_kind == row.site_kind && !found.comparison.negative_control).collect();
     ProfilePanel {
         title: title_with_family(row),
         left,
         right,
         series: vec![series("site", sites), series(&row.control, controls)],
         endpoint: Some((-reach, reach)),
+        logo: letters.iter().map(|l| [l.a, l.c, l.g, l.t]).collect(),
+        logo_first: letters.first().map_or(0, |l| l.offset as i32),
     }
 }
 

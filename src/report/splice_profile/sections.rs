@@ -32,13 +32,13 @@ pub(in crate::report) fn downloads(figure: &str, table: &str) -> Vec<Link> {
     ]
 }
 
-impl SplicePage<'_> {
+impl SplicePage {
     fn sites_word(&self) -> &'static str {
         if self.found.comparison.negative_control { "second controls" } else { "sites" }
     }
 
     pub(super) fn result(&self, svg: &Svg) -> Section {
-        let found = self.found;
+        let found = &self.found;
         let mut blocks = vec![Block::Cards(primary(found, "probability").flat_map(cards).collect())];
         if found.comparison.negative_control {
             let text = "This run compares controls with controls, in every family: nothing but chance should differ. It checks the method, not the model.";
@@ -51,7 +51,7 @@ impl SplicePage<'_> {
             caption: format!(
                 "Offset 0 is exactly the junction, in transcript orientation: exon|intron for donors, intron|exon for acceptors. Upper row: \
                  all {} offsets either side; lower row: the ten nearest. Blue: {}; orange: their matched controls. Bands are pointwise 95% \
-                 intervals of a bootstrap over clusters of overlapping genes; the grey window is the endpoint, fixed in advance.{}",
+                 intervals of a bootstrap over clusters of overlapping genes; the grey window is the endpoint, fixed in advance. Logos: the letters of all used sites, 2 bits high.{}",
                 self.request.comparison.flank,
                 self.sites_word(),
                 self.peaks(),
@@ -73,7 +73,7 @@ impl SplicePage<'_> {
     /// Where the mean profile of the sites is highest near the junction: a description, not a test.
     fn peaks(&self) -> String {
         let mut text = String::new();
-        for row in primary(self.found, "probability") {
+        for row in primary(&self.found, "probability") {
             let near = |group: &str| {
                 let of_row = |p: &&ProfileRow| (&p.site_kind, &p.control, &p.measure) == (&row.site_kind, &row.control, &row.measure);
                 let rows = self.found.comparison.profile.iter().filter(of_row).filter(|p| p.group == group && p.offset.abs() <= 10);
@@ -97,7 +97,7 @@ impl SplicePage<'_> {
 
     /// One column a kind of site: it fits a phone.
     fn statistics(&self) -> Table {
-        let all: Vec<&StatisticsRow> = primary(self.found, "probability").collect();
+        let all: Vec<&StatisticsRow> = primary(&self.found, "probability").collect();
         let line = |name: &str, value: &dyn Fn(&StatisticsRow) -> String| -> Vec<Cell> {
             std::iter::once(name.into()).chain(all.iter().map(|r| Cell::Text(value(r)))).collect()
         };
@@ -143,7 +143,7 @@ impl SplicePage<'_> {
     }
 
     pub(super) fn accounting(&self) -> Section {
-        let found = self.found;
+        let found = &self.found;
         let n = |kind: &str, status: &str| {
             found.accounting.iter().filter(|a| a.site_kind == kind && (status.is_empty() || a.status == status)).map(|a| a.n).sum::<u64>()
         };
@@ -330,7 +330,7 @@ impl SplicePage<'_> {
     }
 
     pub(super) fn methods(&self) -> Section {
-        let r = self.request;
+        let r = &self.request;
         let blocks = vec![
             paragraph(
                 "Endpoint, fixed before any result was seen and no option of the program: the paired difference, site minus control, of the mean \
@@ -398,45 +398,6 @@ impl SplicePage<'_> {
             });
         }
         Section { title: "What this does not show".into(), blocks }
-    }
-
-    pub(super) fn provenance(&self) -> Section {
-        let row = |i: &crate::report::provenance::Input| -> Vec<Cell> {
-            vec![i.role.clone().into(), i.path.clone().into(), (i.bytes as usize).into(), i.sha256.clone().into()]
-        };
-        let head = [("input", Format::Text), ("file", Format::Text), ("bytes", Format::Integer), ("SHA-256", Format::Text)];
-        let table = Table {
-            caption: "What went in.".into(),
-            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
-            rows: self.about.inputs.iter().map(row).collect(),
-        };
-        let names = [
-            "sites",
-            "controls",
-            "pairs",
-            "profile",
-            "statistics",
-            "balance",
-            "accounting",
-            "matching",
-            "offsets",
-            "runs",
-            "baseline",
-            "strands",
-        ];
-        let files = names.iter().flat_map(|name| ["tsv", "parquet"].map(|kind| format!("tables/{name}.{kind}")));
-        let files: Vec<Link> = files.chain(["run.json".into()]).map(|path| link(&path, path.clone())).collect();
-        let parameters = serde_json::to_value(self.request).map_or(String::new(), |value| format!("{value:#}"));
-        let blocks = vec![
-            paragraph(format!("{}. To run it again: {}", self.about.tool, self.about.command)),
-            Block::Table(table),
-            Block::Details { summary: "Every parameter".into(), pre: parameters },
-            paragraph(
-                "All numbers behind this page, as tab-separated text and parquet, and the record of the run with versions and timings:",
-            ),
-            Block::Links(files),
-        ];
-        Section { title: "Where it comes from".into(), blocks }
     }
 }
 

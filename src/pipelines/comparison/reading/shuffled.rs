@@ -8,9 +8,9 @@ use crate::controls::seek::shuffled_window;
 use crate::error::Result;
 use crate::genome::Strand;
 use crate::genome::sequence::{model_letters, reverse_complement};
-use crate::pipelines::BoundaryModel;
 use crate::pipelines::comparison::{ComparisonRequest, Study};
-use crate::pipelines::tiles::{ask_letters, check_probabilities};
+use crate::pipelines::tiles::{ask_stretches, check_probabilities};
+use crate::pipelines::{BoundarySource, Stretch};
 use crate::stats::rng::Rng;
 
 impl Readings {
@@ -36,8 +36,15 @@ impl Readings {
         if let Some((kind, copy)) = copy {
             let about = &study.kinds[kind];
             let none = BTreeSet::new();
-            let name = study.genome.contigs().get(contig).map_or("", |c| c.name.as_str());
-            let ground = Ground { sequence, contig: name, strand, kind: about.name, core: about.core.clone(), annotated: &none, radius_bp };
+            let ground = Ground {
+                sequence,
+                contig: study.contig_name(contig),
+                strand,
+                kind: about.name,
+                core: about.core.clone(),
+                annotated: &none,
+                radius_bp,
+            };
             let window = shuffled_window(&ground, position, copy, request.controls.gc_flank_bp, rng);
             letters[at - radius_bp..at + radius_bp].copy_from_slice(&window);
         }
@@ -50,7 +57,7 @@ impl Readings {
         subjects: &[usize],
         study: &Study<'_>,
         sequence: &[u8],
-        model: &dyn BoundaryModel,
+        source: &dyn BoundarySource,
         request: &ComparisonRequest,
         lone_bp: usize,
         rng: &Rng,
@@ -58,19 +65,21 @@ impl Readings {
     ) -> Result<()> {
         let both = subjects.first().is_some_and(|s| self.both_strands.contains(s));
         for layer in if both { &[Layer::Own, Layer::Opposite][..] } else { &[Layer::Own] } {
-            let (mut letters, places): (Vec<Vec<u8>>, Vec<usize>) =
-                subjects.iter().map(|s| self.shuffled_letters(*s, study, sequence, request, lone_bp, rng)).unzip();
-            if *layer == Layer::Opposite {
-                letters.iter_mut().for_each(|l| *l = reverse_complement(l));
-            }
+            let shuffled = |s: &usize| {
+                let (letters, at) = self.shuffled_letters(*s, study, sequence, request, lone_bp, rng);
+                let letters = if *layer == Layer::Opposite { reverse_complement(&letters) } else { letters };
+                (Stretch::nowhere(letters), at)
+            };
+            let (stretches, places): (Vec<Stretch<'_>>, Vec<usize>) = subjects.iter().map(shuffled).unzip();
             // Windows at the ends of a contig are shorter: each length is a call of its own.
             let mut from = 0;
-            while from < letters.len() {
-                let to = from + letters[from..].iter().take_while(|l| l.len() == letters[from].len()).count();
-                let probabilities = ask_letters(&letters[from..to], model)?;
+            while from < stretches.len() {
+                let length = stretches[from].letters.len();
+                let to = from + stretches[from..].iter().take_while(|s| s.letters.len() == length).count();
+                let probabilities = ask_stretches(&stretches[from..to], source)?;
                 probabilities.iter().try_for_each(|p| check_probabilities(p.get(1..).unwrap_or_default()))?;
                 for (index, probabilities) in (from..to).zip(&probabilities) {
-                    let (at, length) = (places[index], letters[index].len());
+                    let at = places[index];
                     let values = match layer {
                         Layer::Opposite => {
                             let at = length - at;

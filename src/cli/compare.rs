@@ -1,0 +1,316 @@
+//! `compare`: models and tokenizers side by side.
+
+use super::dtype::Dtype;
+use super::splice_profile::context_of;
+use super::{progress, results, scan, source};
+use crate::bundled;
+use crate::error::{Error, Result};
+use crate::genome::annotation::Annotation;
+use crate::genome::fasta::Genome;
+use crate::genome::promoters::{PromoterRequest, Promoters, TssChoice, Window};
+use crate::model::{Checkpoint, LdarNet};
+use crate::pipelines::compare::{self as pipeline, CompareRequest, Contender};
+use crate::pipelines::ldarnet::Router;
+use crate::pipelines::tokenizers::Tokenizer;
+use crate::pipelines::{BoundarySource, Progress};
+use crate::report::compare as report;
+use crate::report::folder::ResultsFolder;
+use crate::report::provenance::{Input, Run};
+use crate::stats::rng::Rng;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Compare models and tokenizers: do their cuts respect motifs and splice sites, or split them?
+///
+/// Each is set against its own cuts, turned around every window by a random distance, so that who cuts more often gains or loses nothing by that; and
+/// all are set against the first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ldar-analyze compare --out cuts
+      the bundled model against a grid of 4, random cuts and 6-mers, on the bundled chromosome
+  ldar-analyze compare old.pt new.pt fixed:4 --genome hg38.fa.gz --annotation gencode.gtf.gz --out cuts
+      two checkpoints and a grid
+  ldar-analyze compare bundled bpe:tokenizer.json
+      against byte-pair tokens of a Hugging Face tokenizer, such as DNABERT-2's
+
+What can be compared:
+  bundled           the bundled model
+  FILE              a checkpoint: the authors' .pt, or safetensors
+  fixed:N           a grid over the contig: a cut before every base whose 0-based number is a multiple of N
+  random:N          a cut at each position with probability 1/N
+  kmer:K            words of K letters from the start of what is read, as the Nucleotide Transformer cuts
+  bpe:FILE          a tokenizer.json of Hugging Face's tokenizers")]
+pub struct Arguments {
+    /// What is compared, the reference first [default: bundled fixed:4 random:4 kmer:6]
+    #[arg(value_name = "WHAT")]
+    contenders: Vec<String>,
+    /// Genome: FASTA, plain, gzip or bgzip [default: bundled fly chromosome 4]
+    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
+    genome: Option<PathBuf>,
+    /// Gene annotation: GTF or GFF3, plain or gzip [default: bundled]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
+    annotation: Option<PathBuf>,
+    /// Motifs: insects, vertebrates, or a file [default: insects for the bundled genome, else vertebrates]
+    #[arg(long, value_name = "FILE")]
+    motifs: Option<PathBuf>,
+    /// Folder for the results
+    #[arg(long, value_name = "FOLDER", default_value = "compare")]
+    out: PathBuf,
+    /// Largest p-value of a motif's hit
+    #[arg(long, value_name = "P", default_value_t = 1e-4)]
+    p: f64,
+    /// Positions on either side of a splice junction
+    #[arg(long, value_name = "BASES", default_value_t = 150)]
+    flank: usize,
+    /// Bases given at once [default: the length the first model was trained on, else 4096]
+    #[arg(long, value_name = "BASES")]
+    context: Option<usize>,
+    /// Least distance of a read position from the ends of these [default: a quarter of the context, at most 512]
+    #[arg(long, value_name = "BASES")]
+    margin: Option<usize>,
+    /// Shifts and flips of the tests
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    permutations: usize,
+    /// Draws of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    bootstraps: usize,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Stretches read together
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    batch: usize,
+    #[command(flatten)]
+    dtype: Dtype,
+}
+
+/// One of those compared, as asked for.
+#[derive(Debug, Clone, PartialEq)]
+enum What {
+    Bundled,
+    Checkpoint(PathBuf),
+    Fixed(usize),
+    Random(usize),
+    Kmer(usize),
+    Bpe(PathBuf),
+}
+
+impl What {
+    fn parse(text: &str) -> Result<What> {
+        let number = |digits: &str, most: usize| {
+            let number = digits.parse().ok().filter(|n| (1..=most).contains(n));
+            number.ok_or_else(|| Error::Usage(format!("{text}: a number from 1 to {most} belongs after the colon")))
+        };
+        match text.split_once(':') {
+            None if text == "bundled" => Ok(What::Bundled),
+            Some(("fixed", n)) => Ok(What::Fixed(number(n, 100_000)?)),
+            Some(("random", n)) => Ok(What::Random(number(n, 100_000)?)),
+            Some(("kmer", k)) => Ok(What::Kmer(number(k, 64)?)),
+            Some(("bpe", path)) => Ok(What::Bpe(path.into())),
+            _ => Ok(What::Checkpoint(source::resolve("checkpoint", text.into())?)),
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            What::Checkpoint(path) | What::Bpe(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    fn name(&self, text: &str) -> String {
+        match self.file() {
+            Some(path) => path.file_name().map_or(text.into(), |name| name.to_string_lossy().into_owned()),
+            None => text.into(),
+        }
+    }
+}
+
+/// What is to be run.
+pub struct Request {
+    contenders: Vec<(String, What)>,
+    files: Option<(PathBuf, PathBuf)>,
+    motifs: PathBuf,
+    out: PathBuf,
+    context: Option<usize>,
+    margin: Option<usize>,
+    dtype: Dtype,
+    pipeline: CompareRequest,
+}
+
+/// No count of draws or stretches is larger.
+const MOST: usize = 10_000_000;
+
+impl Arguments {
+    /// Refuses what no run could meet, before anything is read.
+    pub fn validate(self) -> Result<Request> {
+        let asked = if self.contenders.is_empty() {
+            ["bundled", "fixed:4", "random:4", "kmer:6"].map(String::from).to_vec()
+        } else {
+            self.contenders
+        };
+        let mut contenders: Vec<(String, What)> = Vec::new();
+        for text in asked {
+            let what = What::parse(&text)?;
+            let mut name = what.name(&text);
+            if contenders.iter().any(|(known, _)| *known == name) {
+                name = text.clone();
+            }
+            if contenders.iter().any(|(known, other)| *known == name || *other == what) {
+                return Err(Error::Usage(format!("{text}: asked for twice")));
+            }
+            contenders.push((name, what));
+        }
+        for (name, value) in [("--permutations", self.permutations), ("--bootstraps", self.bootstraps), ("--batch", self.batch)] {
+            if !(1..=MOST).contains(&value) {
+                return Err(Error::Usage(format!("{name} {value}: 1 to {MOST}")));
+            }
+        }
+        if !(6..=100_000).contains(&self.flank) {
+            return Err(Error::Usage(format!("--flank {}: 6 to 100000", self.flank)));
+        }
+        if !(self.p > 0.0 && self.p <= 0.1) {
+            return Err(Error::Usage(format!("--p {}: above 0, and at most 0.1", self.p)));
+        }
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        let motifs = self.motifs.unwrap_or_else(|| if genome.is_some() { "vertebrates" } else { "insects" }.into());
+        Ok(Request {
+            contenders,
+            files: genome.zip(annotation),
+            motifs,
+            out: self.out,
+            context: self.context,
+            margin: self.margin,
+            dtype: self.dtype,
+            pipeline: CompareRequest {
+                flank: self.flank,
+                p: self.p,
+                permutations: self.permutations,
+                bootstraps: self.bootstraps,
+                seed: self.seed,
+                batch: self.batch,
+                ..CompareRequest::default()
+            },
+        })
+    }
+}
+
+impl Request {
+    /// Runs the comparison, writes the results folder and prints the short of it.
+    pub fn run(mut self) -> Result<()> {
+        let mut run = Run::start();
+        let folder = ResultsFolder::at(&self.out)?;
+        let bar = progress::Bar::new();
+        bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
+        let (genome, annotation) = match &self.files {
+            Some((genome, annotation)) => (Genome::open(genome)?, Annotation::open(annotation)?),
+            None => (bundled::genome()?, bundled::annotation()?),
+        };
+        let motifs = scan::read_motifs(&self.motifs)?;
+        let inputs = self.inputs()?;
+        let checkpoints = self.checkpoints()?;
+        self.settle_context(checkpoints.iter().flatten().next())?;
+        let mut models = Vec::new();
+        for checkpoint in &checkpoints {
+            let mut model = checkpoint.as_ref().map(Checkpoint::model).transpose()?;
+            if let Some(model) = &mut model {
+                run.dtype = model.set_precision(self.dtype.precision())?.to_string();
+            }
+            models.push(model);
+        }
+        let sources = self.sources(&models)?;
+        let contenders: Vec<Contender<'_>> = self
+            .contenders
+            .iter()
+            .zip(&sources)
+            .map(|((name, _), source)| Contender { name: name.clone(), source: source.as_ref() })
+            .collect();
+        let promoters = PromoterRequest {
+            tss: TssChoice::Unique,
+            biotypes: vec!["protein_coding".into()],
+            window: Window { upstream_bp: 500, downstream_bp: 100 },
+        };
+        let promoters = Promoters::of_annotation(&annotation, genome.contigs(), &promoters)?;
+        let found =
+            pipeline::run(&genome, Some(&annotation), &promoters, &motifs, &contenders, &self.pipeline, &|progress| bar.show(progress))?;
+        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
+        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
+        let facts = |checkpoint: &Checkpoint| json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json});
+        let model_facts = json!(checkpoints.iter().flatten().map(facts).collect::<Vec<_>>());
+        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
+            report::write_tables(&found, folder)?;
+            Ok(run.to_json("compare", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
+        })
+    }
+
+    fn checkpoints(&self) -> Result<Vec<Option<Checkpoint>>> {
+        let open = |(_, what): &(String, What)| match what {
+            What::Bundled => source::checkpoint(None).map(Some),
+            What::Checkpoint(path) => source::checkpoint(Some(path)).map(Some),
+            _ => Ok(None),
+        };
+        self.contenders.iter().map(open).collect()
+    }
+
+    fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {
+        (self.pipeline.context, self.pipeline.margin) = match checkpoint {
+            Some(checkpoint) => context_of(checkpoint, self.context, self.margin, 0)?,
+            None => {
+                let context = self.context.unwrap_or(self.pipeline.context);
+                (context, self.margin.unwrap_or(super::splice_profile::default_margin(context)))
+            }
+        };
+        Ok(())
+    }
+
+    fn sources<'a>(&self, models: &'a [Option<LdarNet>]) -> Result<Vec<Box<dyn BoundarySource + 'a>>> {
+        let rng = Rng::new(self.pipeline.seed);
+        let source = |((name, what), model): (&(String, What), &'a Option<LdarNet>)| -> Result<Box<dyn BoundarySource + 'a>> {
+            Ok(match (what, model) {
+                (_, Some(model)) => Box::new(Router::new(model, 0)?),
+                (What::Fixed(every), _) => Box::new(Tokenizer::Fixed(*every)),
+                (What::Random(every), _) => Box::new(Tokenizer::Random(*every, rng.derive(name))),
+                (What::Kmer(k), _) => Box::new(Tokenizer::Kmer(*k)),
+                (What::Bpe(path), _) => Box::new(Tokenizer::open(path)?),
+                (What::Bundled | What::Checkpoint(_), None) => return Err(Error::Invalid(format!("{name} was not opened"))),
+            })
+        };
+        self.contenders.iter().zip(models).map(source).collect()
+    }
+
+    fn inputs(&self) -> Result<Vec<Input>> {
+        let bundled = |role, file: bundled::File| Input::bytes(role, file.name, file.bytes);
+        let mut inputs = match &self.files {
+            Some((genome, annotation)) => vec![Input::file("genome", genome)?, Input::file("annotation", annotation)?],
+            None => vec![bundled("genome", bundled::GENOME), bundled("annotation", bundled::ANNOTATION)],
+        };
+        for (_, what) in &self.contenders {
+            match what {
+                What::Bundled => inputs.push(source::checkpoint_input(None)?),
+                What::Checkpoint(path) => inputs.push(source::checkpoint_input(Some(path))?),
+                What::Bpe(path) => inputs.push(Input::file("tokenizer", path)?),
+                What::Fixed(_) | What::Random(_) | What::Kmer(_) => {}
+            }
+        }
+        inputs.push(scan::motifs_input(&self.motifs)?);
+        Ok(inputs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_compared_is_read_from_its_name() {
+        assert_eq!(What::parse("bundled").unwrap(), What::Bundled);
+        assert_eq!(What::parse("fixed:4").unwrap(), What::Fixed(4));
+        assert_eq!(What::parse("kmer:6").unwrap(), What::Kmer(6));
+        assert_eq!(What::parse("a/b.pt").unwrap().name("a/b.pt"), "b.pt");
+        assert_eq!(What::parse("bpe:x/tokenizer.json").unwrap(), What::Bpe("x/tokenizer.json".into()));
+        for bad in ["fixed:0", "random:", "kmer:x", "kmer:65"] {
+            assert!(matches!(What::parse(bad), Err(Error::Usage(_))), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Bars with intervals, each with a line where chance would put it.
+
+use super::Figure;
+use super::axis::{Frame, Scale};
+use super::canvas::{Canvas, Surface};
+use super::hover;
+use super::lettering::{Align, Type};
+use super::theme::{self, AXIS_WIDTH, BLACK, BLUE, DATA_WIDTH, GREY, NOTE_SIZE, ORANGE, TICK_SIZE};
+use super::ticks::{self, Ticks};
+use crate::error::Result;
+
+const COLUMNS: usize = 2;
+const LEFT: f64 = 36.0;
+const RIGHT: f64 = 9.0;
+const GAP: f64 = 34.0;
+const HEAD: f64 = 20.0;
+const PLOT: f64 = 92.0;
+/// Under a plot: two lines of names.
+const FOOT: f64 = 30.0;
+/// A bar is no wider.
+const WIDEST: f64 = 34.0;
+
+/// Panels, two abreast; page-wide.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BarsFigure {
+    /// The panels, in reading order.
+    pub panels: Vec<BarPanel>,
+    /// Title of the vertical axes.
+    pub y_label: String,
+    /// A footnote; empty for none.
+    pub note: String,
+}
+
+/// Bars over one axis, which starts at 0.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BarPanel {
+    /// Title over the panel.
+    pub title: String,
+    /// The bars, from left to right; the first is what the figure is about.
+    pub bars: Vec<Bar>,
+}
+
+/// One bar. What is not finite is left out.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bar {
+    /// Its name.
+    pub label: String,
+    /// Its height.
+    pub value: f64,
+    /// Lower end of its interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Where chance would put it.
+    pub expected: f64,
+}
+
+impl BarsFigure {
+    fn note_lines(&self) -> Vec<String> {
+        theme::wrap(&self.note, theme::DOUBLE_WIDTH - LEFT - RIGHT, NOTE_SIZE, false)
+    }
+
+    fn panel<S: Surface>(&self, canvas: &mut Canvas<'_, S>, panel: &BarPanel, frame: Frame, first_column: bool) -> Result<()> {
+        frame.title(canvas, &panel.title, HEAD - theme::TITLE_SIZE)?;
+        let values = panel.bars.iter().flat_map(|bar| [bar.value, bar.low, bar.high, bar.expected]);
+        let ticks = Ticks::around(ticks::extent(values.chain([0.0])).unwrap_or((0.0, 1.0)), 5);
+        let y = Scale::new(ticks.range, (frame.bottom, frame.top));
+        frame.y_axis(canvas, &y, &ticks, false)?;
+        let step = (frame.right - frame.left) / panel.bars.len().max(1) as f64;
+        let half = (step * 0.32).min(WIDEST / 2.0);
+        let mut told = Vec::new();
+        for (i, bar) in panel.bars.iter().enumerate() {
+            let x = frame.left + (i as f64 + 0.5) * step;
+            let ink = if i == 0 { BLUE } else { ORANGE };
+            canvas.rect((x - half, y.at(bar.value)), (x + half, y.at(0.0)), theme::pale(ink))?;
+            canvas.line(&[(x, y.at(bar.low)), (x, y.at(bar.high))], DATA_WIDTH, ink)?;
+            for end in [bar.low, bar.high] {
+                canvas.line(&[(x - 3.0, y.at(end)), (x + 3.0, y.at(end))], DATA_WIDTH, ink)?;
+            }
+            canvas.line(&[(x - half - 4.0, y.at(bar.expected)), (x + half + 4.0, y.at(bar.expected))], DATA_WIDTH, BLACK)?;
+            for (line, text) in theme::wrap(&bar.label, step - 4.0, TICK_SIZE, false).into_iter().take(2).enumerate() {
+                let text = theme::fit(&text, step - 2.0, TICK_SIZE, false);
+                let at = (x, frame.bottom + 10.0 + line as f64 * 8.5);
+                canvas.text(&text, at, Type::new(TICK_SIZE, BLACK).align(Align::Middle))?;
+            }
+            told.push((
+                x,
+                y.at(bar.value),
+                format!("{}: {:.3} ({:.3} to {:.3}), by chance {:.3}", bar.label, bar.value, bar.low, bar.high, bar.expected),
+            ));
+        }
+        canvas.line(&[(frame.left, y.at(0.0)), (frame.right, y.at(0.0))], AXIS_WIDTH, BLACK)?;
+        canvas.hovers.push(hover::points(&frame, &told));
+        if panel.bars.is_empty() {
+            frame.say(canvas, "no data")?;
+        }
+        frame.names(canvas, ("", 0.0), (if first_column { &self.y_label } else { "" }, ticks.name_offset()))
+    }
+}
+
+impl Figure for BarsFigure {
+    fn size_pt(&self) -> (f64, f64) {
+        let rows = self.panels.len().div_ceil(COLUMNS).max(1) as f64;
+        (theme::DOUBLE_WIDTH, rows * (HEAD + PLOT + FOOT) + 4.0 + self.note_lines().len() as f64 * 8.5)
+    }
+
+    fn description(&self) -> String {
+        let mut text = format!("Bars: {}.", self.y_label);
+        for panel in &self.panels {
+            text += &format!(" {}:", panel.title);
+            for bar in &panel.bars {
+                text += &format!(" {} {:.3}, by chance {:.3};", bar.label, bar.value, bar.expected);
+            }
+        }
+        text
+    }
+
+    fn draw<S: Surface>(&self, canvas: &mut Canvas<'_, S>) -> Result<()> {
+        let wide = (theme::DOUBLE_WIDTH - LEFT - RIGHT - GAP) / COLUMNS as f64;
+        let mut y = 2.0;
+        for panels in self.panels.chunks(COLUMNS) {
+            for (column, panel) in panels.iter().enumerate() {
+                let left = LEFT + column as f64 * (wide + GAP);
+                let frame = Frame { left, top: y + HEAD, right: left + wide, bottom: y + HEAD + PLOT };
+                self.panel(canvas, panel, frame, column == 0)?;
+            }
+            y += HEAD + PLOT + FOOT;
+        }
+        for (i, line) in self.note_lines().iter().enumerate() {
+            canvas.text(line, (LEFT, y + 4.0 + i as f64 * 8.5), Type::new(NOTE_SIZE, GREY))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,341 @@
+//! What `compare` leaves behind: its tables, its figures and its page.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::format::{count, decimals, p_value, with_interval};
+use super::page::Gallery;
+use super::record::{About, Record};
+use super::splice_profile::sections::{downloads, paragraph};
+use super::{Block, Cell, Column, Format, Report, Section, Table, tables};
+use crate::error::Result;
+use crate::figures::{Bar, BarPanel, BarsFigure, CurvePanel, CurveSeries, CurvesFigure};
+use crate::pipelines::compare::{CompareRequest, Compared, CutRow};
+
+/// Longer tokens are not drawn.
+const LONGEST_BP: u64 = 40;
+
+/// Writes the tables.
+///
+/// # Errors
+/// What keeps a file from being written.
+pub fn write_tables(found: &Compared, folder: &Path) -> Result<()> {
+    let at = folder.join("tables");
+    tables::write(&at, "cuts", &found.cuts)?;
+    tables::write(&at, "clusters", &found.clusters)?;
+    tables::write(&at, "tokenizers", &found.tokenizers)?;
+    tables::write(&at, "lengths", &found.lengths)
+}
+
+/// What `run.json` keeps of the outcome.
+pub fn outcome(found: &Compared) -> Value {
+    json!({"windows": found.n_windows, "positions": found.n_positions, "bases_read": found.bases_read})
+}
+
+/// A short answer for the terminal.
+pub fn summary(found: &Compared) -> String {
+    let mut text = format!(
+        "{:<22} {:<14} {:<16} {:>8} {:>9} {:>9}  {:<40} p\n",
+        "tokenizer", "element", "measure", "elements", "observed", "expected", "difference"
+    );
+    for row in &found.cuts {
+        text += &format!(
+            "{:<22} {:<14} {:<16} {:>8} {:>9} {:>9}  {:<40} {}\n",
+            row.tokenizer,
+            row.element,
+            row.measure,
+            row.n_elements,
+            decimals(row.observed, 4),
+            decimals(row.expected, 4),
+            with_interval(row.difference, row.ci_low, row.ci_high),
+            p_value(row.p_value, Some(row.p_floor)).replace('\u{A0}', " "),
+        );
+    }
+    text
+}
+
+/// The page.
+pub(super) struct ComparePage {
+    found: Compared,
+    request: CompareRequest,
+    about: About,
+}
+
+impl ComparePage {
+    /// From a results folder.
+    pub fn open(record: &Record) -> Result<ComparePage> {
+        let found = Compared {
+            cuts: record.table("cuts")?,
+            clusters: Vec::new(),
+            tokenizers: record.table("tokenizers")?,
+            lengths: record.table("lengths")?,
+            n_windows: record.outcome("windows")?,
+            n_positions: record.outcome("positions")?,
+            bases_read: record.outcome("bases_read")?,
+        };
+        Ok(ComparePage { found, request: record.parameters()?, about: record.about() })
+    }
+
+    /// Draws and tells.
+    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+        let bars = gallery.hang(&self.bars(), "cuts")?;
+        let lengths = gallery.hang(&self.lengths(), "token_lengths")?;
+        let names: Vec<&str> = self.found.tokenizers.iter().map(|row| row.tokenizer.as_str()).collect();
+        Ok(Report {
+            title: "Do cuts respect motifs and splice sites?".into(),
+            subtitle: format!("{} · {} · {}", names.join(", "), self.about.genome, self.about.annotation),
+            headline: self.headline(),
+            answer: self.answer(),
+            sections: vec![
+                self.result(bars),
+                self.tokens(lengths),
+                self.against_first(),
+                self.methods(),
+                self.about.section(&self.request, &["cuts", "clusters", "tokenizers", "lengths"]),
+            ],
+            chapters: Vec::new(),
+            appendix: Vec::new(),
+        })
+    }
+
+    fn row(&self, tokenizer: &str, element: &str, measure: &str) -> Option<&CutRow> {
+        self.found.cuts.iter().find(|row| row.tokenizer == tokenizer && row.element == element && row.measure == measure)
+    }
+
+    fn first(&self) -> &str {
+        self.found.tokenizers.first().map_or("", |row| &row.tokenizer)
+    }
+
+    fn headline(&self) -> String {
+        let name = self.first();
+        let part = |element: &str, measure: &str, words: &str| {
+            let row = self.row(name, element, measure)?;
+            let p = p_value(row.p_value, Some(row.p_floor));
+            let numbers = with_interval(row.difference, row.ci_low, row.ci_high);
+            Some(format!(
+                "{words}: {} ({} expected of the same cuts elsewhere; difference {numbers}, p {p})",
+                decimals(row.observed, 3),
+                decimals(row.expected, 3)
+            ))
+        };
+        let parts = [
+            part("donor", "cut at junction", "donors cut exactly at the junction"),
+            part("acceptor", "cut at junction", "acceptors"),
+            part("motif", "inside cut", "positions inside motifs cut"),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() { "Nothing was there to be cut.".into() } else { format!("{name}, share of {}.", parts.join("; ")) }
+    }
+
+    fn answer(&self) -> String {
+        let density: Vec<String> = self
+            .found
+            .tokenizers
+            .iter()
+            .map(|row| {
+                format!("{} cuts {} of positions (mean token {} bases)", row.tokenizer, decimals(row.density, 3), decimals(row.mean_bp, 1))
+            })
+            .collect();
+        format!(
+            "Whoever cuts more often cuts through more; so each is set against its own cuts, turned around every window by a random distance. In {} windows with {} inter-base \
+             positions {}. Words that column-permuted motifs fit show what any word of such letters would give.",
+            count(self.found.n_windows),
+            count(self.found.n_positions as usize),
+            density.join("; ")
+        )
+    }
+
+    fn bars(&self) -> BarsFigure {
+        let panel = |(element, measure, title): (&str, &str, &str)| {
+            let rows = self.found.cuts.iter().filter(|row| row.element == element && row.measure == measure);
+            let bar = |row: &CutRow| Bar {
+                label: row.tokenizer.clone(),
+                value: row.observed,
+                low: row.expected + row.ci_low,
+                high: row.expected + row.ci_high,
+                expected: row.expected,
+            };
+            let n = rows.clone().next().map_or(0, |row| row.n_elements);
+            BarPanel { title: format!("{title} (n = {})", count(n as usize)), bars: rows.map(bar).collect() }
+        };
+        BarsFigure {
+            panels: [
+                ("donor", "cut at junction", "Donors cut exactly at the junction"),
+                ("acceptor", "cut at junction", "Acceptors cut exactly at the junction"),
+                ("donor", "cut through", "Donor consensus cut through"),
+                ("acceptor", "cut through", "Acceptor consensus cut through"),
+                ("motif", "inside cut", "Positions inside motifs cut"),
+                ("permuted motif", "inside cut", "The same, column-permuted motifs"),
+                ("motif", "edges cut", "Motif edges cut"),
+                ("motif", "cut through", "Motifs cut through"),
+            ]
+            .map(panel)
+            .to_vec(),
+            y_label: "Share".into(),
+            note: "Black lines: expected of the same cuts anywhere else in their windows. Whiskers: 95% intervals of the difference from that, by a bootstrap over clusters of genes or \
+                   promoters. Blue: the one that others are compared with."
+                .into(),
+        }
+    }
+
+    fn lengths(&self) -> CurvesFigure {
+        let series = |row: &crate::pipelines::compare::TokenizerRow| {
+            let of = self.found.lengths.iter().filter(|length| length.tokenizer == row.tokenizer && length.length_bp <= LONGEST_BP);
+            let mut sum = 0;
+            let mut points = vec![(0.0, 0.0)];
+            for length in of {
+                let share = |n: u64| n as f64 / row.n_tokens as f64;
+                points.push((length.length_bp as f64, share(sum)));
+                sum += length.n_tokens;
+                points.push((length.length_bp as f64, share(sum)));
+            }
+            points.push((LONGEST_BP as f64, sum as f64 / row.n_tokens as f64));
+            CurveSeries { label: format!("{} (n = {})", row.tokenizer, count(row.n_tokens as usize)), points }
+        };
+        CurvesFigure {
+            panels: vec![CurvePanel {
+                title: "Lengths of tokens".into(),
+                y_label: "Share of tokens up to this length".into(),
+                series: self.found.tokenizers.iter().map(series).collect(),
+                references: Vec::new(),
+            }],
+            x_label: "Length (bases)".into(),
+        }
+    }
+
+    fn result(&self, bars: String) -> Section {
+        let head = [
+            ("tokenizer", Format::Text),
+            ("element", Format::Text),
+            ("measure", Format::Text),
+            ("elements", Format::Integer),
+            ("clusters", Format::Integer),
+            ("observed", Format::Decimals(4)),
+            ("expected", Format::Decimals(4)),
+            ("difference", Format::Decimals(4)),
+            ("95% CI", Format::Interval),
+            ("p", Format::PValue),
+            ("p, BH", Format::PValue),
+        ];
+        let line = |row: &CutRow| -> Vec<Cell> {
+            vec![
+                row.tokenizer.clone().into(),
+                row.element.clone().into(),
+                row.measure.clone().into(),
+                (row.n_elements as usize).into(),
+                (row.n_clusters as usize).into(),
+                row.observed.into(),
+                row.expected.into(),
+                row.difference.into(),
+                Cell::Interval { low: row.ci_low, high: row.ci_high },
+                Cell::P { value: row.p_value, floor: Some(row.p_floor) },
+                Cell::P { value: row.p_bh, floor: None },
+            ]
+        };
+        let table = Table {
+            caption: "Observed: mean over elements. Expected: the mean of that over all shifts of the same cuts within their windows."
+                .into(),
+            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
+            rows: self.found.cuts.iter().map(line).collect(),
+        };
+        let figure = Block::Figure {
+            svg: bars,
+            label: "What is cut".into(),
+            caption: "Cut through: at least one cut inside the motif, or inside the consensus of a splice site (3 bases of exon and 6 of intron at donors, 6 and 3 at acceptors) beside \
+                      the junction. Where tokens are shorter than motifs nearly all motifs are cut through by anyone; the share of inside positions cut says more."
+                .into(),
+            downloads: downloads("cuts", "cuts"),
+        };
+        Section { title: "Result".into(), blocks: vec![figure, Block::Table(table)] }
+    }
+
+    fn tokens(&self, lengths: String) -> Section {
+        let head = [
+            ("tokenizer", Format::Text),
+            ("cuts a position", Format::Decimals(4)),
+            ("whole tokens", Format::Integer),
+            ("mean length", Format::Decimals(2)),
+            ("standard deviation", Format::Decimals(2)),
+            ("median", Format::Decimals(1)),
+            ("90% up to", Format::Decimals(1)),
+        ];
+        let line = |row: &crate::pipelines::compare::TokenizerRow| -> Vec<Cell> {
+            vec![
+                row.tokenizer.clone().into(),
+                row.density.into(),
+                (row.n_tokens as usize).into(),
+                row.mean_bp.into(),
+                row.sd_bp.into(),
+                row.median_bp.into(),
+                row.q90_bp.into(),
+            ]
+        };
+        let table = Table {
+            caption: "Tokens with both ends in a window; lengths in bases.".into(),
+            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
+            rows: self.found.tokenizers.iter().map(line).collect(),
+        };
+        let figure = Block::Figure {
+            svg: lengths,
+            label: "Token lengths".into(),
+            caption: format!("How many of the tokens are up to so many bases long; longer ones than {LONGEST_BP} are not drawn."),
+            downloads: downloads("token_lengths", "lengths"),
+        };
+        Section { title: "How each cuts".into(), blocks: vec![figure, Block::Table(table)] }
+    }
+
+    fn against_first(&self) -> Section {
+        let head = [
+            ("tokenizer", Format::Text),
+            ("element", Format::Text),
+            ("measure", Format::Text),
+            ("difference from the first", Format::Decimals(4)),
+            ("95% CI", Format::Interval),
+            ("p", Format::PValue),
+            ("p, BH", Format::PValue),
+        ];
+        let line = |row: &CutRow| -> Vec<Cell> {
+            vec![
+                row.tokenizer.clone().into(),
+                row.element.clone().into(),
+                row.measure.clone().into(),
+                row.first_difference.into(),
+                Cell::Interval { low: row.first_low, high: row.first_high },
+                Cell::P { value: row.first_p_value, floor: Some(row.first_p_floor) },
+                Cell::P { value: row.first_p_bh, floor: None },
+            ]
+        };
+        let table = Table {
+            caption: format!("Observed less expected, less the same of {}; paired by cluster.", self.first()),
+            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
+            rows: self.found.cuts.iter().filter(|row| row.tokenizer != self.first()).map(line).collect(),
+        };
+        Section { title: "Against the first".into(), blocks: vec![Block::Table(table)] }
+    }
+
+    fn methods(&self) -> Section {
+        let r = &self.request;
+        let texts = [
+            format!(
+                "Windows are {} inter-base positions on either side of every junction of canonical transcripts (GT-AG introns), on the strand of the gene, and promoters, those that share \
+                 a base merged, on the strand of their first start site. Sources are given {} bases at a time, and positions within {} of an end are not used. A position is a cut \
+                 where the boundary probability is above one half.",
+                r.flank, r.context, r.margin
+            ),
+            format!(
+                "Motifs are hits with p at most {} on either strand of the promoters, by log-odds against their letters; of overlapping hits of one motif the best. Permuted motifs are the hits \
+                 of one column-permuted version of each.",
+                r.p
+            ),
+            format!(
+                "Expected values and p are those of {} circular shifts: the cuts of each window are turned by a random distance, together in all windows of a cluster, which keeps their \
+                 number and spacing. Clusters are overlapping genes for junctions, and for promoters those that share a base or a gene. Differences from the first are tested by flipping the signs of clusters. Intervals: \
+                 bootstrap (BCa) over clusters. p-values are adjusted over the rows of each table (Benjamini-Hochberg).",
+                count(r.permutations)
+            ),
+            "Cuts that follow letters fall into step with anything that has letters: that is no sign of function. Matched controls are the matter of the pages on splice sites and motifs.".into(),
+        ];
+        Section { title: "Methods".into(), blocks: texts.into_iter().map(paragraph).collect() }
+    }
+}
