@@ -128,13 +128,14 @@ impl BoxesFigure {
         let lines = self.differences.len().max(1) as f64;
         let mut told = Vec::new();
         for (number, class) in self.classes.iter().enumerate() {
-            for (which, (value, low, high)) in class.differences.iter().enumerate() {
+            for (which, (value, low, high)) in class.differences.iter().enumerate().filter(|(_, d)| d.0.is_finite()) {
                 let y = frame.top + number as f64 * CLASS + 3.0 + (which as f64 + 0.5) * (CLASS - 6.0) / lines;
                 let ink = difference_ink(which);
                 canvas.line(&[(x.at(*low), y), (x.at(*high), y)], 1.0, ink)?;
                 canvas.marker(difference_marker(which), (x.at(*value), y), 2.2, ink)?;
                 let name = self.differences.get(which).map_or("", String::as_str);
-                told.push((x.at(*value), y, format!("{}, {name}: {value:.4} ({low:.4} to {high:.4})", class.label)));
+                let interval = if low.is_finite() && high.is_finite() { format!(" ({low:.4} to {high:.4})") } else { String::new() };
+                told.push((x.at(*value), y, format!("{}, {name}: {value:.4}{interval}", class.label)));
             }
         }
         canvas.hovers.push(hover::points(&frame, &told));
