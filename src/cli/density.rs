@@ -168,7 +168,7 @@ impl Request {
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
         let checkpoint = source::checkpoint(self.checkpoint.as_deref())?;
-        let (context, margin) = splice_profile::context_of(&checkpoint, self.context, self.margin, 0)?;
+        let (context, margin) = splice_profile::context_of(Some(&checkpoint), self.context, self.margin, 0)?;
         check_context(context, margin, self.pipeline.stretch_bp)?;
         (self.pipeline.context, self.pipeline.margin) = (context, margin);
         let (genome, annotation) = match &self.files {

@@ -13,6 +13,7 @@ use crate::pipelines::Progress;
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::locus::{self as pipeline, LEAST_BP, LocusRequest, MOST_BP, Place, Reader};
 use crate::pipelines::motif_enrichment::Query;
+use crate::pipelines::signal::{Missing, Signal};
 use crate::pipelines::tiles::TileShape;
 use crate::report::folder::ResultsFolder;
 use crate::report::locus as report;
@@ -31,8 +32,8 @@ Examples:
       the start of ci (cubitus interruptus) on the bundled fly chromosome, with the bundled model
   ldar-analyze locus --gene ey --around donor:2 --flank 60 --out ey
   ldar-analyze locus --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --region chr11:5226702-5227302 --strand - --out hbb
-  ldar-analyze locus --gene ey --motifs insects --compare other.safetensors --out two
-      motif hits of JASPAR's insects; a second checkpoint below the first
+  ldar-analyze locus --gene ey --motifs insects --compare other.safetensors --signal cage.bw --out three
+      motif hits of JASPAR's insects; below the first model a second one, and a track
 
 --region is counted from 1 with both ends included, as in samtools and the UCSC browser: chr11:5226702-5227302 has 601 bases. In the tables
 positions are 0-based. Windows may have 10 to 5000 bases.")]
@@ -49,6 +50,9 @@ pub struct Arguments {
     /// A second model to draw below the first
     #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     compare: Option<PathBuf>,
+    /// A track to draw below the models, as it is: bigWig; bases without a value are 0
+    #[arg(long, value_name = "BIGWIG")]
+    signal: Option<PathBuf>,
     /// The window: CONTIG:FIRST-LAST, counted from 1, both ends included
     #[arg(long, value_name = "REGION", conflicts_with_all = ["gene", "around", "flank"], help_heading = "Place")]
     region: Option<String>,
@@ -91,6 +95,7 @@ pub struct Request {
     genome: Option<PathBuf>,
     annotation: Option<PathBuf>,
     checkpoints: Vec<Option<PathBuf>>,
+    signal: Option<PathBuf>,
     motifs: Option<PathBuf>,
     context: Option<usize>,
     margin: Option<usize>,
@@ -146,6 +151,7 @@ impl Arguments {
             genome,
             annotation,
             checkpoints: std::iter::once(self.checkpoint).chain(self.compare.map(Some)).collect(),
+            signal: self.signal,
             context: self.context,
             margin: self.margin,
             out: self.out,
@@ -189,9 +195,14 @@ impl Request {
             run.dtype = ready.model.set_precision(self.dtype.precision())?.to_string();
         }
         let routers = models.iter().map(|ready| Router::new(&ready.model, 0)).collect::<Result<Vec<_>>>()?;
-        let readers: Vec<Reader<'_>> = (models.iter().zip(&routers))
+        let signal = self.signal.as_deref().map(|path| Signal::open(path, None, Missing::Zero, genome.contigs())).transpose()?;
+        let mut readers: Vec<Reader<'_>> = (models.iter().zip(&routers))
             .map(|(ready, router)| Reader { name: ready.name.clone(), source: router, shape: ready.shape })
             .collect();
+        if let (Some(signal), Some(path)) = (&signal, &self.signal) {
+            let shape = TileShape { context_bp: 2 * MOST_BP, margin_bp: 1 };
+            readers.push(Reader { name: format!("signal {}", file_name(path)), source: signal, shape });
+        }
         let found = pipeline::run(&genome, annotation.as_ref(), &queries, &readers, &self.pipeline, &|progress| bar.show(progress))?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         let facts = |ready: &Ready| {
@@ -210,7 +221,7 @@ impl Request {
         let mut all: Vec<Ready> = Vec::new();
         for path in &self.checkpoints {
             let checkpoint = source::checkpoint(path.as_deref())?;
-            let (context_bp, margin_bp) = splice_profile::context_of(&checkpoint, self.context, self.margin, 0)?;
+            let (context_bp, margin_bp) = splice_profile::context_of(Some(&checkpoint), self.context, self.margin, 0)?;
             let file = path.as_deref().filter(|path| path.as_os_str() != "bundled");
             let mut name = file.map_or("bundled model fly-2m".into(), file_name);
             if all.iter().any(|other| other.name == name) {
@@ -246,6 +257,9 @@ impl Request {
         }
         for (path, role) in self.checkpoints.iter().zip(["checkpoint", "second checkpoint"]) {
             inputs.push(Input { role: role.into(), ..source::checkpoint_input(path.as_deref())? });
+        }
+        if let Some(path) = &self.signal {
+            inputs.push(Input::file("track", path)?);
         }
         if let Some(set) = &self.motifs {
             inputs.push(scan::motifs_input(set)?);

@@ -15,6 +15,7 @@ mod inspect;
 mod locus;
 mod motif_enrichment;
 mod progress;
+mod reads;
 mod report;
 mod reproduce;
 mod results;

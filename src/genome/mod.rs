@@ -8,6 +8,7 @@ pub mod anchor;
 pub mod annotation;
 pub mod bed;
 pub mod bgzip;
+pub mod bigwig;
 pub mod classes;
 pub mod composition;
 pub mod contig_names;

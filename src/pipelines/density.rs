@@ -178,7 +178,7 @@ pub fn run(
     }
     let none = Vec::new();
     let windows = ClassWindows { junction_bp: request.stretch_bp / 2, promoter: PROMOTER };
-    let mut contigs = ContigReader::new(genome);
+    let mut contigs = ContigReader::new(genome, source);
     let total: u64 = chosen.iter().map(|contig| genome.contigs()[*contig].length_bp as u64).sum();
     let mut listing = listing::Listing::new(request, &rng);
     let mut done = 0;

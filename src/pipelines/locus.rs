@@ -20,7 +20,7 @@ use crate::genome::{Interval, Strand, region};
 pub use crate::model::THRESHOLD;
 use crate::pipelines::motif_enrichment::Query;
 use crate::pipelines::tiles::{ContigStrand, TileShape, Window, read_span};
-use crate::pipelines::{BoundarySource, Progress};
+use crate::pipelines::{BoundarySource, Progress, Values};
 
 /// The longest window, in bases: a longer one cannot be read in a figure.
 pub const MOST_BP: usize = 5000;
@@ -68,11 +68,11 @@ pub struct LocusRequest {
     pub batch: usize,
 }
 
-/// A model that reads the window.
+/// A model, or a track, that reads the window.
 pub struct Reader<'a> {
     /// Its name, of which each has one.
     pub name: String,
-    /// The model.
+    /// What is read.
     pub source: &'a dyn BoundarySource,
     /// How much it is given at once.
     pub shape: TileShape,
@@ -116,7 +116,9 @@ pub struct Locus {
     pub sites: Vec<SiteRow>,
     /// By start and motif.
     pub hits: Vec<HitRow>,
-    /// Bases that the models read.
+    /// Tracks, by name, in the order of the figure: their values are in the positions alone.
+    pub tracks: Vec<String>,
+    /// Bases that the models and tracks were asked for.
     pub bases_read: u64,
 }
 
@@ -148,6 +150,7 @@ pub fn run(
         tokens: Vec::new(),
         sites: Vec::new(),
         hits: Vec::new(),
+        tracks: Vec::new(),
         bases_read: 0,
         frame,
     };
@@ -219,17 +222,23 @@ fn place(
 }
 
 impl Locus {
-    /// Adds what one model says. `values[i]` is that of position `span.low + i`.
+    /// Adds what one model says; of a track, its values. `values[i]` is that of position `span.low + i`.
     fn take(&mut self, reader: &Reader<'_>, sequence: &[u8], span: Window, values: &[f32], near: &annotated::Near) {
         let name = &reader.name;
-        let boundaries: Vec<usize> = (span.low..).zip(values).filter(|(_, p)| **p > THRESHOLD).map(|(t, _)| t).collect();
+        let is_track = reader.source.values() == Values::Signal;
+        let kept = |p: f32| !is_track && p > THRESHOLD;
+        let boundaries: Vec<usize> = (span.low..).zip(values).filter(|(_, p)| kept(**p)).map(|(t, _)| t).collect();
         self.positions.extend((span.low..).zip(values).map(|(t, p)| PositionRow {
             series: name.clone(),
             position: t as u64,
             base: char::from(sequence[t]).to_string(),
             boundary_prob: f64::from(*p),
-            is_boundary: *p > THRESHOLD,
+            is_boundary: kept(*p),
         }));
+        if is_track {
+            self.tracks.push(name.clone());
+            return;
+        }
         let mut ends = vec![self.frame.interval.start];
         ends.extend(boundaries.iter().copied().filter(|t| (self.frame.interval.start + 1..self.frame.interval.end).contains(t)));
         ends.push(self.frame.interval.end);

@@ -38,7 +38,7 @@ pub fn write_tables(found: &Locus, folder: &Path) -> Result<()> {
 
 /// What `run.json` keeps of the outcome.
 pub fn outcome(found: &Locus) -> Value {
-    json!({"bases_read": found.bases_read, "frame": found.frame, "series": found.series})
+    json!({"bases_read": found.bases_read, "frame": found.frame, "series": found.series, "tracks": found.tracks})
 }
 
 /// The page.
@@ -60,6 +60,7 @@ impl LocusPage {
             genes: record.table(genes)?,
             sites: record.table(annotated)?,
             hits: record.table(hits)?,
+            tracks: record.outcome("tracks")?,
             bases_read: record.outcome("bases_read")?,
         };
         Ok(LocusPage { found, request: record.parameters()?, about: record.about() })
@@ -89,15 +90,17 @@ impl LocusPage {
     /// The figure, from the tables.
     fn figure(&self) -> LocusFigure {
         let (found, frame) = (&self.found, &self.found.frame);
-        let series = |row: &SeriesRow| {
-            let of_series = || found.positions.iter().filter(|position| position.series == row.series);
+        let series = |name: &String, threshold: Option<f64>| {
+            let of_series = || found.positions.iter().filter(|position| position.series == *name);
             LocusSeries {
-                label: row.series.clone(),
+                label: name.clone(),
                 first: of_series().next().map_or(0, |position| position.position as usize),
                 values: of_series().map(|position| position.boundary_prob).collect(),
-                threshold: Some(f64::from(THRESHOLD)),
+                threshold,
             }
         };
+        let models = found.series.iter().map(|row| series(&row.series, Some(f64::from(THRESHOLD))));
+        let tracks = found.tracks.iter().map(|name| series(name, None));
         let hit = |row: &HitRow| LocusHit {
             label: row.motif_name.clone(),
             plus: row.strand == "+",
@@ -109,7 +112,7 @@ impl LocusPage {
             start: frame.interval.start,
             letters: frame.letters.bytes().collect(),
             reversed: frame.strand == Strand::Minus,
-            series: found.series.iter().map(series).collect(),
+            series: models.chain(tracks).collect(),
             genes: genes(found),
             hits: found.hits.iter().map(hit).collect(),
             anchor: frame.anchor.map(|position| (position, frame.anchor_name.split(" of ").next().unwrap_or_default().to_string())),
@@ -134,10 +137,11 @@ impl LocusPage {
             caption: format!(
                 "Boundary probability at every inter-base position as the model reads the {} strand{}; the dashed line is the threshold of 0.5, above which a \
                  boundary is kept. Below: kept boundaries, the tokens between them (shaded in turn), gene models (canonical transcripts: boxes are exons, \
-                 tall boxes coding; arrows point 3′), motif hits (green: on this strand, pink: on the other){}. {}",
+                 tall boxes coding; arrows point 3′), motif hits (green: on this strand, pink: on the other){}.{} {}",
                 if minus { "minus" } else { "plus" },
                 if minus { ", drawn 5′ to 3′, so that coordinates fall from left to right" } else { "" },
                 if found.frame.anchor.is_some() { "; the vertical line is the place the window was laid around, and offsets count from it" } else { "" },
+                if found.tracks.is_empty() { "" } else { " Tracks are drawn as they are: the value of a base stands at the position before it on this strand." },
                 if zoom(found).is_some() { "The grey stretch is drawn again below, with its letters." } else { "" },
             ),
             downloads: downloads("locus", "positions"),

@@ -38,7 +38,7 @@ pub struct PositionRow {
     pub position: u64,
     /// The letter of the plus strand after it, as the FASTA has it.
     pub base: String,
-    /// Boundary probability, as read on the window's strand.
+    /// Boundary probability as read on the window's strand; of a track, its value.
     pub boundary_prob: f64,
     /// Whether it is above 0.5.
     pub is_boundary: bool,

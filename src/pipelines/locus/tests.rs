@@ -124,6 +124,40 @@ fn sites_and_what_the_density_gives_are_counted() {
     assert!(matched.iter().all(|word| *word == "CGCAT"));
 }
 
+/// The number of each place, as a track.
+struct Numbers;
+
+impl BoundarySource for Numbers {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
+        let of = |s: &Stretch<'_>| {
+            let place = s.place.unwrap();
+            (0..s.letters.len())
+                .map(|t| if place.strand == Strand::Plus { place.bases.start + t } else { place.bases.end - t })
+                .collect::<Vec<_>>()
+        };
+        Ok(stretches.iter().map(|s| of(s).into_iter().map(|t| t as f32).collect()).collect())
+    }
+
+    fn values(&self) -> Values {
+        Values::Signal
+    }
+}
+
+#[test]
+fn a_track_is_shown_as_it_is_and_cuts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (genome, annotation) = world(folder.path());
+    let track = Reader { name: "track".into(), source: &Numbers, shape: TileShape { context_bp: 70, margin_bp: 1 } };
+    for name in ["up", "down"] {
+        let readers = [reader(400), Reader { name: track.name.clone(), source: track.source, shape: track.shape }];
+        let found = run(&genome, Some(&annotation), &[], &readers, &request(gene(name, "tss")), &|_| ()).unwrap();
+        assert_eq!((found.series.len(), found.tracks.as_slice()), (1, &["track".to_string()][..]));
+        let of_track: Vec<_> = found.positions.iter().filter(|row| row.series == "track").collect();
+        assert!(of_track.len() == 301 && of_track.iter().all(|row| row.boundary_prob == row.position as f64 && !row.is_boundary));
+        assert!(found.tokens.iter().all(|token| token.series == "toy") && found.sites.iter().all(|site| site.series == "toy"));
+    }
+}
+
 #[test]
 fn the_ends_of_a_contig_are_no_positions() {
     let place = Place::Region { contig: "chr1".into(), interval: Interval::new(0, 4000), strand: Strand::Minus };
