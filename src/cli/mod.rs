@@ -8,11 +8,13 @@ mod bench;
 mod boundaries;
 mod compare;
 mod convert;
+mod density;
 mod dtype;
 mod evaluate;
 mod fetch;
 mod inspect;
 mod merge;
+mod locus;
 mod motif_enrichment;
 mod progress;
 mod reads;
@@ -64,6 +66,8 @@ struct Arguments {
 enum Command {
     SpliceProfile(Box<splice_profile::Arguments>),
     MotifEnrichment(Box<motif_enrichment::Arguments>),
+    Density(Box<density::Arguments>),
+    Locus(Box<locus::Arguments>),
     Reproduce(reproduce::Arguments),
     Compare(Box<compare::Arguments>),
     Report(report::Arguments),
@@ -88,6 +92,8 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::SpliceProfile(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::MotifEnrichment(arguments) => arguments.validate()?.run(Origin::Typed),
+        Command::Density(arguments) => arguments.validate()?.run(),
+        Command::Locus(arguments) => arguments.validate()?.run(),
         Command::Reproduce(arguments) => arguments.run(threads),
         Command::Compare(arguments) => arguments.validate()?.run(),
         Command::Report(arguments) => arguments.run(),

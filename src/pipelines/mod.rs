@@ -4,7 +4,9 @@
 pub mod boundaries;
 pub mod compare;
 pub mod comparison;
+pub mod density;
 pub mod ldarnet;
+pub mod locus;
 pub mod motif_enrichment;
 pub mod signal;
 pub mod splice_profile;

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::controls::balance::BalanceRow;
 pub use grounds::TSS_DISTANCE_BP;
+pub(super) use hits::best_word_p;
 pub use hits::{ELEMENT_P, TSS_SLACK_BP};
 pub use matching::{PERMUTED_MATRICES, SCORE_CALIPER_BITS};
 pub use rows::{DetailRow, HitRow, LogoRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};

@@ -186,5 +186,36 @@ pub fn read_tiles(
     Ok(())
 }
 
+/// The values of consecutive inter-base positions as read on a strand, in the order of the genome whichever the strand, and how many bases were
+/// read for them. The span may be longer than a tile.
+///
+/// # Errors
+/// As [`plan`] and [`read_tiles`].
+pub fn read_span(
+    on: ContigStrand<'_>,
+    span: Window,
+    shape: &TileShape,
+    batch: usize,
+    source: &dyn BoundarySource,
+) -> Result<(Vec<f32>, u64)> {
+    let step = if on.sequence.len() <= shape.context_bp {
+        span.high.saturating_sub(span.low) + 1
+    } else {
+        (shape.context_bp + 1).saturating_sub(2 * shape.margin_bp.max(1)).max(1)
+    };
+    let windows = (span.low..=span.high).step_by(step).map(|low| Window { low, high: (low + step - 1).min(span.high) }).collect();
+    let plan = plan(windows, on.sequence.len(), shape)?;
+    let mut all = vec![0.0; (span.high + 1).saturating_sub(span.low)];
+    read_tiles(on, &plan, batch, source, &mut |_, _| (), &mut |index, values| {
+        let window = plan.windows[index];
+        let place = &mut all[window.low - span.low..=window.high - span.low];
+        place.copy_from_slice(values);
+        if on.strand == Strand::Minus {
+            place.reverse();
+        }
+    })?;
+    Ok((all, plan.bases()))
+}
+
 #[cfg(test)]
 mod tests;

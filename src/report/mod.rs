@@ -9,6 +9,8 @@
 //! | `splice_profile` | the page, figures and tables of `splice-profile` |
 //! | `compare` | those of `compare` |
 //! | `motif_enrichment` | those of `motif-enrichment` |
+//! | `density` | those of `density` |
+//! | `locus` | those of `locus` |
 //! | `page` | from a results folder to its figures and page |
 //! | `record` | `run.json` read back |
 //! | `paper` | the paper's own table |
@@ -26,10 +28,12 @@
 
 pub mod block;
 pub mod compare;
+pub mod density;
 pub mod folder;
 pub mod format;
 pub mod html;
 pub mod inline_svg;
+pub mod locus;
 pub mod motif_enrichment;
 pub mod page;
 mod paper;
