@@ -47,7 +47,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
 ];
 
 /// A library and the only places that may name it (a room, or one file of it).
-const LIBRARIES: [(&str, &[&str]); 19] = [
+const LIBRARIES: [(&str, &[&str]); 21] = [
     ("tokenizers", &["pipelines/tokenizers.rs"]),
     ("candle_core", &["model", "kernels", "train", "benchmark.rs", "error.rs"]),
     ("safetensors", &["model", "train"]),
@@ -56,6 +56,8 @@ const LIBRARIES: [(&str, &[&str]); 19] = [
     ("bio", &["genome"]),
     ("rusqlite", &["motifs/read/sqlite.rs"]),
     ("statrs", &["stats"]),
+    ("bigtools", &["genome/bigwig.rs", "genome/bigwig"]),
+    ("tokio", &["genome/bigwig"]),
     ("pulp", &["kernels"]),
     ("plotters", &["figures"]),
     ("plotters_backend", &["figures"]),

@@ -464,7 +464,7 @@ fn splice_profile_from_files_to_report() {
     ok(at, &splice_profile("two", &["--threads", "2"]));
     let (one, two) = (at.join("deep/one"), at.join("two"));
     assert_eq!(bytes_of(&one), bytes_of(&two), "threads change nothing");
-    assert_eq!(bytes_of(&one).len(), 2 * 12 + 2 * 6);
+    assert_eq!(bytes_of(&one).len(), 2 * 13 + 2 * 6);
 
     let (head, statistics) = tsv(one.join("tables/statistics.tsv"));
     let wanted = "site_kind control n_pairs n_clusters site_mean control_mean difference ci_low ci_high d auroc auroc_low auroc_high p_value p_floor \
@@ -569,6 +569,85 @@ fn the_bundled_set_needs_no_path() {
 }
 
 /// A recipe of a tiny model on the toy genome.
+#[test]
+fn a_recipe_goes_on_where_it_stopped() {
+    let here = tempfile::tempdir().unwrap();
+    world(here.path());
+    let step = |name: &str, more: &str| {
+        let options = "genome = \"{genome}\", annotation = \"genes.gtf\", flank = 60, context = 512, margin = 64, caliper = 0.2, permutations = 99, bootstraps = 50";
+        format!("[[step]]\nname = \"{name}\"\ncommand = \"splice-profile\"\noptions = {{ checkpoint = \"{NANO}\", {options}{more} }}\n")
+    };
+    let recipe = |second: &str| {
+        let head = "title = \"Two <steps>\"\nabout = \"a test\"\npaper = true\n[inputs]\ngenome = { help = \"FASTA\" }\n";
+        std::fs::write(here.path().join("two.toml"), format!("{head}{}{}", step("first", ""), step("second", second))).unwrap();
+    };
+    recipe(", contigs = \"nowhere\"");
+    let ask = |more: &[&str]| run(here.path(), &[&["reproduce", "two.toml", "--set", "genome=genome.fa"], more].concat());
+    let failed = ask(&[]);
+    assert_eq!(code(&failed), 1);
+    assert!(text(&failed.stderr).contains("step second failed") && text(&failed.stderr).contains("nowhere"), "{}", text(&failed.stderr));
+    assert!(here.path().join("two/steps/first/index.html").exists() && !here.path().join("two/index.html").exists());
+
+    // What was done is kept, a step that changed is run, and then there is nothing to do.
+    recipe(", negative-control = true");
+    assert_eq!(
+        text(&ask(&["--dry-run"]).stdout).lines().map(|line| line.split_whitespace().next().unwrap().to_string()).collect::<Vec<_>>(),
+        ["done", "to"]
+    );
+    let gone_on = ask(&[]);
+    assert_eq!(code(&gone_on), 0, "{}", text(&gone_on.stderr));
+    assert!(text(&gone_on.stderr).contains("first: unchanged") && !text(&gone_on.stderr).contains("second: unchanged"));
+    let page = std::fs::read_to_string(here.path().join("two/index.html")).unwrap();
+    for part in [
+        "Two &lt;steps&gt;",
+        "Do the model’s boundaries fall on splice sites?",
+        "Negative control",
+        "href=\"steps/first/figures/r1_splice.svg\"",
+        "not measured",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert_eq!(text(&ask(&[]).stderr).matches("unchanged").count(), 2);
+    assert_eq!(std::fs::read_to_string(here.path().join("two/index.html")).unwrap(), page);
+
+    // Another input of the same name is another input.
+    let genome = std::fs::read_to_string(here.path().join("genome.fa")).unwrap();
+    std::fs::write(here.path().join("genome.fa"), genome.to_lowercase()).unwrap();
+    let _ = std::fs::remove_file(here.path().join("genome.fa.fai"));
+    assert!(!text(&ask(&[]).stderr).contains("unchanged"));
+    fails(here.path(), &["reproduce", "two.toml"], 2, &["--set genome", "FASTA"]);
+    fails(here.path(), &["reproduce", "--out", "two"], 1, &["recipe 'two'"]);
+    fails(here.path(), &["reproduce", "no-such"], 2, &["fly-demo"]);
+    std::fs::write(here.path().join("bad.toml"), step("x", ", flanks = 3").replace("{genome}", "g") + "").unwrap();
+    fails(here.path(), &["reproduce", "bad.toml"], 1, &["bad.toml", "title"]);
+    std::fs::write(
+        here.path().join("bad.toml"),
+        format!("title = \"\"\nabout = \"\"\n{}", step("x", ", flanks = 3").replace("{genome}", "g")),
+    )
+    .unwrap();
+    fails(here.path(), &["reproduce", "bad.toml"], 2, &["step x", "--flanks"]);
+}
+
+#[test]
+fn compare_sets_tokenizers_side_by_side() {
+    let here = tempfile::tempdir().unwrap();
+    let quick = ["--permutations", "99", "--bootstraps", "50", "--context", "1024", "--margin", "100"];
+    let said = ok(here.path(), &[&["compare", NANO, "fixed:4", "kmer:6", "--out", "c"], &quick[..]].concat());
+    assert!(said.contains("nano.pt") && said.contains("kmer:6") && said.contains("c/index.html"), "{said}");
+    let (head, rows) = tsv(here.path().join("c/tables/cuts.tsv"));
+    let column = |name: &str| head.iter().position(|h| h == name).unwrap();
+    let grid =
+        rows.iter().find(|r| r[0] == "fixed:4" && r[column("element")] == "donor" && r[column("measure")] == "cut at junction").unwrap();
+    let observed: f64 = grid[column("observed")].parse().unwrap();
+    assert!((observed - 0.25).abs() < 0.06, "{observed}");
+    assert!(std::fs::read_to_string(here.path().join("c/index.html")).unwrap().contains("Do cuts respect"));
+    for (asked, part) in [("fixed:0", "fixed:0"), ("kmer:", "kmer:")] {
+        fails(here.path(), &["compare", asked], 2, &[part]);
+    }
+    fails(here.path(), &["compare", "fixed:4", "fixed:4"], 2, &["twice"]);
+    fails(here.path(), &["compare", "bpe:missing.json"], 1, &["missing.json"]);
+}
+
 fn tiny_recipe(folder: &Path, steps: usize) -> &'static str {
     world(folder);
     let recipe = format!(

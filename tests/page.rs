@@ -31,6 +31,7 @@ fn page() -> Report {
         right: Side::line("intron"),
         series: vec![series("sites"), series(EVIL)],
         endpoint: None,
+        ..ProfilePanel::default()
     };
     let point = |effect: f64, label: &str| VolcanoPoint { label: label.into(), effect, p_value: 1e-3, significant: true };
     let volcano = VolcanoFigure {

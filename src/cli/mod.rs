@@ -13,6 +13,7 @@ mod fetch;
 mod inspect;
 mod motif_enrichment;
 mod progress;
+mod reads;
 mod report;
 mod reproduce;
 mod results;

@@ -1,6 +1,6 @@
 //! `motif-enrichment`: do boundaries gather at motifs in promoters?
 
-use super::dtype::Dtype;
+use super::reads::Reads;
 use super::{progress, results, scan, source, splice_profile};
 use crate::bundled;
 use crate::error::{Error, Result};
@@ -10,12 +10,10 @@ use crate::genome::promoters::{BedAnchor, PromoterRequest, Promoters, TssChoice,
 use crate::model::Checkpoint;
 use crate::motifs::select::Selection;
 use crate::pipelines::Progress;
-use crate::pipelines::ldarnet::Router;
 use crate::pipelines::motif_enrichment::{self as pipeline, Control, EnrichmentRequest, Query};
 use crate::report::folder::ResultsFolder;
 use crate::report::motif_enrichment as report;
 use crate::report::provenance::{Input, Run};
-use serde_json::json;
 use std::path::PathBuf;
 
 /// Ask whether learned boundaries gather at transcription-factor motifs in promoters, against matched controls; writes an HTML report
@@ -33,6 +31,8 @@ Examples:
       the promoters of a file; the annotation then says where exons are, for the control outside
   ldar-analyze motif-enrichment --matrix-id MA0108 --motif-detail MA0108 --motifs vertebrates --out tbp
       one motif, every hit of it in a heat map
+  ldar-analyze motif-enrichment --genome hg38.fa.gz --annotation gencode.gtf.gz --signal phyloP.bw --out conservation
+      any track in place of a model, with the same controls and tests (all but shuffled)
   ldar-analyze motif-enrichment --negative-control --out null
       permuted matrices against permuted matrices: must show no difference
 
@@ -64,9 +64,8 @@ pub struct Arguments {
     /// Bases of a promoter after its start site
     #[arg(long, value_name = "BASES", default_value_t = 100)]
     downstream: usize,
-    /// Model: the authors' .pt, or safetensors; or ldarnet-110m (see fetch) [default: bundled]
-    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
-    checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    reads: Reads,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "motif-enrichment")]
     out: PathBuf,
@@ -131,8 +130,6 @@ pub struct Arguments {
     /// Tiles given to the model together
     #[arg(long, value_name = "N", default_value_t = 4)]
     batch: usize,
-    #[command(flatten)]
-    dtype: Dtype,
     /// Compare hits of a permuted matrix with hits of others, for every motif: must come out null
     #[arg(long)]
     negative_control: bool,
@@ -203,13 +200,12 @@ pub struct Request {
     regions: Option<PathBuf>,
     bed_anchor: BedAnchor,
     promoters: PromoterRequest,
-    checkpoint: Option<PathBuf>,
+    reads: Reads,
     out: PathBuf,
     motifs: PathBuf,
     selection: Selection,
     context: Option<usize>,
     margin: Option<usize>,
-    dtype: Dtype,
     pipeline: EnrichmentRequest,
 }
 
@@ -254,6 +250,12 @@ impl Arguments {
         if self.negative_control {
             controls = vec![Control::Permuted];
         }
+        if self.reads.is_signal() && self.control.contains(&ControlChoice::All) {
+            controls.retain(|control| *control != Control::Shuffled);
+        }
+        if controls.contains(&Control::Shuffled) {
+            self.reads.refuse_for_signal("--control shuffled")?;
+        }
         let window = Window { upstream_bp: self.upstream, downstream_bp: self.downstream };
         let (genome, annotation) = source::files(self.genome, self.annotation)?;
         let motifs = self.motifs.unwrap_or_else(|| if genome.is_some() { "vertebrates" } else { "insects" }.into());
@@ -275,13 +277,12 @@ impl Arguments {
             genome,
             annotation,
             regions: self.regions,
-            checkpoint: self.checkpoint,
+            reads: self.reads,
             out: self.out,
             motifs,
             selection: Selection { matrix_ids: self.matrix_id, names: self.name, tax_groups: self.tax_group, families: self.family },
             context: self.context,
             margin: self.margin,
-            dtype: self.dtype,
             pipeline: EnrichmentRequest {
                 flank: self.flank,
                 p: self.p,
@@ -308,8 +309,8 @@ impl Request {
         let folder = ResultsFolder::at(&self.out)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
-        let checkpoint = source::checkpoint(self.checkpoint.as_deref())?;
-        self.settle_context(&checkpoint)?;
+        let checkpoint = self.reads.checkpoint()?;
+        self.settle_context(checkpoint.as_ref())?;
         let genome = self.genome.as_ref().map_or_else(bundled::genome, Genome::open)?;
         let annotation = match (&self.annotation, &self.genome) {
             (Some(path), _) => Some(Annotation::open(path)?),
@@ -319,21 +320,20 @@ impl Request {
         let queries = self.queries()?;
         let promoters = self.read_promoters(&genome, annotation.as_ref())?;
         let inputs = self.inputs()?;
-        let mut model = checkpoint.model()?;
-        run.dtype = model.set_precision(self.dtype.precision())?.to_string();
-        let router = Router::new(&model, 0)?;
-        let found =
-            pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, &router, &self.pipeline, &|progress| bar.show(progress))?;
+        let opened = self.reads.open(checkpoint, &genome)?;
+        run.dtype = opened.dtype();
+        let found = opened.with(|source| {
+            pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, source, &self.pipeline, &|progress| bar.show(progress))
+        })?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
-            Ok(run.to_json("motif-enrichment", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
+            Ok(run.to_json("motif-enrichment", parameters, &inputs, opened.facts(), &bar.finish(), report::outcome(&found)))
         })
     }
 
-    fn settle_context(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+    fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {
         (self.pipeline.context, self.pipeline.margin) =
             splice_profile::context_of(checkpoint, self.context, self.margin, self.pipeline.flank)?;
         Ok(())
@@ -391,7 +391,7 @@ impl Request {
         if let Some(path) = &self.regions {
             inputs.push(Input::file("regions", path)?);
         }
-        inputs.push(source::checkpoint_input(self.checkpoint.as_deref())?);
+        inputs.extend(self.reads.inputs()?);
         inputs.push(scan::motifs_input(&self.motifs)?);
         inputs.push(bundled("core promoter elements", bundled::CORE_PROMOTER));
         Ok(inputs)

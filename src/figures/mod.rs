@@ -11,6 +11,7 @@
 //! | `legend` | a coloured sample and a name per series |
 //! | `profile` | mean per offset around a position, with bands and controls (`profile_panel`: one panel of it) |
 //! | `balance` | love plot: covariate balance before and after matching |
+//! | `benchmark` | results of models by task |
 //! | `bars` | bars with intervals, and where chance would put them |
 //! | `curves` | training curves with reference levels |
 //! | `distribution` | per-pair differences with their mean and interval |
@@ -41,6 +42,7 @@
 //!     right: Side::line("intron"),
 //!     series: vec![series],
 //!     endpoint: Some((-2, 2)),
+//!     ..ProfilePanel::default()
 //! }]);
 //! assert!(figure.to_svg()?.starts_with("<svg"));
 //! assert!(figure.to_png()?.starts_with(b"\x89PNG"));
@@ -50,6 +52,7 @@
 pub mod axis;
 pub mod balance;
 pub mod bars;
+pub mod benchmark;
 pub mod calibration;
 pub mod canvas;
 pub mod curves;
@@ -74,6 +77,7 @@ mod tests;
 
 pub use balance::{BalanceFigure, BalancePanel, BalanceRow};
 pub use bars::{Bar, BarPanel, BarsFigure};
+pub use benchmark::{BenchmarkFigure, BenchmarkRow};
 pub use calibration::{CalibrationFigure, CalibrationSeries};
 pub use canvas::{Canvas, Surface};
 pub use curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};

@@ -38,7 +38,7 @@ pub struct ProfileFigure {
 }
 
 /// One position, one or more series.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ProfilePanel {
     /// Title over the panel.
     pub title: String,
@@ -50,10 +50,14 @@ pub struct ProfilePanel {
     pub series: Vec<ProfileSeries>,
     /// First and last offset (both included) of the endpoint's window, which is shaded.
     pub endpoint: Option<(i32, i32)>,
+    /// Frequencies of A, C, G and T of one base after the other, as a logo under the zoomed row; empty for none.
+    pub logo: Vec<[f64; 4]>,
+    /// Offset of the left side of the first of these bases.
+    pub logo_first: i32,
 }
 
 /// One side of the position, as sketched under the data.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Side {
     /// Its name.
     pub label: String,
@@ -141,6 +145,7 @@ impl ProfileFigure {
                 range,
                 first_column: column == 0,
                 markers: !zoomed,
+                logo: false,
                 x_label: &self.x_label,
                 y_label: &self.y_label,
             };
@@ -149,6 +154,7 @@ impl ProfileFigure {
                 let below = plot_top + PLOT + BELOW + ROW_GAP;
                 let frame = Frame { top: below, bottom: below + PLOT, ..frame };
                 view.markers = true;
+                view.logo = has_logo(panels);
                 view.offsets = (first.max(-ZOOM), last.min(ZOOM));
                 profile_panel::draw(canvas, panel, frame, &view)?;
             }
@@ -165,7 +171,12 @@ fn head(panels: &[ProfilePanel]) -> f64 {
 
 /// Height of one or two rows of plots with all that is under them.
 fn plots(panels: &[ProfilePanel]) -> f64 {
-    if needs_zoom(panels) { 2.0 * (PLOT + BELOW) + ROW_GAP } else { PLOT + BELOW }
+    let logo = if has_logo(panels) { profile_panel::LOGO } else { 0.0 };
+    if needs_zoom(panels) { 2.0 * (PLOT + BELOW) + ROW_GAP + logo } else { PLOT + BELOW }
+}
+
+fn has_logo(panels: &[ProfilePanel]) -> bool {
+    panels.iter().any(|panel| !panel.logo.is_empty())
 }
 
 fn offsets(panels: &[ProfilePanel]) -> (i32, i32) {

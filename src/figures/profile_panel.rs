@@ -4,6 +4,7 @@ use super::axis::{Frame, Scale};
 use super::canvas::{Canvas, Surface};
 use super::hover;
 use super::lettering::{Align, Type};
+use super::logo;
 use super::profile::{ProfilePanel, ProfileSeries};
 use super::theme::{self, AXIS_WIDTH, BAND_ALPHA, BLACK, DATA_WIDTH, GREY, Ink, NOTE_SIZE, SHADE, WHITE};
 use super::ticks::{self, Ticks};
@@ -17,6 +18,8 @@ const AXIS_DROP: f64 = STRIP + 5.0;
 const NAME_DROP: f64 = AXIS_DROP + 20.5;
 /// From the lower edge of a plot to the end of everything under it.
 pub(super) const BELOW: f64 = NAME_DROP + 6.0;
+/// Height of the sequence logo.
+pub(super) const LOGO: f64 = 24.0;
 /// Up to this many offsets, each has a tick.
 const MINOR_TICKS: i64 = 40;
 /// The line at offset 0: dark enough to be seen through the bands.
@@ -32,6 +35,8 @@ pub(super) struct View<'a> {
     pub first_column: bool,
     /// A marker at every offset.
     pub markers: bool,
+    /// The logo under the data.
+    pub logo: bool,
     /// Title of the horizontal axis.
     pub x_label: &'a str,
     /// Title of the vertical axis.
@@ -88,9 +93,18 @@ pub(super) fn draw<S: Surface>(canvas: &mut Canvas<'_, S>, panel: &ProfilePanel,
     frame.y_axis(canvas, &y, &ticks, !view.first_column)?;
     let name_offset = ticks.name_offset();
     sketch(canvas, panel, &frame, &x, ends)?;
+    let logo_drop = if view.logo { LOGO } else { 0.0 };
+    if view.logo {
+        let (from, top) = (panel.logo_first.max(first), frame.bottom + AXIS_DROP - 1.0);
+        let skipped = usize::try_from(from - panel.logo_first).unwrap_or(0);
+        let columns = panel.logo.iter().skip(skipped).take(usize::try_from(last - from).unwrap_or(0));
+        let columns: Vec<[f64; 4]> = columns.copied().collect();
+        let shifted = Scale::new((ends.0 - f64::from(from), ends.1 - f64::from(from)), (frame.left, frame.right));
+        logo::draw(canvas, &columns, &shifted, (top, frame.bottom + AXIS_DROP + LOGO - 1.0))?;
+    }
     if ends.0 < 0.0 && ends.1 > 0.0 {
         let junction = x.at(0.0);
-        let points = [(junction, frame.top), (junction, frame.bottom + AXIS_DROP)];
+        let points = [(junction, frame.top), (junction, frame.bottom + AXIS_DROP + logo_drop)];
         canvas.line(&points, 0.75, JUNCTION)?;
     }
     let drawn = curves(canvas, &panel.series, (first, last), &frame, (&x, &y), view.markers)?;
@@ -101,9 +115,9 @@ pub(super) fn draw<S: Surface>(canvas: &mut Canvas<'_, S>, panel: &ProfilePanel,
     if i64::from(last) - i64::from(first) <= MINOR_TICKS {
         ticks.extend((first..=last).map(|t| (f64::from(t), String::new())));
     }
-    frame.x_axis(canvas, &x, &ticks, AXIS_DROP)?;
+    frame.x_axis(canvas, &x, &ticks, AXIS_DROP + logo_drop)?;
     let y_label = if view.first_column { view.y_label } else { "" };
-    frame.names(canvas, (view.x_label, NAME_DROP), (y_label, name_offset))
+    frame.names(canvas, (view.x_label, NAME_DROP + logo_drop), (y_label, name_offset))
 }
 
 /// The two sides under the data: a box for an exon, a line for an intron.

@@ -132,6 +132,13 @@ pub fn tick_label(value: f64, step: f64) -> String {
     }
 }
 
+/// A number of three significant digits, as short as it can be.
+pub fn short(value: f64) -> String {
+    let places = (2.0 - value.abs().max(1e-12).log10().floor()).clamp(0.0, 6.0) as usize;
+    let text = format!("{value:.places$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').replace('-', "−") } else { text.replace('-', "−") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@
 pub mod annotation;
 pub mod bed;
 pub mod bgzip;
+pub mod bigwig;
 pub mod composition;
 pub mod contig_names;
 pub mod fasta;

@@ -31,7 +31,7 @@ use crate::motifs::Motif;
 use crate::motifs::background::{Background, Letters};
 use crate::motifs::elements::Element;
 use crate::motifs::scan::Encoded;
-use crate::pipelines::{BoundarySource, Progress};
+use crate::pipelines::{BoundarySource, Progress, Values};
 use grounds::Grounds;
 use hits::{Hits, Place};
 use matching::Matched;
@@ -243,6 +243,9 @@ pub fn run(
     progress: &dyn Fn(Progress),
 ) -> Result<Enrichment> {
     request.check()?;
+    if source.values() == Values::Signal && request.controls.contains(&Control::Shuffled) {
+        return Err(Error::Invalid("control shuffled: a signal has no values for shuffled letters".into()));
+    }
     let mut grounds = grounds::read(genome, annotation, &promoters.promoters, source, request, progress)?;
     let background = background(&grounds);
     let encoded: Vec<Encoded> = grounds.all.iter().map(|ground| Encoded::new(ground.inside())).collect();

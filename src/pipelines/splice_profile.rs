@@ -10,7 +10,7 @@ pub use crate::pipelines::comparison::{
     BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, ENDPOINT_REACH, MatchingRow, OffsetRow, PairRow, ProfileRow,
     RunRow, StatisticsRow, StrandRow, Unit,
 };
-pub use rows::{AccountingRow, SiteRow};
+pub use rows::{AccountingRow, LetterRow, SiteRow};
 
 use crate::controls::strength::Span;
 use crate::controls::{Core, Side};
@@ -78,6 +78,8 @@ pub struct SpliceProfile {
     pub sites: Vec<SiteRow>,
     /// All annotated sites by kind and status, every status listed.
     pub accounting: Vec<AccountingRow>,
+    /// Letters around the used sites.
+    pub letters: Vec<LetterRow>,
     /// What the annotation gave.
     pub annotation: AnnotationReport,
     /// Sites against controls.
@@ -106,12 +108,18 @@ pub fn run(
         min_intron_bp: request.min_intron_bp,
     };
     let mut junctions = Junctions::new(annotation, &names, &junction_request)?;
-    let mut contigs = ContigReader::new(genome);
+    let mut contigs = ContigReader::new(genome, source);
     let usable: Vec<usize> =
         (0..names.len()).filter(|c| junctions.sites[junctions.site_range(*c)].iter().any(|s| s.status == SiteStatus::Used)).collect();
     for (done, contig) in usable.iter().enumerate() {
         progress(Progress { stage: "checking sites", done: done as u64, total: usable.len() as u64 });
-        junctions.check_sequence(*contig, contigs.get(*contig)?, request.comparison.radius_bp());
+        let radius_bp = request.comparison.radius_bp();
+        if source.missing(names[*contig])?.is_empty() {
+            junctions.check_sequence(*contig, contigs.get(*contig)?, radius_bp);
+        } else {
+            junctions.check_sequence(*contig, &genome.read_contig(names[*contig])?, radius_bp);
+            junctions.check_signal(*contig, contigs.get(*contig)?, radius_bp);
+        }
     }
     let references = sites(&junctions, annotation);
     sample(&mut junctions, request.max_sites, &Rng::new(request.comparison.seed));
@@ -137,6 +145,7 @@ pub fn run(
     Ok(SpliceProfile {
         sites: rows::sites(annotation, &junctions, &found),
         accounting: rows::accounting(&junctions),
+        letters: rows::letters(&junctions, &mut contigs)?,
         annotation: annotation_report(annotation, &junctions),
         comparison: found,
     })

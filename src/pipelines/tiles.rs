@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::genome::{Interval, Strand};
-use crate::pipelines::{BoundarySource, Stretch};
+use crate::pipelines::{BoundarySource, Stretch, Values};
 
 /// How long tiles are and how much of them is context only.
 #[derive(Clone, Copy, Debug)]
@@ -128,13 +128,17 @@ pub fn ask_stretches(stretches: &[Stretch<'_>], source: &dyn BoundarySource) -> 
     Ok(values)
 }
 
-/// Refuses values that are no probabilities.
+/// Refuses values that are not what the source says they are.
 ///
 /// # Errors
 /// [`Error::Invalid`] names the first.
-pub fn check_probabilities(values: &[f32]) -> Result<()> {
-    match values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
-        Some(value) => Err(Error::Invalid(format!("the model gave {value} for a boundary probability"))),
+pub fn check_values(values: &[f32], source: &dyn BoundarySource) -> Result<()> {
+    let (sound, what): (fn(&f32) -> bool, _) = match source.values() {
+        Values::Probabilities => (|value| (0.0..=1.0).contains(value), "a boundary probability"),
+        Values::Signal => (|value| value.is_finite(), "a value of the signal"),
+    };
+    match values.iter().find(|value| !sound(value)) {
+        Some(value) => Err(Error::Invalid(format!("the model gave {value} for {what}"))),
         None => Ok(()),
     }
 }
@@ -168,7 +172,7 @@ pub fn read_tiles(
                     }
                     Strand::Minus => values.extend_from_slice(&probabilities[tile.bases.end - window.high..=tile.bases.end - window.low]),
                 }
-                check_probabilities(&values)?;
+                check_values(&values, source)?;
                 found(*index, &values);
             }
             read(tile, probabilities);

@@ -95,6 +95,7 @@ impl ComparePage {
                 self.about.section(&self.request, &["cuts", "clusters", "tokenizers", "lengths"]),
             ],
             chapters: Vec::new(),
+            appendix: Vec::new(),
         })
     }
 

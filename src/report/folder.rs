@@ -17,6 +17,7 @@ const BELOW: [(&str, &[&str], [&str; 2]); 2] = [
             "statistics",
             "balance",
             "accounting",
+            "letters",
             "matching",
             "offsets",
             "runs",

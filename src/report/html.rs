@@ -31,6 +31,8 @@ pub struct Report {
     pub sections: Vec<Section>,
     /// Reports of which this one is made, after its own sections.
     pub chapters: Vec<Chapter>,
+    /// Sections after the chapters.
+    pub appendix: Vec<Section>,
 }
 
 /// A section with its heading; it appears in the table of contents.
@@ -91,15 +93,25 @@ impl Report {
         page += &self.contents();
         page += "<main id=\"content\">\n";
         let mut writer = Writer::default();
-        for (section, anchor) in self.sections.iter().zip(self.anchors("")) {
-            page += &format!("<section aria-labelledby=\"{anchor}\">\n<h2 id=\"{anchor}\">{}</h2>\n", escape(&section.title));
-            page += &section.blocks.iter().map(|block| writer.block(block)).collect::<String>();
-            page += "</section>\n";
-        }
+        page += &sections(&self.sections, "", &mut writer);
         for (number, chapter) in self.chapters.iter().enumerate() {
             page += &chapter.to_html(number + 1, &mut writer);
         }
+        page += &sections(&self.appendix, "a-", &mut writer);
         page + "</main>\n<script>\n" + include_str!("page.js") + "</script>\n</body>\n</html>\n"
+    }
+
+    /// The same with every text but that of figures changed by `change`; paragraphs that it leaves empty go.
+    pub(super) fn with_texts(mut self, change: &dyn Fn(&str) -> String) -> Report {
+        for text in [&mut self.title, &mut self.subtitle, &mut self.headline, &mut self.answer] {
+            *text = change(text);
+        }
+        for section in &mut self.sections {
+            section.title = change(&section.title);
+            section.blocks.iter_mut().for_each(|block| block.change(change));
+            section.blocks.retain(|block| !matches!(block, Block::Paragraph(text) if text.trim().is_empty()));
+        }
+        self
     }
 
     /// What stands under a title: what it is about, the answer, and where warnings are.
@@ -118,7 +130,7 @@ impl Report {
             let warns = |block: &&Block| matches!(block, Block::Callout { level: Level::Warning | Level::Problem, .. });
             section.blocks.iter().filter(warns).count()
         });
-        let links: Vec<String> = (self.sections.iter().zip(self.anchors(prefix)).zip(warnings.clone()))
+        let links: Vec<String> = (self.sections.iter().zip(anchors(&self.sections, prefix)).zip(warnings.clone()))
             .filter(|(_, n)| *n > 0)
             .map(|((section, anchor), n)| {
                 let times = if n > 1 { format!(" ({n})") } else { String::new() };
@@ -153,39 +165,52 @@ impl Report {
 
     fn contents(&self) -> String {
         let link = |anchor: &str, title: &str| format!("<li><a href=\"#{anchor}\">{}</a>", escape(title));
-        let own = self.sections.iter().zip(self.anchors("")).map(|(section, anchor)| link(&anchor, &section.title) + "</li>\n");
+        let own = self.sections.iter().zip(anchors(&self.sections, "")).map(|(section, anchor)| link(&anchor, &section.title) + "</li>\n");
         let mut items: String = own.collect();
         for (number, Chapter { report, .. }) in self.chapters.iter().enumerate() {
             let prefix = format!("c{}", number + 1);
             items += &link(&prefix, &report.title);
-            let inner = report.sections.iter().zip(report.anchors(&(prefix + "-")));
+            let inner = report.sections.iter().zip(anchors(&report.sections, &(prefix + "-")));
             let inner: String = inner.map(|(section, anchor)| link(&anchor, &section.title) + "</li>\n").collect();
             items += &format!("\n<ol>\n{inner}</ol></li>\n");
         }
-        if self.sections.len() + self.chapters.len() < 2 {
+        let last =
+            self.appendix.iter().zip(anchors(&self.appendix, "a-")).map(|(section, anchor)| link(&anchor, &section.title) + "</li>\n");
+        items += &last.collect::<String>();
+        if self.sections.len() + self.chapters.len() + self.appendix.len() < 2 {
             return String::new();
         }
         format!("<nav aria-labelledby=\"contents\">\n<h2 id=\"contents\">Contents</h2>\n<ol>\n{items}</ol>\n</nav>\n")
     }
+}
 
-    /// One anchor per section: its title in lower case letters and dashes, numbered where two would be the same.
-    fn anchors(&self, prefix: &str) -> Vec<String> {
-        let mut anchors: Vec<String> = Vec::new();
-        for section in &self.sections {
-            let words: Vec<String> =
-                section.title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_ascii_lowercase).collect();
-            // The prefix keeps section anchors apart from the page's own ids and from those of figures and tables.
-            let base = format!("{prefix}s-{}", words.join("-"));
-            let mut anchor = base.clone();
-            let mut again = 2;
-            while anchors.contains(&anchor) {
-                anchor = format!("{base}-{again}");
-                again += 1;
-            }
-            anchors.push(anchor);
-        }
-        anchors
+fn sections(sections: &[Section], prefix: &str, writer: &mut Writer) -> String {
+    let mut html = String::new();
+    for (section, anchor) in sections.iter().zip(anchors(sections, prefix)) {
+        html += &format!("<section aria-labelledby=\"{anchor}\">\n<h2 id=\"{anchor}\">{}</h2>\n", escape(&section.title));
+        html += &section.blocks.iter().map(|block| writer.block(block)).collect::<String>();
+        html += "</section>\n";
     }
+    html
+}
+
+/// One anchor per section: its title in lower case letters and dashes, numbered where two would be the same.
+fn anchors(sections: &[Section], prefix: &str) -> Vec<String> {
+    let mut anchors: Vec<String> = Vec::new();
+    for section in sections {
+        let words: Vec<String> =
+            section.title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_ascii_lowercase).collect();
+        // The prefix keeps section anchors apart from the page's own ids and from those of figures and tables.
+        let base = format!("{prefix}s-{}", words.join("-"));
+        let mut anchor = base.clone();
+        let mut again = 2;
+        while anchors.contains(&anchor) {
+            anchor = format!("{base}-{again}");
+            again += 1;
+        }
+        anchors.push(anchor);
+    }
+    anchors
 }
 
 impl Chapter {
@@ -196,7 +221,7 @@ impl Chapter {
         let mut html =
             format!("<section class=\"chapter\" aria-labelledby=\"c{number}\">\n<h2 id=\"c{number}\">{}</h2>\n", escape(&report.title));
         html += &report.head(&prefix);
-        for (i, (section, anchor)) in report.sections.iter().zip(report.anchors(&prefix)).enumerate() {
+        for (i, (section, anchor)) in report.sections.iter().zip(anchors(&report.sections, &prefix)).enumerate() {
             let blocks: String = section.blocks.iter().map(|block| writer.block(block)).collect();
             let title = escape(&section.title);
             html += &match i {

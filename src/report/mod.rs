@@ -11,9 +11,12 @@
 //! | `motif_enrichment` | those of `motif-enrichment` |
 //! | `page` | from a results folder to its figures and page |
 //! | `record` | `run.json` read back |
+//! | `paper` | the paper's own table |
 //! | `tables` | rows to parquet and tab-separated text, and back |
+//! | `tracks` | values by base to bigWig, bedGraph and parquet |
 //! | `folder` | the results folder: there whole or not at all |
 //! | `provenance` | `run.json`: inputs with their hashes, parameters, compute |
+//! | `wording` | what a page calls the values of a model and of a track |
 //! | `format` | numbers, p-values, intervals as text |
 //! | `page.css` | the one style sheet, for screens and paper, light and dark |
 //! | `page.js` | the one script: tables that sort and filter, figures that enlarge and tell their values |
@@ -28,11 +31,14 @@ pub mod html;
 pub mod inline_svg;
 pub mod motif_enrichment;
 pub mod page;
+mod paper;
 pub mod provenance;
 pub mod record;
 pub mod splice_profile;
 pub mod table;
 pub mod tables;
+pub mod tracks;
+mod wording;
 
 #[cfg(test)]
 mod tests;

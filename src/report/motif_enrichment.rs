@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::format::{count, p_value};
 use super::page::Gallery;
 use super::record::{About, Record};
-use super::{Report, tables};
+use super::{Report, tables, wording};
 use crate::error::Result;
 use crate::pipelines::motif_enrichment::{Enrichment, EnrichmentRequest, MotifRow, StatisticsRow};
 
@@ -127,14 +127,16 @@ impl MotifPage {
             self.caveats(),
             self.about.section(&self.request, &TABLES),
         ]);
-        Ok(Report {
+        let report = Report {
             title: title.into(),
             subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
             headline: headline(found),
             answer: answer(found),
             sections,
             chapters: Vec::new(),
-        })
+            appendix: Vec::new(),
+        };
+        Ok(wording::report(&self.about, report))
     }
 
     /// Frequencies of A, C, G and T by column.

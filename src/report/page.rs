@@ -60,29 +60,32 @@ pub fn report(folder: &Path, gallery: &Gallery) -> Result<Report> {
     match record.analysis.as_str() {
         "splice-profile" => SplicePage::open(&record)?.report(gallery),
         "compare" => ComparePage::open(&record)?.report(gallery),
-        "reproduce" => collection(&record),
+        "reproduce" => collection(&record, gallery),
         "motif-enrichment" => MotifPage::open(&record)?.report(gallery),
         other => Err(Error::file(folder, format!("holds results of '{other}', which has no page"))),
     }
 }
 
 /// The steps of a recipe, a chapter each.
-fn collection(record: &Record) -> Result<Report> {
+fn collection(record: &Record, gallery: &Gallery) -> Result<Report> {
     #[derive(Deserialize)]
     struct Parameters {
         title: String,
         about: String,
+        #[serde(default)]
+        paper: bool,
     }
     #[derive(Deserialize)]
     struct Step {
         name: String,
     }
-    let Parameters { title, about } = record.parameters()?;
+    let Parameters { title, about, paper } = record.parameters()?;
     let steps: Vec<Step> = record.outcome("steps")?;
     let chapter = |step: &Step| {
         let folder = format!("steps/{}/", step.name);
         Ok(Chapter { report: report(&record.folder.join(&folder), &Gallery::none())?, folder })
     };
     let chapters = steps.iter().map(chapter).collect::<Result<_>>()?;
-    Ok(Report { title, subtitle: about, chapters, ..Report::default() })
+    let appendix = if paper { vec![super::paper::section(gallery)?] } else { Vec::new() };
+    Ok(Report { title, subtitle: about, chapters, appendix, ..Report::default() })
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::page::Gallery;
 use super::record::{About, Record};
-use super::{Report, tables};
+use super::{Report, tables, wording};
 use crate::error::Result;
 use crate::figures::{BalanceFigure, CalibrationFigure, DistributionFigure, ForestFigure, ProfileFigure, R2Figure};
 use crate::pipelines::splice_profile::{Comparison, SpliceProfile, SpliceProfileRequest};
@@ -36,8 +36,21 @@ struct Figures {
     calibration: Option<CalibrationFigure>,
 }
 
-const TABLES: [&str; 12] =
-    ["sites", "controls", "pairs", "profile", "statistics", "balance", "accounting", "matching", "offsets", "runs", "baseline", "strands"];
+const TABLES: [&str; 13] = [
+    "sites",
+    "controls",
+    "pairs",
+    "profile",
+    "statistics",
+    "balance",
+    "accounting",
+    "letters",
+    "matching",
+    "offsets",
+    "runs",
+    "baseline",
+    "strands",
+];
 
 /// Writes the tables.
 ///
@@ -56,6 +69,7 @@ pub fn write_tables(found: &SpliceProfile, folder: &Path) -> Result<()> {
     tables::write(&at, "runs", &found.comparison.runs)?;
     tables::write(&at, "baseline", &found.comparison.baseline)?;
     tables::write(&at, "strands", &found.comparison.strands)?;
+    tables::write(&at, "letters", &found.letters)?;
     tables::write(&at, "accounting", &found.accounting)
 }
 
@@ -101,6 +115,7 @@ impl SplicePage {
         let found = SpliceProfile {
             sites: record.table("sites")?,
             accounting: record.table("accounting")?,
+            letters: record.table("letters")?,
             annotation: record.outcome("annotation")?,
             comparison,
         };
@@ -109,7 +124,7 @@ impl SplicePage {
 
     /// Draws and tells.
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
-        let figures = Figures::new(&self.found);
+        let figures = Figures::new(&self.found, wording::quantity(&self.about));
         let svg = Svg {
             profile: gallery.hang(&figures.profile, "r1_splice")?,
             balance: gallery.hang(&figures.balance, "balance")?,
@@ -125,7 +140,7 @@ impl SplicePage {
         } else {
             "Do the model’s boundaries fall on splice sites?"
         };
-        Ok(Report {
+        let report = Report {
             title: title.into(),
             subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
             headline: answer::headline(&self.found),
@@ -144,7 +159,9 @@ impl SplicePage {
                 self.about.section(&self.request, &TABLES),
             ],
             chapters: Vec::new(),
-        })
+            appendix: Vec::new(),
+        };
+        Ok(wording::report(&self.about, report))
     }
 }
 

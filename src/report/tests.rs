@@ -63,6 +63,7 @@ fn report() -> Report {
             section("content", vec![Block::Cards(vec![])]),
         ],
         chapters: Vec::new(),
+        appendix: Vec::new(),
     }
 }
 

@@ -180,8 +180,7 @@ impl Kitchen<'_> {
     }
 
     fn record(&self, recipe: &Recipe, run: &Run, jobs: &[Job]) -> Result<()> {
-        let parameters =
-            json!({"recipe": recipe.name, "title": recipe.title, "about": recipe.about.split_whitespace().collect::<Vec<_>>().join(" ")});
+        let parameters = json!({"recipe": recipe.name, "title": recipe.title, "paper": recipe.paper, "about": recipe.about.split_whitespace().collect::<Vec<_>>().join(" ")});
         let steps: Vec<_> = jobs.iter().map(|job| json!({"name": job.name, "command": job.words})).collect();
         let text = run.to_json("reproduce", parameters, &[], json!(null), &[], json!({"steps": steps}));
         write_atomic(&self.out.join("run.json"), |file| writeln!(file, "{text:#}"))

@@ -3,6 +3,7 @@
 //! ```toml
 //! title = "…"
 //! about = "…"
+//! paper = true                   # the paper's own table at the end
 //!
 //! [inputs]                       # what `--set NAME=VALUE` may give
 //! genome = { help = "FASTA" }    # must be given; or default = "…"; or optional = true
@@ -34,6 +35,9 @@ pub struct Recipe {
     pub title: String,
     /// What the report is about.
     pub about: String,
+    /// Whether the paper's own table is shown at the end.
+    #[serde(default)]
+    pub paper: bool,
     #[serde(default)]
     inputs: BTreeMap<String, Input>,
     step: Vec<Step>,

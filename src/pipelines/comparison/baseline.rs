@@ -84,7 +84,7 @@ impl Taker<'_> {
                 Strand::Minus => bases.end - t,
             };
             let near = position.saturating_sub(SITE_REACH)..=position + SITE_REACH;
-            if position < self.done_to || self.annotated.is_some_and(|sites| sites.range(near).next().is_some()) {
+            if !value.is_finite() || position < self.done_to || self.annotated.is_some_and(|sites| sites.range(near).next().is_some()) {
                 continue;
             }
             if let Some(cluster) = self.study.cluster_at(self.contig, position) {

@@ -51,7 +51,7 @@ impl SplicePage {
             caption: format!(
                 "Offset 0 is exactly the junction, in transcript orientation: exon|intron for donors, intron|exon for acceptors. Upper row: \
                  all {} offsets either side; lower row: the ten nearest. Blue: {}; orange: their matched controls. Bands are pointwise 95% \
-                 intervals of a bootstrap over clusters of overlapping genes; the grey window is the endpoint, fixed in advance.{}",
+                 intervals of a bootstrap over clusters of overlapping genes; the grey window is the endpoint, fixed in advance. Logos: the letters of all used sites, 2 bits high.{}",
                 self.request.comparison.flank,
                 self.sites_word(),
                 self.peaks(),
@@ -154,6 +154,7 @@ impl SplicePage {
             ("used", used),
             ("no_partner", format!("usable, but without a control of family {first}")),
             ("not_sampled", "usable, but not in the random subset of --max-sites".into()),
+            ("no_signal", format!("a base without a value in the track within {} bases", self.radius())),
             ("window_not_acgt", format!("a letter other than A, C, G, T within {} bases", self.radius())),
             ("window_off_contig", format!("the contig ends within {} bases", self.radius())),
             ("intron_not_gt_ag", "no chosen intron there reads GT-AG".into()),

@@ -1,0 +1,112 @@
+//! Results of a benchmark: one row a task, a mark a model, and a column for what was measured here.
+
+use super::Figure;
+use super::axis::{Frame, Scale};
+use super::canvas::{Canvas, Surface};
+use super::hover;
+use super::legend::{self, Entry};
+use super::lettering::{Align, Type};
+use super::theme::{self, BLACK, DATA_WIDTH, GREY, GRID_WIDTH, LIGHT, NOTE_SIZE, TICK_SIZE};
+use super::ticks::{self, Ticks};
+use crate::error::Result;
+
+const LEFT: f64 = 108.0;
+/// Room for the column of own measurements.
+const RIGHT: f64 = 78.0;
+const ROW: f64 = 12.0;
+const HEAD: f64 = 18.0;
+const FOOT: f64 = 34.0;
+
+/// Rows of marks over one axis; page-wide.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BenchmarkFigure {
+    /// Names of the marks, in the order of their values.
+    pub models: Vec<String>,
+    /// The rows, from top to bottom.
+    pub rows: Vec<BenchmarkRow>,
+    /// Title of the axis.
+    pub x_label: String,
+    /// A footnote; empty for none.
+    pub note: String,
+}
+
+/// One task.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BenchmarkRow {
+    /// Its name.
+    pub label: String,
+    /// A value and its spread a model; a spread of `NaN` is not drawn.
+    pub values: Vec<(f64, f64)>,
+    /// What was measured here.
+    pub measured: Option<f64>,
+}
+
+impl BenchmarkFigure {
+    fn note_lines(&self) -> Vec<String> {
+        theme::wrap(&self.note, theme::DOUBLE_WIDTH - 20.0, NOTE_SIZE, false)
+    }
+
+    fn head(&self) -> f64 {
+        HEAD + self.models.len() as f64 * legend::LINE
+    }
+}
+
+impl Figure for BenchmarkFigure {
+    fn size_pt(&self) -> (f64, f64) {
+        (theme::DOUBLE_WIDTH, self.head() + self.rows.len() as f64 * ROW + FOOT + self.note_lines().len() as f64 * 8.5)
+    }
+
+    fn description(&self) -> String {
+        let mut text = format!("{} of {} by task.", self.x_label, self.models.join(", "));
+        for row in &self.rows {
+            let values: Vec<String> = row.values.iter().map(|(value, _)| format!("{value:.1}")).collect();
+            text += &format!(" {}: {};", row.label, values.join(", "));
+        }
+        text
+    }
+
+    fn draw<S: Surface>(&self, canvas: &mut Canvas<'_, S>) -> Result<()> {
+        let top = self.head();
+        let frame = Frame { left: LEFT, top, right: theme::DOUBLE_WIDTH - RIGHT, bottom: top + self.rows.len() as f64 * ROW };
+        let mark =
+            |i: usize| Entry { label: &self.models[i], ink: theme::series_ink(i), marker: Some(theme::series_marker(i)), band: false };
+        let entries: Vec<Entry<'_>> = (0..self.models.len()).map(mark).collect();
+        legend::draw(canvas, &entries, (LEFT, 8.0), frame.right)?;
+        let ends =
+            self.rows.iter().flat_map(|row| row.values.iter().flat_map(|(value, sd)| [*value, value - sd, value + sd]).chain(row.measured));
+        let ticks = Ticks::around(ticks::extent(ends).unwrap_or((0.0, 100.0)), 7);
+        let x = Scale::new(ticks.range, (frame.left, frame.right));
+        let column = theme::DOUBLE_WIDTH - 4.0;
+        canvas.text("measured here", (column, top - 4.0), Type::new(NOTE_SIZE, GREY).align(Align::End))?;
+        let mut told = Vec::new();
+        for (r, row) in self.rows.iter().enumerate() {
+            let y = top + (r as f64 + 0.5) * ROW;
+            let base = y + TICK_SIZE * 0.36;
+            canvas.text(
+                &theme::fit(&row.label, LEFT - 12.0, TICK_SIZE, false),
+                (LEFT - 8.0, base),
+                Type::new(TICK_SIZE, BLACK).align(Align::End),
+            )?;
+            canvas.line(&[(frame.left, y), (frame.right, y)], GRID_WIDTH, LIGHT)?;
+            for (i, (value, sd)) in row.values.iter().enumerate().rev() {
+                let ink = theme::series_ink(i);
+                canvas.line(&[(x.at(value - sd), y), (x.at(value + sd), y)], DATA_WIDTH, ink)?;
+                canvas.marker(theme::series_marker(i), (x.at(*value), y), 2.2, ink)?;
+                told.push((x.at(*value), y, format!("{}, {}: {value:.1}", row.label, self.models.get(i).map_or("", String::as_str))));
+            }
+            let text = row.measured.map_or("not measured".to_string(), |value| format!("{value:.1}"));
+            canvas.text(
+                &text,
+                (column, base),
+                Type::new(TICK_SIZE, if row.measured.is_some() { BLACK } else { GREY }).align(Align::End),
+            )?;
+        }
+        canvas.hovers.push(hover::points(&frame, &told));
+        frame.x_axis(canvas, &x, &ticks.labelled(), 0.0)?;
+        frame.names(canvas, (&self.x_label, 21.0), ("", 0.0))?;
+        for (i, line) in self.note_lines().iter().enumerate() {
+            canvas.text(line, (10.0, frame.bottom + FOOT + i as f64 * 8.5), Type::new(NOTE_SIZE, GREY))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! The paper's own table, as far as it can be set beside what was measured here.
+
+use super::page::Gallery;
+use super::splice_profile::sections::paragraph;
+use super::{Block, Cell, Column, Format, Link, Section, Table};
+use crate::error::{Error, Result};
+use crate::figures::{BenchmarkFigure, BenchmarkRow};
+use serde::Deserialize;
+
+const RESULTS: &str = include_str!("../../reference/paper/results.toml");
+
+#[derive(Deserialize)]
+struct Results {
+    source: String,
+    task: Vec<Task>,
+}
+
+#[derive(Deserialize)]
+struct Task {
+    name: String,
+    released: f64,
+    released_sd: f64,
+    paper: f64,
+    small: f64,
+    small_model: String,
+    large: f64,
+    large_model: String,
+}
+
+/// The section; nothing of it was measured by this program yet, and it says so.
+pub(super) fn section(gallery: &Gallery) -> Result<Section> {
+    let results: Results = toml::from_str(RESULTS).map_err(|e| Error::Invalid(format!("reference/paper/results.toml: {e}")))?;
+    let row = |task: &Task| BenchmarkRow {
+        label: task.name.clone(),
+        values: vec![(task.released, task.released_sd), (task.paper, f64::NAN), (task.small, f64::NAN), (task.large, f64::NAN)],
+        measured: None,
+    };
+    let figure = BenchmarkFigure {
+        models: ["LDARNet, released checkpoint", "LDARNet, as printed", "best other below 300M parameters", "best other of any size"]
+            .map(String::from)
+            .to_vec(),
+        rows: results.task.iter().map(row).collect(),
+        x_label: "Matthews correlation × 100, ten folds".into(),
+        note: format!("Reported by {}. Bars: one standard deviation over folds.", results.source),
+    };
+    let head = [
+        ("task", Format::Text),
+        ("released checkpoint", Format::Decimals(1)),
+        ("SD", Format::Decimals(1)),
+        ("as printed", Format::Decimals(1)),
+        ("best other below 300M", Format::Decimals(1)),
+        ("which", Format::Text),
+        ("best other", Format::Decimals(1)),
+        ("which", Format::Text),
+        ("measured here", Format::Decimals(1)),
+    ];
+    let line = |task: &Task| -> Vec<Cell> {
+        vec![
+            task.name.clone().into(),
+            task.released.into(),
+            task.released_sd.into(),
+            task.paper.into(),
+            task.small.into(),
+            task.small_model.clone().into(),
+            task.large.into(),
+            task.large_model.clone().into(),
+            Cell::Empty,
+        ]
+    };
+    let table = Table {
+        caption: "Matthews correlation × 100 on the 18 tasks of the Nucleotide Transformer benchmark.".into(),
+        columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
+        rows: results.task.iter().map(line).collect(),
+    };
+    let links = ["svg", "png"].map(|kind| Link { text: kind.to_uppercase(), href: format!("figures/paper.{kind}") });
+    let blocks = vec![
+        paragraph(
+            "What the paper reports of its model after fine-tuning. This program has not fine-tuned the released checkpoint: the column of own measurements is empty.",
+        ),
+        Block::Figure {
+            svg: gallery.hang(&figure, "paper")?,
+            label: "The paper’s table".into(),
+            caption: "One row a task. Where a mark is missing it lies under another.".into(),
+            downloads: links.to_vec(),
+        },
+        Block::Table(table),
+    ];
+    Ok(Section { title: "The paper’s numbers".into(), blocks })
+}
