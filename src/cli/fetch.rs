@@ -27,7 +27,7 @@ Examples:
   ldar-analyze fetch jaspar --taxon plants
 
 The cache is LDAR_CACHE, else XDG_CACHE_HOME/ldar-analyze, else ~/.cache/ldar-analyze; a folder of it may be removed at any time, and may be copied
-to a machine without a network. Proxies are taken from ALL_PROXY, HTTPS_PROXY, HTTP_PROXY (http://USER:PASSWORD@HOST:PORT) and NO_PROXY,
+to a machine without a network. Proxies are taken from ALL_PROXY, HTTPS_PROXY, HTTP_PROXY (http:// or socks5://USER:PASSWORD@HOST:PORT) and NO_PROXY,
 certificates from the system or SSL_CERT_FILE. Addresses, releases and licences: reference/sources.toml.")]
 pub struct Arguments {
     /// What to fetch: human, mouse, jaspar, epd-human, ldarnet-110m (or: model ldarnet-110m); fly is bundled
