@@ -14,6 +14,7 @@
 //! | [`stats`] | permutation tests, bootstrap, effect sizes |
 //! | [`figures`] | figures as SVG and PNG |
 //! | [`genome`] | positions, FASTA, annotations, splice sites |
+//! | [`fetch`] | downloads of public references into a cache: resumed, checked, done once |
 //! | [`bundled`] | the reference set that travels inside the program |
 //! | [`memory`] | memory of this process |
 //! | [`output`] | files that appear whole or not at all |
@@ -41,6 +42,7 @@ pub mod bundled;
 pub mod cli;
 pub mod controls;
 pub mod error;
+pub mod fetch;
 pub mod figures;
 pub mod genome;
 #[allow(unsafe_code)] // vector instructions and kernels that write one buffer from several threads

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may use.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -14,6 +14,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "bundled",
             "controls",
             "error",
+            "fetch",
             "figures",
             "genome",
             "kernels",
@@ -39,13 +40,14 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("figures", &["error"]),
     ("genome", &["error"]),
     ("bundled", &["error", "genome", "model", "motifs"]),
+    ("fetch", &["error", "genome", "model", "output"]),
     ("memory", &[]),
     ("output", &["error"]),
     ("error", &[]),
 ];
 
 /// A library and the only places that may name it (a room, or one file of it).
-const LIBRARIES: [(&str, &[&str]); 16] = [
+const LIBRARIES: [(&str, &[&str]); 21] = [
     ("tokenizers", &["pipelines/tokenizers.rs"]),
     ("candle_core", &["model", "kernels", "train", "benchmark.rs", "error.rs"]),
     ("safetensors", &["model", "train"]),
@@ -54,6 +56,8 @@ const LIBRARIES: [(&str, &[&str]); 16] = [
     ("bio", &["genome"]),
     ("rusqlite", &["motifs/read/sqlite.rs"]),
     ("statrs", &["stats"]),
+    ("bigtools", &["genome/bigwig.rs", "genome/bigwig"]),
+    ("tokio", &["genome/bigwig"]),
     ("pulp", &["kernels"]),
     ("plotters", &["figures"]),
     ("plotters_backend", &["figures"]),
@@ -61,7 +65,10 @@ const LIBRARIES: [(&str, &[&str]); 16] = [
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("polars", &["report/tables.rs", "report/tables"]),
-    ("sha2", &["report/provenance.rs"]),
+    ("sha2", &["report/provenance.rs", "fetch/checksum.rs", "pipelines/store.rs"]),
+    ("md5", &["fetch/checksum.rs"]),
+    ("ureq", &["fetch/http.rs"]),
+    ("fs4", &["fetch/cache.rs"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -95,7 +95,9 @@ fn splice_profile<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 fn help_has_examples_and_exits_0() {
     let here = tempfile::tempdir().unwrap();
     assert!(ok(here.path(), &["--help"]).contains("ldar-analyze splice-profile --out results"));
-    for command in ["splice-profile", "motif-enrichment", "boundaries", "scan", "inspect", "convert", "train", "evaluate"] {
+    for command in
+        ["splice-profile", "motif-enrichment", "density", "locus", "boundaries", "scan", "inspect", "convert", "train", "evaluate"]
+    {
         let help = ok(here.path(), &[command, "--help"]);
         assert!(help.contains("Example") && help.contains("--threads"), "{help}");
     }
@@ -131,6 +133,23 @@ fn wrong_usage_exits_2() {
         (&["motif-enrichment", "--regions-are", "thick"], "--regions"),
         (&["motif-enrichment", "--motif-detail", "MA9999"], "no such motif"),
         (&["motif-enrichment", "--context", "200", "--margin", "80"], "no room"),
+        (&["density", "--genome", "x.fa"], "--annotation"),
+        (&["density", "--max-per-class", "0"], "--max-per-class"),
+        (&["density", "--stretch", "5"], "20 to 10000"),
+        (&["density", "--stretch", "3000"], "no room"),
+        (&["density", "--caliper", "2"], "--caliper"),
+        (&["density", "--context", "200"], "no room"),
+        (&["locus", "--region", "chr4:100"], "counted from 1"),
+        (&["locus", "--region", "chr4:0-100"], "starts at 0"),
+        (&["locus", "--region", "chr4:1-9000"], "10 to 5000"),
+        (&["locus", "--region", "chr4:1-90", "--gene", "ey"], "cannot be used with"),
+        (&["locus", "--region", "chr4:1-90", "--strand", "x"], "--strand x"),
+        (&["locus", "--strand", "-"], "--region"),
+        (&["locus", "--around", "exon:1"], "donor:N"),
+        (&["locus", "--flank", "9000"], "--flank"),
+        (&["locus", "--genome", "x.fa"], "--region"),
+        (&["locus", "--genome", "x.fa", "--gene", "ey"], "--annotation"),
+        (&["locus", "--p", "1"], "at most 0.1"),
         (&["splice-profile", "--genome", "x.fa"], "--annotation"),
         (&["splice-profile", "--annotation", "x.gtf"], "--genome"),
         (&["splice-profile", "--caliper", "2"], "--caliper"),
@@ -470,7 +489,7 @@ fn splice_profile_from_files_to_report() {
     ok(at, &splice_profile("two", &["--threads", "2"]));
     let (one, two) = (at.join("deep/one"), at.join("two"));
     assert_eq!(bytes_of(&one), bytes_of(&two), "threads change nothing");
-    assert_eq!(bytes_of(&one).len(), 2 * 12 + 2 * 6);
+    assert_eq!(bytes_of(&one).len(), 2 * 13 + 2 * 6);
 
     let (head, statistics) = tsv(one.join("tables/statistics.tsv"));
     let wanted = "site_kind control n_pairs n_clusters site_mean control_mean difference ci_low ci_high d auroc auroc_low auroc_high p_value p_floor \
@@ -518,6 +537,78 @@ fn splice_profile_from_files_to_report() {
     std::fs::write(at.join("mine/thesis.txt"), "years").unwrap();
     fails(at, &splice_profile("mine", &[]), 1, &["mine", "no former result"]);
     assert_eq!(std::fs::read_dir(at.join("mine")).unwrap().count(), 1);
+}
+
+/// Page and figures of a results folder come from its tables and run.json alone.
+fn made_anew(folder: &Path, name: &str) {
+    let at = folder.join(name);
+    let page = std::fs::read(at.join("index.html")).unwrap();
+    let drawn = bytes_of(&at);
+    std::fs::remove_file(at.join("index.html")).unwrap();
+    std::fs::remove_dir_all(at.join("figures")).unwrap();
+    ok(folder, &["report", name]);
+    assert!(std::fs::read(at.join("index.html")).unwrap() == page && bytes_of(&at) == drawn);
+}
+
+/// Classes, their accounts and the run; the same on one thread.
+#[test]
+fn density_from_files_to_report() {
+    let folder = tempfile::tempdir().unwrap();
+    world(folder.path());
+    let files =
+        ["density", "--genome", "genome.fa", "--annotation", "genes.gtf", "--checkpoint", NANO, "--context", "512", "--margin", "64"];
+    let draws = ["--permutations", "200", "--bootstraps", "100", "--max-per-class", "30", "--caliper", "0.1"];
+    let printed = ok(folder.path(), &[&files[..], &draws, &["--out", "a"]].concat());
+    assert!(printed.contains("noncoding_exon") && printed.contains("cds              not compared: 0 stretches"), "{printed}");
+    ok(folder.path(), &[&files[..], &draws, &["--out", "b", "--threads", "1", "--batch", "1"]].concat());
+    let (head, pairs) = tsv(folder.path().join("a/tables/pairs.tsv"));
+    assert_eq!(head[..4], ["class", "cluster", "contig", "strand"]);
+    assert!(pairs.len() > 150);
+    let places = |pairs: Vec<Vec<String>>| pairs.into_iter().map(|row| row[..7].to_vec()).collect::<Vec<_>>();
+    assert_eq!(places(pairs), places(tsv(folder.path().join("b/tables/pairs.tsv")).1));
+    for name in ["statistics", "token_lengths", "balance", "accounting", "baseline"] {
+        let file = std::fs::File::open(folder.path().join(format!("a/tables/{name}.parquet"))).unwrap();
+        assert!(ParquetReader::new(file).finish().unwrap().height() > 0, "{name}");
+    }
+    let run: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path().join("a/run.json")).unwrap()).unwrap();
+    assert_eq!((&run["analysis"], &run["parameters"]["max_per_class"]), (&"density".into(), &30.into()));
+    let page = std::fs::read_to_string(folder.path().join("a/index.html")).unwrap();
+    assert!(page.contains("non-coding exon") && !page.contains("NaN"));
+    made_anew(folder.path(), "a");
+    fails(folder.path(), &[&files[..], &["--contigs", "chr7", "--out", "c"]].concat(), 1, &["no contig 'chr7'"]);
+    assert!(!folder.path().join("c").exists());
+}
+
+/// The page, the tables and the run of a locus; the region's ends count from 1 and are both inside.
+#[test]
+fn locus_from_files_to_report() {
+    let folder = tempfile::tempdir().unwrap();
+    world(folder.path());
+    let files = ["locus", "--genome", "genome.fa", "--checkpoint", NANO, "--context", "512", "--margin", "64"];
+    let region = [&files[..], &["--region", "1:2,001-2,080", "--strand", "-", "--motifs", "none", "--out", "a"]].concat();
+    assert!(ok(folder.path(), &region).contains("chr1:2001-2080, minus strand"));
+    let (head, rows) = tsv(folder.path().join("a/tables/positions.tsv"));
+    assert_eq!(head, ["series", "position", "base", "boundary_prob", "is_boundary"]);
+    assert_eq!((rows.len(), rows[0][1].as_str(), rows[80][1].as_str()), (81, "2000", "2080"));
+    let tokens = tsv(folder.path().join("a/tables/tokens.tsv")).1;
+    assert_eq!(tokens.iter().map(|row| row[3].parse::<usize>().unwrap()).sum::<usize>(), 80);
+    let gene = ["--annotation", "genes.gtf", "--gene", "g1", "--around", "donor:2", "--flank", "400", "--motifs", "insects", "--out", "b"];
+    assert!(ok(folder.path(), &[&files[..], &gene, &["--compare", NANO]].concat()).contains("donor 2 of g1 (t1)"));
+    let (_, series) = tsv(folder.path().join("b/tables/series.tsv"));
+    assert_eq!(series.len(), 2);
+    let run: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path().join("b/run.json")).unwrap()).unwrap();
+    assert_eq!((&run["analysis"], &run["outcome"]["frame"]["strand"]), (&"locus".into(), &"-".into()));
+    let page = std::fs::read_to_string(folder.path().join("b/index.html")).unwrap();
+    assert!(page.contains("One locus: donor 2 of g1") && !page.contains("NaN"));
+    made_anew(folder.path(), "b");
+    fails(folder.path(), &[&files[..], &["--region", "chr7:1-50", "--out", "c"]].concat(), 1, &["no contig 'chr7'", "chr1"]);
+    fails(
+        folder.path(),
+        &[&files[..], &["--annotation", "genes.gtf", "--gene", "nobody", "--out", "c"]].concat(),
+        1,
+        &["no gene 'nobody'"],
+    );
+    assert!(!folder.path().join("c").exists());
 }
 
 #[test]
@@ -575,6 +666,85 @@ fn the_bundled_set_needs_no_path() {
 }
 
 /// A recipe of a tiny model on the toy genome.
+#[test]
+fn a_recipe_goes_on_where_it_stopped() {
+    let here = tempfile::tempdir().unwrap();
+    world(here.path());
+    let step = |name: &str, more: &str| {
+        let options = "genome = \"{genome}\", annotation = \"genes.gtf\", flank = 60, context = 512, margin = 64, caliper = 0.2, permutations = 99, bootstraps = 50";
+        format!("[[step]]\nname = \"{name}\"\ncommand = \"splice-profile\"\noptions = {{ checkpoint = \"{NANO}\", {options}{more} }}\n")
+    };
+    let recipe = |second: &str| {
+        let head = "title = \"Two <steps>\"\nabout = \"a test\"\npaper = true\n[inputs]\ngenome = { help = \"FASTA\" }\n";
+        std::fs::write(here.path().join("two.toml"), format!("{head}{}{}", step("first", ""), step("second", second))).unwrap();
+    };
+    recipe(", contigs = \"nowhere\"");
+    let ask = |more: &[&str]| run(here.path(), &[&["reproduce", "two.toml", "--set", "genome=genome.fa"], more].concat());
+    let failed = ask(&[]);
+    assert_eq!(code(&failed), 1);
+    assert!(text(&failed.stderr).contains("step second failed") && text(&failed.stderr).contains("nowhere"), "{}", text(&failed.stderr));
+    assert!(here.path().join("two/steps/first/index.html").exists() && !here.path().join("two/index.html").exists());
+
+    // What was done is kept, a step that changed is run, and then there is nothing to do.
+    recipe(", negative-control = true");
+    assert_eq!(
+        text(&ask(&["--dry-run"]).stdout).lines().map(|line| line.split_whitespace().next().unwrap().to_string()).collect::<Vec<_>>(),
+        ["done", "to"]
+    );
+    let gone_on = ask(&[]);
+    assert_eq!(code(&gone_on), 0, "{}", text(&gone_on.stderr));
+    assert!(text(&gone_on.stderr).contains("first: unchanged") && !text(&gone_on.stderr).contains("second: unchanged"));
+    let page = std::fs::read_to_string(here.path().join("two/index.html")).unwrap();
+    for part in [
+        "Two &lt;steps&gt;",
+        "Do the model’s boundaries fall on splice sites?",
+        "Negative control",
+        "href=\"steps/first/figures/r1_splice.svg\"",
+        "not measured",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert_eq!(text(&ask(&[]).stderr).matches("unchanged").count(), 2);
+    assert_eq!(std::fs::read_to_string(here.path().join("two/index.html")).unwrap(), page);
+
+    // Another input of the same name is another input.
+    let genome = std::fs::read_to_string(here.path().join("genome.fa")).unwrap();
+    std::fs::write(here.path().join("genome.fa"), genome.to_lowercase()).unwrap();
+    let _ = std::fs::remove_file(here.path().join("genome.fa.fai"));
+    assert!(!text(&ask(&[]).stderr).contains("unchanged"));
+    fails(here.path(), &["reproduce", "two.toml"], 2, &["--set genome", "FASTA"]);
+    fails(here.path(), &["reproduce", "--out", "two"], 1, &["recipe 'two'"]);
+    fails(here.path(), &["reproduce", "no-such"], 2, &["fly-demo"]);
+    std::fs::write(here.path().join("bad.toml"), step("x", ", flanks = 3").replace("{genome}", "g") + "").unwrap();
+    fails(here.path(), &["reproduce", "bad.toml"], 1, &["bad.toml", "title"]);
+    std::fs::write(
+        here.path().join("bad.toml"),
+        format!("title = \"\"\nabout = \"\"\n{}", step("x", ", flanks = 3").replace("{genome}", "g")),
+    )
+    .unwrap();
+    fails(here.path(), &["reproduce", "bad.toml"], 2, &["step x", "--flanks"]);
+}
+
+#[test]
+fn compare_sets_tokenizers_side_by_side() {
+    let here = tempfile::tempdir().unwrap();
+    let quick = ["--permutations", "99", "--bootstraps", "50", "--context", "1024", "--margin", "100"];
+    let said = ok(here.path(), &[&["compare", NANO, "fixed:4", "kmer:6", "--out", "c"], &quick[..]].concat());
+    assert!(said.contains("nano.pt") && said.contains("kmer:6") && said.contains("c/index.html"), "{said}");
+    let (head, rows) = tsv(here.path().join("c/tables/cuts.tsv"));
+    let column = |name: &str| head.iter().position(|h| h == name).unwrap();
+    let grid =
+        rows.iter().find(|r| r[0] == "fixed:4" && r[column("element")] == "donor" && r[column("measure")] == "cut at junction").unwrap();
+    let observed: f64 = grid[column("observed")].parse().unwrap();
+    assert!((observed - 0.25).abs() < 0.06, "{observed}");
+    assert!(std::fs::read_to_string(here.path().join("c/index.html")).unwrap().contains("Do cuts respect"));
+    for (asked, part) in [("fixed:0", "fixed:0"), ("kmer:", "kmer:")] {
+        fails(here.path(), &["compare", asked], 2, &[part]);
+    }
+    fails(here.path(), &["compare", "fixed:4", "fixed:4"], 2, &["twice"]);
+    fails(here.path(), &["compare", "bpe:missing.json"], 1, &["missing.json"]);
+}
+
 fn tiny_recipe(folder: &Path, steps: usize) -> &'static str {
     world(folder);
     let recipe = format!(

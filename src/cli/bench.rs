@@ -1,7 +1,7 @@
 //! `bench`: how fast a model runs on this machine.
 
 use super::dtype::Dtype;
-use super::stdout;
+use super::{source, stdout};
 use crate::benchmark::{Benchmark, Measured, Mode};
 use crate::error::{Error, Result};
 use crate::kernels::profile::Pass;
@@ -23,7 +23,7 @@ A --config gets random weights, and a routing threshold that keeps one base in f
 over those of a 2048-cubed f32 matrix product of the kind the model is made of, measured in turn on the same threads; a training step counts three forward passes.")]
 pub struct Arguments {
     /// Checkpoint: the authors' .pt, or safetensors
-    #[arg(long, value_name = "FILE", conflicts_with = "config", required_unless_present = "config")]
+    #[arg(long, value_name = "FILE", conflicts_with = "config", required_unless_present = "config", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
     /// A named configuration with random weights instead of a file
     #[arg(long, value_name = "NAME", value_parser = ["110m", "2m"])]

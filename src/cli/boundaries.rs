@@ -1,47 +1,65 @@
-//! `boundaries`: the boundary probability of every base of a FASTA, as a table. The referee for whoever checks the model from outside.
+//! `boundaries`: the boundary probability of every base: as a table, the referee for whoever checks the model from outside, or as tracks of a genome.
 
+mod regions;
+mod table;
+mod tracks;
+
+use super::answers::{self, Answers, Origin, ShardOption};
 use super::dtype::Dtype;
-use super::{progress, source, table};
+use super::source;
 use crate::error::{Error, Result};
-use crate::genome::Strand;
+use crate::genome::Interval;
 use crate::genome::fasta::Genome;
-use crate::model::THRESHOLD;
-use crate::pipelines::Progress;
-use crate::pipelines::boundaries::{self, BoundariesRequest};
+use crate::memory;
+use crate::pipelines::BoundarySource;
+use crate::pipelines::boundaries::{BoundariesRequest, Reading};
 use crate::pipelines::ldarnet::Router;
-use crate::pipelines::tiles::ContigStrand;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use crate::pipelines::store::Part;
+use crate::report::format::count;
+use crate::report::provenance::Input;
+use crate::report::shard;
+use crate::report::tracks::is_track;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-/// Write the boundary probability of every base of a FASTA
+/// Write the boundary probability of every base of a FASTA: as a table, or both strands as bigWig, bedGraph or Parquet
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   ldar-analyze boundaries --fasta region.fa --out boundaries.tsv.gz
   ldar-analyze boundaries --fasta region.fa.gz --checkpoint model.pt --context 0 | head
+  ldar-analyze boundaries --genome hg38.fa.gz --regions chr21 --checkpoint model.pt --out chr21.bw
+      chr21.plus.bw and chr21.minus.bw; .bedgraph, .bedgraph.gz and .parquet likewise
 
-Columns, separated by tabs, under a header line:
+A track holds at base t the probability that a boundary lies before t in the orientation of the strand: on plus that of inter-base position t, on
+minus of t + 1. With --shard the folder of --out gets a shard of tracks. --signal X.plus.bw --signal-minus X.minus.bw of the analyses, and deepTools with bins of 1, put it back at its place.
+
+Columns of the table, of plus, separated by tabs, under a header line:
   contig         first word of the record's > line
   position       0-based: the inter-base position before this base
   base           the letter, as the file has it
   boundary_prob  9 significant digits; the first base of a record reads 1. NA where a deeper --stage never saw the base
   is_boundary    1 if the probability is above 0.5, else 0 (NA likewise)
 
-A record longer than --context is read in windows that overlap by two margins, which are trimmed.")]
+A record longer than --context is read in windows that overlap by two margins, which are trimmed. For tracks the difference this makes is
+measured after seams and printed.")]
 pub struct Arguments {
     /// Sequences: FASTA, plain, gzip or bgzip
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "genome", value_name = "FILE", value_parser = source::path_of("genome"))]
     fasta: PathBuf,
+    /// What to read: all, contigs by any of their names, or the regions of a BED file
+    #[arg(long, value_name = "all|CONTIG,..|BED", default_value = "all")]
+    regions: String,
     /// Model: the authors' .pt, or safetensors [default: the bundled model]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
-    /// Table to write, gzip if the name ends in .gz; - for standard output
+    /// File to write: tracks for .bw, .bedgraph[.gz] and .parquet, else the table, gzip if the name ends in .gz; - for standard output
     #[arg(long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
     /// Bases given to the model at once; 0 reads every record at once
     #[arg(long, value_name = "BASES", default_value_t = 4096)]
     context: usize,
-    /// Bases trimmed from each end of a window [default: an eighth of the context]
+    /// Bases trimmed from each end of a window [default: an eighth of the context, a quarter for tracks]
     #[arg(long, value_name = "BASES")]
     margin: Option<usize>,
     /// Router to read, 0 for the outermost
@@ -52,22 +70,33 @@ pub struct Arguments {
     batch: usize,
     #[command(flatten)]
     dtype: Dtype,
+    #[command(flatten)]
+    shard: ShardOption,
 }
+
+/// Seams looked at on each strand of a contig.
+const SEAMS: usize = 8;
+
+/// A larger difference at a seam is a reason to change margin and context.
+const SEAMLESS: f32 = 1e-3;
 
 /// What is to be read and written.
 pub struct Request {
     fasta: PathBuf,
+    regions: String,
     checkpoint: Option<PathBuf>,
-    out: Option<PathBuf>,
+    out: PathBuf,
     stage: usize,
     dtype: Dtype,
+    part: Option<Part>,
     reading: BoundariesRequest,
 }
 
 impl Arguments {
     /// Refuses contexts without room between their margins.
     pub fn validate(self) -> Result<Request> {
-        let margin = self.margin.unwrap_or(self.context / 8);
+        let tracks = is_track(&self.out) || self.shard.part().is_some();
+        let margin = self.margin.unwrap_or(self.context / if tracks { 4 } else { 8 });
         if self.context > 0 && margin.max(1).saturating_mul(2) >= self.context {
             return Err(Error::Usage(format!(
                 "--context {} leaves no room between two margins of {}: use a longer context or a smaller --margin",
@@ -80,103 +109,82 @@ impl Arguments {
         }
         source::spare(Some(&self.fasta), &self.out)?;
         source::spare(self.checkpoint.as_deref(), &self.out)?;
-        let reading = BoundariesRequest { context: self.context, margin, batch: self.batch };
-        let out = table::place(self.out);
-        Ok(Request { fasta: self.fasta, checkpoint: self.checkpoint, out, stage: self.stage, dtype: self.dtype, reading })
+        let seams = if tracks { SEAMS } else { 0 };
+        let reading = BoundariesRequest { context: self.context, margin, batch: self.batch, seams };
+        let part = self.shard.part();
+        if part.is_some() && self.out.as_os_str() == "-" {
+            return Err(Error::Usage("--shard leaves a folder: name it with --out".into()));
+        }
+        let Arguments { fasta, regions, checkpoint, out, stage, dtype, .. } = self;
+        Ok(Request { fasta, regions, checkpoint, out, stage, dtype, part, reading })
     }
 }
 
 impl Request {
     /// Reads and writes.
-    pub fn run(self) -> Result<()> {
+    pub fn run(self, origin: Origin) -> Result<()> {
+        if matches!(origin, Origin::Merged(_)) && !is_track(&self.out) {
+            return Err(Error::Usage("shards of boundaries make tracks: end --out in .bw, .bedgraph, .bedgraph.gz or .parquet".into()));
+        }
+        let mut run = origin.start();
         let genome = Genome::open(&self.fasta)?;
+        let regions = regions::read(&genome, &self.regions)?;
         let mut model = source::checkpoint(self.checkpoint.as_deref())?.model()?;
-        model.set_precision(self.dtype.precision())?;
+        run.dtype = model.set_precision(self.dtype.precision())?.to_string();
         let router = Router::new(&model, self.stage)?;
-        let rows = Table { genome: &genome, router: &router, reading: self.reading };
-        table::write(self.out.as_deref(), |out, failed| rows.write(out, failed))
-    }
-}
-
-struct Table<'a> {
-    genome: &'a Genome,
-    router: &'a Router<'a>,
-    reading: BoundariesRequest,
-}
-
-impl Table<'_> {
-    /// Writes the table; what is no fault of the writer goes to `failed`.
-    fn write(&self, out: &mut dyn Write, failed: &mut Option<Error>) -> io::Result<()> {
-        let bar = progress::Bar::new();
-        let total = self.genome.contigs().iter().map(|c| c.length_bp as u64).sum();
-        let mut before = 0;
-        writeln!(out, "contig\tposition\tbase\tboundary_prob\tis_boundary")?;
-        for contig in self.genome.contigs() {
-            let mut refused = None;
-            let mut rows = |name: &str, sequence: &[u8], start: usize, probs: &[f32]| -> io::Result<()> {
-                for (position, p) in (start..).zip(probs) {
-                    let base = char::from(sequence[position]);
-                    match p.is_nan() {
-                        true => writeln!(out, "{name}\t{position}\t{base}\tNA\tNA")?,
-                        false => writeln!(out, "{name}\t{position}\t{base}\t{}\t{}", nine_digits(*p), u8::from(*p > THRESHOLD))?,
-                    }
-                }
-                Ok(())
-            };
-            let read = self.genome.read_contig(&contig.name).and_then(|sequence| {
-                let on = ContigStrand { contig: &contig.name, sequence: &sequence, strand: Strand::Plus };
-                boundaries::read(on, self.router, &self.reading, &mut |start, probs| {
-                    bar.show(Progress { stage: "reading sequence", done: before + (start + probs.len()) as u64, total });
-                    rows(&contig.name, &sequence, start, probs).map_err(|e| {
-                        refused = Some(e);
-                        Error::Invalid("the table could not be written".into())
-                    })
-                })
-            });
-            if let Some(error) = refused {
-                return Err(error);
-            }
-            if let Err(error) = read {
-                *failed = Some(error);
-                return Err(io::Error::other("stopped"));
-            }
-            before += contig.length_bp as u64;
+        // Nothing can be kept beside standard output or a device.
+        let is_device = self.out.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
+        let Some(out) = super::table::place(self.out.clone()).filter(|_| !is_device) else { return self.write(&genome, &regions, &router) };
+        if self.part.is_some() {
+            shard::replaceable(&out)?;
         }
-        bar.finish();
-        out.flush()
-    }
-}
-
-/// A probability with 9 significant digits, enough to give back every f32; as C's `%.9g` writes it.
-fn nine_digits(p: f32) -> String {
-    let scientific = format!("{:.8e}", f64::from(p));
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let trim = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
-        false => text.to_string(),
-    };
-    match exponent.parse::<i32>().unwrap_or(0) {
-        exponent @ -4..=8 => trim(&format!("{:.*}", (8 - exponent) as usize, f64::from(p))),
-        exponent => format!("{}e{}{:02}", trim(mantissa), if exponent < 0 { '-' } else { '+' }, exponent.abs()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::nine_digits;
-
-    // for x in (...): print('%.9g' % numpy.float32(x))
-    #[test]
-    fn digits_are_those_of_c() {
-        for (p, text) in
-            [(1.0, "1"), (0.0, "0"), (0.5, "0.5"), (0.1, "0.100000001"), (1.5e-5, "1.49999996e-05"), (0.00012345, "0.000123449994")]
-        {
-            assert_eq!(nine_digits(p), text);
+        let inputs = self.inputs()?;
+        let mut parameters = serde_json::to_value(self.reading).unwrap_or_default();
+        if !Path::new(&self.regions).is_file() {
+            parameters["regions"] = self.regions.as_str().into(); // else their file is an input
         }
-        let mut p = 1.0_f32;
-        while p > 1e-38 {
-            assert_eq!(nine_digits(p).parse::<f32>().unwrap(), p);
-            p *= 0.7317;
+        let about = answers::About { analysis: "boundaries", parameters, inputs: &inputs, stage: self.stage, dtype: &run.dtype };
+        let answers = Answers::of(origin, &about, &out, self.part)?;
+        answers.with(&router, |source| self.write(&genome, &regions, source))?;
+        if answers.is_shard() { answers.leave_shard(&about, &run, &out) } else { answers.remove() }
+    }
+
+    fn write(&self, genome: &Genome, regions: &BTreeMap<usize, Vec<Interval>>, source: &dyn BoundarySource) -> Result<()> {
+        if source.is_part() {
+            return tracks::read(genome, regions, source, &self.reading, &mut |_, _, _, _| Ok(())).map(drop);
+        }
+        if is_track(&self.out) {
+            let reading = tracks::write(genome, regions, source, &self.reading, &self.out)?;
+            self.tell(&reading);
+            return Ok(());
+        }
+        let rows = table::Table { genome, regions, source, reading: self.reading };
+        let out = super::table::place(self.out.clone());
+        super::table::write(out.as_deref(), |out, failed| rows.write(out, failed))
+    }
+
+    fn inputs(&self) -> Result<Vec<Input>> {
+        let mut inputs = vec![Input::file("genome", &self.fasta)?, source::checkpoint_input(self.checkpoint.as_deref())?];
+        if Path::new(&self.regions).is_file() {
+            inputs.push(Input::file("regions", Path::new(&self.regions))?);
+        }
+        Ok(inputs)
+    }
+
+    /// What was read, on standard error.
+    fn tell(&self, reading: &Reading) {
+        let peak = memory::peak_bytes().map_or(String::new(), |bytes| format!("peak memory {:.2} GB, ", bytes as f64 / 1e9));
+        eprintln!("{peak}{} bases read by the model", count(reading.bases_read as usize));
+        match reading.seams {
+            0 => eprintln!("no seams: every contig was read at once"),
+            n => eprintln!(
+                "seams: right after {n} of them the value differs by at most {:.1e} from that of a window centred on it{}",
+                reading.seam_difference,
+                if reading.seam_difference > SEAMLESS { "; a larger --margin (and --context) lessens this" } else { "" }
+            ),
+        }
+        for place in tracks::places(&self.out) {
+            eprintln!("{}", place.display());
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::genome::promoters::{PromoterRequest, Promoters, TssChoice, Window};
 use crate::model::{Checkpoint, LdarNet};
 use crate::pipelines::compare::{self as pipeline, CompareRequest, Contender};
 use crate::pipelines::ldarnet::Router;
+use crate::pipelines::signal::{Missing, Signal};
 use crate::pipelines::tokenizers::Tokenizer;
 use crate::pipelines::{BoundarySource, Progress};
 use crate::report::compare as report;
@@ -40,16 +41,17 @@ What can be compared:
   fixed:N           a grid over the contig: a cut before every base whose 0-based number is a multiple of N
   random:N          a cut at each position with probability 1/N
   kmer:K            words of K letters from the start of what is read, as the Nucleotide Transformer cuts
-  bpe:FILE          a tokenizer.json of Hugging Face's tokenizers")]
+  bpe:FILE          a tokenizer.json of Hugging Face's tokenizers
+  track:FILE        a bigWig: a cut where the value of the base after the position is above one half; bases without a value are 0")]
 pub struct Arguments {
     /// What is compared, the reference first [default: bundled fixed:4 random:4 kmer:6]
     #[arg(value_name = "WHAT")]
     contenders: Vec<String>,
     /// Genome: FASTA, plain, gzip or bgzip [default: bundled fly chromosome 4]
-    #[arg(long, value_name = "FASTA", requires = "annotation")]
+    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
     /// Gene annotation: GTF or GFF3, plain or gzip [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome")]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
     /// Motifs: insects, vertebrates, or a file [default: insects for the bundled genome, else vertebrates]
     #[arg(long, value_name = "FILE")]
@@ -94,6 +96,7 @@ enum What {
     Random(usize),
     Kmer(usize),
     Bpe(PathBuf),
+    Track(PathBuf),
 }
 
 impl What {
@@ -108,13 +111,14 @@ impl What {
             Some(("random", n)) => Ok(What::Random(number(n, 100_000)?)),
             Some(("kmer", k)) => Ok(What::Kmer(number(k, 64)?)),
             Some(("bpe", path)) => Ok(What::Bpe(path.into())),
-            _ => Ok(What::Checkpoint(text.into())),
+            Some(("track", path)) => Ok(What::Track(path.into())),
+            _ => Ok(What::Checkpoint(source::resolve("checkpoint", text.into())?)),
         }
     }
 
     fn file(&self) -> Option<&Path> {
         match self {
-            What::Checkpoint(path) | What::Bpe(path) => Some(path),
+            What::Checkpoint(path) | What::Bpe(path) | What::Track(path) => Some(path),
             _ => None,
         }
     }
@@ -173,10 +177,11 @@ impl Arguments {
         if !(self.p > 0.0 && self.p <= 0.1) {
             return Err(Error::Usage(format!("--p {}: above 0, and at most 0.1", self.p)));
         }
-        let motifs = self.motifs.unwrap_or_else(|| if self.genome.is_some() { "vertebrates" } else { "insects" }.into());
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        let motifs = self.motifs.unwrap_or_else(|| if genome.is_some() { "vertebrates" } else { "insects" }.into());
         Ok(Request {
             contenders,
-            files: self.genome.zip(self.annotation),
+            files: genome.zip(annotation),
             motifs,
             out: self.out,
             context: self.context,
@@ -218,7 +223,7 @@ impl Request {
             }
             models.push(model);
         }
-        let sources = self.sources(&models)?;
+        let sources = self.sources(&models, &genome)?;
         let contenders: Vec<Contender<'_>> = self
             .contenders
             .iter()
@@ -237,7 +242,7 @@ impl Request {
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let facts = |checkpoint: &Checkpoint| json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json});
         let model_facts = json!(checkpoints.iter().flatten().map(facts).collect::<Vec<_>>());
-        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
+        results::write(Some(folder), &self.out, found.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
             Ok(run.to_json("compare", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
         })
@@ -253,17 +258,11 @@ impl Request {
     }
 
     fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {
-        (self.pipeline.context, self.pipeline.margin) = match checkpoint {
-            Some(checkpoint) => context_of(checkpoint, self.context, self.margin, 0)?,
-            None => {
-                let context = self.context.unwrap_or(self.pipeline.context);
-                (context, self.margin.unwrap_or(super::splice_profile::default_margin(context)))
-            }
-        };
+        (self.pipeline.context, self.pipeline.margin) = context_of(checkpoint, self.context, self.margin, 0)?;
         Ok(())
     }
 
-    fn sources<'a>(&self, models: &'a [Option<LdarNet>]) -> Result<Vec<Box<dyn BoundarySource + 'a>>> {
+    fn sources<'a>(&self, models: &'a [Option<LdarNet>], genome: &Genome) -> Result<Vec<Box<dyn BoundarySource + 'a>>> {
         let rng = Rng::new(self.pipeline.seed);
         let source = |((name, what), model): (&(String, What), &'a Option<LdarNet>)| -> Result<Box<dyn BoundarySource + 'a>> {
             Ok(match (what, model) {
@@ -272,6 +271,7 @@ impl Request {
                 (What::Random(every), _) => Box::new(Tokenizer::Random(*every, rng.derive(name))),
                 (What::Kmer(k), _) => Box::new(Tokenizer::Kmer(*k)),
                 (What::Bpe(path), _) => Box::new(Tokenizer::open(path)?),
+                (What::Track(path), _) => Box::new(Signal::open(path, None, Missing::Zero, genome.contigs())?),
                 (What::Bundled | What::Checkpoint(_), None) => return Err(Error::Invalid(format!("{name} was not opened"))),
             })
         };
@@ -289,6 +289,7 @@ impl Request {
                 What::Bundled => inputs.push(source::checkpoint_input(None)?),
                 What::Checkpoint(path) => inputs.push(source::checkpoint_input(Some(path))?),
                 What::Bpe(path) => inputs.push(Input::file("tokenizer", path)?),
+                What::Track(path) => inputs.push(Input::file("track", path)?),
                 What::Fixed(_) | What::Random(_) | What::Kmer(_) => {}
             }
         }

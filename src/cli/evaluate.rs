@@ -31,7 +31,7 @@ pub struct Arguments {
     #[arg(value_name = "RECIPE")]
     recipe: PathBuf,
     /// Checkpoint, .pt or .safetensors [default: the bundled model]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! `inspect`: what a checkpoint or a named configuration is.
 
-use super::stdout;
+use super::{source, stdout};
 use crate::error::{Error, Result};
 use crate::model::flops::forward_flops_per_base;
 use crate::model::weights::inventory;
@@ -22,7 +22,7 @@ Parameters are counted once where two modules share them. FLOPs are the useful o
 base, if every router keeps one position in --compression.")]
 pub struct Arguments {
     /// Checkpoint: the authors' .pt, or safetensors
-    #[arg(value_name = "FILE", conflicts_with = "config")]
+    #[arg(value_name = "FILE", conflicts_with = "config", value_parser = source::path_of("checkpoint"))]
     file: Option<PathBuf>,
     /// A named configuration instead of a file
     #[arg(long, value_name = "NAME", value_parser = ["110m", "2m"])]
@@ -43,14 +43,14 @@ pub struct Arguments {
 
 /// What is to be printed, of what.
 pub struct Request {
-    source: Source,
+    source: Model,
     length: usize,
     compression: f64,
     tensors: bool,
     json: bool,
 }
 
-enum Source {
+enum Model {
     File(PathBuf),
     Named(String),
 }
@@ -65,8 +65,8 @@ impl Arguments {
             return Err(Error::Usage(format!("--compression {}: bases per boundary, so at least 1", self.compression)));
         }
         let source = match (self.file, self.config) {
-            (Some(file), None) => Source::File(file),
-            (None, Some(name)) => Source::Named(name),
+            (Some(file), None) => Model::File(file),
+            (None, Some(name)) => Model::Named(name),
             _ => return Err(Error::Usage("inspect needs either FILE or --config".into())),
         };
         Ok(Request { source, length: self.length, compression: self.compression, tensors: self.tensors, json: self.json })
@@ -86,11 +86,11 @@ impl Request {
     /// Inspects.
     pub fn run(self) -> Result<()> {
         let (name, config, notes) = match &self.source {
-            Source::File(path) => {
+            Model::File(path) => {
                 let checkpoint = Checkpoint::open(path)?;
                 (path.display().to_string(), checkpoint.config, checkpoint.notes)
             }
-            Source::Named(name) => (format!("configuration {name}"), Config::named(name)?, BTreeMap::new()),
+            Model::Named(name) => (format!("configuration {name}"), Config::named(name)?, BTreeMap::new()),
         };
         // Names and shapes follow from the configuration (a file has been held against it): no tensor is made for a named one.
         let tensors = inventory(&config)?;

@@ -1,6 +1,7 @@
 //! `motif-enrichment`: do boundaries gather at motifs in promoters?
 
-use super::dtype::Dtype;
+use super::answers::{self, Origin, ShardOption};
+use super::reads::Reads;
 use super::{progress, results, scan, source, splice_profile};
 use crate::bundled;
 use crate::error::{Error, Result};
@@ -10,12 +11,10 @@ use crate::genome::promoters::{BedAnchor, PromoterRequest, Promoters, TssChoice,
 use crate::model::Checkpoint;
 use crate::motifs::select::Selection;
 use crate::pipelines::Progress;
-use crate::pipelines::ldarnet::Router;
 use crate::pipelines::motif_enrichment::{self as pipeline, Control, EnrichmentRequest, Query};
-use crate::report::folder::ResultsFolder;
+use crate::pipelines::store::Part;
 use crate::report::motif_enrichment as report;
-use crate::report::provenance::{Input, Run};
-use serde_json::json;
+use crate::report::provenance::Input;
 use std::path::PathBuf;
 
 /// Ask whether learned boundaries gather at transcription-factor motifs in promoters, against matched controls; writes an HTML report
@@ -33,21 +32,24 @@ Examples:
       the promoters of a file; the annotation then says where exons are, for the control outside
   ldar-analyze motif-enrichment --matrix-id MA0108 --motif-detail MA0108 --motifs vertebrates --out tbp
       one motif, every hit of it in a heat map
+  ldar-analyze motif-enrichment --genome hg38.fa.gz --annotation gencode.gtf.gz --signal phyloP.bw --out conservation
+      any track in place of a model, with the same controls and tests (all but shuffled)
   ldar-analyze motif-enrichment --negative-control --out null
       permuted matrices against permuted matrices: must show no difference
 
 Core promoter elements are always among the motifs: hits where they are known to lie, on the strand of the gene, at p <= 0.001 (or as good as
 their best word, where that is more likely). Motifs whose best word is more likely than --p can have no hits and are listed as not_scannable.
+What the model has said is kept in OUT.partial until the results are there: a run that was stopped goes on where it was.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
-    #[arg(long, visible_alias = "fasta", value_name = "FASTA")]
+    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse, fly (see fetch) [default: bundled fly chromosome 4]
+    #[arg(long, visible_alias = "fasta", value_name = "FASTA", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3, plain or gzip; may be left out where --regions are given [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome")]
+    /// Gene annotation: GTF or GFF3, plain or gzip; or human, mouse, fly; may be left out where --regions are given [default: bundled]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
     /// Promoters from a file in place of the annotation's: BED, or EPD's .fps
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("regions"))]
     regions: Option<PathBuf>,
     /// What the lines of a BED file of --regions are
     #[arg(long, value_enum, default_value = "regions", requires = "regions")]
@@ -64,9 +66,10 @@ pub struct Arguments {
     /// Bases of a promoter after its start site
     #[arg(long, value_name = "BASES", default_value_t = 100)]
     downstream: usize,
-    /// Model: the authors' .pt, or safetensors [default: bundled]
-    #[arg(long, value_name = "FILE")]
-    checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    reads: Reads,
+    #[command(flatten)]
+    shard: ShardOption,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "motif-enrichment")]
     out: PathBuf,
@@ -134,8 +137,6 @@ pub struct Arguments {
     /// Tiles given to the model together
     #[arg(long, value_name = "N", default_value_t = 4)]
     batch: usize,
-    #[command(flatten)]
-    dtype: Dtype,
     /// Compare hits of a permuted matrix with hits of others, for every motif: must come out null
     #[arg(long)]
     negative_control: bool,
@@ -218,14 +219,14 @@ pub struct Request {
     regions: Option<PathBuf>,
     bed_anchor: BedAnchor,
     promoters: PromoterRequest,
-    checkpoint: Option<PathBuf>,
+    reads: Reads,
+    part: Option<Part>,
     out: PathBuf,
     motifs: PathBuf,
     taxon: Taxon,
     selection: Selection,
     context: Option<usize>,
     margin: Option<usize>,
-    dtype: Dtype,
     pipeline: EnrichmentRequest,
 }
 
@@ -270,8 +271,16 @@ impl Arguments {
         if self.negative_control {
             controls = vec![Control::Permuted];
         }
+        self.reads.refuse_shards_of_signal(self.shard.part())?;
+        if self.reads.is_signal() && self.control.contains(&ControlChoice::All) {
+            controls.retain(|control| *control != Control::Shuffled);
+        }
+        if controls.contains(&Control::Shuffled) {
+            self.reads.refuse_for_signal("--control shuffled")?;
+        }
         let window = Window { upstream_bp: self.upstream, downstream_bp: self.downstream };
-        let taxon = self.taxon.unwrap_or(if self.genome.is_some() { Taxon::Vertebrates } else { Taxon::Insects });
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        let taxon = self.taxon.unwrap_or(if genome.is_some() { Taxon::Vertebrates } else { Taxon::Insects });
         let motifs = self.motifs.unwrap_or_else(|| taxon.panels().0.into());
         Ok(Request {
             bed_anchor: match self.regions_are {
@@ -288,17 +297,17 @@ impl Arguments {
                 biotypes: if self.biotype.iter().any(|name| name == "all") { Vec::new() } else { self.biotype },
                 window,
             },
-            genome: self.genome,
-            annotation: self.annotation,
+            genome,
+            annotation,
             regions: self.regions,
-            checkpoint: self.checkpoint,
+            part: self.shard.part(),
+            reads: self.reads,
             out: self.out,
             motifs,
             taxon,
             selection: Selection { matrix_ids: self.matrix_id, names: self.name, tax_groups: self.tax_group, families: self.family },
             context: self.context,
             margin: self.margin,
-            dtype: self.dtype,
             pipeline: EnrichmentRequest {
                 flank: self.flank,
                 p: self.p,
@@ -320,13 +329,13 @@ impl Arguments {
 
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
-    pub fn run(mut self) -> Result<()> {
-        let mut run = Run::start();
-        let folder = ResultsFolder::at(&self.out)?;
+    pub fn run(mut self, origin: Origin) -> Result<()> {
+        let mut run = origin.start();
+        let folder = results::place(&self.out, self.part)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
-        let checkpoint = source::checkpoint(self.checkpoint.as_deref())?;
-        self.settle_context(&checkpoint)?;
+        let checkpoint = self.reads.checkpoint()?;
+        self.settle_context(checkpoint.as_ref())?;
         let genome = self.genome.as_ref().map_or_else(bundled::genome, Genome::open)?;
         let annotation = match (&self.annotation, &self.genome) {
             (Some(path), _) => Some(Annotation::open(path)?),
@@ -336,27 +345,35 @@ impl Request {
         let queries = self.queries()?;
         let promoters = self.read_promoters(&genome, annotation.as_ref())?;
         if !promoters.promoters.is_empty() && promoters.promoters.iter().all(|promoter| promoter.tss.is_none()) {
-            bar.say(
+            bar.note(
                 "warning: the promoters have no start sites, so no core promoter element can be placed: all its hits count as misplaced. If the 5' end of each line, or of its thick \
                  part, is the start site, give --regions-are starts or --regions-are thick",
             );
         }
         let inputs = self.inputs()?;
-        let mut model = checkpoint.model()?;
-        run.dtype = model.set_precision(self.dtype.precision())?.to_string();
-        let router = Router::new(&model, 0)?;
-        let found =
-            pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, &router, &self.pipeline, &|progress| bar.show(progress))?;
-        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
+        let opened = self.reads.open(checkpoint, &genome)?;
+        run.dtype = opened.dtype();
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
+        let about = answers::About { analysis: "motif-enrichment", parameters, inputs: &inputs, stage: 0, dtype: &run.dtype };
+        let answers = self.reads.answers(origin, &about, &self.out, self.part)?;
+        let found = opened.with(|source| {
+            answers.with(source, |source| {
+                pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, source, &self.pipeline, &|progress| bar.show(progress))
+            })
+        })?;
+        if answers.is_shard() {
+            return answers.leave_shard(&about, &run, &self.out);
+        }
+        let parameters = about.parameters;
+        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
-            Ok(run.to_json("motif-enrichment", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
-        })
+            Ok(run.to_json("motif-enrichment", parameters, &inputs, opened.facts(), &bar.finish(), report::outcome(&found)))
+        })?;
+        answers.remove()
     }
 
-    fn settle_context(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+    fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {
         (self.pipeline.context, self.pipeline.margin) =
             splice_profile::context_of(checkpoint, self.context, self.margin, self.pipeline.flank)?;
         Ok(())
@@ -410,7 +427,7 @@ impl Request {
         if let Some(path) = &self.regions {
             inputs.push(Input::file("regions", path)?);
         }
-        inputs.push(source::checkpoint_input(self.checkpoint.as_deref())?);
+        inputs.extend(self.reads.inputs()?);
         inputs.push(scan::motifs_input(&self.motifs)?);
         inputs.push(bundled("core promoter elements", bundled::CORE_PROMOTER));
         Ok(inputs)

@@ -24,6 +24,21 @@ impl Bar {
         Bar { state: RefCell::new(state) }
     }
 
+    /// Shows how many bytes of a file are done; nothing where standard error is no terminal.
+    pub fn show_bytes(&self, stage: &'static str, done: u64, total: Option<u64>) {
+        let is_new = self.state.borrow().stage != stage;
+        self.show(Progress { stage, done, total: total.unwrap_or(done) });
+        if is_new {
+            self.state.borrow().bar.set_style(byte_style());
+        }
+    }
+
+    /// A line above the bar, or on standard error where there is none.
+    pub fn note(&self, text: &str) {
+        let state = self.state.borrow();
+        if state.bar.is_hidden() { eprintln!("{text}") } else { state.bar.println(text) }
+    }
+
     /// Shows where the pipeline is.
     pub fn show(&self, progress: Progress) {
         let mut state = self.state.borrow_mut();
@@ -37,11 +52,6 @@ impl Bar {
         }
         state.bar.set_length(progress.total);
         state.bar.set_position(progress.done);
-    }
-
-    /// Says a line on standard error, above the bar.
-    pub fn say(&self, line: &str) {
-        self.state.borrow().bar.suspend(|| eprintln!("{line}"));
     }
 
     /// Takes the bar away. Seconds spent in each stage, in order.
@@ -66,5 +76,10 @@ impl State {
 
 fn style() -> ProgressStyle {
     ProgressStyle::with_template("{msg:18} {wide_bar} {human_pos}/{human_len}  {elapsed} elapsed, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn byte_style() -> ProgressStyle {
+    ProgressStyle::with_template("{msg:18} {wide_bar} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -38,7 +38,7 @@ Overlapping hits of a motif, on either strand, leave the one with the smallest p
 Soft-masked letters count; N and other letters break a hit. A motif whose best word is more likely than --p has no hits; it is named on standard error.")]
 pub struct Arguments {
     /// Sequences: FASTA, plain, gzip or bgzip [default: the bundled D. melanogaster chromosome 4]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("genome"))]
     fasta: Option<PathBuf>,
     /// JASPAR (.jaspar, .pfm, SQLite), HOMER, MEME or TRANSFAC; or insects, vertebrates (bundled JASPAR 2026), core-promoter
     #[arg(long, value_name = "FILE", default_value = "insects")]
@@ -97,7 +97,7 @@ impl Arguments {
         }
         let selection = Selection { matrix_ids: self.matrix_id, names: self.name, tax_groups: self.tax_group, families: self.family };
         let Arguments { fasta, motifs, p, background, all_hits, out, .. } = self;
-        Ok(Request { fasta, motifs, selection, p, background, all_hits, out: table::place(out) })
+        Ok(Request { fasta: source::fasta(fasta), motifs, selection, p, background, all_hits, out: table::place(out) })
     }
 }
 

@@ -1,10 +1,47 @@
-//! Inputs that default to the bundled set.
+//! Inputs that default to the bundled set, and names that stand for files of the cache.
 
 use crate::bundled;
 use crate::error::{Error, Result};
+use crate::fetch::{cache, sources};
 use crate::model::Checkpoint;
 use crate::report::provenance::Input;
-use std::path::Path;
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use std::path::{Path, PathBuf};
+
+/// What the bundled genome and annotation are called where a path is asked for.
+const FLY: &str = "fly";
+
+/// What is typed in place of a path: a path, or the name of a fetched set, for its file of `role` in the cache. `./human` is a file of that name.
+///
+/// # Errors
+/// The set is not in the cache, and the message says how to get it.
+pub fn resolve(role: &str, path: PathBuf) -> Result<PathBuf> {
+    match path.to_str() {
+        Some(name) if sources::named(name).is_ok() => cache::find(&cache::root()?, name, role),
+        _ => Ok(path),
+    }
+}
+
+/// [`resolve`] for an argument.
+pub fn path_of(role: &'static str) -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(move |path| resolve(role, path))
+}
+
+/// Genome and annotation as given; none of both for the bundled ones, which are also called `fly`.
+pub fn files(genome: Option<PathBuf>, annotation: Option<PathBuf>) -> Result<(Option<PathBuf>, Option<PathBuf>)> {
+    let is_fly = |path: &Option<PathBuf>| path.as_deref().is_some_and(|path| path.as_os_str() == FLY);
+    match (is_fly(&genome), is_fly(&annotation)) {
+        (false, false) => Ok((genome, annotation)),
+        (true, true) => Ok((None, None)),
+        (true, false) if annotation.is_none() => Ok((None, None)),
+        _ => Err(Error::Usage("fly is one contig with its own genes: give it as --genome fly --annotation fly".into())),
+    }
+}
+
+/// A FASTA as given; none for the bundled one.
+pub fn fasta(path: Option<PathBuf>) -> Option<PathBuf> {
+    path.filter(|path| path.as_os_str() != FLY)
+}
 
 /// A file, unless the bundled one is meant: by its name, or by none.
 fn file(path: Option<&Path>) -> Option<&Path> {

@@ -1,6 +1,7 @@
 //! `splice-profile`: do boundaries fall on splice junctions?
 
-use super::dtype::Dtype;
+use super::answers::{self, Origin, ShardOption};
+use super::reads::Reads;
 use super::{progress, results, source};
 use crate::bundled;
 use crate::controls::{ControlRequest, Family, Method, Side};
@@ -11,12 +12,10 @@ use crate::genome::fasta::Genome;
 use crate::genome::junctions::TranscriptChoice;
 use crate::model::Checkpoint;
 use crate::pipelines::Progress;
-use crate::pipelines::ldarnet::Router;
 use crate::pipelines::splice_profile::{self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit};
-use crate::report::folder::ResultsFolder;
-use crate::report::provenance::{Input, Run};
+use crate::pipelines::store::Part;
+use crate::report::provenance::Input;
 use crate::report::splice_profile as report;
-use serde_json::json;
 use std::path::PathBuf;
 
 /// Ask whether learned boundaries fall on splice junctions, against matched controls; writes an HTML report
@@ -36,20 +35,26 @@ Examples:
   ldar-analyze splice-profile --control decoy,bed --control-bed mine.bed --out mine
       your own controls beside decoys; a record named chr4:24052:+ is paired with that site, the others are matched. The position of a
       record is its start on plus and its end on minus
+  ldar-analyze splice-profile --genome hg38.fa.gz --annotation gencode.gtf.gz --signal phyloP.bw --out conservation
+      any track in place of a model, with the same controls and tests (all but shuffle)
+  ldar-analyze splice-profile --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --shard 3/40 --out shards/3
+      one of forty jobs; `ldar-analyze merge shards/* --out results` then gives the results
   ldar-analyze splice-profile --control all --negative-control --out null
       controls against controls: must show no difference
 
+What the model has said is kept in OUT.partial until the results are there: a run that was stopped goes on where it was.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
-    #[arg(long, value_name = "FASTA", requires = "annotation")]
+    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse, fly (see fetch) [default: bundled fly chromosome 4]
+    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome")]
+    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip; or human, mouse, fly [default: bundled]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
-    /// Model: the authors' .pt, or safetensors [default: bundled]
-    #[arg(long, value_name = "FILE")]
-    checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    reads: Reads,
+    #[command(flatten)]
+    shard: ShardOption,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "splice-profile")]
     out: PathBuf,
@@ -128,8 +133,6 @@ pub struct Arguments {
     /// Compare controls with a second, disjoint set of controls instead, in every family: must come out null
     #[arg(long)]
     negative_control: bool,
-    #[command(flatten)]
-    dtype: Dtype,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -206,13 +209,13 @@ enum Cluster {
 /// What is to be run.
 pub struct Request {
     files: Option<(PathBuf, PathBuf)>,
-    checkpoint: Option<PathBuf>,
+    reads: Reads,
+    part: Option<Part>,
     control_bed: Option<PathBuf>,
     out: PathBuf,
     /// `None`: as the checkpoint says.
     context: Option<usize>,
     margin: Option<usize>,
-    dtype: Dtype,
     pipeline: SpliceProfileRequest,
 }
 
@@ -239,8 +242,8 @@ pub fn check_context(context: usize, margin: usize, flank: usize) -> Result<()> 
 }
 
 /// Context and margin: as asked, else as the checkpoint says.
-pub fn context_of(checkpoint: &Checkpoint, context: Option<usize>, margin: Option<usize>, flank: usize) -> Result<(usize, usize)> {
-    let trained = checkpoint.notes.get("train_length").and_then(|text| text.trim().parse().ok()).filter(|length| *length > 0);
+pub fn context_of(checkpoint: Option<&Checkpoint>, context: Option<usize>, margin: Option<usize>, flank: usize) -> Result<(usize, usize)> {
+    let trained = checkpoint.and_then(|c| c.notes.get("train_length")?.trim().parse().ok()).filter(|length| *length > 0);
     let context = context.or(trained).unwrap_or(CONTEXT);
     let margin = margin.unwrap_or(default_margin(context));
     check_context(context, margin, flank)?;
@@ -283,6 +286,13 @@ impl Arguments {
             if !families.contains(&family) {
                 families.push(family);
             }
+        }
+        self.reads.refuse_shards_of_signal(self.shard.part())?;
+        if self.reads.is_signal() && self.control.contains(&Control::All) {
+            families.retain(|family| *family != Family::Shuffle);
+        }
+        if families.contains(&Family::Shuffle) {
+            self.reads.refuse_for_signal("--control shuffle")?;
         }
         match (families.contains(&Family::Bed), &self.control_bed) {
             (true, None) => return usage("--control bed needs --control-bed FILE"),
@@ -334,15 +344,16 @@ impl Arguments {
             max_sites: self.max_sites,
             min_intron_bp: self.min_intron,
         };
-        let files = self.genome.zip(self.annotation); // clap has seen to it that both or none are there
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        let files = genome.zip(annotation); // clap has seen to it that both or none are there
         Ok(Request {
             files,
-            checkpoint: self.checkpoint,
+            part: self.shard.part(),
+            reads: self.reads,
             control_bed: self.control_bed,
             out: self.out,
             context: self.context,
             margin: self.margin,
-            dtype: self.dtype,
             pipeline,
         })
     }
@@ -350,33 +361,41 @@ impl Arguments {
 
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
-    pub fn run(mut self) -> Result<()> {
-        let mut run = Run::start();
-        let folder = ResultsFolder::at(&self.out)?;
+    pub fn run(mut self, origin: Origin) -> Result<()> {
+        let mut run = origin.start();
+        let folder = results::place(&self.out, self.part)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
-        let checkpoint = source::checkpoint(self.checkpoint.as_deref())?;
-        self.settle_context(&checkpoint)?;
+        let checkpoint = self.reads.checkpoint()?;
+        self.settle_context(checkpoint.as_ref())?;
         let (genome, annotation) = match &self.files {
             Some((genome, annotation)) => (Genome::open(genome)?, Annotation::open(annotation)?),
             None => (bundled::genome()?, bundled::annotation()?),
         };
         let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), bed::read)?;
         let inputs = self.inputs()?;
-        let mut model = checkpoint.model()?;
-        run.dtype = model.set_precision(self.dtype.precision())?.to_string();
-        let router = Router::new(&model, 0)?;
-        let found = pipeline::run(&genome, &annotation, &given, &router, &self.pipeline, &|progress| bar.show(progress))?;
-        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
+        let opened = self.reads.open(checkpoint, &genome)?;
+        run.dtype = opened.dtype();
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
+        let about = answers::About { analysis: "splice-profile", parameters, inputs: &inputs, stage: 0, dtype: &run.dtype };
+        let answers = self.reads.answers(origin, &about, &self.out, self.part)?;
+        let found = opened.with(|source| {
+            answers
+                .with(source, |source| pipeline::run(&genome, &annotation, &given, source, &self.pipeline, &|progress| bar.show(progress)))
+        })?;
+        if answers.is_shard() {
+            return answers.leave_shard(&about, &run, &self.out);
+        }
+        let parameters = about.parameters;
+        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         results::write(folder, &self.out, found.comparison.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
-            Ok(run.to_json("splice-profile", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
-        })
+            Ok(run.to_json("splice-profile", parameters, &inputs, opened.facts(), &bar.finish(), report::outcome(&found)))
+        })?;
+        answers.remove()
     }
 
-    fn settle_context(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+    fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {
         let comparison = &mut self.pipeline.comparison;
         (comparison.context, comparison.margin) = context_of(checkpoint, self.context, self.margin, comparison.flank)?;
         Ok(())
@@ -388,8 +407,8 @@ impl Request {
             Some((genome, annotation)) => (Input::file("genome", genome)?, Input::file("annotation", annotation)?),
             None => (bundled("genome", bundled::GENOME), bundled("annotation", bundled::ANNOTATION)),
         };
-        let checkpoint = source::checkpoint_input(self.checkpoint.as_deref())?;
-        let mut inputs = vec![genome, annotation, checkpoint];
+        let mut inputs = vec![genome, annotation];
+        inputs.extend(self.reads.inputs()?);
         if let Some(path) = &self.control_bed {
             inputs.push(Input::file("controls", path)?);
         }

@@ -20,7 +20,7 @@ const TALL: (f64, f64) = (96.0, 260.0);
 /// More rows than this are averaged in groups: they would be thinner than a dot.
 const MOST_ROWS: usize = 400;
 
-/// A matrix of values between 0 and 1; page-wide.
+/// A matrix of values; page-wide.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HeatmapFigure {
     /// Title over the map.
@@ -33,9 +33,11 @@ pub struct HeatmapFigure {
     pub logo: Vec<[f64; 4]>,
     /// Title of the rows.
     pub y_label: String,
+    /// The values that are white and black; those beyond are shown as these.
+    pub range: (f64, f64),
 }
 
-/// White over blue to black, by rising darkness: it also reads in grey.
+/// White (0) over blue to black (1), by rising darkness: it also reads in grey.
 fn shade(value: f64) -> Ink {
     let stops = [(255.0, 255.0, 255.0), (158.0, 202.0, 225.0), (33.0, 113.0, 181.0), (8.0, 24.0, 58.0)];
     let at = value.clamp(0.0, 1.0) * (stops.len() - 1) as f64;
@@ -74,6 +76,8 @@ impl Figure for HeatmapFigure {
         let frame = Frame { left: LEFT, top: HEAD, right: theme::DOUBLE_WIDTH - RIGHT, bottom: HEAD + self.tall() };
         frame.title(canvas, &self.title, HEAD - theme::TITLE_SIZE)?;
         let rows = self.shown();
+        let (white, black) = self.range;
+        let share = |value: f64| if black > white { (value - white) / (black - white) } else { 0.0 };
         let columns = rows.first().map_or(0, Vec::len);
         if columns == 0 {
             return frame.say(canvas, "no hits");
@@ -84,7 +88,7 @@ impl Figure for HeatmapFigure {
         for (r, row) in rows.iter().enumerate() {
             for (c, value) in row.iter().enumerate().filter(|(_, value)| value.is_finite()) {
                 let middle = f64::from(self.first) + c as f64;
-                canvas.rect((x.at(middle - 0.5), y.at(r as f64)), (x.at(middle + 0.5), y.at(r as f64 + 1.0)), shade(*value))?;
+                canvas.rect((x.at(middle - 0.5), y.at(r as f64)), (x.at(middle + 0.5), y.at(r as f64 + 1.0)), shade(share(*value)))?;
             }
         }
         for edge in [0.0, self.logo.len() as f64] {
@@ -106,8 +110,9 @@ impl Figure for HeatmapFigure {
             let (top, bottom) = (frame.bottom - (share + 0.02) * tall, frame.bottom - share * tall);
             canvas.rect((left, top), (left + 8.0, bottom), shade(share + 0.01))?;
         }
-        for (value, label) in [(0.0, "0"), (0.5, "0.5"), (1.0, "1")] {
-            canvas.text(label, (left + 10.5, frame.bottom - value * tall + NOTE_SIZE * 0.36), Type::new(NOTE_SIZE, GREY))?;
+        for share in [0.0, 0.5, 1.0] {
+            let label = ticks::short(white + share * (black - white));
+            canvas.text(&label, (left + 10.5, frame.bottom - share * tall + NOTE_SIZE * 0.36), Type::new(NOTE_SIZE, GREY))?;
         }
         Ok(())
     }

@@ -189,6 +189,16 @@ impl Junctions {
         }
     }
 
+    /// Drops the sites of one genome contig without values in their window: `sequence` reads N for bases that have none.
+    pub fn check_signal(&mut self, contig: usize, sequence: &[u8], radius_bp: usize) {
+        let range = self.site_range(contig);
+        for site in self.sites[range].iter_mut().filter(|site| site.status == SiteStatus::Used) {
+            if window_status(sequence, site.position, radius_bp) != SiteStatus::Used {
+                site.status = SiteStatus::NoSignal;
+            }
+        }
+    }
+
     /// The sites of one contig, as a range of [`Self::sites`].
     pub fn site_range(&self, contig: usize) -> std::ops::Range<usize> {
         self.sites.partition_point(|s| s.contig < contig)..self.sites.partition_point(|s| s.contig <= contig)

@@ -174,7 +174,10 @@ mod tests {
         let text = format!("{INR}consensus = 'TCAKTY'\nfirst = -80\nlast = -60\neither_strand = true\n");
         let [both] = &read(&text).unwrap()[..] else { panic!() };
         for strand in [Strand::Plus, Strand::Minus] {
-            assert!(allows(both, 100, Strand::Plus, Interval::new(30, 36), strand) && !allows(both, 100, Strand::Plus, Interval::new(50, 56), strand));
+            assert!(
+                allows(both, 100, Strand::Plus, Interval::new(30, 36), strand)
+                    && !allows(both, 100, Strand::Plus, Interval::new(50, 56), strand)
+            );
             assert!(allows(both, 100, Strand::Minus, Interval::new(164, 170), strand));
         }
     }

@@ -112,7 +112,8 @@ pub fn run(
     if request.margin.max(1).checked_mul(2).is_none_or(|margins| margins >= request.context) {
         return Err(Error::Invalid(format!("a context of {} bases has no room between margins of {}", request.context, request.margin)));
     }
-    let mut windows = elements::windows(genome, annotation, promoters, motifs, request, progress)?;
+    let Some(first) = contenders.first() else { return Err(Error::Invalid("nothing was asked to be compared".into())) };
+    let mut windows = elements::windows(genome, annotation, promoters, motifs, first.source, request, progress)?;
     let bases_read = read::cuts(genome, &mut windows, contenders, request, progress)?;
     progress(Progress { stage: "testing", done: 0, total: 1 });
     let mut found = Compared {

@@ -24,7 +24,7 @@ use crate::genome::bed::BedRecord;
 use crate::genome::fasta::Genome;
 use crate::genome::{Interval, Strand};
 use crate::pipelines::tiles::TileShape;
-use crate::pipelines::{BoundarySource, Progress};
+use crate::pipelines::{BoundarySource, Progress, Values, read_contig};
 use crate::stats::rng::Rng;
 
 /// The endpoint is the mean over offsets `-ENDPOINT_REACH ..= ENDPOINT_REACH`. Fixed before any result was seen; not an option.
@@ -277,13 +277,14 @@ pub struct SiteFacts {
 /// A contig's letters, kept for the next call that wants the same one: a genome of one contig is read once.
 pub struct ContigReader<'a> {
     genome: &'a Genome,
+    source: &'a dyn BoundarySource,
     last: Option<(usize, Vec<u8>)>,
 }
 
 impl<'a> ContigReader<'a> {
-    /// Nothing read yet.
-    pub fn new(genome: &'a Genome) -> ContigReader<'a> {
-        ContigReader { genome, last: None }
+    /// Nothing read yet. Bases that the source has no value for will read N.
+    pub fn new(genome: &'a Genome, source: &'a dyn BoundarySource) -> ContigReader<'a> {
+        ContigReader { genome, source, last: None }
     }
 
     /// The letters of a contig, by its number in the genome.
@@ -294,7 +295,7 @@ impl<'a> ContigReader<'a> {
         if self.last.as_ref().is_none_or(|(index, _)| *index != contig) {
             self.last = None; // never two contigs in memory
             let name = self.genome.contigs().get(contig).map_or("", |c| c.name.as_str());
-            self.last = Some((contig, self.genome.read_contig(name)?));
+            self.last = Some((contig, read_contig(self.genome, name, self.source)?));
         }
         Ok(self.last.as_ref().map_or(&[], |(_, sequence)| sequence))
     }
@@ -304,7 +305,7 @@ impl<'a> ContigReader<'a> {
 /// cluster, whatever the genome; the result depends on the inputs and the seed, not on threads or (but for the model's own rounding) on `batch`.
 ///
 /// # Errors
-/// A request that cannot be met, an unreadable contig, and what the model reports. No usable site is no error: the statistics are then `NaN`.
+/// A request that cannot be met, an unreadable contig, and what the model reports. A source that answers a part only gives an empty outcome. No usable site is no error: the statistics are then `NaN`.
 pub fn run(
     study: &Study<'_>,
     contigs: &mut ContigReader<'_>,
@@ -313,11 +314,17 @@ pub fn run(
     progress: &dyn Fn(Progress),
 ) -> Result<Comparison> {
     request.check()?;
+    if source.values() == Values::Signal && request.controls.families.contains(&Family::Shuffle) {
+        return Err(Error::Invalid("controls of family shuffle: a signal has no values for shuffled letters".into()));
+    }
     let rng = Rng::new(request.seed);
     let matched = Matched::new(study, contigs, request, &rng, progress)?;
     let shape = TileShape { context_bp: request.context, margin_bp: request.margin };
     let mut readings = reading::Readings::plan(study, &matched, request, &shape, &rng)?;
     readings.read(study, contigs, source, request, &rng, progress)?;
+    if source.is_part() {
+        return Ok(Comparison::default());
+    }
     progress(Progress { stage: "testing", done: 0, total: 1 });
     tables::outcome(study, contigs, &matched, readings, request, &rng)
 }

@@ -4,13 +4,18 @@
 pub mod boundaries;
 pub mod compare;
 pub mod comparison;
+pub mod density;
 pub mod ldarnet;
+pub mod locus;
 pub mod motif_enrichment;
+pub mod signal;
 pub mod splice_profile;
+pub mod store;
 pub mod tiles;
 pub mod tokenizers;
 
 use crate::error::Result;
+use crate::genome::fasta::Genome;
 use crate::genome::sequence::model_letters;
 use crate::genome::{Interval, Strand};
 
@@ -47,18 +52,60 @@ impl<'a> Stretch<'a> {
     }
 }
 
+/// What the values of a source are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Boundary probabilities of a model, in `[0, 1]`. It reads any letters, also such as stand nowhere.
+    Probabilities,
+    /// A track of finite numbers, known for places alone.
+    Signal,
+}
+
 /// What a pipeline reads: a model, a toy, a fixed grid, or a track from a file.
 pub trait BoundarySource {
     /// `[t]` of result `i` belongs to inter-base position `t` of stretch `i`, between its letters `t - 1` and `t`: as many values as letters. The
     /// stretches of one call have one length. The values of a stretch depend on this stretch alone (but for rounding, on nothing else of the call,
-    /// nor on calls before), and they are finite at every position that a pipeline asks for.
+    /// nor on calls before).
     ///
-    /// A model's values are boundary probabilities in `[0, 1]`. Its `[0]` is 1 by definition and never enters a statistic; `NaN` stands for a base
-    /// that the model's stage never sees; the outermost stage sees all.
+    /// A model's `[0]` is 1 by definition and never enters a statistic; `NaN` stands for a base that the model's stage never sees; the outermost
+    /// stage sees all. A track's value of base `t` belongs to the position before it in the orientation of the stretch.
     ///
     /// # Errors
     /// Whatever keeps the source from reading them.
     fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>>;
+
+    /// What the values are.
+    fn values(&self) -> Values {
+        Values::Probabilities
+    }
+
+    /// Whether it answers a part of the calls only, and the others with nothing: pipelines then read and stop.
+    fn is_part(&self) -> bool {
+        false
+    }
+
+    /// Bases of a contig that the source has no value for, in order and apart. Pipelines read them as N: no window of a site or of a control holds
+    /// one.
+    ///
+    /// # Errors
+    /// Whatever keeps the source from saying so.
+    fn missing(&self, _contig: &str) -> Result<Vec<Interval>> {
+        Ok(Vec::new())
+    }
+}
+
+/// The letters of a contig, with N for bases that the source has no value for and for those next to them: a position is read from the base on
+/// either side.
+///
+/// # Errors
+/// An unreadable contig, and those of the source.
+pub fn read_contig(genome: &Genome, contig: &str, source: &dyn BoundarySource) -> Result<Vec<u8>> {
+    let mut sequence = genome.read_contig(contig)?;
+    for missing in source.missing(contig)? {
+        let end = missing.end.saturating_add(1).min(sequence.len());
+        sequence[missing.start.saturating_sub(1).min(end)..end].fill(b'N');
+    }
+    Ok(sequence)
 }
 
 /// How far a pipeline is.

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::controls::balance::BalanceRow;
 pub use grounds::TSS_DISTANCE_BP;
+pub(super) use hits::best_word_p;
 pub use hits::{ELEMENT_P, TSS_SLACK_BP};
 pub use matching::{PERMUTED_MATRICES, SCORE_CALIPER_BITS};
 pub use rows::{DetailRow, HitRow, LogoRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow, UnmatchedRow};
@@ -34,7 +35,7 @@ use crate::motifs::Motif;
 use crate::motifs::background::{Background, Letters};
 use crate::motifs::elements::Element;
 use crate::motifs::scan::Encoded;
-use crate::pipelines::{BoundarySource, Progress};
+use crate::pipelines::{BoundarySource, Progress, Values};
 use grounds::Grounds;
 use hits::{Hits, Place};
 use matching::Matched;
@@ -245,6 +246,9 @@ pub fn run(
     progress: &dyn Fn(Progress),
 ) -> Result<Enrichment> {
     request.check()?;
+    if source.values() == Values::Signal && request.controls.contains(&Control::Shuffled) {
+        return Err(Error::Invalid("control shuffled: a signal has no values for shuffled letters".into()));
+    }
     let mut grounds = grounds::read(genome, annotation, &promoters.promoters, source, request, progress)?;
     let background = background(&grounds);
     let encoded: Vec<Encoded> = grounds.all.iter().map(|ground| Encoded::new(ground.inside())).collect();
@@ -269,6 +273,9 @@ pub fn run(
     }
     let request = &EnrichmentRequest { detail: details(queries, &studied, request), ..request.clone() };
     let shuffled = shuffled::read(queries, &studied, &mut grounds, source, request, progress)?;
+    if source.is_part() {
+        return Ok(Enrichment::default());
+    }
     progress(Progress { stage: "testing", done: 0, total: 1 });
     Ok(tables::outcome(genome, promoters, queries, &studied, &shuffled, &grounds, background, request))
 }

@@ -108,12 +108,18 @@ pub fn run(
         min_intron_bp: request.min_intron_bp,
     };
     let mut junctions = Junctions::new(annotation, &names, &junction_request)?;
-    let mut contigs = ContigReader::new(genome);
+    let mut contigs = ContigReader::new(genome, source);
     let usable: Vec<usize> =
         (0..names.len()).filter(|c| junctions.sites[junctions.site_range(*c)].iter().any(|s| s.status == SiteStatus::Used)).collect();
     for (done, contig) in usable.iter().enumerate() {
         progress(Progress { stage: "checking sites", done: done as u64, total: usable.len() as u64 });
-        junctions.check_sequence(*contig, contigs.get(*contig)?, request.comparison.radius_bp());
+        let radius_bp = request.comparison.radius_bp();
+        if source.missing(names[*contig])?.is_empty() {
+            junctions.check_sequence(*contig, contigs.get(*contig)?, radius_bp);
+        } else {
+            junctions.check_sequence(*contig, &genome.read_contig(names[*contig])?, radius_bp);
+            junctions.check_signal(*contig, contigs.get(*contig)?, radius_bp);
+        }
     }
     let references = sites(&junctions, annotation);
     sample(&mut junctions, request.max_sites, &Rng::new(request.comparison.seed));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::format::{count, p_value};
 use super::page::Gallery;
 use super::record::{About, Record};
-use super::{Report, tables};
+use super::{Report, tables, wording};
 use crate::error::Result;
 use crate::pipelines::motif_enrichment::{Enrichment, EnrichmentRequest, MotifRow, StatisticsRow};
 
@@ -133,7 +133,7 @@ impl MotifPage {
             self.caveats(),
             self.about.section(&self.request, &TABLES),
         ]);
-        Ok(Report {
+        let report = Report {
             title: title.into(),
             subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
             headline: headline(found),
@@ -141,7 +141,8 @@ impl MotifPage {
             sections,
             chapters: Vec::new(),
             appendix: Vec::new(),
-        })
+        };
+        Ok(wording::report(&self.about, report))
     }
 
     /// Frequencies of A, C, G and T by column.
@@ -226,7 +227,9 @@ fn answer(found: &Enrichment) -> String {
     let verdict = match (found.negative_control, from.is_empty()) {
         (true, true) => "No permuted motif differs from others, as it should be.".to_string(),
         (true, false) => "Some permuted motifs differ from others, which should not be.".into(),
-        (false, false) if from.len() == all.len() => format!("Some motifs differ from each kind of control ({}), at their edges or inside.", from.join(", ")),
+        (false, false) if from.len() == all.len() => {
+            format!("Some motifs differ from each kind of control ({}), at their edges or inside.", from.join(", "))
+        }
         (false, false) => {
             let rest: Vec<&str> = all.iter().copied().filter(|control| !from.contains(control)).collect();
             format!("Some motifs differ from {}, at their edges or inside; none from {}.", from.join(" and "), rest.join(" or "))

@@ -50,6 +50,8 @@ pub struct About {
     pub model: String,
     /// Whether genome and model are both the bundled ones: the model has then read most of this sequence in training.
     pub bundled: bool,
+    /// Whether a track was read in place of a model.
+    pub signal: bool,
     /// Name and version of the program.
     pub tool: String,
     /// The command, to be typed again.
@@ -122,7 +124,8 @@ impl Record {
         About {
             genome: of("genome", "D. melanogaster chromosome 4 (dm6)", "genome"),
             annotation: named("regions", "", "promoters").unwrap_or_else(|| of("annotation", "RefSeq annotation", "annotation")),
-            model: of("checkpoint", "bundled model fly-2m", "model"),
+            model: named("signal", "", "signal").unwrap_or_else(|| of("checkpoint", "bundled model fly-2m", "model")),
+            signal: self.input("signal").is_some(),
             bundled: is_bundled("genome") && is_bundled("checkpoint"),
             tool: format!("{} {}{commit}", self.tool.name, self.tool.version),
             command: command_line(&self.command),

@@ -1,6 +1,6 @@
 //! What `splice-profile` leaves behind: its tables, its figures and its page.
 
-mod answer;
+pub(super) mod answer;
 mod compared;
 mod pictures;
 pub(super) mod sections;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::page::Gallery;
 use super::record::{About, Record};
-use super::{Report, tables};
+use super::{Report, tables, wording};
 use crate::error::Result;
 use crate::figures::{BalanceFigure, CalibrationFigure, DistributionFigure, ForestFigure, ProfileFigure, R2Figure};
 use crate::pipelines::splice_profile::{Comparison, SpliceProfile, SpliceProfileRequest};
@@ -124,7 +124,7 @@ impl SplicePage {
 
     /// Draws and tells.
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
-        let figures = Figures::new(&self.found);
+        let figures = Figures::new(&self.found, wording::quantity(&self.about));
         let svg = Svg {
             profile: gallery.hang(&figures.profile, "r1_splice")?,
             balance: gallery.hang(&figures.balance, "balance")?,
@@ -140,7 +140,7 @@ impl SplicePage {
         } else {
             "Do the model’s boundaries fall on splice sites?"
         };
-        Ok(Report {
+        let report = Report {
             title: title.into(),
             subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
             headline: answer::headline(&self.found),
@@ -160,7 +160,8 @@ impl SplicePage {
             ],
             chapters: Vec::new(),
             appendix: Vec::new(),
-        })
+        };
+        Ok(wording::report(&self.about, report))
     }
 }
 

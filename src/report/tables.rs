@@ -5,6 +5,7 @@
 
 mod rows;
 mod schema;
+pub mod stream;
 
 use crate::error::{Error, Result};
 use crate::output::write_atomic;

@@ -67,6 +67,8 @@ pub enum SiteStatus {
     WindowOffContig,
     /// The window around it holds a letter other than A, C, G and T.
     WindowNotAcgt,
+    /// The track that was read has no value for some base of the window around it.
+    NoSignal,
     /// Usable, but not in the random subset asked for.
     NotSampled,
     /// Usable, but no control lies within the caliper.
@@ -77,7 +79,7 @@ pub enum SiteStatus {
 
 impl SiteStatus {
     /// Every status, in order.
-    pub const ALL: [SiteStatus; 12] = [
+    pub const ALL: [SiteStatus; 13] = [
         SiteStatus::ContigNotInGenome,
         SiteStatus::ContigNotChosen,
         SiteStatus::BiotypeNotChosen,
@@ -87,6 +89,7 @@ impl SiteStatus {
         SiteStatus::IntronNotGtAg,
         SiteStatus::WindowOffContig,
         SiteStatus::WindowNotAcgt,
+        SiteStatus::NoSignal,
         SiteStatus::NotSampled,
         SiteStatus::NoPartner,
         SiteStatus::Used,
@@ -104,6 +107,7 @@ impl SiteStatus {
             SiteStatus::IntronNotGtAg => "intron_not_gt_ag",
             SiteStatus::WindowOffContig => "window_off_contig",
             SiteStatus::WindowNotAcgt => "window_not_acgt",
+            SiteStatus::NoSignal => "no_signal",
             SiteStatus::NotSampled => "not_sampled",
             SiteStatus::NoPartner => "no_partner",
             SiteStatus::Used => "used",

@@ -156,7 +156,8 @@ fn hits_are_those_of_the_tata_scan() {
 /// The human initiator among skewed letters: log-odds would favour the rare ones, and miss most words of the consensus.
 #[test]
 fn every_word_of_a_consensus_is_a_hit_and_no_other() {
-    let text = "[[element]]\nid = 'inr'\nname = 'i'\ntaxon = 'x'\nanchor = 'tss'\nfirst = -3\nlast = -3\nconsensus = 'BBCABW'\nsource = 's'\n";
+    let text =
+        "[[element]]\nid = 'inr'\nname = 'i'\ntaxon = 'x'\nanchor = 'tss'\nfirst = -3\nlast = -3\nconsensus = 'BBCABW'\nsource = 's'\n";
     let inr = crate::motifs::elements::from_toml(std::path::Path::new("x"), text).unwrap().remove(0).motif;
     let mut rng = Rng::new(31);
     let sequence: Vec<u8> = (0..30_000).map(|_| b"ACCCGGGT"[rng.below(8)]).collect();

@@ -13,8 +13,8 @@ use crate::motifs::Motif;
 use crate::motifs::background::Letters;
 use crate::motifs::permute::permute_columns;
 use crate::motifs::scan::{Encoded, ScanRequest, scan};
-use crate::pipelines::Progress;
 use crate::pipelines::comparison::ContigReader;
+use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::rng::Rng;
 
 /// Inter-base positions of a donor's consensus, -3|+6 bases, without its ends and the junction: from, to.
@@ -163,16 +163,18 @@ impl Window {
     }
 }
 
-/// All windows, those of a cluster side by side. A motif of one column has no inside and is passed over.
+/// All windows, those of a cluster side by side. A motif of one column has no inside and is passed over. Windows of junctions hold no base that
+/// the first contender has no value for.
 pub(super) fn windows(
     genome: &Genome,
     annotation: Option<&Annotation>,
     promoters: &Promoters,
     motifs: &[Motif],
+    first: &dyn BoundarySource,
     request: &CompareRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Vec<Window>> {
-    let mut contigs = ContigReader::new(genome);
+    let mut contigs = ContigReader::new(genome, first);
     let mut all = junction_windows(genome, annotation, &mut contigs, request, progress)?;
     let after = all.iter().map(|window| window.cluster + 1).max().unwrap_or(0);
     all.extend(promoter_windows(genome, promoters, &mut contigs, motifs, after, request, progress)?);

@@ -42,7 +42,7 @@ pub(super) fn cuts(
     }
     let bases: u64 = plans.iter().map(|(_, _, _, plan)| plan.bases()).sum();
     let (mut done, total) = (0, bases * contenders.len() as u64);
-    let mut contigs = ContigReader::new(genome);
+    let mut contigs = ContigReader::new(genome, contenders[0].source);
     for (contig, strand, pieces, tiles) in &plans {
         let (name, sequence) = (&genome.contigs()[*contig].name, contigs.get(*contig)?);
         for (number, contender) in contenders.iter().enumerate() {

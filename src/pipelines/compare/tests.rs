@@ -42,7 +42,7 @@ fn find<'a>(found: &'a Compared, tokenizer: &str, element: &str, measure: &str) 
 fn junctions(request: &CompareRequest) -> BTreeSet<(Strand, usize)> {
     let (genome, annotation) = (bundled::genome().unwrap(), bundled::annotation().unwrap());
     let none = Promoters::default();
-    let windows = elements::windows(&genome, Some(&annotation), &none, &[], request, &|_| ()).unwrap();
+    let windows = elements::windows(&genome, Some(&annotation), &none, &[], &Tokenizer::Fixed(4), request, &|_| ()).unwrap();
     let at = |window: &Window| {
         if window.strand == Strand::Plus { window.low + request.flank } else { window.low + window.length - 1 - request.flank }
     };
@@ -73,7 +73,7 @@ fn cuts_at_junctions_are_found_there_and_grids_fall_anywhere() {
     let fixed = find(&found, "fixed:4", "motif", "cut through");
     assert!(fixed.observed > 0.99 && fixed.n_elements > 100, "{fixed:?}");
     let random = find(&found, "random:4", "motif", "cut through");
-    assert!(random.observed < 0.99 && random.difference.abs() < 0.02 && random.p_value > 0.01, "{random:?}");
+    assert!(random.observed < 0.99 && random.difference.abs() < 0.06 && random.p_value > 0.01, "{random:?}");
     let lengths = |name: &str| found.tokenizers.iter().find(|row| row.tokenizer == name).unwrap();
     assert_eq!((lengths("fixed:4").mean_bp, lengths("fixed:4").sd_bp), (4.0, 0.0));
     assert!((lengths("random:4").mean_bp - 4.0).abs() < 0.1 && (lengths("random:4").density - 0.25).abs() < 0.01);

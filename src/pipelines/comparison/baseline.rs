@@ -8,7 +8,7 @@ use super::statistics::LEVEL;
 use super::{ComparisonRequest, Study};
 use crate::genome::sequence::model_letters;
 use crate::genome::{Interval, Strand};
-use crate::stats::context::{Context, ContextTable, Explained, Fold, Observations, WIDEST};
+use crate::stats::context::{Context, ContextTable, Explained, Fold, Observations, WIDEST, codes};
 
 /// Positions this near an annotated site of their strand are left out: their endpoints and their letters would be those of the site.
 pub const SITE_REACH: usize = WIDEST + super::ENDPOINT_REACH;
@@ -68,11 +68,6 @@ impl Fit {
     }
 }
 
-/// Letters as codes 0 to 3, and 4 for N.
-fn codes(letters: &[u8]) -> Vec<u8> {
-    letters.iter().map(|letter| b"ACGT".iter().position(|b| b == letter).unwrap_or(4) as u8).collect()
-}
-
 impl Taker<'_> {
     /// Takes the positions of a tile that lie between its margins, in a gene, away from annotated sites, and were in no tile before. `values` are in
     /// the model's orientation.
@@ -84,7 +79,7 @@ impl Taker<'_> {
                 Strand::Minus => bases.end - t,
             };
             let near = position.saturating_sub(SITE_REACH)..=position + SITE_REACH;
-            if position < self.done_to || self.annotated.is_some_and(|sites| sites.range(near).next().is_some()) {
+            if !value.is_finite() || position < self.done_to || self.annotated.is_some_and(|sites| sites.range(near).next().is_some()) {
                 continue;
             }
             if let Some(cluster) = self.study.cluster_at(self.contig, position) {

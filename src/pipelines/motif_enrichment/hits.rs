@@ -67,7 +67,7 @@ pub(super) struct Hits {
 }
 
 /// The probability that a random word is the best word of a matrix.
-pub(super) fn best_word_p(motif: &Motif, background: Background) -> f64 {
+pub fn best_word_p(motif: &Motif, background: Background) -> f64 {
     let weights = Weights::new(motif, background, PSEUDOCOUNT);
     let letters = background.probabilities();
     let column = |column: &[f64; 4]| {
@@ -102,7 +102,8 @@ pub(super) fn find(
     // In a negative control, one permuted matrix stands for the motif, wherever its hits lie.
     let element = query.element.as_ref().filter(|_| !request.negative_control);
     let homes = element.map(|element| grounds.all[..grounds.n_promoters].iter().map(|ground| homes(element, ground)).collect::<Vec<_>>());
-    let at_home = |place: &Place| homes.as_ref().is_none_or(|homes| homes[place.ground].binary_search(&(place.start, place.strand)).is_ok());
+    let at_home =
+        |place: &Place| homes.as_ref().is_none_or(|homes| homes[place.ground].binary_search(&(place.start, place.strand)).is_ok());
     // Of an element, overlaps are resolved among hits where it may lie: a better one on the other strand is none.
     let placed = |raw: &[Place]| resolved(raw.iter().copied().filter(at_home).collect());
     let plain = |place: &Place| grounds.all[place.ground].is_plain(place.start, place.end, request.flank, request.gc_flank_bp);

@@ -30,13 +30,7 @@ pub(super) struct Matched {
 }
 
 /// Seeks a control for every usable hit.
-pub(super) fn find(
-    control: Control,
-    query: &Query,
-    hits: &Hits,
-    grounds: &Grounds,
-    request: &EnrichmentRequest,
-) -> Matched {
+pub(super) fn find(control: Control, query: &Query, hits: &Hits, grounds: &Grounds, request: &EnrichmentRequest) -> Matched {
     let mut rng = Rng::new(request.seed).derive(&format!("{} {}", control.name(), query.motif.id));
     let apart = |place: &Place| !hits.raw.iter().any(|hit| hit.shares_a_base(place));
     let mut candidates: Vec<Place> = match control {

@@ -44,9 +44,8 @@ impl Orders {
             [0, 1].map(|i| Group::new(&values[i], &clusters))
         };
         let mut matched = Matched::default();
-        let covariates = |place: &Place| {
-            grounds.all[place.ground].covariates(place.start, place.end, place.strand, place.score, request.gc_flank_bp)
-        };
+        let covariates =
+            |place: &Place| grounds.all[place.ground].covariates(place.start, place.end, place.strand, place.score, request.gc_flank_bp);
         for covariates in own.iter().map(covariates) {
             matched.balance.sites.push(&covariates);
             matched.balance.paired_sites.push(&covariates);

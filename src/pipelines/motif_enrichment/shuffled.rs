@@ -7,8 +7,8 @@ use super::{Control, EnrichmentRequest, Query, Studied, endpoints};
 use crate::controls::shuffle::dinucleotide_shuffle;
 use crate::error::Result;
 use crate::genome::sequence::model_letters;
-use crate::pipelines::tiles::{ask_stretches, check_probabilities};
-use crate::pipelines::{BoundarySource, Progress, Stretch};
+use crate::pipelines::tiles::{ask_stretches, check_values};
+use crate::pipelines::{BoundarySource, Progress, Stretch, Values};
 use crate::stats::rng::Rng;
 
 /// One hit, read twice.
@@ -39,7 +39,7 @@ pub(super) fn read(
     progress: &dyn Fn(Progress),
 ) -> Result<Vec<Vec<Pair>>> {
     let mut pairs: Vec<Vec<Pair>> = vec![Vec::new(); queries.len()];
-    if request.negative_control {
+    if request.negative_control || source.values() == Values::Signal {
         return Ok(pairs);
     }
     let all = request.controls.contains(&Control::Shuffled);
@@ -74,8 +74,12 @@ pub(super) fn read(
             continue;
         }
         let probabilities = ask_stretches(&tiles, source)?;
-        probabilities.iter().try_for_each(|p| check_probabilities(p))?;
         let bases = tiles.iter().map(|t| t.letters.len() as u64).sum::<u64>();
+        if source.is_part() {
+            done += bases;
+            continue;
+        }
+        probabilities.iter().try_for_each(|p| check_values(p, source))?;
         (grounds.tiles, grounds.bases) = (grounds.tiles + tiles.len() as u64, grounds.bases + bases);
         done += bases;
         for (index, job) in asked.iter().enumerate() {

@@ -205,7 +205,9 @@ fn tests_among_orders_can_be_redone_from_the_table() {
         let (own, others) = of.split_first().unwrap();
         assert!(own.order == 0 && own.n_hits == row.n_pairs && others.len() as u64 == row.n_orders && own.edges == row.hit_mean);
         let hits: Vec<f64> = found.hits.iter().filter(|hit| hit.motif_id == row.motif_id).map(|hit| hit.edges).collect();
-        assert!((crate::stats::mean(&hits) - own.edges).abs() < 1e-12 && (crate::stats::variance(&hits) - own.edges_variance).abs() < 1e-12);
+        assert!(
+            (crate::stats::mean(&hits) - own.edges).abs() < 1e-12 && (crate::stats::variance(&hits) - own.edges_variance).abs() < 1e-12
+        );
         let estimate = |order: &&OrderRow| crate::stats::prediction::Estimate { mean: order.edges, variance: order.edges_se.powi(2) };
         let others: Vec<_> = others.iter().map(estimate).collect();
         let again = crate::stats::prediction::predict(estimate(own), &others, 0.95).unwrap();
@@ -314,7 +316,9 @@ fn controls_of_an_element_lie_where_it_may() {
             if (tss - 1500) / 3000 % 2 == 0 { start - tss } else { tss - end }
         };
         let pairs: Vec<&PairRow> = found.pairs.iter().collect();
-        assert!(pairs.len() > 25 && pairs.iter().all(|p| [&p.hit, &p.control_place].iter().all(|name| (-315..=-255).contains(&offset(name)))));
+        assert!(
+            pairs.len() > 25 && pairs.iter().all(|p| [&p.hit, &p.control_place].iter().all(|name| (-315..=-255).contains(&offset(name))))
+        );
         // Permuted words are as rare: some two hits a matrix, not the forty of whole promoters.
         let orders: Vec<u64> = found.orders.iter().filter(|order| order.order > 0).map(|order| order.n_hits).collect();
         let mean = orders.iter().sum::<u64>() as f64 / orders.len() as f64;

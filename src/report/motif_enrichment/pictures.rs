@@ -7,6 +7,8 @@ use crate::figures::{
 };
 use crate::pipelines::motif_enrichment::StatisticsRow;
 use crate::report::format::p_value;
+use crate::report::wording::quantity;
+use crate::stats::quantile_sorted;
 
 /// Groups of motifs in the forest plot, for each control and endpoint.
 const FOREST_ROWS: usize = 8;
@@ -91,7 +93,7 @@ impl MotifPage {
         };
         MotifFigure {
             panels: self.request.panels.iter().map(panel).collect(),
-            y_label: "Mean boundary probability".into(),
+            y_label: format!("Mean {}", quantity(&self.about)),
             note: "Bands: pointwise 95% intervals of a bootstrap over clusters of promoters. Shaded: the motif. Hits are those that have a control of the first kind; permuted: \
                    the hits of all permuted matrices. Grey curves: fewer than 10 hits (n < 10), too few to say anything."
                 .into(),
@@ -106,7 +108,7 @@ impl MotifPage {
         };
         MotifFigure {
             panels: self.request.panels.iter().map(panel).collect(),
-            y_label: "Mean boundary probability".into(),
+            y_label: format!("Mean {}", quantity(&self.about)),
             note: format!(
                 "Bands: pointwise 95% intervals of a bootstrap over clusters of promoters. Shaded: the motif, the same letters in both. {} bases on either side are shuffled. Grey curves: \
                  fewer than 10 hits.",
@@ -171,8 +173,15 @@ impl MotifPage {
         let values: Vec<Vec<f64>> =
             of.chunk_by(|a, b| a.rank == b.rank).map(|hit| hit.iter().map(|row| row.probability).collect()).collect();
         let name = self.motif(id).map_or(id.to_string(), |row| motif_label(&row.motif_name, id));
+        let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        let range = match self.about.signal {
+            true if !sorted.is_empty() => (quantile_sorted(&sorted, 0.02), quantile_sorted(&sorted, 0.98)),
+            _ => (0.0, 1.0),
+        };
         HeatmapFigure {
-            title: format!("{name}: boundary probability at every hit (n = {})", values.len()),
+            range,
+            title: format!("{name}: {} at every hit (n = {})", quantity(&self.about), values.len()),
             rows: values,
             first: of.first().map_or(0, |row| row.offset as i32),
             logo: self.logo(id),

@@ -220,7 +220,8 @@ impl MotifPage {
             ),
         ];
         if !self.found.promoters.is_empty() && self.found.promoters.iter().all(|promoter| promoter.tss.is_none()) {
-            let text = "The promoters of the file have no start sites, so no element can be placed. With --regions-are starts or thick they have.";
+            let text =
+                "The promoters of the file have no start sites, so no element can be placed. With --regions-are starts or thick they have.";
             blocks.insert(0, Block::Callout { level: Level::Warning, text: text.into() });
         }
         Section { title: "Core promoter elements".into(), blocks }

@@ -30,7 +30,7 @@ fn title_with_family(row: &StatisticsRow) -> String {
 
 impl Figures {
     /// The figures of an outcome.
-    pub fn new(found: &SpliceProfile) -> Figures {
+    pub fn new(found: &SpliceProfile, quantity: &str) -> Figures {
         let compared = &found.comparison;
         let differences = |row: &StatisticsRow| DistributionPanel {
             title: title(row),
@@ -47,7 +47,10 @@ impl Figures {
                 .map(|b| BalanceRow { label: covariate_name(&b.covariate), before: b.smd_before, after: b.smd_after })
                 .collect(),
         };
-        let profiles = |rows: Vec<&StatisticsRow>| ProfileFigure::new(rows.into_iter().map(|row| profile(found, row)).collect());
+        let profiles = |rows: Vec<&StatisticsRow>| {
+            let figure = ProfileFigure::new(rows.into_iter().map(|row| profile(found, row)).collect());
+            ProfileFigure { y_label: format!("Mean {quantity}"), ..figure }
+        };
         let of = |measure: &'static str| compared.statistics.iter().filter(move |row| row.measure == measure);
         // Donors and acceptors of a family abreast, family by family.
         let mut others: Vec<&StatisticsRow> = of("probability").filter(|row| primary(found, "probability").all(|p| p != *row)).collect();
@@ -56,17 +59,15 @@ impl Figures {
         let mut all: Vec<&StatisticsRow> = of("probability").collect();
         all.sort_by_key(|row| order.iter().position(|name| *name == row.control));
         let mut residual = profiles(primary(found, "residual").collect());
-        residual.y_label = "Probability less prediction".into();
+        residual.y_label = if quantity == "signal" { "Signal less prediction".into() } else { "Probability less prediction".into() };
         let group = |kind: &str, measure: &'static str, words: &str| ForestGroup {
             title: format!("{}, {words}", if kind == "donor" { "Donors" } else { "Acceptors" }),
             rows: of(measure).filter(|row| row.site_kind == kind && row.n_pairs > 0).map(forest_row).collect(),
         };
         let mut groups = Vec::new();
-        for (measure, words) in [
-            ("probability", "boundary probability"),
-            ("residual", "less what the letters nearby predict"),
-            ("strand_average", "mean of both strands"),
-        ] {
+        for (measure, words) in
+            [("probability", quantity), ("residual", "less what the letters nearby predict"), ("strand_average", "mean of both strands")]
+        {
             groups.extend(["donor", "acceptor"].map(|kind| group(kind, measure, words)));
         }
         groups.retain(|group| !group.rows.is_empty());
@@ -94,7 +95,7 @@ impl Figures {
                 title: "What the letters nearby explain".into(),
                 x_label: "Letters on either side, k".into(),
                 series: vec![R2Series {
-                    label: "boundary probability, genes left out of the fit".into(),
+                    label: format!("{quantity}, genes left out of the fit"),
                     points: compared.baseline.iter().map(point).collect(),
                 }],
                 references: Vec::new(),

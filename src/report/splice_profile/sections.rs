@@ -154,6 +154,7 @@ impl SplicePage {
             ("used", used),
             ("no_partner", format!("usable, but without a control of family {first}")),
             ("not_sampled", "usable, but not in the random subset of --max-sites".into()),
+            ("no_signal", format!("a base without a value in the track within {} bases", self.radius())),
             ("window_not_acgt", format!("a letter other than A, C, G, T within {} bases", self.radius())),
             ("window_off_contig", format!("the contig ends within {} bases", self.radius())),
             ("intron_not_gt_ag", "no chosen intron there reads GT-AG".into()),

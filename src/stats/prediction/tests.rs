@@ -38,13 +38,9 @@ fn limits() {
     assert!((moved(found.low) - 0.05).abs() < 1e-9 && (moved(found.high) - 0.05).abs() < 1e-9);
     // Normal with variance 2 + 1 / 50 at least.
     assert!(found.high - found.low > 2.0 * 1.96 * 2.02f64.sqrt() * 0.999 && found.high - found.low < 2.0 * 1.96 * 2.3f64.sqrt());
-    for (group, others) in [
-        (0.3, vec![0.1, 0.2]),
-        (0.3, vec![0.2; 5]),
-        (f64::NAN, vec![0.1, 0.2, 0.3]),
-        (0.3, vec![0.1, f64::NAN, 0.3]),
-        (0.3, vec![]),
-    ] {
+    for (group, others) in
+        [(0.3, vec![0.1, 0.2]), (0.3, vec![0.2; 5]), (f64::NAN, vec![0.1, 0.2, 0.3]), (0.3, vec![0.1, f64::NAN, 0.3]), (0.3, vec![])]
+    {
         assert_eq!(predict(Estimate { mean: group, variance: 0.0 }, &exact(&others), 0.95), None);
     }
 }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::genome::Strand;
 use crate::genome::sequence::{model_letters, reverse_complement};
 use crate::pipelines::comparison::{ComparisonRequest, Study};
-use crate::pipelines::tiles::{ask_stretches, check_probabilities};
+use crate::pipelines::tiles::{ask_stretches, check_values};
 use crate::pipelines::{BoundarySource, Stretch};
 use crate::stats::rng::Rng;
 
@@ -77,7 +77,12 @@ impl Readings {
                 let length = stretches[from].letters.len();
                 let to = from + stretches[from..].iter().take_while(|s| s.letters.len() == length).count();
                 let probabilities = ask_stretches(&stretches[from..to], source)?;
-                probabilities.iter().try_for_each(|p| check_probabilities(p.get(1..).unwrap_or_default()))?;
+                if source.is_part() {
+                    report(((to - from) * length) as u64);
+                    from = to;
+                    continue;
+                }
+                probabilities.iter().try_for_each(|p| check_values(p.get(1..).unwrap_or_default(), source))?;
                 for (index, probabilities) in (from..to).zip(&probabilities) {
                     let at = places[index];
                     let values = match layer {

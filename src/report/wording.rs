@@ -1,0 +1,56 @@
+//! What a page calls the values it shows: boundary probabilities of a model, or the signal of a track.
+
+use super::Report;
+use super::record::About;
+
+/// What pages say of a model, and of a track in its place. Earlier ones win.
+const OF_A_TRACK: [(&str, &str); 22] = [
+    ("Do the model’s boundaries fall on splice sites?", "Does the signal differ at splice sites?"),
+    ("Do the model’s boundaries gather at motifs in promoters?", "Does the signal differ at motifs in promoters?"),
+    (
+        "Even a model with random weights can show a difference here, since it too reacts to letters near a position. What training added is seen by running an \
+         untrained checkpoint beside a trained one.",
+        "",
+    ),
+    ("It checks the method, not the model.", "It checks the method, not the track."),
+    (
+        "the model is given tiles of",
+        "the value of a base belongs to the inter-base position before it in the orientation of the strand, so that at offset 0 stands the first base downstream. \
+         Positions come in tiles of",
+    ),
+    (", and neither is the first position of a tile, which is a boundary by definition", ""),
+    (
+        "Sites of the minus strand are read from the reverse complement, in which inter-base position t of a tile of length L becomes L − t.",
+        "On minus the order of the bases is reversed.",
+    ),
+    (
+        "A model whose cuts mark a place on the molecule would agree with itself; one that cuts after certain letters need not.",
+        "One track for both strands differs between them by one base.",
+    ),
+    ("as a model that answers to words gives", "as a signal that follows words gives"),
+    ("a router that answers to dinucleotides answers to the motif’s own", "a signal that follows dinucleotides follows the motif’s own"),
+    ("that the model treats annotated sites otherwise than", "that the signal differs between annotated sites and"),
+    ("that the model treats as its letters let expect", "with the signal that its letters let expect"),
+    ("sensitivity to that motif alone", "a signal of that motif alone"),
+    ("The probability of the same inter-base position", "The signal at the same inter-base position"),
+    ("Probability less prediction", "Signal less prediction"),
+    ("with every probability averaged", "with every value averaged"),
+    ("boundary probabilities", "signal"),
+    ("boundary probability", "signal"),
+    ("Boundary probability", "Signal"),
+    ("The model read", "Read were"),
+    ("and the model is read once", "and the track is read once"),
+    ("the model", "the track"),
+];
+
+/// The report in the words that fit what was read.
+pub(super) fn report(about: &About, report: Report) -> Report {
+    let reworded =
+        |text: &str| OF_A_TRACK.iter().fold(text.to_string(), |text, (of_a_model, of_a_track)| text.replace(of_a_model, of_a_track));
+    if about.signal { report.with_texts(&reworded) } else { report }
+}
+
+/// The name of the values in figures.
+pub(super) fn quantity(about: &About) -> &'static str {
+    if about.signal { "signal" } else { "boundary probability" }
+}
