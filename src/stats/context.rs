@@ -61,7 +61,7 @@ fn prefix(letters: u32, width: usize) -> u32 {
 }
 
 /// A fold of clusters that are predicted together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fold(u8);
 
 impl Fold {
@@ -201,19 +201,21 @@ impl ContextTable {
     /// The estimates at a position of a held-out fold, for widths 0 to [`WIDEST`]. Beyond what is known of the letters, that of the widest context
     /// that is.
     pub fn predict(&self, context: Context, held_out: Fold) -> [f32; WIDEST + 1] {
-        let mut estimate = self.means[held_out.number()];
-        let mut estimates = [estimate as f32; WIDEST + 1];
-        let mut run = self.all.as_slice();
-        for (width, slot) in estimates.iter_mut().enumerate().skip(1) {
-            if width <= usize::from(context.known) && !run.is_empty() {
-                let sums;
-                (run, sums) = self.narrowed(run, context.letters, width);
-                let seen = sums.of_folds(|fold| fold != held_out.number());
-                estimate = shrunk(seen, self.weights[width][held_out.number()], estimate);
-            }
-            *slot = estimate as f32;
-        }
-        estimates
+        Walk::new(self).predict(context, held_out)
+    }
+
+    /// Those at many positions, in their order. They are taken in order of letters, so that positions with the same letters next to them share the work.
+    pub fn predict_all(&self, positions: &[(Context, Fold)]) -> Vec<[f32; WIDEST + 1]> {
+        let mut order: Vec<(u32, usize)> = positions.iter().enumerate().map(|(index, (context, _))| (context.letters, index)).collect();
+        order.par_sort_unstable();
+        let walked = |some: &[(u32, usize)]| {
+            let mut walk = Walk::new(self);
+            some.iter().map(|(_, index)| walk.predict(positions[*index].0, positions[*index].1)).collect::<Vec<_>>()
+        };
+        let parts: Vec<Vec<[f32; WIDEST + 1]>> = order.par_chunks(1 << 14).map(walked).collect();
+        let mut all = vec![[f32::NAN; WIDEST + 1]; positions.len()];
+        order.iter().zip(parts.into_iter().flatten()).for_each(|((_, index), estimates)| all[*index] = estimates);
+        all
     }
 
     /// The part of a run of contexts of width `width - 1` with the same letters at `width` too.
@@ -228,6 +230,43 @@ impl ContextTable {
         let length = run[start..].partition_point(|o| prefix(o.letters, width) == wanted);
         let run = &run[start..start + length];
         (run, Sums::of(run))
+    }
+}
+
+/// Predictions one after the other: what the letters of one share with those of the last is not looked for again.
+struct Walk<'a> {
+    table: &'a ContextTable,
+    letters: u32,
+    /// The contexts of width 1 and on with the last letters: their runs and sums.
+    found: Vec<(&'a [Observation], Sums)>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(table: &'a ContextTable) -> Walk<'a> {
+        Walk { table, letters: 0, found: Vec::with_capacity(WIDEST) }
+    }
+
+    fn predict(&mut self, context: Context, held_out: Fold) -> [f32; WIDEST + 1] {
+        let shared = (self.letters ^ context.letters).leading_zeros() as usize / 4;
+        self.found.truncate(shared);
+        self.letters = context.letters;
+        let mut estimate = self.table.means[held_out.number()];
+        let mut estimates = [estimate as f32; WIDEST + 1];
+        for width in 1..=WIDEST {
+            let run = width.checked_sub(2).map_or(self.table.all.as_slice(), |above| self.found[above].0);
+            if width <= usize::from(context.known) && !run.is_empty() {
+                if self.found.len() < width {
+                    self.found.push(self.table.narrowed(run, context.letters, width));
+                }
+                let seen = self.found[width - 1].1.of_folds(|fold| fold != held_out.number());
+                estimate = shrunk(seen, self.table.weights[width][held_out.number()], estimate);
+            } else {
+                estimates[width..].fill(estimate as f32);
+                return estimates;
+            }
+            estimates[width] = estimate as f32;
+        }
+        estimates
     }
 }
 

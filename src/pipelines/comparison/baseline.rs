@@ -16,6 +16,9 @@ pub const SITE_REACH: usize = WIDEST + super::ENDPOINT_REACH;
 /// No more positions are kept; where there are more, every second one is dropped, again and again.
 const MOST: usize = 10_000_000;
 
+/// Positions that are predicted together.
+pub const AT_ONCE: usize = 1 << 20;
+
 /// A position to fit on.
 #[derive(Clone, Copy, Debug)]
 struct Position {
@@ -106,8 +109,11 @@ impl Baseline {
         fit.positions.iter().for_each(|p| observations.push(p.context, folds[p.cluster as usize], p.value));
         let table = ContextTable::fit(observations).ok()?;
         let mut explained = Explained::default();
-        for p in &fit.positions {
-            explained.add(p.cluster as usize, p.value, &table.predict(p.context, folds[p.cluster as usize]));
+        for some in fit.positions.chunks(AT_ONCE) {
+            let asked: Vec<(Context, Fold)> = some.iter().map(|p| (p.context, folds[p.cluster as usize])).collect();
+            for (p, estimates) in some.iter().zip(table.predict_all(&asked)) {
+                explained.add(p.cluster as usize, p.value, &estimates);
+            }
         }
         let row = |r2: crate::stats::context::R2| BaselineRow {
             k: r2.k as u64,
@@ -121,11 +127,16 @@ impl Baseline {
         Some((Baseline { table, folds }, rows))
     }
 
-    /// What the widest table predicts for each inter-base position of `at` in `letters`, for a gene it has not seen.
-    pub fn predict(&self, letters: &[u8], at: std::ops::RangeInclusive<usize>, cluster: usize) -> Vec<f32> {
+    /// Adds the contexts of the inter-base positions `at` in `letters`, for a gene that the baseline has not seen, to those that are to be predicted.
+    pub fn ask(&self, letters: &[u8], at: std::ops::RangeInclusive<usize>, cluster: usize, asked: &mut Vec<(Context, Fold)>) {
         let codes = codes(letters);
         // A position in no gene is in no fold: any fold's table has not seen it.
-        let fold = self.folds.get(cluster).or(self.folds.first()).copied();
-        at.map(|t| fold.map_or(f32::NAN, |fold| self.table.predict(Context::around(&codes, t), fold)[WIDEST])).collect()
+        let fold = self.folds.get(cluster).or(self.folds.first()).copied().unwrap_or_default();
+        asked.extend(at.map(|t| (Context::around(&codes, t), fold)));
+    }
+
+    /// What the widest table predicts for each of them.
+    pub fn predict(&self, asked: &[(Context, Fold)]) -> Vec<f32> {
+        self.table.predict_all(asked).iter().map(|estimates| estimates[WIDEST]).collect()
     }
 }

@@ -6,7 +6,7 @@ mod shuffled;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::baseline::{Baseline, Fit};
+use super::baseline::{AT_ONCE, Baseline, Fit};
 use super::{ComparisonRequest, ContigReader, ENDPOINT_REACH, Study};
 use crate::error::Result;
 use crate::genome::Strand;
@@ -191,12 +191,17 @@ impl Readings {
     ) -> Result<()> {
         let mut order: Vec<usize> = (0..self.subjects.len()).collect();
         order.sort_by_key(|s| self.subjects[*s].contig); // stable: a contig is loaded once
-        let reach = request.flank + WIDEST;
-        for subject in order {
-            let sequence = contigs.get(self.subjects[subject].contig)?;
-            let (letters, at) = self.shuffled_letters(subject, study, sequence, request, 2 * reach, rng);
-            let values = baseline.predict(&letters, at - self.flank..=at + self.flank, self.subjects[subject].cluster);
-            self.keep(subject, Layer::Predicted, &values);
+        let (reach, width) = (request.flank + WIDEST, 2 * self.flank + 1);
+        for some in order.chunks((AT_ONCE / width).max(1)) {
+            let mut asked = Vec::with_capacity(some.len() * width);
+            for subject in some {
+                let sequence = contigs.get(self.subjects[*subject].contig)?;
+                let (letters, at) = self.shuffled_letters(*subject, study, sequence, request, 2 * reach, rng);
+                baseline.ask(&letters, at - self.flank..=at + self.flank, self.subjects[*subject].cluster, &mut asked);
+            }
+            for (subject, values) in some.iter().zip(baseline.predict(&asked).chunks(width)) {
+                self.keep(*subject, Layer::Predicted, values);
+            }
         }
         Ok(())
     }

@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 use crate::stats::percentile_interval;
 use crate::stats::rng::Rng;
 
+/// Draws whose totals are added up together: these stay in the nearest cache.
+const DRAWS_AT_ONCE: usize = 12;
+
 /// Sums of profiles by cluster, from which means and their bands follow without the profiles themselves.
 #[derive(Clone, Debug)]
 pub struct ProfileSums {
@@ -101,21 +104,30 @@ impl ProfileSums {
     pub fn band(&self, replicates: usize, level: f64, seed: u64) -> Band {
         let clusters: Vec<&ClusterSum> = self.clusters.values().collect();
         let rng = Rng::new(seed).derive("profile");
-        let weighted = |weights: &[f64]| {
-            let (mut total, mut count) = (vec![0.0; self.width], 0.0);
-            for (cluster, weight) in clusters.iter().zip(weights).filter(|(_, weight)| **weight > 0.0) {
-                count += weight * cluster.count;
-                total.iter_mut().zip(&cluster.sums).for_each(|(t, s)| *t += weight * s);
+        // Some draws together: the sums of a cluster are fetched once for all of them.
+        let weighted = |draws: Vec<Vec<f64>>| {
+            let mut totals = vec![(vec![0.0; self.width], 0.0); draws.len()];
+            for (index, cluster) in clusters.iter().enumerate() {
+                for ((total, count), weights) in totals.iter_mut().zip(&draws).filter(|(_, weights)| weights[index] > 0.0) {
+                    let weight = weights[index];
+                    *count += weight * cluster.count;
+                    total.iter_mut().zip(&cluster.sums).for_each(|(t, s)| *t += weight * s);
+                }
             }
-            total.iter_mut().for_each(|t| *t /= count);
-            total
+            let mean = |(mut total, count): (Vec<f64>, f64)| {
+                total.iter_mut().for_each(|t| *t /= count);
+                total
+            };
+            totals.into_iter().map(mean).collect::<Vec<_>>()
         };
-        let draws: Vec<Vec<f64>> =
-            (0..replicates as u64).into_par_iter().map(|replicate| weighted(&draw_weights(&rng, replicate, clusters.len()))).collect();
+        let replicates: Vec<u64> = (0..replicates as u64).collect();
+        let some = |some: &[u64]| weighted(some.iter().map(|replicate| draw_weights(&rng, *replicate, clusters.len())).collect());
+        let draws: Vec<Vec<f64>> = replicates.par_chunks(DRAWS_AT_ONCE).flat_map_iter(some).collect();
         let (low, high) = (0..self.width)
             .into_par_iter()
             .map(|position| percentile_interval(draws.iter().map(|draw| draw[position]).collect(), level))
             .unzip();
-        Band { mean: weighted(&vec![1.0; clusters.len()]), low, high, n: self.n() }
+        let mean = weighted(vec![vec![1.0; clusters.len()]]).swap_remove(0);
+        Band { mean, low, high, n: self.n() }
     }
 }

@@ -43,6 +43,22 @@ fn contexts_are_read_from_the_inside_out() {
 }
 
 #[test]
+fn many_predictions_are_those_of_each() {
+    let (table, positions) = world(4, 20, 3000, |codes, t, _, rng| f32::from(codes[t] + codes[t - 1]) + rng.uniform() as f32);
+    let mut asked: Vec<(Context, Fold)> = positions.iter().map(|p| (p.0, p.1)).collect();
+    let mut rng = Rng::new(2);
+    for _ in 0..500 {
+        let mut codes = letters(&mut rng, 16);
+        codes[rng.below(16)] = 4; // letters unknown on one side or the other
+        asked.insert(rng.below(asked.len()), (Context::around(&codes, 8), Fold(rng.below(FOLDS) as u8)));
+    }
+    for ((context, fold), estimates) in asked.iter().zip(table.predict_all(&asked)) {
+        assert_eq!(estimates, table.predict(*context, *fold));
+    }
+    assert!(table.predict_all(&[]).is_empty());
+}
+
+#[test]
 fn folds_are_even() {
     let sizes = [100, 1, 50, 50, 60, 40, 99, 3, 2];
     let folds = Fold::deal(&sizes);
