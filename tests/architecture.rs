@@ -65,7 +65,7 @@ const LIBRARIES: [(&str, &[&str]); 21] = [
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("polars", &["report/tables.rs", "report/tables"]),
-    ("sha2", &["report/provenance.rs", "fetch/checksum.rs"]),
+    ("sha2", &["report/provenance.rs", "fetch/checksum.rs", "pipelines/store.rs"]),
     ("md5", &["fetch/checksum.rs"]),
     ("ureq", &["fetch/http.rs"]),
     ("fs4", &["fetch/cache.rs"]),

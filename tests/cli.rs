@@ -95,7 +95,9 @@ fn splice_profile<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 fn help_has_examples_and_exits_0() {
     let here = tempfile::tempdir().unwrap();
     assert!(ok(here.path(), &["--help"]).contains("ldar-analyze splice-profile --out results"));
-    for command in ["splice-profile", "motif-enrichment", "boundaries", "scan", "inspect", "convert", "train", "evaluate"] {
+    for command in
+        ["splice-profile", "motif-enrichment", "density", "locus", "boundaries", "scan", "inspect", "convert", "train", "evaluate"]
+    {
         let help = ok(here.path(), &[command, "--help"]);
         assert!(help.contains("Example") && help.contains("--threads"), "{help}");
     }
@@ -131,6 +133,23 @@ fn wrong_usage_exits_2() {
         (&["motif-enrichment", "--regions-are", "thick"], "--regions"),
         (&["motif-enrichment", "--motif-detail", "MA9999"], "no such motif"),
         (&["motif-enrichment", "--context", "200", "--margin", "80"], "no room"),
+        (&["density", "--genome", "x.fa"], "--annotation"),
+        (&["density", "--max-per-class", "0"], "--max-per-class"),
+        (&["density", "--stretch", "5"], "20 to 10000"),
+        (&["density", "--stretch", "3000"], "no room"),
+        (&["density", "--caliper", "2"], "--caliper"),
+        (&["density", "--context", "200"], "no room"),
+        (&["locus", "--region", "chr4:100"], "counted from 1"),
+        (&["locus", "--region", "chr4:0-100"], "starts at 0"),
+        (&["locus", "--region", "chr4:1-9000"], "10 to 5000"),
+        (&["locus", "--region", "chr4:1-90", "--gene", "ey"], "cannot be used with"),
+        (&["locus", "--region", "chr4:1-90", "--strand", "x"], "--strand x"),
+        (&["locus", "--strand", "-"], "--region"),
+        (&["locus", "--around", "exon:1"], "donor:N"),
+        (&["locus", "--flank", "9000"], "--flank"),
+        (&["locus", "--genome", "x.fa"], "--region"),
+        (&["locus", "--genome", "x.fa", "--gene", "ey"], "--annotation"),
+        (&["locus", "--p", "1"], "at most 0.1"),
         (&["splice-profile", "--genome", "x.fa"], "--annotation"),
         (&["splice-profile", "--annotation", "x.gtf"], "--genome"),
         (&["splice-profile", "--caliper", "2"], "--caliper"),
@@ -512,6 +531,78 @@ fn splice_profile_from_files_to_report() {
     std::fs::write(at.join("mine/thesis.txt"), "years").unwrap();
     fails(at, &splice_profile("mine", &[]), 1, &["mine", "no former result"]);
     assert_eq!(std::fs::read_dir(at.join("mine")).unwrap().count(), 1);
+}
+
+/// Page and figures of a results folder come from its tables and run.json alone.
+fn made_anew(folder: &Path, name: &str) {
+    let at = folder.join(name);
+    let page = std::fs::read(at.join("index.html")).unwrap();
+    let drawn = bytes_of(&at);
+    std::fs::remove_file(at.join("index.html")).unwrap();
+    std::fs::remove_dir_all(at.join("figures")).unwrap();
+    ok(folder, &["report", name]);
+    assert!(std::fs::read(at.join("index.html")).unwrap() == page && bytes_of(&at) == drawn);
+}
+
+/// Classes, their accounts and the run; the same on one thread.
+#[test]
+fn density_from_files_to_report() {
+    let folder = tempfile::tempdir().unwrap();
+    world(folder.path());
+    let files =
+        ["density", "--genome", "genome.fa", "--annotation", "genes.gtf", "--checkpoint", NANO, "--context", "512", "--margin", "64"];
+    let draws = ["--permutations", "200", "--bootstraps", "100", "--max-per-class", "30", "--caliper", "0.1"];
+    let printed = ok(folder.path(), &[&files[..], &draws, &["--out", "a"]].concat());
+    assert!(printed.contains("noncoding_exon") && printed.contains("cds              not compared: 0 stretches"), "{printed}");
+    ok(folder.path(), &[&files[..], &draws, &["--out", "b", "--threads", "1", "--batch", "1"]].concat());
+    let (head, pairs) = tsv(folder.path().join("a/tables/pairs.tsv"));
+    assert_eq!(head[..4], ["class", "cluster", "contig", "strand"]);
+    assert!(pairs.len() > 150);
+    let places = |pairs: Vec<Vec<String>>| pairs.into_iter().map(|row| row[..7].to_vec()).collect::<Vec<_>>();
+    assert_eq!(places(pairs), places(tsv(folder.path().join("b/tables/pairs.tsv")).1));
+    for name in ["statistics", "token_lengths", "balance", "accounting", "baseline"] {
+        let file = std::fs::File::open(folder.path().join(format!("a/tables/{name}.parquet"))).unwrap();
+        assert!(ParquetReader::new(file).finish().unwrap().height() > 0, "{name}");
+    }
+    let run: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path().join("a/run.json")).unwrap()).unwrap();
+    assert_eq!((&run["analysis"], &run["parameters"]["max_per_class"]), (&"density".into(), &30.into()));
+    let page = std::fs::read_to_string(folder.path().join("a/index.html")).unwrap();
+    assert!(page.contains("non-coding exon") && !page.contains("NaN"));
+    made_anew(folder.path(), "a");
+    fails(folder.path(), &[&files[..], &["--contigs", "chr7", "--out", "c"]].concat(), 1, &["no contig 'chr7'"]);
+    assert!(!folder.path().join("c").exists());
+}
+
+/// The page, the tables and the run of a locus; the region's ends count from 1 and are both inside.
+#[test]
+fn locus_from_files_to_report() {
+    let folder = tempfile::tempdir().unwrap();
+    world(folder.path());
+    let files = ["locus", "--genome", "genome.fa", "--checkpoint", NANO, "--context", "512", "--margin", "64"];
+    let region = [&files[..], &["--region", "1:2,001-2,080", "--strand", "-", "--motifs", "none", "--out", "a"]].concat();
+    assert!(ok(folder.path(), &region).contains("chr1:2001-2080, minus strand"));
+    let (head, rows) = tsv(folder.path().join("a/tables/positions.tsv"));
+    assert_eq!(head, ["series", "position", "base", "boundary_prob", "is_boundary"]);
+    assert_eq!((rows.len(), rows[0][1].as_str(), rows[80][1].as_str()), (81, "2000", "2080"));
+    let tokens = tsv(folder.path().join("a/tables/tokens.tsv")).1;
+    assert_eq!(tokens.iter().map(|row| row[3].parse::<usize>().unwrap()).sum::<usize>(), 80);
+    let gene = ["--annotation", "genes.gtf", "--gene", "g1", "--around", "donor:2", "--flank", "400", "--motifs", "insects", "--out", "b"];
+    assert!(ok(folder.path(), &[&files[..], &gene, &["--compare", NANO]].concat()).contains("donor 2 of g1 (t1)"));
+    let (_, series) = tsv(folder.path().join("b/tables/series.tsv"));
+    assert_eq!(series.len(), 2);
+    let run: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path().join("b/run.json")).unwrap()).unwrap();
+    assert_eq!((&run["analysis"], &run["outcome"]["frame"]["strand"]), (&"locus".into(), &"-".into()));
+    let page = std::fs::read_to_string(folder.path().join("b/index.html")).unwrap();
+    assert!(page.contains("One locus: donor 2 of g1") && !page.contains("NaN"));
+    made_anew(folder.path(), "b");
+    fails(folder.path(), &[&files[..], &["--region", "chr7:1-50", "--out", "c"]].concat(), 1, &["no contig 'chr7'", "chr1"]);
+    fails(
+        folder.path(),
+        &[&files[..], &["--annotation", "genes.gtf", "--gene", "nobody", "--out", "c"]].concat(),
+        1,
+        &["no gene 'nobody'"],
+    );
+    assert!(!folder.path().join("c").exists());
 }
 
 #[test]

@@ -4,16 +4,23 @@ mod regions;
 mod table;
 mod tracks;
 
+use super::answers::{self, Answers, Origin, ShardOption};
 use super::dtype::Dtype;
 use super::source;
 use crate::error::{Error, Result};
+use crate::genome::Interval;
 use crate::genome::fasta::Genome;
 use crate::memory;
+use crate::pipelines::BoundarySource;
 use crate::pipelines::boundaries::{BoundariesRequest, Reading};
 use crate::pipelines::ldarnet::Router;
+use crate::pipelines::store::Part;
 use crate::report::format::count;
+use crate::report::provenance::Input;
+use crate::report::shard;
 use crate::report::tracks::is_track;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Write the boundary probability of every base of a FASTA: as a table, or both strands as bigWig, bedGraph or Parquet
 #[derive(Debug, clap::Args)]
@@ -25,7 +32,7 @@ Examples:
       chr21.plus.bw and chr21.minus.bw; .bedgraph, .bedgraph.gz and .parquet likewise
 
 A track holds at base t the probability that a boundary lies before t in the orientation of the strand: on plus that of inter-base position t, on
-minus of t + 1. --signal X.plus.bw --signal-minus X.minus.bw of the analyses, and deepTools with bins of 1, put it back at its place.
+minus of t + 1. With --shard the folder of --out gets a shard of tracks. --signal X.plus.bw --signal-minus X.minus.bw of the analyses, and deepTools with bins of 1, put it back at its place.
 
 Columns of the table, of plus, separated by tabs, under a header line:
   contig         first word of the record's > line
@@ -52,7 +59,7 @@ pub struct Arguments {
     /// Bases given to the model at once; 0 reads every record at once
     #[arg(long, value_name = "BASES", default_value_t = 4096)]
     context: usize,
-    /// Bases trimmed from each end of a window [default: an eighth of the context]
+    /// Bases trimmed from each end of a window [default: an eighth of the context, a quarter for tracks]
     #[arg(long, value_name = "BASES")]
     margin: Option<usize>,
     /// Router to read, 0 for the outermost
@@ -63,6 +70,8 @@ pub struct Arguments {
     batch: usize,
     #[command(flatten)]
     dtype: Dtype,
+    #[command(flatten)]
+    shard: ShardOption,
 }
 
 /// Seams looked at on each strand of a contig.
@@ -79,13 +88,15 @@ pub struct Request {
     out: PathBuf,
     stage: usize,
     dtype: Dtype,
+    part: Option<Part>,
     reading: BoundariesRequest,
 }
 
 impl Arguments {
     /// Refuses contexts without room between their margins.
     pub fn validate(self) -> Result<Request> {
-        let margin = self.margin.unwrap_or(self.context / 8);
+        let tracks = is_track(&self.out) || self.shard.part().is_some();
+        let margin = self.margin.unwrap_or(self.context / if tracks { 4 } else { 8 });
         if self.context > 0 && margin.max(1).saturating_mul(2) >= self.context {
             return Err(Error::Usage(format!(
                 "--context {} leaves no room between two margins of {}: use a longer context or a smaller --margin",
@@ -98,29 +109,66 @@ impl Arguments {
         }
         source::spare(Some(&self.fasta), &self.out)?;
         source::spare(self.checkpoint.as_deref(), &self.out)?;
-        let seams = if is_track(&self.out) { SEAMS } else { 0 };
+        let seams = if tracks { SEAMS } else { 0 };
         let reading = BoundariesRequest { context: self.context, margin, batch: self.batch, seams };
+        let part = self.shard.part();
+        if part.is_some() && self.out.as_os_str() == "-" {
+            return Err(Error::Usage("--shard leaves a folder: name it with --out".into()));
+        }
         let Arguments { fasta, regions, checkpoint, out, stage, dtype, .. } = self;
-        Ok(Request { fasta, regions, checkpoint, out, stage, dtype, reading })
+        Ok(Request { fasta, regions, checkpoint, out, stage, dtype, part, reading })
     }
 }
 
 impl Request {
     /// Reads and writes.
-    pub fn run(self) -> Result<()> {
+    pub fn run(self, origin: Origin) -> Result<()> {
+        if matches!(origin, Origin::Merged(_)) && !is_track(&self.out) {
+            return Err(Error::Usage("shards of boundaries make tracks: end --out in .bw, .bedgraph, .bedgraph.gz or .parquet".into()));
+        }
+        let mut run = origin.start();
         let genome = Genome::open(&self.fasta)?;
-        let mut model = source::checkpoint(self.checkpoint.as_deref())?.model()?;
-        model.set_precision(self.dtype.precision())?;
-        let router = Router::new(&model, self.stage)?;
         let regions = regions::read(&genome, &self.regions)?;
+        let mut model = source::checkpoint(self.checkpoint.as_deref())?.model()?;
+        run.dtype = model.set_precision(self.dtype.precision())?.to_string();
+        let router = Router::new(&model, self.stage)?;
+        // Nothing can be kept beside standard output or a device.
+        let is_device = self.out.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
+        let Some(out) = super::table::place(self.out.clone()).filter(|_| !is_device) else { return self.write(&genome, &regions, &router) };
+        if self.part.is_some() {
+            shard::replaceable(&out)?;
+        }
+        let inputs = self.inputs()?;
+        let mut parameters = serde_json::to_value(self.reading).unwrap_or_default();
+        if !Path::new(&self.regions).is_file() {
+            parameters["regions"] = self.regions.as_str().into(); // else their file is an input
+        }
+        let about = answers::About { analysis: "boundaries", parameters, inputs: &inputs, stage: self.stage, dtype: &run.dtype };
+        let answers = Answers::of(origin, &about, &out, self.part)?;
+        answers.with(&router, |source| self.write(&genome, &regions, source))?;
+        if answers.is_shard() { answers.leave_shard(&about, &run, &out) } else { answers.remove() }
+    }
+
+    fn write(&self, genome: &Genome, regions: &BTreeMap<usize, Vec<Interval>>, source: &dyn BoundarySource) -> Result<()> {
+        if source.is_part() {
+            return tracks::read(genome, regions, source, &self.reading, &mut |_, _, _, _| Ok(())).map(drop);
+        }
         if is_track(&self.out) {
-            let reading = tracks::write(&genome, &regions, &router, &self.reading, &self.out)?;
+            let reading = tracks::write(genome, regions, source, &self.reading, &self.out)?;
             self.tell(&reading);
             return Ok(());
         }
-        let rows = table::Table { genome: &genome, regions: &regions, source: &router, reading: self.reading };
-        let out = super::table::place(self.out);
+        let rows = table::Table { genome, regions, source, reading: self.reading };
+        let out = super::table::place(self.out.clone());
         super::table::write(out.as_deref(), |out, failed| rows.write(out, failed))
+    }
+
+    fn inputs(&self) -> Result<Vec<Input>> {
+        let mut inputs = vec![Input::file("genome", &self.fasta)?, source::checkpoint_input(self.checkpoint.as_deref())?];
+        if Path::new(&self.regions).is_file() {
+            inputs.push(Input::file("regions", Path::new(&self.regions))?);
+        }
+        Ok(inputs)
     }
 
     /// What was read, on standard error.

@@ -242,7 +242,7 @@ impl Request {
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let facts = |checkpoint: &Checkpoint| json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json});
         let model_facts = json!(checkpoints.iter().flatten().map(facts).collect::<Vec<_>>());
-        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
+        results::write(Some(folder), &self.out, found.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
             Ok(run.to_json("compare", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
         })

@@ -3,14 +3,18 @@
 //!
 //! Exit codes: 0 done, 1 it failed (the message names the file or record), 2 the command line asks for something that cannot be.
 
+mod answers;
 mod bench;
 mod boundaries;
 mod compare;
 mod convert;
+mod density;
 mod dtype;
 mod evaluate;
 mod fetch;
 mod inspect;
+mod merge;
+mod locus;
 mod motif_enrichment;
 mod progress;
 mod reads;
@@ -18,6 +22,7 @@ mod report;
 mod reproduce;
 mod results;
 mod scan;
+mod shards;
 mod source;
 mod splice_profile;
 mod stdout;
@@ -25,6 +30,7 @@ mod table;
 mod train;
 
 use crate::error::{Error, Result};
+use answers::Origin;
 use clap::{Parser, Subcommand};
 use std::error::Error as _;
 use std::process::ExitCode;
@@ -60,10 +66,13 @@ struct Arguments {
 enum Command {
     SpliceProfile(Box<splice_profile::Arguments>),
     MotifEnrichment(Box<motif_enrichment::Arguments>),
+    Density(Box<density::Arguments>),
+    Locus(Box<locus::Arguments>),
     Reproduce(reproduce::Arguments),
     Compare(Box<compare::Arguments>),
     Report(report::Arguments),
     Boundaries(boundaries::Arguments),
+    Merge(merge::Arguments),
     Scan(scan::Arguments),
     Inspect(inspect::Arguments),
     Convert(convert::Arguments),
@@ -81,12 +90,15 @@ fn run(arguments: Arguments) -> Result<()> {
     }
     let threads = arguments.threads;
     match arguments.command {
-        Command::SpliceProfile(arguments) => arguments.validate()?.run(),
-        Command::MotifEnrichment(arguments) => arguments.validate()?.run(),
+        Command::SpliceProfile(arguments) => arguments.validate()?.run(Origin::Typed),
+        Command::MotifEnrichment(arguments) => arguments.validate()?.run(Origin::Typed),
+        Command::Density(arguments) => arguments.validate()?.run(),
+        Command::Locus(arguments) => arguments.validate()?.run(),
         Command::Reproduce(arguments) => arguments.run(threads),
         Command::Compare(arguments) => arguments.validate()?.run(),
         Command::Report(arguments) => arguments.run(),
-        Command::Boundaries(arguments) => arguments.validate()?.run(),
+        Command::Boundaries(arguments) => arguments.validate()?.run(Origin::Typed),
+        Command::Merge(arguments) => arguments.validate()?.run(),
         Command::Scan(arguments) => arguments.validate()?.run(),
         Command::Inspect(arguments) => arguments.validate()?.run(),
         Command::Convert(arguments) => arguments.validate()?.run(),
@@ -95,6 +107,11 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Bench(arguments) => arguments.validate()?.run(),
         Command::Fetch(arguments) => arguments.validate()?.run(),
     }
+}
+
+/// The command of a command line, word by word.
+fn parsed(words: &[String]) -> std::result::Result<Command, clap::Error> {
+    Arguments::try_parse_from(words).map(|arguments| arguments.command)
 }
 
 /// Parses the command line, runs the command, prints what went wrong on standard error, and gives the exit code.

@@ -1,5 +1,6 @@
 //! `motif-enrichment`: do boundaries gather at motifs in promoters?
 
+use super::answers::{self, Origin, ShardOption};
 use super::reads::Reads;
 use super::{progress, results, scan, source, splice_profile};
 use crate::bundled;
@@ -11,9 +12,9 @@ use crate::model::Checkpoint;
 use crate::motifs::select::Selection;
 use crate::pipelines::Progress;
 use crate::pipelines::motif_enrichment::{self as pipeline, Control, EnrichmentRequest, Query};
-use crate::report::folder::ResultsFolder;
+use crate::pipelines::store::Part;
 use crate::report::motif_enrichment as report;
-use crate::report::provenance::{Input, Run};
+use crate::report::provenance::Input;
 use std::path::PathBuf;
 
 /// Ask whether learned boundaries gather at transcription-factor motifs in promoters, against matched controls; writes an HTML report
@@ -38,6 +39,7 @@ Examples:
 
 Core promoter elements are always among the motifs: hits where they are known to lie, on the strand of the gene, at p <= 0.001 (or as good as
 their best word, where that is more likely). Motifs whose best word is more likely than --p can have no hits and are listed as not_scannable.
+What the model has said is kept in OUT.partial until the results are there: a run that was stopped goes on where it was.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
     /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse, fly (see fetch) [default: bundled fly chromosome 4]
@@ -66,6 +68,8 @@ pub struct Arguments {
     downstream: usize,
     #[command(flatten)]
     reads: Reads,
+    #[command(flatten)]
+    shard: ShardOption,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "motif-enrichment")]
     out: PathBuf,
@@ -201,6 +205,7 @@ pub struct Request {
     bed_anchor: BedAnchor,
     promoters: PromoterRequest,
     reads: Reads,
+    part: Option<Part>,
     out: PathBuf,
     motifs: PathBuf,
     selection: Selection,
@@ -250,6 +255,7 @@ impl Arguments {
         if self.negative_control {
             controls = vec![Control::Permuted];
         }
+        self.reads.refuse_shards_of_signal(self.shard.part())?;
         if self.reads.is_signal() && self.control.contains(&ControlChoice::All) {
             controls.retain(|control| *control != Control::Shuffled);
         }
@@ -277,6 +283,7 @@ impl Arguments {
             genome,
             annotation,
             regions: self.regions,
+            part: self.shard.part(),
             reads: self.reads,
             out: self.out,
             motifs,
@@ -304,9 +311,9 @@ impl Arguments {
 
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
-    pub fn run(mut self) -> Result<()> {
-        let mut run = Run::start();
-        let folder = ResultsFolder::at(&self.out)?;
+    pub fn run(mut self, origin: Origin) -> Result<()> {
+        let mut run = origin.start();
+        let folder = results::place(&self.out, self.part)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
         let checkpoint = self.reads.checkpoint()?;
@@ -322,15 +329,24 @@ impl Request {
         let inputs = self.inputs()?;
         let opened = self.reads.open(checkpoint, &genome)?;
         run.dtype = opened.dtype();
-        let found = opened.with(|source| {
-            pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, source, &self.pipeline, &|progress| bar.show(progress))
-        })?;
-        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
+        let about = answers::About { analysis: "motif-enrichment", parameters, inputs: &inputs, stage: 0, dtype: &run.dtype };
+        let answers = self.reads.answers(origin, &about, &self.out, self.part)?;
+        let found = opened.with(|source| {
+            answers.with(source, |source| {
+                pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, source, &self.pipeline, &|progress| bar.show(progress))
+            })
+        })?;
+        if answers.is_shard() {
+            return answers.leave_shard(&about, &run, &self.out);
+        }
+        let parameters = about.parameters;
+        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
             Ok(run.to_json("motif-enrichment", parameters, &inputs, opened.facts(), &bar.finish(), report::outcome(&found)))
-        })
+        })?;
+        answers.remove()
     }
 
     fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {

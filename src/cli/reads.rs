@@ -1,5 +1,6 @@
 //! What an analysis reads: a model, or a track from bigWig files.
 
+use super::answers::{self, Answers, Origin};
 use super::dtype::Dtype;
 use super::source;
 use crate::error::{Error, Result};
@@ -8,6 +9,7 @@ use crate::model::{Checkpoint, LdarNet};
 use crate::pipelines::BoundarySource;
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::signal::{Missing, Signal};
+use crate::pipelines::store::Part;
 use crate::report::provenance::Input;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -66,6 +68,19 @@ impl Reads {
             true => Err(Error::Usage(format!("{name} needs a model: a track has no values for shuffled letters"))),
             false => Ok(()),
         }
+    }
+
+    /// Refuses to cut into parts what costs nothing.
+    pub fn refuse_shards_of_signal(&self, part: Option<Part>) -> Result<()> {
+        match self.is_signal() && part.is_some() {
+            true => Err(Error::Usage("--shard is for models: a track is read in no time".into())),
+            false => Ok(()),
+        }
+    }
+
+    /// Where the answers come from: a track's straight from its file.
+    pub fn answers(&self, origin: Origin, about: &answers::About<'_>, out: &Path, part: Option<Part>) -> Result<Answers> {
+        if self.is_signal() { Ok(Answers::Direct) } else { Answers::of(origin, about, out, part) }
     }
 
     /// Opens the model's file; `None` for a track.

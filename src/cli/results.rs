@@ -4,16 +4,33 @@ use super::stdout;
 use crate::error::Result;
 use crate::memory;
 use crate::output::write_atomic;
+use crate::pipelines::store::Part;
 use crate::report::folder::ResultsFolder;
 use crate::report::format::count;
 use crate::report::page;
+use crate::report::shard;
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
 
+/// The place of results; `None` for a part, which leaves a shard.
+pub fn place(out: &Path, part: Option<Part>) -> Result<Option<ResultsFolder>> {
+    match part {
+        None => ResultsFolder::at(out).map(Some),
+        Some(_) => shard::replaceable(out).map(|()| None),
+    }
+}
+
 /// Puts the results in `out`: `fill` writes the tables and gives `run.json`; figures and page are made of these. Prints `summary` and the page's path, as
 /// the user gave it, which is what can be clicked or typed.
-pub fn write(folder: ResultsFolder, out: &Path, bases_read: u64, summary: &str, fill: impl FnOnce(&Path) -> Result<Value>) -> Result<()> {
+pub fn write(
+    folder: Option<ResultsFolder>,
+    out: &Path,
+    bases_read: u64,
+    summary: &str,
+    fill: impl FnOnce(&Path) -> Result<Value>,
+) -> Result<()> {
+    let folder = folder.map_or_else(|| ResultsFolder::at(out), Ok)?;
     let place = folder.write(|folder| {
         let run = fill(folder)?;
         write_atomic(&folder.join("run.json"), |file| writeln!(file, "{run:#}"))?;

@@ -1,5 +1,6 @@
 //! `splice-profile`: do boundaries fall on splice junctions?
 
+use super::answers::{self, Origin, ShardOption};
 use super::reads::Reads;
 use super::{progress, results, source};
 use crate::bundled;
@@ -12,8 +13,8 @@ use crate::genome::junctions::TranscriptChoice;
 use crate::model::Checkpoint;
 use crate::pipelines::Progress;
 use crate::pipelines::splice_profile::{self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit};
-use crate::report::folder::ResultsFolder;
-use crate::report::provenance::{Input, Run};
+use crate::pipelines::store::Part;
+use crate::report::provenance::Input;
 use crate::report::splice_profile as report;
 use std::path::PathBuf;
 
@@ -36,9 +37,12 @@ Examples:
       record is its start on plus and its end on minus
   ldar-analyze splice-profile --genome hg38.fa.gz --annotation gencode.gtf.gz --signal phyloP.bw --out conservation
       any track in place of a model, with the same controls and tests (all but shuffle)
+  ldar-analyze splice-profile --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --shard 3/40 --out shards/3
+      one of forty jobs; `ldar-analyze merge shards/* --out results` then gives the results
   ldar-analyze splice-profile --control all --negative-control --out null
       controls against controls: must show no difference
 
+What the model has said is kept in OUT.partial until the results are there: a run that was stopped goes on where it was.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
     /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse, fly (see fetch) [default: bundled fly chromosome 4]
@@ -49,6 +53,8 @@ pub struct Arguments {
     annotation: Option<PathBuf>,
     #[command(flatten)]
     reads: Reads,
+    #[command(flatten)]
+    shard: ShardOption,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "splice-profile")]
     out: PathBuf,
@@ -204,6 +210,7 @@ enum Cluster {
 pub struct Request {
     files: Option<(PathBuf, PathBuf)>,
     reads: Reads,
+    part: Option<Part>,
     control_bed: Option<PathBuf>,
     out: PathBuf,
     /// `None`: as the checkpoint says.
@@ -280,6 +287,7 @@ impl Arguments {
                 families.push(family);
             }
         }
+        self.reads.refuse_shards_of_signal(self.shard.part())?;
         if self.reads.is_signal() && self.control.contains(&Control::All) {
             families.retain(|family| *family != Family::Shuffle);
         }
@@ -340,6 +348,7 @@ impl Arguments {
         let files = genome.zip(annotation); // clap has seen to it that both or none are there
         Ok(Request {
             files,
+            part: self.shard.part(),
             reads: self.reads,
             control_bed: self.control_bed,
             out: self.out,
@@ -352,9 +361,9 @@ impl Arguments {
 
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
-    pub fn run(mut self) -> Result<()> {
-        let mut run = Run::start();
-        let folder = ResultsFolder::at(&self.out)?;
+    pub fn run(mut self, origin: Origin) -> Result<()> {
+        let mut run = origin.start();
+        let folder = results::place(&self.out, self.part)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
         let checkpoint = self.reads.checkpoint()?;
@@ -367,14 +376,23 @@ impl Request {
         let inputs = self.inputs()?;
         let opened = self.reads.open(checkpoint, &genome)?;
         run.dtype = opened.dtype();
-        let found =
-            opened.with(|source| pipeline::run(&genome, &annotation, &given, source, &self.pipeline, &|progress| bar.show(progress)))?;
-        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
+        let about = answers::About { analysis: "splice-profile", parameters, inputs: &inputs, stage: 0, dtype: &run.dtype };
+        let answers = self.reads.answers(origin, &about, &self.out, self.part)?;
+        let found = opened.with(|source| {
+            answers
+                .with(source, |source| pipeline::run(&genome, &annotation, &given, source, &self.pipeline, &|progress| bar.show(progress)))
+        })?;
+        if answers.is_shard() {
+            return answers.leave_shard(&about, &run, &self.out);
+        }
+        let parameters = about.parameters;
+        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         results::write(folder, &self.out, found.comparison.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
             Ok(run.to_json("splice-profile", parameters, &inputs, opened.facts(), &bar.finish(), report::outcome(&found)))
-        })
+        })?;
+        answers.remove()
     }
 
     fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {

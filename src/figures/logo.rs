@@ -9,6 +9,11 @@ use ab_glyph::{Font, OutlineCurve, Point};
 /// A, C, G and T with their colours.
 const LETTERS: [(char, Ink); 4] = [('A', theme::ink(0, 158, 115)), ('C', BLUE), ('G', theme::ORANGE), ('T', VERMILLION)];
 
+/// A letter and its colour; `None` for another than A, C, G and T.
+pub fn letter(base: u8) -> Option<(char, Ink)> {
+    LETTERS.into_iter().find(|(letter, _)| *letter == char::from(base))
+}
+
 /// Bits of a column without uncertainty.
 const MOST_BITS: f64 = 2.0;
 

@@ -20,6 +20,9 @@
 //! | `motif_profile` | mean per offset around motifs, with the sequence logo (`logo`) on the same scale |
 //! | `volcano` | effects against p-values |
 //! | `heatmap` | one row an observation, one column a position |
+//! | `locus` | one place of a sequence, track under track |
+//! | `boxes` | values of classes beside their controls, and the differences |
+//! | `lengths` | distributions of token lengths, one panel a class |
 //! | `hover` | what a page can tell under the pointer |
 //! | `calibration` | distribution of p-values beside the uniform one |
 //!
@@ -53,6 +56,7 @@ pub mod axis;
 pub mod balance;
 pub mod bars;
 pub mod benchmark;
+pub mod boxes;
 pub mod calibration;
 pub mod canvas;
 pub mod curves;
@@ -61,7 +65,9 @@ pub mod forest;
 pub mod heatmap;
 mod hover;
 pub mod legend;
+pub mod lengths;
 pub mod lettering;
+pub mod locus;
 mod logo;
 pub mod motif_profile;
 pub mod profile;
@@ -78,12 +84,15 @@ mod tests;
 pub use balance::{BalanceFigure, BalancePanel, BalanceRow};
 pub use bars::{Bar, BarPanel, BarsFigure};
 pub use benchmark::{BenchmarkFigure, BenchmarkRow};
+pub use boxes::{BoxesClass, BoxesFigure};
 pub use calibration::{CalibrationFigure, CalibrationSeries};
 pub use canvas::{Canvas, Surface};
 pub use curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};
 pub use distribution::{DistributionFigure, DistributionPanel};
 pub use forest::{ForestFigure, ForestGroup, ForestRow};
 pub use heatmap::HeatmapFigure;
+pub use lengths::{LengthsFigure, LengthsPanel};
+pub use locus::{LocusFigure, LocusGene, LocusHit, LocusSeries};
 pub use motif_profile::{MotifFigure, MotifPanel};
 pub use profile::{ProfileFigure, ProfilePanel, ProfileSeries, Side};
 pub use r2_by_k::{R2Figure, R2Point, R2Series};

@@ -91,7 +91,9 @@ pub fn offset_ticks((low, high): (i32, i32), count: usize) -> Vec<i32> {
     let few = |s: &i64| (high.div_euclid(*s) + (-low).div_euclid(*s) + 1) <= count.max(2) as i64;
     let fits: Vec<i64> = steps.filter(few).take(6).collect();
     let ends = fits.iter().find(|&&s| low % s == 0 && high % s == 0 && (high - low) / s >= 3);
-    let Some(&step) = ends.or(fits.iter().find(|&&s| s % 4 != 0)) else {
+    // Fours look odd unless they reach the ends.
+    let is_four = |s: i64| (0..10).any(|p| s == 4 * 10_i64.pow(p));
+    let Some(&step) = ends.or(fits.iter().find(|&&s| !is_four(s))) else {
         return vec![0];
     };
     let first = -((-low).div_euclid(step));
@@ -162,6 +164,7 @@ mod tests {
         assert_eq!(offset_ticks((-120, 120), 7), [-120, -80, -40, 0, 40, 80, 120]);
         assert_eq!(offset_ticks((-10, 10), 7), [-10, -5, 0, 5, 10]);
         assert_eq!(offset_ticks((-40, 40), 9), [-40, -30, -20, -10, 0, 10, 20, 30, 40]);
+        assert_eq!(offset_ticks((-250, 250), 9), [-200, -100, 0, 100, 200]);
         assert_eq!(offset_ticks((0, 0), 7), [0]);
         assert!(offset_ticks((-37, 61), 7).contains(&0));
         assert!(offset_ticks((i32::MIN, i32::MAX), 7).len() <= 7);

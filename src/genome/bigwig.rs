@@ -4,7 +4,7 @@ pub mod write;
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,9 @@ impl BigWig {
     pub fn open(path: &Path, contigs: &[Contig]) -> Result<BigWig> {
         let file = BufReader::new(File::open(path).map_err(Error::io(path))?);
         let file = guarded(path, || BigWigRead::open(file))?.map_err(|error| match error {
+            BigWigReadOpenError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
+                Error::file(path, "not a bigWig file, or one cut short")
+            }
             BigWigReadOpenError::IoError(source) => Error::Io { path: path.to_path_buf(), source },
             BigWigReadOpenError::NotABigWig => Error::file(path, "not a bigWig file"),
             BigWigReadOpenError::InvalidChroms => Error::file(path, "a bigWig file whose list of contigs cannot be read"),

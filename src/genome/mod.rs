@@ -4,10 +4,12 @@
 //! inter-base position: boundary `t` lies between base `t - 1` and base `t`. Reverse-complementing a sequence of length `L` maps
 //! inter-base position `t` to `L - t` (not `L - 1 - t`). Only this module converts from the 1-based closed intervals of GTF and GFF3.
 
+pub mod anchor;
 pub mod annotation;
 pub mod bed;
 pub mod bgzip;
 pub mod bigwig;
+pub mod classes;
 pub mod composition;
 pub mod contig_names;
 pub mod fasta;
@@ -16,16 +18,21 @@ mod gff3;
 mod gtf;
 pub mod junctions;
 pub mod promoters;
+pub mod region;
 pub mod sequence;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The strand of a feature. A feature without a strand has no splice sites and is never given one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Strand {
     /// The strand written in the FASTA.
+    #[serde(rename = "+")]
     Plus,
     /// Its reverse complement.
+    #[serde(rename = "-")]
     Minus,
 }
 
@@ -56,7 +63,7 @@ impl fmt::Display for Strand {
 }
 
 /// A stretch of bases `[start, end)`, 0-based. `start` and `end` are also the two inter-base positions that enclose it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Interval {
     /// First base.
     pub start: usize,

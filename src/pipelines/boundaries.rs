@@ -64,11 +64,18 @@ pub fn read(
     let plan = plan(windows(regions, length, on.strand, &shape)?, length, &shape)?;
     let mut reading = Reading::default();
     let (mut seams, every) = (Vec::new(), plan.windows.len().div_ceil(request.seams.max(1)).max(2));
+    let is_seam = |index: usize| request.seams > 0 && plan.windows[index].low > 1 && index % every == every / 2;
     if on.strand == Strand::Plus && holds(0) {
         found(0, &[1.0])?;
     }
     for tiles in plan.tiles.chunks(request.batch.max(1)) {
-        for (tile, mut values) in tiles.iter().zip(ask(on, tiles, source)?) {
+        let answers = ask(on, tiles, source)?;
+        if source.is_part() {
+            let first = |tile: &Tile| tile.windows.iter().copied().find(|index| is_seam(*index));
+            seams.extend(tiles.iter().filter_map(first).map(|index| (plan.windows[index].low, f32::NAN)));
+            continue;
+        }
+        for (tile, mut values) in tiles.iter().zip(answers) {
             reading.bases_read += values.len() as u64;
             if on.strand == Strand::Minus {
                 values.reverse(); // by rising base: that of base b is now at b - start
@@ -76,7 +83,7 @@ pub fn read(
             for index in &tile.windows {
                 let Window { low, high } = plan.windows[*index];
                 let first = first_base(low, on.strand);
-                if request.seams > 0 && low > 1 && index % every == every / 2 {
+                if is_seam(*index) {
                     seams.push((low, values[first - tile.bases.start]));
                 }
                 let end = first + high - low + 1;
@@ -133,7 +140,11 @@ fn centred(on: ContigStrand<'_>, seams: &[(usize, f32)], source: &dyn BoundarySo
         .collect::<Result<_>>()?;
     for some in tiles.chunks(batch.max(1)) {
         let asked: Vec<Tile> = some.iter().map(|(tile, ..)| tile.clone()).collect();
-        for ((tile, position, value), values) in some.iter().zip(ask(on, &asked, source)?) {
+        let answers = ask(on, &asked, source)?;
+        if source.is_part() {
+            continue;
+        }
+        for ((tile, position, value), values) in some.iter().zip(answers) {
             let at = if on.strand == Strand::Plus { position - tile.bases.start } else { tile.bases.end - position };
             reading.bases_read += values.len() as u64;
             let difference = (values[at] - value).abs();

@@ -4,10 +4,13 @@
 pub mod boundaries;
 pub mod compare;
 pub mod comparison;
+pub mod density;
 pub mod ldarnet;
+pub mod locus;
 pub mod motif_enrichment;
 pub mod signal;
 pub mod splice_profile;
+pub mod store;
 pub mod tiles;
 pub mod tokenizers;
 
@@ -74,6 +77,11 @@ pub trait BoundarySource {
     /// What the values are.
     fn values(&self) -> Values {
         Values::Probabilities
+    }
+
+    /// Whether it answers a part of the calls only, and the others with nothing: pipelines then read and stop.
+    fn is_part(&self) -> bool {
+        false
     }
 
     /// Bases of a contig that the source has no value for, in order and apart. Pipelines read them as N: no window of a site or of a control holds

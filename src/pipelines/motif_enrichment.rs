@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::controls::balance::BalanceRow;
 pub use grounds::TSS_DISTANCE_BP;
+pub(super) use hits::best_word_p;
 pub use hits::{ELEMENT_P, TSS_SLACK_BP};
 pub use matching::{PERMUTED_MATRICES, SCORE_CALIPER_BITS};
 pub use rows::{DetailRow, HitRow, LogoRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
@@ -264,6 +265,9 @@ pub fn run(
         studied.extend(some.par_iter().map(study).collect::<Vec<_>>());
     }
     let shuffled = shuffled::read(queries, &studied, &mut grounds, source, request, progress)?;
+    if source.is_part() {
+        return Ok(Enrichment::default());
+    }
     progress(Progress { stage: "testing", done: 0, total: 1 });
     Ok(tables::outcome(genome, promoters, queries, &studied, &shuffled, &grounds, background, request))
 }

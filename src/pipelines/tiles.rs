@@ -122,7 +122,7 @@ pub fn ask(on: ContigStrand<'_>, tiles: &[Tile], source: &dyn BoundarySource) ->
 /// Those of the source; [`Error::Invalid`] when it returns values of another shape.
 pub fn ask_stretches(stretches: &[Stretch<'_>], source: &dyn BoundarySource) -> Result<Vec<Vec<f32>>> {
     let values = source.read(stretches)?;
-    if values.len() != stretches.len() || values.iter().zip(stretches).any(|(v, s)| v.len() != s.letters.len()) {
+    if !source.is_part() && (values.len() != stretches.len() || values.iter().zip(stretches).any(|(v, s)| v.len() != s.letters.len())) {
         return Err(Error::Invalid("the model gave not one boundary probability for each base".into()));
     }
     Ok(values)
@@ -147,7 +147,8 @@ pub fn check_values(values: &[f32], source: &dyn BoundarySource) -> Result<()> {
 /// values in transcript orientation, `high - low + 1` of them). On minus the tile is reverse-complemented, so that inter-base position `t`
 /// becomes `length - t`, and the first value is that of `high`.
 ///
-/// `read` is handed each finished tile with the model's value for each of its bases, in the model's orientation.
+/// `read` is handed each finished tile with the model's value for each of its bases, in the model's orientation; of a source that answers a part
+/// only, tiles without values, and no window is handed over.
 ///
 /// # Errors
 /// Those of the model; [`Error::Invalid`] when it returns values of another shape or ones that are no probabilities.
@@ -162,6 +163,10 @@ pub fn read_tiles(
     let mut values = Vec::new();
     for tiles in plan.tiles.chunks(batch.max(1)) {
         let probabilities = ask(on, tiles, source)?;
+        if source.is_part() {
+            tiles.iter().for_each(|tile| read(tile, &[]));
+            continue;
+        }
         for (tile, probabilities) in tiles.iter().zip(&probabilities) {
             for index in &tile.windows {
                 let window = plan.windows[*index];
@@ -179,6 +184,37 @@ pub fn read_tiles(
         }
     }
     Ok(())
+}
+
+/// The values of consecutive inter-base positions as read on a strand, in the order of the genome whichever the strand, and how many bases were
+/// read for them. The span may be longer than a tile.
+///
+/// # Errors
+/// As [`plan`] and [`read_tiles`].
+pub fn read_span(
+    on: ContigStrand<'_>,
+    span: Window,
+    shape: &TileShape,
+    batch: usize,
+    source: &dyn BoundarySource,
+) -> Result<(Vec<f32>, u64)> {
+    let step = if on.sequence.len() <= shape.context_bp {
+        span.high.saturating_sub(span.low) + 1
+    } else {
+        (shape.context_bp + 1).saturating_sub(2 * shape.margin_bp.max(1)).max(1)
+    };
+    let windows = (span.low..=span.high).step_by(step).map(|low| Window { low, high: (low + step - 1).min(span.high) }).collect();
+    let plan = plan(windows, on.sequence.len(), shape)?;
+    let mut all = vec![0.0; (span.high + 1).saturating_sub(span.low)];
+    read_tiles(on, &plan, batch, source, &mut |_, _| (), &mut |index, values| {
+        let window = plan.windows[index];
+        let place = &mut all[window.low - span.low..=window.high - span.low];
+        place.copy_from_slice(values);
+        if on.strand == Strand::Minus {
+            place.reverse();
+        }
+    })?;
+    Ok((all, plan.bases()))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@
 //! | `splice_profile` | the page, figures and tables of `splice-profile` |
 //! | `compare` | those of `compare` |
 //! | `motif_enrichment` | those of `motif-enrichment` |
+//! | `density` | those of `density` |
+//! | `locus` | those of `locus` |
 //! | `page` | from a results folder to its figures and page |
 //! | `record` | `run.json` read back |
 //! | `paper` | the paper's own table |
@@ -17,6 +19,7 @@
 //! | `folder` | the results folder: there whole or not at all |
 //! | `provenance` | `run.json`: inputs with their hashes, parameters, compute |
 //! | `wording` | what a page calls the values of a model and of a track |
+//! | `shard` | the folder of a shard |
 //! | `format` | numbers, p-values, intervals as text |
 //! | `page.css` | the one style sheet, for screens and paper, light and dark |
 //! | `page.js` | the one script: tables that sort and filter, figures that enlarge and tell their values |
@@ -25,15 +28,18 @@
 
 pub mod block;
 pub mod compare;
+pub mod density;
 pub mod folder;
 pub mod format;
 pub mod html;
 pub mod inline_svg;
+pub mod locus;
 pub mod motif_enrichment;
 pub mod page;
 mod paper;
 pub mod provenance;
 pub mod record;
+pub mod shard;
 pub mod splice_profile;
 pub mod table;
 pub mod tables;

@@ -1,6 +1,8 @@
 //! From a results folder to its page: the one way in which pages and figures are made, whether a run has just ended or ended long ago.
 
 use super::compare::ComparePage;
+use super::density::DensityPage;
+use super::locus::LocusPage;
 use super::motif_enrichment::MotifPage;
 use super::record::Record;
 use super::splice_profile::SplicePage;
@@ -59,6 +61,8 @@ pub fn report(folder: &Path, gallery: &Gallery) -> Result<Report> {
     let record = Record::read(folder)?;
     match record.analysis.as_str() {
         "splice-profile" => SplicePage::open(&record)?.report(gallery),
+        "density" => DensityPage::open(&record)?.report(gallery),
+        "locus" => LocusPage::open(&record)?.report(gallery),
         "compare" => ComparePage::open(&record)?.report(gallery),
         "reproduce" => collection(&record, gallery),
         "motif-enrichment" => MotifPage::open(&record)?.report(gallery),

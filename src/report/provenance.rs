@@ -75,6 +75,16 @@ impl Run {
         Run { started: SystemTime::now(), command, dtype: "f32".into() }
     }
 
+    /// A run that starts now, under another command line.
+    pub fn of_command(command: Vec<String>) -> Run {
+        Run { command, ..Run::start() }
+    }
+
+    /// The command line, word by word.
+    pub fn command(&self) -> &[String] {
+        &self.command
+    }
+
     /// `run.json`: `parameters` and `outcome` belong to the analysis, `timings` are seconds by stage.
     pub fn to_json(
         &self,
@@ -107,6 +117,12 @@ impl Run {
             "outcome": outcome,
         })
     }
+}
+
+/// What the program is: name, version, commit where it is known.
+pub fn tool() -> String {
+    let commit = commit().map_or(String::new(), |commit| format!(" ({commit})"));
+    format!("{} {}{commit}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }
 
 /// A command as one would type it, with the program's bare name.

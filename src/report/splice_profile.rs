@@ -1,6 +1,6 @@
 //! What `splice-profile` leaves behind: its tables, its figures and its page.
 
-mod answer;
+pub(super) mod answer;
 mod compared;
 mod pictures;
 pub(super) mod sections;

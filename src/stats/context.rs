@@ -50,6 +50,11 @@ impl Context {
     }
 }
 
+/// Upper-case letters as codes: 0 to 3 for A, C, G and T, 4 for all others.
+pub fn codes(letters: &[u8]) -> Vec<u8> {
+    letters.iter().map(|letter| b"ACGT".iter().position(|b| b == letter).unwrap_or(4) as u8).collect()
+}
+
 /// The innermost `width` pairs of letters, 1 to [`WIDEST`].
 fn prefix(letters: u32, width: usize) -> u32 {
     letters >> (4 * (WIDEST - width))

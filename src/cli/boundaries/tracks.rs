@@ -16,6 +16,33 @@ pub fn places(out: &Path) -> [PathBuf; 2] {
     ["plus", "minus"].map(|strand| of_strand(out, strand))
 }
 
+/// Reads both strands of regions, contig by contig; `found` gets (contig, strand, first base, values).
+pub fn read(
+    genome: &Genome,
+    regions: &BTreeMap<usize, Vec<Interval>>,
+    source: &dyn BoundarySource,
+    request: &BoundariesRequest,
+    found: &mut dyn FnMut(&str, Strand, usize, &[f32]) -> Result<()>,
+) -> Result<Reading> {
+    let bar = progress::Bar::new();
+    let total = regions.values().flatten().map(|region| 2 * region.len_bp() as u64).sum();
+    let (mut done, mut reading) = (0, Reading::default());
+    for (contig, regions) in regions {
+        let name = &genome.contigs()[*contig].name;
+        let sequence = genome.read_contig(name)?;
+        for strand in [Strand::Plus, Strand::Minus] {
+            let on = ContigStrand { contig: name, sequence: &sequence, strand };
+            reading = reading.and(boundaries::read(on, regions, source, request, &mut |first, values| {
+                done += values.len() as u64;
+                bar.show(Progress { stage: "reading sequence", done, total });
+                found(name, strand, first, values)
+            })?);
+        }
+    }
+    bar.finish();
+    Ok(reading)
+}
+
 /// Reads both strands and writes their files, which both appear when both are whole.
 pub fn write(
     genome: &Genome,
@@ -25,27 +52,12 @@ pub fn write(
     out: &Path,
 ) -> Result<Reading> {
     let [plus, minus] = places(out);
-    let mut files = [TrackWriter::create(&plus, genome.contigs())?, TrackWriter::create(&minus, genome.contigs())?];
-    let bar = progress::Bar::new();
-    let total = regions.values().flatten().map(|region| 2 * region.len_bp() as u64).sum();
-    let (mut done, mut reading) = (0, Reading::default());
-    for (contig, regions) in regions {
-        let name = &genome.contigs()[*contig].name;
-        let sequence = genome.read_contig(name)?;
-        for (strand, file) in [Strand::Plus, Strand::Minus].into_iter().zip(&mut files) {
-            let on = ContigStrand { contig: name, sequence: &sequence, strand };
-            let found = boundaries::read(on, regions, source, request, &mut |first, values| {
-                done += values.len() as u64;
-                bar.show(Progress { stage: "reading sequence", done, total });
-                file.add(name, first, values)
-            })?;
-            reading = reading.and(found);
-        }
-    }
-    bar.show(Progress { stage: "writing files", done: 0, total: 1 });
-    let [plus, minus] = files;
+    let (mut plus, mut minus) = (TrackWriter::create(&plus, genome.contigs())?, TrackWriter::create(&minus, genome.contigs())?);
+    let reading = read(genome, regions, source, request, &mut |contig, strand, first, values| match strand {
+        Strand::Plus => plus.add(contig, first, values),
+        Strand::Minus => minus.add(contig, first, values),
+    })?;
     plus.keep()?;
     minus.keep()?;
-    bar.finish();
     Ok(reading)
 }

@@ -64,7 +64,7 @@ struct Made {
 }
 
 /// The analyses that have a page.
-const ANALYSES: [&str; 3] = ["splice-profile", "motif-enrichment", "compare"];
+const ANALYSES: [&str; 5] = ["splice-profile", "motif-enrichment", "density", "locus", "compare"];
 
 /// Refuses a step that could not be run, before anything is.
 fn check(job: &Job) -> Result<()> {

@@ -8,7 +8,7 @@ use super::statistics::LEVEL;
 use super::{ComparisonRequest, Study};
 use crate::genome::sequence::model_letters;
 use crate::genome::{Interval, Strand};
-use crate::stats::context::{Context, ContextTable, Explained, Fold, Observations, WIDEST};
+use crate::stats::context::{Context, ContextTable, Explained, Fold, Observations, WIDEST, codes};
 
 /// Positions this near an annotated site of their strand are left out: their endpoints and their letters would be those of the site.
 pub const SITE_REACH: usize = WIDEST + super::ENDPOINT_REACH;
@@ -66,11 +66,6 @@ impl Fit {
             });
         }
     }
-}
-
-/// Letters as codes 0 to 3, and 4 for N.
-fn codes(letters: &[u8]) -> Vec<u8> {
-    letters.iter().map(|letter| b"ACGT".iter().position(|b| b == letter).unwrap_or(4) as u8).collect()
 }
 
 impl Taker<'_> {

@@ -135,7 +135,9 @@ impl Readings {
                 let mut seen = fit.on(study, sequence, contig, strand, request.margin.max(1));
                 let mut whole = |tile: &Tile, values: &[f32]| {
                     report(tile.bases.len_bp() as u64);
-                    seen.tile(tile.bases, values);
+                    if !values.is_empty() {
+                        seen.tile(tile.bases, values);
+                    }
                 };
                 read_tiles(on, &tiles, request.batch, source, &mut whole, &mut |index, values| {
                     let subject = members[index];

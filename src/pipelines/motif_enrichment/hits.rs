@@ -60,7 +60,7 @@ pub(super) struct Hits {
 }
 
 /// The probability that a random word is the best word of a matrix.
-pub(super) fn best_word_p(motif: &Motif, background: Background) -> f64 {
+pub fn best_word_p(motif: &Motif, background: Background) -> f64 {
     let weights = Weights::new(motif, background, PSEUDOCOUNT);
     let letters = background.probabilities();
     let column = |column: &[f64; 4]| {

@@ -98,3 +98,20 @@ fn what_cannot_be_read_is_refused() {
         assert!(read_tiles(on(&sequence, Strand::Plus), &tiles, 4, &bad, &mut |_, _| (), &mut |_, _| ()).is_err());
     }
 }
+
+#[test]
+fn a_span_of_many_tiles_has_no_seam_and_runs_with_the_genome() {
+    let (len, model) = (3000, Local { reach: 20 });
+    let sequence = sequence(len);
+    let whole = model.read(&[Stretch::nowhere(model_letters(&sequence, Strand::Plus))]).unwrap().remove(0);
+    let mut turned = model.read(&[Stretch::nowhere(model_letters(&sequence, Strand::Minus))]).unwrap().remove(0);
+    turned.reverse(); // index i is now position i + 1
+    for context_bp in [41, 97, 1000, 2999, 3000, 5000] {
+        let shape = TileShape { context_bp, margin_bp: 20 };
+        for (low, high) in [(1, len - 1), (500, 500), (100, 1700)] {
+            let span = |strand| read_span(on(&sequence, strand), Window { low, high }, &shape, 3, &model).unwrap().0;
+            assert_eq!(span(Strand::Plus), &whole[low..=high], "{context_bp}");
+            assert_eq!(span(Strand::Minus), &turned[low - 1..high], "{context_bp}");
+        }
+    }
+}

@@ -77,6 +77,11 @@ impl Readings {
                 let length = stretches[from].letters.len();
                 let to = from + stretches[from..].iter().take_while(|s| s.letters.len() == length).count();
                 let probabilities = ask_stretches(&stretches[from..to], source)?;
+                if source.is_part() {
+                    report(((to - from) * length) as u64);
+                    from = to;
+                    continue;
+                }
                 probabilities.iter().try_for_each(|p| check_values(p.get(1..).unwrap_or_default(), source))?;
                 for (index, probabilities) in (from..to).zip(&probabilities) {
                     let at = places[index];

@@ -1,0 +1,200 @@
+//! `density`: does the model cut some classes of sequence more densely than others?
+
+use super::dtype::Dtype;
+use super::{progress, results, source, splice_profile};
+use crate::bundled;
+use crate::error::{Error, Result};
+use crate::genome::annotation::Annotation;
+use crate::genome::fasta::Genome;
+use crate::pipelines::Progress;
+use crate::pipelines::density::{self as pipeline, DensityRequest, LEAST_BP, TOKEN_REACH};
+use crate::pipelines::ldarnet::Router;
+use crate::report::density as report;
+use crate::report::folder::ResultsFolder;
+use crate::report::provenance::{Input, Run};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Ask whether the model cuts classes of sequence more densely than others, against matched controls; writes an HTML report
+///
+/// Stretches of each class of the annotation (donors, acceptors, promoters, exons, CDS, UTRs, introns, intergenic, repeats) are compared with stretches
+/// nearby of the same length and G+C that are not of the class: mean boundary probability, share of boundaries, token lengths, and what is left of
+/// the difference when the letters within 8 bases are accounted for.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ldar-analyze density --out density
+      the bundled fly chromosome 4 and the bundled model; open density/index.html
+  ldar-analyze density --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --max-per-class 100 --out density
+      100 stretches of each class from the whole genome
+  ldar-analyze density --contigs chr21 --genome hg38.fa.gz --annotation gencode.gtf.gz --max-per-class 2000 --out chr21
+  ldar-analyze density --negative-control --out null
+      controls against other controls: must show no difference
+
+Each base is of one class, by the first that any transcript says of it: CDS, 5' UTR, 3' UTR, non-coding exon, intron; intergenic outside of genes and promoters. Exons,
+junctions, promoters and repeats (lower-case letters) lie over these. Contigs that the annotation does not name are left out.
+A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
+pub struct Arguments {
+    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
+    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
+    genome: Option<PathBuf>,
+    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
+    annotation: Option<PathBuf>,
+    /// Model: the authors' .pt, or safetensors [default: bundled]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
+    checkpoint: Option<PathBuf>,
+    /// Folder for the results
+    #[arg(long, value_name = "FOLDER", default_value = "density")]
+    out: PathBuf,
+    /// Only these contigs, by any of their names
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    contigs: Vec<String>,
+    /// Bases of a stretch, at most; junctions get half of it on either side
+    #[arg(long, value_name = "BASES", default_value_t = 100)]
+    stretch: usize,
+    /// At most so many stretches of each class, a random subset
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    max_per_class: usize,
+    /// Largest difference in G+C fraction between a stretch and its control
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.03)]
+    caliper: f64,
+    /// Bases given to the model at once [default: the length it was trained on, else 4096]
+    #[arg(long, value_name = "BASES")]
+    context: Option<usize>,
+    /// Least distance of a read position from the ends of what the model is given [default: a quarter of the context, at most 512]
+    #[arg(long, value_name = "BASES")]
+    margin: Option<usize>,
+    /// Random flips of the permutation tests
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    permutations: usize,
+    /// Draws of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    bootstraps: usize,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Tiles given to the model together
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    batch: usize,
+    /// Compare two controls of each stretch with each other instead: must come out null
+    #[arg(long)]
+    negative_control: bool,
+    #[command(flatten)]
+    dtype: Dtype,
+}
+
+/// No count of draws, tiles or stretches is larger.
+const MOST: usize = 10_000_000;
+
+/// The longest stretch, in bases.
+const LONGEST: usize = 10_000;
+
+/// What is to be run.
+pub struct Request {
+    files: Option<(PathBuf, PathBuf)>,
+    checkpoint: Option<PathBuf>,
+    out: PathBuf,
+    context: Option<usize>,
+    margin: Option<usize>,
+    dtype: Dtype,
+    pipeline: DensityRequest,
+}
+
+impl Arguments {
+    /// Refuses what no run could meet, before anything is read.
+    pub fn validate(self) -> Result<Request> {
+        let usage = |message: String| Err(Error::Usage(message));
+        for (name, value) in [
+            ("--permutations", self.permutations),
+            ("--bootstraps", self.bootstraps),
+            ("--batch", self.batch),
+            ("--max-per-class", self.max_per_class),
+        ] {
+            if value == 0 || value > MOST {
+                return usage(format!("{name} {value}: 1 to {MOST}"));
+            }
+        }
+        if !(LEAST_BP..=LONGEST).contains(&self.stretch) {
+            return usage(format!("--stretch {}: {LEAST_BP} to {LONGEST}", self.stretch));
+        }
+        if !(0.0..=1.0).contains(&self.caliper) {
+            return usage(format!("--caliper {}: a difference in G+C fraction lies in 0 to 1", self.caliper));
+        }
+        if let Some(context) = self.context {
+            check_context(context, self.margin.unwrap_or(splice_profile::default_margin(context)), self.stretch)?;
+        }
+        let pipeline = DensityRequest {
+            stretch_bp: self.stretch,
+            max_per_class: self.max_per_class,
+            caliper: self.caliper,
+            contigs: self.contigs,
+            permutations: self.permutations,
+            bootstraps: self.bootstraps,
+            seed: self.seed,
+            batch: self.batch,
+            negative_control: self.negative_control,
+            ..DensityRequest::default()
+        };
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        Ok(Request {
+            files: genome.zip(annotation),
+            checkpoint: self.checkpoint,
+            out: self.out,
+            context: self.context,
+            margin: self.margin,
+            dtype: self.dtype,
+            pipeline,
+        })
+    }
+}
+
+/// Refuses a context without room for a stretch and its tokens between its margins.
+fn check_context(context: usize, margin: usize, stretch: usize) -> Result<()> {
+    let needed = margin.max(1).saturating_mul(2).saturating_add(stretch + TOKEN_REACH);
+    if needed > context {
+        return Err(Error::Usage(format!(
+            "a context of {context} bases has no room for --stretch {stretch}, {TOKEN_REACH} bases more for tokens and a margin of {margin} on both sides: it takes {needed}"
+        )));
+    }
+    Ok(())
+}
+
+impl Request {
+    /// Runs the analysis, writes the results folder and prints the short of it.
+    pub fn run(mut self) -> Result<()> {
+        let mut run = Run::start();
+        let folder = ResultsFolder::at(&self.out)?;
+        let bar = progress::Bar::new();
+        bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
+        let checkpoint = source::checkpoint(self.checkpoint.as_deref())?;
+        let (context, margin) = splice_profile::context_of(Some(&checkpoint), self.context, self.margin, 0)?;
+        check_context(context, margin, self.pipeline.stretch_bp)?;
+        (self.pipeline.context, self.pipeline.margin) = (context, margin);
+        let (genome, annotation) = match &self.files {
+            Some((genome, annotation)) => (Genome::open(genome)?, Annotation::open(annotation)?),
+            None => (bundled::genome()?, bundled::annotation()?),
+        };
+        let inputs = self.inputs()?;
+        let mut model = checkpoint.model()?;
+        run.dtype = model.set_precision(self.dtype.precision())?.to_string();
+        let router = Router::new(&model, 0)?;
+        let found = pipeline::run(&genome, &annotation, &router, &self.pipeline, &|progress| bar.show(progress))?;
+        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
+        let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
+        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
+        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
+            report::write_tables(&found, folder)?;
+            Ok(run.to_json("density", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
+        })
+    }
+
+    fn inputs(&self) -> Result<Vec<Input>> {
+        let bundled = |role, file: bundled::File| Input::bytes(role, file.name, file.bytes);
+        let (genome, annotation) = match &self.files {
+            Some((genome, annotation)) => (Input::file("genome", genome)?, Input::file("annotation", annotation)?),
+            None => (bundled("genome", bundled::GENOME), bundled("annotation", bundled::ANNOTATION)),
+        };
+        Ok(vec![genome, annotation, source::checkpoint_input(self.checkpoint.as_deref())?])
+    }
+}

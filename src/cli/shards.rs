@@ -1,0 +1,141 @@
+//! Shards of one run: that they are all there, alike, and of the inputs at hand.
+
+use crate::error::{Error, Result};
+use crate::pipelines::store::Store;
+use crate::report::provenance::Input;
+use crate::report::shard::{ANSWERS, Manifest};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Options whose values differ between shards of a run, or say nothing of its result.
+const OF_A_SHARD: [&str; 3] = ["--shard", "--out", "--threads"];
+
+/// All shards of one run.
+pub struct Shards {
+    found: Vec<(PathBuf, Manifest)>,
+    command: Vec<String>,
+}
+
+impl Shards {
+    /// Opens folders of shards, in any order. `inputs` are new places of files: (path in the command, path now).
+    ///
+    /// # Errors
+    /// Folders that are no shards, shards of different runs, a shard twice, and shards that are missing: each is named.
+    pub fn open(folders: &[PathBuf], out: &Path, inputs: &[(String, String)]) -> Result<Shards> {
+        let mut found: Vec<(PathBuf, Manifest)> =
+            folders.iter().map(|folder| Ok((folder.clone(), Manifest::read(folder)?))).collect::<Result<_>>()?;
+        found.sort_by_key(|(_, manifest)| manifest.shard);
+        let Some((at, one)) = found.first() else { return Err(Error::Usage("merge needs the folders of shards".into())) };
+        for (place, other) in &found[1..] {
+            if let Some(what) = difference(one, other) {
+                return Err(Error::file(place, format!("is of another run than {}: they differ in {what}", at.display())));
+            }
+        }
+        if let Some(twice) = found.windows(2).find(|two| two[0].1.shard == two[1].1.shard) {
+            return Err(Error::file(&twice[1].0, format!("is shard {} of {}, as is {}", one.shard, one.of, twice[0].0.display())));
+        }
+        let missing: Vec<String> =
+            (1..=one.of).filter(|n| found.iter().all(|(_, manifest)| manifest.shard != *n)).map(|n| format!("{n}/{}", one.of)).collect();
+        if !missing.is_empty() {
+            let some = missing.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
+            let more = if missing.len() > 10 { format!(" and {} more", missing.len() - 10) } else { String::new() };
+            return Err(Error::Invalid(format!("shards are missing: {some}{more}; run them with --shard, then merge")));
+        }
+        let command = command(one, out, inputs);
+        Ok(Shards { found, command })
+    }
+
+    /// The command of the whole run.
+    pub fn command(&self) -> Vec<String> {
+        self.command.clone()
+    }
+
+    /// The answers, once it is sure that they are to this run's questions.
+    ///
+    /// # Errors
+    /// Inputs that are not those of the shards, other parameters, another model or version, damaged files.
+    pub fn stores(&self, inputs: &[Input], parameters: &Value, model: &str) -> Result<Vec<Store>> {
+        let open = |(folder, manifest): &(PathBuf, Manifest)| {
+            for input in inputs {
+                match manifest.inputs.iter().find(|known| known.role == input.role) {
+                    Some(known) if known.sha256 == input.sha256 => {}
+                    _ => return Err(Error::file(&input.path, format!("is not the {} that {} was made of", input.role, folder.display()))),
+                }
+            }
+            if manifest.parameters != *parameters || manifest.model != model {
+                let what = if manifest.model == *model {
+                    "other parameters".into()
+                } else {
+                    format!("'{}', here it is '{model}'", manifest.model)
+                };
+                return Err(Error::file(folder, format!("was made with {what}: use the same version and kind of machine")));
+            }
+            let store = Store::open_finished(&folder.join(ANSWERS), model)?;
+            match store.len() == manifest.calls {
+                true => Ok(store),
+                false => Err(Error::file(folder, format!("holds {} of {} answers: run this shard again", store.len(), manifest.calls))),
+            }
+        };
+        self.found.iter().map(open).collect()
+    }
+}
+
+/// The first thing in which two shards are not of one run.
+fn difference(one: &Manifest, other: &Manifest) -> Option<String> {
+    let words = |what: &str, a: &str, b: &str| Some(format!("{what} ({a}, {b})"));
+    if one.tool != other.tool {
+        return words("the program", &one.tool, &other.tool);
+    }
+    if one.analysis != other.analysis {
+        return words("the analysis", &one.analysis, &other.analysis);
+    }
+    if one.of != other.of {
+        return words("the number of shards", &one.of.to_string(), &other.of.to_string());
+    }
+    if let (Value::Object(a), Value::Object(b)) = (&one.parameters, &other.parameters)
+        && let Some((name, value)) = a.iter().find(|(name, value)| b.get(*name) != Some(value))
+    {
+        return words(name, &value.to_string(), &b.get(name).map_or("none".into(), Value::to_string));
+    }
+    let file = one.inputs.iter().find(|a| other.inputs.iter().all(|b| (&a.role, &a.sha256) != (&b.role, &b.sha256)));
+    if let Some(file) = file {
+        return Some(format!("the {} ({})", file.role, file.path));
+    }
+    (one.model != other.model || one.parameters != other.parameters || one.inputs.len() != other.inputs.len())
+        .then(|| format!("the model ('{}', '{}')", one.model, other.model))
+}
+
+/// The command without what is of a shard, for results in `out`, with files where they are now.
+fn command(manifest: &Manifest, out: &Path, inputs: &[(String, String)]) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut old = manifest.command.iter();
+    while let Some(word) = old.next() {
+        match OF_A_SHARD.iter().find(|option| word.strip_prefix(*option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))) {
+            Some(option) if word == option => drop(old.next()),
+            Some(_) => {}
+            None => words.push(moved(word, manifest, inputs)),
+        }
+    }
+    words.extend(["--out".to_string(), out.display().to_string()]);
+    words
+}
+
+/// A word of the command; a file that is not there under its path is looked for from the folder where the shard ran.
+fn moved(word: &str, manifest: &Manifest, inputs: &[(String, String)]) -> String {
+    let (option, path) = match word.split_once('=') {
+        Some((option, path)) if option.starts_with("--") => (format!("{option}="), path),
+        _ => (String::new(), word),
+    };
+    if let Some((_, now)) = inputs.iter().find(|(then, _)| then == path) {
+        return format!("{option}{now}");
+    }
+    let there = Path::new(&manifest.folder).join(path);
+    let is_input = manifest.inputs.iter().any(|input| input.path == path);
+    match is_input && !Path::new(path).exists() && there.exists() {
+        true => format!("{option}{}", there.display()),
+        false => word.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

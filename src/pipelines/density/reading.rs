@@ -1,0 +1,159 @@
+//! What the model says of stretches and controls.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::matching::Matched;
+use super::{DensityRequest, TOKEN_REACH};
+use crate::error::Result;
+use crate::genome::fasta::Genome;
+use crate::genome::sequence::model_letters;
+use crate::genome::{Interval, Strand};
+use crate::model::THRESHOLD;
+use crate::pipelines::comparison::ContigReader;
+use crate::pipelines::tiles::{ContigStrand, Tile, TileShape, Window, plan, read_tiles};
+use crate::pipelines::{BoundarySource, Progress};
+use crate::stats::context::{Context, ContextTable, Explained, Fold, Observations, WIDEST, codes};
+
+/// Numbers of tokens by length; the last entry is of those longer than [`TOKEN_REACH`].
+pub(super) type Lengths = [u64; TOKEN_REACH + 2];
+
+/// One stretch as read: one position a base, in the order of its strand.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    values: Vec<f32>,
+    contexts: Vec<Context>,
+    /// Of the tokens that start in it.
+    pub lengths: Lengths,
+    /// Mean of what the letters nearby predict; `NaN` where nothing could be fitted.
+    pub predicted: f64,
+}
+
+impl Reading {
+    /// Mean probability.
+    pub fn probability(&self) -> f64 {
+        self.values.iter().copied().map(f64::from).sum::<f64>() / self.values.len() as f64
+    }
+
+    /// Share of positions above the threshold.
+    pub fn density(&self) -> f64 {
+        self.values.iter().filter(|value| **value > THRESHOLD).count() as f64 / self.values.len() as f64
+    }
+}
+
+/// All readings.
+pub(super) struct Read {
+    /// By pair: the stretch and the control.
+    pub pairs: Vec<[Reading; 2]>,
+    /// How well the letters predict; empty where nothing could be fitted.
+    pub explained: Option<Explained>,
+    pub tiles: u64,
+    pub bases: u64,
+}
+
+/// The inter-base positions of a stretch and those that its tokens may reach to: each base's position is the one before it on its strand.
+fn window(part: Interval, strand: Strand) -> Window {
+    match strand {
+        Strand::Plus => Window { low: part.start, high: part.end + TOKEN_REACH },
+        Strand::Minus => Window { low: part.start - TOKEN_REACH, high: part.end },
+    }
+}
+
+/// Lengths of the tokens that start at the first `n` values.
+pub(super) fn lengths(values: &[f32], n: usize) -> Lengths {
+    let kept: Vec<usize> = values.iter().enumerate().filter(|(_, value)| **value > THRESHOLD).map(|(i, _)| i).collect();
+    let mut counts = [0; TOKEN_REACH + 2];
+    for (index, start) in kept.iter().enumerate().take_while(|(_, start)| **start < n) {
+        let length = kept.get(index + 1).map_or(usize::MAX, |next| next - start);
+        counts[length.min(TOKEN_REACH + 1)] += 1;
+    }
+    counts
+}
+
+fn reading(sequence: &[u8], part: Interval, strand: Strand, values: &[f32]) -> Reading {
+    let n = part.len_bp();
+    let letters = codes(&model_letters(&sequence[part.start - WIDEST..part.end + WIDEST], strand));
+    Reading {
+        values: values[..n].to_vec(),
+        contexts: (0..n).map(|t| Context::around(&letters, t + WIDEST)).collect(),
+        lengths: lengths(values, n),
+        predicted: f64::NAN,
+    }
+}
+
+/// Reads all pairs and predicts each from the letters of the other units.
+pub(super) fn read(
+    genome: &Genome,
+    contigs: &mut ContigReader<'_>,
+    matched: &Matched,
+    source: &dyn BoundarySource,
+    request: &DensityRequest,
+    progress: &dyn Fn(Progress),
+) -> Result<Read> {
+    let mut subjects: BTreeMap<(usize, Strand), Vec<(usize, usize)>> = BTreeMap::new();
+    for (index, pair) in matched.pairs.iter().enumerate() {
+        subjects.entry((pair.contig, pair.strand)).or_default().extend([(index, 0), (index, 1)]);
+    }
+    let part = |(pair, side): (usize, usize)| [matched.pairs[pair].stretch, matched.pairs[pair].control][side];
+    let shape = TileShape { context_bp: request.context, margin_bp: request.margin };
+    let mut plans = Vec::new();
+    for ((contig, strand), members) in &subjects {
+        let windows = members.iter().map(|member| window(part(*member), *strand)).collect();
+        plans.push(plan(windows, contigs.get(*contig)?.len(), &shape)?);
+    }
+    let total = plans.iter().map(|plan| plan.bases()).sum();
+    let (mut done, mut found): (u64, Vec<[Option<Reading>; 2]>) = (0, vec![[None, None]; matched.pairs.len()]);
+    for (((contig, strand), members), plan) in subjects.iter().zip(&plans) {
+        let sequence = contigs.get(*contig)?;
+        let mut tile = |_: &Tile, values: &[f32]| {
+            done += values.len() as u64;
+            progress(Progress { stage: "reading sequence", done, total });
+        };
+        let on = ContigStrand { contig: &genome.contigs()[*contig].name, sequence, strand: *strand };
+        read_tiles(on, plan, request.batch, source, &mut tile, &mut |index, values| {
+            let (pair, side) = members[index];
+            found[pair][side] = Some(reading(sequence, part((pair, side)), *strand, values));
+        })?;
+    }
+    let pairs = found.into_iter().filter_map(|[stretch, control]| Some([stretch?, control?])).collect();
+    let mut read = Read { pairs, explained: None, tiles: plans.iter().map(|plan| plan.tiles.len() as u64).sum(), bases: total };
+    read.predict(matched);
+    Ok(read)
+}
+
+impl Read {
+    /// Fits the table of letters on all units but those of a fold, and predicts that fold.
+    fn predict(&mut self, matched: &Matched) {
+        let mut sizes = vec![0; matched.units.len()];
+        for (pair, readings) in matched.pairs.iter().zip(&self.pairs) {
+            sizes[pair.unit] += readings.iter().map(|reading| reading.values.len() as u64).sum::<u64>();
+        }
+        let folds = Fold::deal(&sizes);
+        let mut observations = Observations::default();
+        for (pair, readings) in matched.pairs.iter().zip(&self.pairs) {
+            for reading in readings {
+                reading
+                    .contexts
+                    .iter()
+                    .zip(&reading.values)
+                    .for_each(|(context, value)| observations.push(*context, folds[pair.unit], *value));
+            }
+        }
+        let Ok(table) = ContextTable::fit(observations) else { return };
+        let estimates: Vec<[Vec<[f32; WIDEST + 1]>; 2]> = (matched.pairs.par_iter().zip(&self.pairs))
+            .map(|(pair, readings)| {
+                let of = |reading: &Reading| reading.contexts.iter().map(|context| table.predict(*context, folds[pair.unit])).collect();
+                [of(&readings[0]), of(&readings[1])]
+            })
+            .collect();
+        let mut explained = Explained::default();
+        for ((pair, readings), estimates) in matched.pairs.iter().zip(&mut self.pairs).zip(&estimates) {
+            for (reading, estimates) in readings.iter_mut().zip(estimates) {
+                reading.values.iter().zip(estimates).for_each(|(value, estimates)| explained.add(pair.unit, *value, estimates));
+                reading.predicted = estimates.iter().map(|e| f64::from(e[WIDEST])).sum::<f64>() / estimates.len() as f64;
+            }
+        }
+        self.explained = Some(explained);
+    }
+}

@@ -1,0 +1,35 @@
+//! All answers of a run from the stores of its shards.
+
+use std::cell::RefCell;
+
+use super::{Store, key};
+use crate::error::{Error, Result};
+use crate::pipelines::{BoundarySource, Stretch};
+
+/// Shards in the place of their model.
+pub struct Merged {
+    stores: RefCell<Vec<Store>>,
+}
+
+impl Merged {
+    /// All shards of a run.
+    pub fn new(stores: Vec<Store>) -> Merged {
+        Merged { stores: RefCell::new(stores) }
+    }
+}
+
+impl BoundarySource for Merged {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
+        let key = key(stretches);
+        for store in self.stores.borrow_mut().iter_mut() {
+            if let Some(values) = store.get(&key)? {
+                return Ok(values);
+            }
+        }
+        let place = stretches.iter().find_map(|stretch| stretch.place);
+        let place = place.map_or(String::new(), |p| format!(" at {}:{}-{}:{}", p.contig, p.bases.start, p.bases.end, p.strand));
+        Err(Error::Invalid(format!(
+            "no shard holds the answer{place}: the shards are of other inputs, or of another version of the program"
+        )))
+    }
+}

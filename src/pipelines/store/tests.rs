@@ -1,0 +1,104 @@
+use std::cell::{Cell, RefCell};
+
+use super::*;
+use crate::pipelines::BoundarySource;
+use crate::stats::rng::Rng;
+
+/// Counts the calls, and gives numbers that tell the letters.
+struct Counted(Cell<usize>);
+
+impl BoundarySource for Counted {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
+        self.0.set(self.0.get() + 1);
+        Ok(stretches.iter().map(|s| s.letters.iter().map(|l| f32::from(*l) / 255.0).collect()).collect())
+    }
+}
+
+fn calls() -> Vec<Vec<Stretch<'static>>> {
+    let mut rng = Rng::new(3);
+    let mut call = |n: usize| -> Vec<Stretch<'static>> {
+        (0..n).map(|_| Stretch::nowhere((0..50).map(|_| b"ACGT"[rng.below(4)]).collect())).collect()
+    };
+    (0..60).map(|i| call(1 + i % 4)).collect()
+}
+
+#[test]
+fn a_file_cut_anywhere_goes_on_and_nothing_is_asked_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("answers.bin");
+    let (calls, model) = (calls(), Counted(Cell::new(0)));
+    let (mut rng, mut asked) = (Rng::new(8), 0);
+    for round in 0..40 {
+        // Each round reads some calls, then loses the tail of the file.
+        let (store, dropped) = Store::open(&path, "model a").unwrap();
+        assert!(!dropped);
+        let kept = store.len();
+        let store = RefCell::new(store);
+        let remembering = Remembering::new(&model, &store, None);
+        for call in &calls[..(round * 2).min(calls.len())] {
+            assert_eq!(remembering.read(call).unwrap(), Counted(Cell::new(0)).read(call).unwrap());
+        }
+        asked += (round * 2).min(calls.len()).saturating_sub(kept);
+        assert_eq!(model.0.get(), asked, "round {round}");
+        drop(store);
+        let length = std::fs::metadata(&path).unwrap().len();
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(length.saturating_sub(rng.below(1200) as u64)).unwrap();
+    }
+    // A broken byte drops its record and what follows; the head's kind is never taken for another file's.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(Store::open_finished(&path, "model a").unwrap_err().to_string().contains("damaged"));
+    let kept = Store::open(&path, "model a").unwrap().0.len();
+    assert!(kept > 5 && kept < 40, "{kept}");
+    assert!(Store::open_finished(&path, "model a").is_ok(), "it was cut behind its last sound record");
+}
+
+#[test]
+fn other_models_other_files_and_other_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("answers.bin");
+    let (mut store, _) = Store::open(&path, "model a").unwrap();
+    store.put([1; 16], &[vec![0.5, f32::NAN]]).unwrap();
+    assert!(Store::open(&path, "model a").unwrap_err().to_string().contains("another process"));
+    drop(store);
+    assert!(Store::open_finished(&path, "model b").unwrap_err().to_string().contains("another model"));
+    let (mut store, dropped) = Store::open(&path, "model a").unwrap();
+    assert!(!dropped && store.get(&[1; 16]).unwrap().unwrap()[0][1].is_nan());
+    drop(store);
+    let (store, dropped) = Store::open(&path, "model b").unwrap();
+    assert!(dropped && store.is_empty());
+    drop(store);
+    std::fs::write(&path, "somebody's notes").unwrap();
+    assert!(Store::open(&path, "model a").unwrap_err().to_string().contains("no file of answers"));
+    assert_eq!(std::fs::read(&path).unwrap(), b"somebody's notes");
+    std::fs::write(&path, &KIND[..5]).unwrap();
+    assert!(Store::open(&path, "model a").unwrap().0.is_empty(), "killed while the head was written");
+}
+
+#[test]
+fn parts_together_are_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let calls = calls();
+    let mut stores = Vec::new();
+    for index in 0..7 {
+        let (path, model) = (folder.path().join(index.to_string()), Counted(Cell::new(0)));
+        let store = RefCell::new(Store::open(&path, "m").unwrap().0);
+        let part = Remembering::new(&model, &store, Some(Part { index, of: 7 }));
+        assert!(part.is_part());
+        let answered = calls.iter().filter(|call| !part.read(call).unwrap().is_empty()).count();
+        assert_eq!((answered, store.borrow().len()), (model.0.get(), model.0.get()));
+        drop(store);
+        stores.push(Store::open_finished(&path, "m").unwrap());
+    }
+    assert_eq!(stores.iter().map(Store::len).sum::<usize>(), calls.len());
+    assert!(stores.iter().all(|store| store.len() >= 2), "dealt evenly enough");
+    let merged = Merged::new(stores);
+    for call in &calls {
+        assert_eq!(merged.read(call).unwrap(), Counted(Cell::new(0)).read(call).unwrap());
+    }
+    let some = Merged::new((1..7).map(|index| Store::open_finished(&folder.path().join(index.to_string()), "m").unwrap()).collect());
+    assert!(calls.iter().any(|call| some.read(call).is_err_and(|e| e.to_string().contains("no shard holds"))));
+}
