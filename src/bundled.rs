@@ -41,8 +41,11 @@ pub const MOTIFS_VERTEBRATES: File =
 pub const CORE_PROMOTER: File = File { name: "bundled:core-promoter", bytes: include_bytes!("../reference/motifs/core-promoter.toml") };
 
 /// Recipes of `reproduce`: name and TOML.
-pub const RECIPES: [(&str, &str); 2] =
-    [("fly-demo", include_str!("../analyses/fly-demo.toml")), ("human-slice", include_str!("../analyses/human-slice.toml"))];
+pub const RECIPES: [(&str, &str); 3] = [
+    ("fly-demo", include_str!("../analyses/fly-demo.toml")),
+    ("human-slice", include_str!("../analyses/human-slice.toml")),
+    ("paper-human", include_str!("../analyses/paper-human.toml")),
+];
 
 /// The bundled genome.
 ///

@@ -183,7 +183,7 @@ impl Request {
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
+        results::write(Some(folder), &self.out, found.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
             Ok(run.to_json("density", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
         })

@@ -211,7 +211,7 @@ impl Request {
         };
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let models = json!(models.iter().map(facts).collect::<Vec<_>>());
-        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
+        results::write(Some(folder), &self.out, found.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
             Ok(run.to_json("locus", parameters, &inputs, models, &bar.finish(), report::outcome(&found)))
         })
