@@ -44,7 +44,7 @@ Columns of the table, of plus, separated by tabs, under a header line:
 A record longer than --context is read in windows that overlap by two margins, which are trimmed. For tracks the difference this makes is
 measured after seams and printed.")]
 pub struct Arguments {
-    /// Sequences: FASTA, plain, gzip or bgzip
+    /// Sequences: FASTA, plain, gzip or bgzip; or human, mouse, fly (see fetch)
     #[arg(long, visible_alias = "genome", value_name = "FILE", value_parser = source::path_of("genome"))]
     fasta: PathBuf,
     /// What to read: all, contigs by any of their names, or the regions of a BED file
@@ -82,7 +82,8 @@ const SEAMLESS: f32 = 1e-3;
 
 /// What is to be read and written.
 pub struct Request {
-    fasta: PathBuf,
+    /// `None`: the bundled genome.
+    fasta: Option<PathBuf>,
     regions: String,
     checkpoint: Option<PathBuf>,
     out: PathBuf,
@@ -107,7 +108,8 @@ impl Arguments {
         if self.batch == 0 {
             return Err(Error::Usage("--batch 0: at least one window must be read at a time".into()));
         }
-        source::spare(Some(&self.fasta), &self.out)?;
+        let fasta = source::fasta(Some(self.fasta));
+        source::spare(fasta.as_deref(), &self.out)?;
         source::spare(self.checkpoint.as_deref(), &self.out)?;
         let seams = if tracks { SEAMS } else { 0 };
         let reading = BoundariesRequest { context: self.context, margin, batch: self.batch, seams };
@@ -115,7 +117,7 @@ impl Arguments {
         if part.is_some() && self.out.as_os_str() == "-" {
             return Err(Error::Usage("--shard leaves a folder: name it with --out".into()));
         }
-        let Arguments { fasta, regions, checkpoint, out, stage, dtype, .. } = self;
+        let Arguments { regions, checkpoint, out, stage, dtype, .. } = self;
         Ok(Request { fasta, regions, checkpoint, out, stage, dtype, part, reading })
     }
 }
@@ -127,7 +129,7 @@ impl Request {
             return Err(Error::Usage("shards of boundaries make tracks: end --out in .bw, .bedgraph, .bedgraph.gz or .parquet".into()));
         }
         let mut run = origin.start();
-        let genome = Genome::open(&self.fasta)?;
+        let genome = source::genome(self.fasta.as_deref())?;
         let regions = regions::read(&genome, &self.regions)?;
         let mut model = source::checkpoint(self.checkpoint.as_deref())?.model()?;
         run.dtype = model.set_precision(self.dtype.precision())?.to_string();
@@ -164,7 +166,7 @@ impl Request {
     }
 
     fn inputs(&self) -> Result<Vec<Input>> {
-        let mut inputs = vec![Input::file("genome", &self.fasta)?, source::checkpoint_input(self.checkpoint.as_deref())?];
+        let mut inputs = vec![source::genome_input(self.fasta.as_deref())?, source::checkpoint_input(self.checkpoint.as_deref())?];
         if Path::new(&self.regions).is_file() {
             inputs.push(Input::file("regions", Path::new(&self.regions))?);
         }

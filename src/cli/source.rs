@@ -3,6 +3,7 @@
 use crate::bundled;
 use crate::error::{Error, Result};
 use crate::fetch::{cache, sources};
+use crate::genome::fasta::Genome;
 use crate::model::Checkpoint;
 use crate::report::provenance::Input;
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -57,6 +58,17 @@ pub fn checkpoint(path: Option<&Path>) -> Result<Checkpoint> {
 pub fn checkpoint_input(path: Option<&Path>) -> Result<Input> {
     let bundled = || Ok(Input::bytes("checkpoint", bundled::MODEL.name, bundled::MODEL.bytes));
     file(path).map_or_else(bundled, |path| Input::file("checkpoint", path))
+}
+
+/// The genome of a file, or the bundled one.
+pub fn genome(path: Option<&Path>) -> Result<Genome> {
+    path.map_or_else(bundled::genome, Genome::open)
+}
+
+/// The record of what [`genome`] opens.
+pub fn genome_input(path: Option<&Path>) -> Result<Input> {
+    let bundled = || Ok(Input::bytes("genome", bundled::GENOME.name, bundled::GENOME.bytes));
+    path.map_or_else(bundled, |path| Input::file("genome", path))
 }
 
 /// Refuses to write where something is read.
