@@ -16,13 +16,16 @@ pub fn places(out: &Path) -> [PathBuf; 2] {
     ["plus", "minus"].map(|strand| of_strand(out, strand))
 }
 
-/// Reads both strands of regions, contig by contig; `found` gets (contig, strand, first base, values).
+/// Takes values: contig, strand, first base, values.
+pub type Found<'a> = dyn FnMut(&str, Strand, usize, &[f32]) -> Result<()> + 'a;
+
+/// Reads both strands of regions, contig by contig.
 pub fn read(
     genome: &Genome,
     regions: &BTreeMap<usize, Vec<Interval>>,
     source: &dyn BoundarySource,
     request: &BoundariesRequest,
-    found: &mut dyn FnMut(&str, Strand, usize, &[f32]) -> Result<()>,
+    found: &mut Found<'_>,
 ) -> Result<Reading> {
     let bar = progress::Bar::new();
     let total = regions.values().flatten().map(|region| 2 * region.len_bp() as u64).sum();
