@@ -129,13 +129,16 @@ impl Answers {
     pub fn with<T>(&self, source: &dyn BoundarySource, run: impl FnOnce(&dyn BoundarySource) -> Result<T>) -> Result<T> {
         match self {
             Answers::Direct => run(source),
-            Answers::Kept { store, part, .. } => {
+            Answers::Kept { folder, store, part } => {
                 let remembering = Remembering::new(source, store, *part);
-                let found = run(&remembering)?;
-                if part.is_some() {
+                let found = run(&remembering);
+                if found.is_err() && store.borrow().is_empty() {
+                    clear(folder)?; // it failed before there was anything to keep
+                }
+                if part.is_some() && found.is_ok() {
                     eprintln!("{} bases read by the model", count(remembering.asked_bp() as usize));
                 }
-                Ok(found)
+                found
             }
             Answers::Merged(merged) => run(merged),
         }
@@ -179,11 +182,16 @@ impl Answers {
     pub fn remove(self) -> Result<()> {
         let Answers::Kept { folder, store, .. } = self else { return Ok(()) };
         drop(store);
-        let answers = folder.join(ANSWERS);
-        std::fs::remove_file(&answers).map_err(Error::io(&answers))?;
-        let _ = std::fs::remove_dir(&folder); // not where somebody has put something else
-        Ok(())
+        clear(&folder)
     }
+}
+
+/// Removes the kept answers, and their folder unless somebody has put something else there.
+fn clear(folder: &Path) -> Result<()> {
+    let answers = folder.join(ANSWERS);
+    std::fs::remove_file(&answers).map_err(Error::io(&answers))?;
+    let _ = std::fs::remove_dir(folder);
+    Ok(())
 }
 
 /// `OUT.partial`, beside `OUT`.

@@ -1,9 +1,11 @@
 //! Answers of a model, kept in a file as they come, so that a run that was stopped goes on where it was, and so that shards can be put together.
 //!
 //! What is kept are whole calls: the stretches that the model was given together, with the value of each of their bases. A call is known by its letters.
-//! The answer is then that of the same call in any run, whatever a model makes of the company of a stretch. Four bytes a base: 70 000 donors and as
-//! many acceptors of a human genome with their controls, at 4096 bases a tile and three tiles a pair at most, are 420 000 tiles or 6.9 GB in all shards
-//! together; all of a human genome on both strands, read in overlapping windows, is 50 GB.
+//! The answer is then that of the same call in any run, whatever a model makes of the company of a stretch.
+//!
+//! Whole tiles are kept, as the table of letters is fitted on all of their positions: four bytes a base. 70 000 donors and as many acceptors of a human
+//! genome with one control each are 280 000 tiles of 4096 bases at most (near sites share one), 4.6 GB in all shards together; each further family of
+//! controls adds 2.3 GB at most, shuffled windows 0.7 GB. All of a human genome on both strands, in windows that overlap by half, is 50 GB.
 //!
 //! The file is a head of 40 bytes (its kind, and the SHA-256 of what says which model answered) and records: key (16 bytes), number of stretches and
 //! their length (4 bytes each, little endian), values (f32), and the first 8 bytes of the record's SHA-256. A record that was cut short by the end of its
