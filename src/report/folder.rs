@@ -35,6 +35,7 @@ const BELOW: [(&str, &[&str], [&str; 2]); 2] = [
             "annotated",
             "token_lengths",
             "logos",
+            "unmatched",
             "cuts",
             "clusters",
             "tokenizers",
