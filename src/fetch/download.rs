@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 /// How much is borne of a bad line.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// Failures in a row without [`PROGRESS`] bytes between them, beyond the first.
+    /// Failures in a row without `PROGRESS` bytes between them, beyond the first.
     pub retries: u32,
-    /// A connection that brings nothing for so long, or less than [`SLOWEST`] over it, is given up.
+    /// A connection that brings nothing for so long, or less than `SLOWEST` over it, is given up.
     pub silence: Duration,
     /// Pause before the first retry; doubled for each further one, up to a minute.
     pub pause: Duration,

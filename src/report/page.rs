@@ -56,7 +56,7 @@ pub fn write(folder: &Path) -> Result<()> {
 /// The report of a results folder.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn report(folder: &Path, gallery: &Gallery) -> Result<Report> {
     let record = Record::read(folder)?;
     match record.analysis.as_str() {
