@@ -111,7 +111,12 @@ pub(super) struct Writer {
     pub folder: String,
     figures: usize,
     tables: usize,
+    /// Bytes of figures written.
+    drawn: usize,
 }
+
+/// Bytes of figures that a page may hold; with its capped tables it then stays under 8 MB.
+const MOST_DRAWN: usize = 6_500_000;
 
 impl Writer {
     pub fn block(&mut self, block: &Block) -> String {
@@ -144,11 +149,18 @@ impl Writer {
         }
     }
 
-    fn figure(&self, svg: &str, caption: &str, label: &str, downloads: &[Link]) -> String {
+    fn figure(&mut self, svg: &str, caption: &str, label: &str, downloads: &[Link]) -> String {
         let number = self.figures;
         let name = format!("Figure {number}: {label}");
-        let drawing = inline_svg::embed(svg, &format!("figure-{number}-"), &name)
-            .unwrap_or_else(|| "<p class=\"missing\">This figure could not be shown.</p>".into());
+        let fits = self.drawn + svg.len() <= MOST_DRAWN;
+        let drawing = match inline_svg::embed(svg, &format!("figure-{number}-"), &name) {
+            Some(_) if !fits => "<p class=\"missing\">This page holds no more figures: see the files below.</p>".into(),
+            Some(drawing) => {
+                self.drawn += drawing.len();
+                drawing
+            }
+            None => "<p class=\"missing\">This figure could not be shown.</p>".into(),
+        };
         let links: Vec<String> = downloads.iter().map(|link| self.link(link)).collect();
         let links = match links.is_empty() {
             true => String::new(),

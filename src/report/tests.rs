@@ -108,6 +108,16 @@ fn chapters_keep_their_files_and_their_anchors_apart() {
 }
 
 #[test]
+fn a_page_stays_under_8_megabytes() {
+    let large = format!("<svg width=\"89mm\"><text>{}</text></svg>", "x".repeat(1_000_000));
+    let section = Section { title: "Figures".into(), blocks: vec![figure(&large); 20] };
+    let page = Report { sections: vec![section], ..Report::default() }.to_html();
+    assert!(page.len() < 8_000_000, "{}", page.len());
+    assert_eq!((page.matches("<text>").count(), page.matches("holds no more figures").count()), (6, 14));
+    ids(&page);
+}
+
+#[test]
 fn input_is_shown_and_never_run() {
     let page = report().to_html();
     for bad in ["<script>title", "<script>alert", "<img", "javascript:", "https://example.org", "\u{0}", "</pre>\""] {
