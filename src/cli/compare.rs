@@ -2,10 +2,8 @@
 
 use super::dtype::Dtype;
 use super::splice_profile::context_of;
-use super::{progress, results, scan, source};
-use crate::bundled;
+use super::{counts, progress, results, scan, source};
 use crate::error::{Error, Result};
-use crate::genome::annotation::Annotation;
 use crate::genome::fasta::Genome;
 use crate::genome::promoters::{PromoterRequest, Promoters, TssChoice, Window};
 use crate::model::{Checkpoint, LdarNet};
@@ -143,9 +141,6 @@ pub struct Request {
     pipeline: CompareRequest,
 }
 
-/// No count of draws or stretches is larger.
-const MOST: usize = 10_000_000;
-
 impl Arguments {
     /// Refuses what no run could meet, before anything is read.
     pub fn validate(self) -> Result<Request> {
@@ -166,11 +161,7 @@ impl Arguments {
             }
             contenders.push((name, what));
         }
-        for (name, value) in [("--permutations", self.permutations), ("--bootstraps", self.bootstraps), ("--batch", self.batch)] {
-            if !(1..=MOST).contains(&value) {
-                return Err(Error::Usage(format!("{name} {value}: 1 to {MOST}")));
-            }
-        }
+        counts::check(&[("--permutations", self.permutations), ("--bootstraps", self.bootstraps), ("--batch", self.batch)])?;
         if !(6..=100_000).contains(&self.flank) {
             return Err(Error::Usage(format!("--flank {}: 6 to 100000", self.flank)));
         }
@@ -207,14 +198,12 @@ impl Request {
         let folder = ResultsFolder::at(&self.out)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
-        let (genome, annotation) = match &self.files {
-            Some((genome, annotation)) => (Genome::open(genome)?, Annotation::open(annotation)?),
-            None => (bundled::genome()?, bundled::annotation()?),
-        };
+        let (genome, annotation) = source::reference(self.files.as_ref())?;
         let motifs = scan::read_motifs(&self.motifs)?;
         let inputs = self.inputs()?;
         let checkpoints = self.checkpoints()?;
-        self.settle_context(checkpoints.iter().flatten().next())?;
+        let first = checkpoints.iter().flatten().next();
+        (self.pipeline.context, self.pipeline.margin) = context_of(first, self.context, self.margin, 0)?;
         let mut models = Vec::new();
         for checkpoint in &checkpoints {
             let mut model = checkpoint.as_ref().map(Checkpoint::model).transpose()?;
@@ -257,11 +246,6 @@ impl Request {
         self.contenders.iter().map(open).collect()
     }
 
-    fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {
-        (self.pipeline.context, self.pipeline.margin) = context_of(checkpoint, self.context, self.margin, 0)?;
-        Ok(())
-    }
-
     fn sources<'a>(&self, models: &'a [Option<LdarNet>], genome: &Genome) -> Result<Vec<Box<dyn BoundarySource + 'a>>> {
         let rng = Rng::new(self.pipeline.seed);
         let source = |((name, what), model): (&(String, What), &'a Option<LdarNet>)| -> Result<Box<dyn BoundarySource + 'a>> {
@@ -279,11 +263,7 @@ impl Request {
     }
 
     fn inputs(&self) -> Result<Vec<Input>> {
-        let bundled = |role, file: bundled::File| Input::bytes(role, file.name, file.bytes);
-        let mut inputs = match &self.files {
-            Some((genome, annotation)) => vec![Input::file("genome", genome)?, Input::file("annotation", annotation)?],
-            None => vec![bundled("genome", bundled::GENOME), bundled("annotation", bundled::ANNOTATION)],
-        };
+        let mut inputs = source::files_inputs(self.files.as_ref())?;
         for (_, what) in &self.contenders {
             match what {
                 What::Bundled => inputs.push(source::checkpoint_input(None)?),

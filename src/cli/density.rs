@@ -1,18 +1,14 @@
 //! `density`: does the model cut some classes of sequence more densely than others?
 
 use super::dtype::Dtype;
-use super::{progress, results, source, splice_profile};
-use crate::bundled;
+use super::{counts, progress, results, source, splice_profile};
 use crate::error::{Error, Result};
-use crate::genome::annotation::Annotation;
-use crate::genome::fasta::Genome;
 use crate::pipelines::Progress;
 use crate::pipelines::density::{self as pipeline, DensityRequest, LEAST_BP, TOKEN_REACH};
 use crate::pipelines::ldarnet::Router;
 use crate::report::density as report;
 use crate::report::folder::ResultsFolder;
 use crate::report::provenance::{Input, Run};
-use serde_json::json;
 use std::path::PathBuf;
 
 /// Ask whether the model cuts classes of sequence more densely than others, against matched controls; writes an HTML report
@@ -84,9 +80,6 @@ pub struct Arguments {
     dtype: Dtype,
 }
 
-/// No count of draws, tiles or stretches is larger.
-const MOST: usize = 10_000_000;
-
 /// The longest stretch, in bases.
 const LONGEST: usize = 10_000;
 
@@ -105,16 +98,12 @@ impl Arguments {
     /// Refuses what no run could meet, before anything is read.
     pub fn validate(self) -> Result<Request> {
         let usage = |message: String| Err(Error::Usage(message));
-        for (name, value) in [
+        counts::check(&[
             ("--permutations", self.permutations),
             ("--bootstraps", self.bootstraps),
             ("--batch", self.batch),
             ("--max-per-class", self.max_per_class),
-        ] {
-            if value == 0 || value > MOST {
-                return usage(format!("{name} {value}: 1 to {MOST}"));
-            }
-        }
+        ])?;
         if !(LEAST_BP..=LONGEST).contains(&self.stretch) {
             return usage(format!("--stretch {}: {LEAST_BP} to {LONGEST}", self.stretch));
         }
@@ -171,30 +160,23 @@ impl Request {
         let (context, margin) = splice_profile::context_of(Some(&checkpoint), self.context, self.margin, 0)?;
         check_context(context, margin, self.pipeline.stretch_bp)?;
         (self.pipeline.context, self.pipeline.margin) = (context, margin);
-        let (genome, annotation) = match &self.files {
-            Some((genome, annotation)) => (Genome::open(genome)?, Annotation::open(annotation)?),
-            None => (bundled::genome()?, bundled::annotation()?),
-        };
+        let (genome, annotation) = source::reference(self.files.as_ref())?;
         let inputs = self.inputs()?;
         let mut model = checkpoint.model()?;
         run.dtype = model.set_precision(self.dtype.precision())?.to_string();
         let router = Router::new(&model, 0)?;
         let found = pipeline::run(&genome, &annotation, &router, &self.pipeline, &|progress| bar.show(progress))?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        let model_facts = json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes});
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         results::write(Some(folder), &self.out, found.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
-            Ok(run.to_json("density", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
+            Ok(run.to_json("density", parameters, &inputs, source::model_facts(&checkpoint), &bar.finish(), report::outcome(&found)))
         })
     }
 
     fn inputs(&self) -> Result<Vec<Input>> {
-        let bundled = |role, file: bundled::File| Input::bytes(role, file.name, file.bytes);
-        let (genome, annotation) = match &self.files {
-            Some((genome, annotation)) => (Input::file("genome", genome)?, Input::file("annotation", annotation)?),
-            None => (bundled("genome", bundled::GENOME), bundled("annotation", bundled::ANNOTATION)),
-        };
-        Ok(vec![genome, annotation, source::checkpoint_input(self.checkpoint.as_deref())?])
+        let mut inputs = source::files_inputs(self.files.as_ref())?;
+        inputs.push(source::checkpoint_input(self.checkpoint.as_deref())?);
+        Ok(inputs)
     }
 }

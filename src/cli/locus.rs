@@ -5,8 +5,6 @@ use super::{progress, results, scan, source, splice_profile};
 use crate::bundled;
 use crate::error::{Error, Result};
 use crate::genome::anchor::Anchor;
-use crate::genome::annotation::Annotation;
-use crate::genome::fasta::Genome;
 use crate::genome::{Strand, region};
 use crate::model::{Checkpoint, LdarNet};
 use crate::pipelines::Progress;
@@ -182,12 +180,8 @@ impl Request {
         let folder = ResultsFolder::at(&self.out)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
-        let genome = self.genome.as_ref().map_or_else(bundled::genome, Genome::open)?;
-        let annotation = match (&self.annotation, &self.genome) {
-            (Some(path), _) => Some(Annotation::open(path)?),
-            (None, None) => Some(bundled::annotation()?),
-            (None, Some(_)) => None,
-        };
+        let genome = source::genome(self.genome.as_deref())?;
+        let annotation = source::annotation(self.annotation.as_deref(), self.genome.as_deref())?;
         let queries = self.queries()?;
         let inputs = self.inputs()?;
         let mut models = self.models()?;
@@ -245,16 +239,7 @@ impl Request {
     }
 
     fn inputs(&self) -> Result<Vec<Input>> {
-        let bundled = |role, file: bundled::File| Input::bytes(role, file.name, file.bytes);
-        let mut inputs = vec![match &self.genome {
-            Some(path) => Input::file("genome", path)?,
-            None => bundled("genome", bundled::GENOME),
-        }];
-        match (&self.annotation, &self.genome) {
-            (Some(path), _) => inputs.push(Input::file("annotation", path)?),
-            (None, None) => inputs.push(bundled("annotation", bundled::ANNOTATION)),
-            (None, Some(_)) => {}
-        }
+        let mut inputs = source::reference_inputs(self.genome.as_deref(), self.annotation.as_deref())?;
         for (path, role) in self.checkpoints.iter().zip(["checkpoint", "second checkpoint"]) {
             inputs.push(Input { role: role.into(), ..source::checkpoint_input(path.as_deref())? });
         }

@@ -8,6 +8,7 @@ mod bench;
 mod boundaries;
 mod compare;
 mod convert;
+mod counts;
 mod density;
 mod dtype;
 mod evaluate;

@@ -2,7 +2,7 @@
 
 use super::answers::{self, Origin, ShardOption};
 use super::reads::Reads;
-use super::{progress, results, scan, source, splice_profile};
+use super::{counts, progress, results, scan, source, splice_profile};
 use crate::bundled;
 use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
@@ -206,9 +206,6 @@ impl ControlChoice {
     }
 }
 
-/// No count of draws, tiles or bases is larger.
-const MOST: usize = 10_000_000;
-
 /// Heat maps of one run.
 const MOST_DETAILS: usize = 4;
 
@@ -234,7 +231,7 @@ impl Arguments {
     /// Refuses what no run could meet, before anything is read.
     pub fn validate(self) -> Result<Request> {
         let usage = |message: String| Err(Error::Usage(message));
-        for (name, value) in [
+        counts::check(&[
             ("--permutations", self.permutations),
             ("--bootstraps", self.bootstraps),
             ("--batch", self.batch),
@@ -242,11 +239,7 @@ impl Arguments {
             ("--flank", self.flank),
             ("--min-hits", self.min_hits),
             ("--upstream + --downstream", self.upstream.saturating_add(self.downstream)),
-        ] {
-            if value == 0 || value > MOST {
-                return usage(format!("{name} {value}: 1 to {MOST}"));
-            }
-        }
+        ])?;
         if self.genome.is_some() && self.annotation.is_none() && self.regions.is_none() {
             return usage("--genome needs --annotation, or --regions".into());
         }
@@ -336,12 +329,8 @@ impl Request {
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
         let checkpoint = self.reads.checkpoint()?;
         self.settle_context(checkpoint.as_ref())?;
-        let genome = self.genome.as_ref().map_or_else(bundled::genome, Genome::open)?;
-        let annotation = match (&self.annotation, &self.genome) {
-            (Some(path), _) => Some(Annotation::open(path)?),
-            (None, None) => Some(bundled::annotation()?),
-            (None, Some(_)) => None,
-        };
+        let genome = source::genome(self.genome.as_deref())?;
+        let annotation = source::annotation(self.annotation.as_deref(), self.genome.as_deref())?;
         let queries = self.queries()?;
         let promoters = self.read_promoters(&genome, annotation.as_ref())?;
         if !promoters.promoters.is_empty() && promoters.promoters.iter().all(|promoter| promoter.tss.is_none()) {
@@ -414,22 +403,13 @@ impl Request {
     }
 
     fn inputs(&self) -> Result<Vec<Input>> {
-        let bundled = |role, file: bundled::File| Input::bytes(role, file.name, file.bytes);
-        let mut inputs = vec![match &self.genome {
-            Some(path) => Input::file("genome", path)?,
-            None => bundled("genome", bundled::GENOME),
-        }];
-        match (&self.annotation, &self.genome) {
-            (Some(path), _) => inputs.push(Input::file("annotation", path)?),
-            (None, None) => inputs.push(bundled("annotation", bundled::ANNOTATION)),
-            (None, Some(_)) => {}
-        }
+        let mut inputs = source::reference_inputs(self.genome.as_deref(), self.annotation.as_deref())?;
         if let Some(path) = &self.regions {
             inputs.push(Input::file("regions", path)?);
         }
         inputs.extend(self.reads.inputs()?);
         inputs.push(scan::motifs_input(&self.motifs)?);
-        inputs.push(bundled("core promoter elements", bundled::CORE_PROMOTER));
+        inputs.push(Input::bytes("core promoter elements", bundled::CORE_PROMOTER.name, bundled::CORE_PROMOTER.bytes));
         Ok(inputs)
     }
 }

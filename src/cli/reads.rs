@@ -11,7 +11,7 @@ use crate::pipelines::ldarnet::Router;
 use crate::pipelines::signal::{Missing, Signal};
 use crate::pipelines::store::Part;
 use crate::report::provenance::Input;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The options.
@@ -140,7 +140,7 @@ impl Opened {
     /// What `run.json` says of the model; null for a track.
     pub fn facts(&self) -> Value {
         match self {
-            Opened::Model { checkpoint: c, .. } => json!({"parameters": c.parameters(), "config": c.config.json, "notes": c.notes}),
+            Opened::Model { checkpoint, .. } => source::model_facts(checkpoint),
             Opened::Signal(_) => Value::Null,
         }
     }

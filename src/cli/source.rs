@@ -3,10 +3,12 @@
 use crate::bundled;
 use crate::error::{Error, Result};
 use crate::fetch::{cache, sources};
+use crate::genome::annotation::Annotation;
 use crate::genome::fasta::Genome;
 use crate::model::Checkpoint;
 use crate::report::provenance::Input;
 use clap::builder::{PathBufValueParser, TypedValueParser};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// What the bundled genome and annotation are called where a path is asked for.
@@ -69,6 +71,45 @@ pub fn genome(path: Option<&Path>) -> Result<Genome> {
 pub fn genome_input(path: Option<&Path>) -> Result<Input> {
     let bundled = || Ok(Input::bytes("genome", bundled::GENOME.name, bundled::GENOME.bytes));
     path.map_or_else(bundled, |path| Input::file("genome", path))
+}
+
+/// The annotation of a file; without one that of the bundled genome, and none for a genome of a file.
+pub fn annotation(path: Option<&Path>, genome: Option<&Path>) -> Result<Option<Annotation>> {
+    match (path, genome) {
+        (Some(path), _) => Annotation::open(path).map(Some),
+        (None, None) => bundled::annotation().map(Some),
+        (None, Some(_)) => Ok(None),
+    }
+}
+
+/// Genome and annotation of files, or the bundled ones.
+pub fn reference(files: Option<&(PathBuf, PathBuf)>) -> Result<(Genome, Annotation)> {
+    match files {
+        Some((genome, annotation)) => Ok((Genome::open(genome)?, Annotation::open(annotation)?)),
+        None => Ok((bundled::genome()?, bundled::annotation()?)),
+    }
+}
+
+/// The records of what [`genome`] and [`annotation`] open.
+pub fn reference_inputs(genome: Option<&Path>, annotation: Option<&Path>) -> Result<Vec<Input>> {
+    let mut inputs = vec![genome_input(genome)?];
+    match (annotation, genome) {
+        (Some(path), _) => inputs.push(Input::file("annotation", path)?),
+        (None, None) => inputs.push(Input::bytes("annotation", bundled::ANNOTATION.name, bundled::ANNOTATION.bytes)),
+        (None, Some(_)) => {}
+    }
+    Ok(inputs)
+}
+
+/// The records of what [`reference`] opens.
+pub fn files_inputs(files: Option<&(PathBuf, PathBuf)>) -> Result<Vec<Input>> {
+    let (genome, annotation) = files.map(|(genome, annotation)| (genome.as_path(), annotation.as_path())).unzip();
+    reference_inputs(genome, annotation)
+}
+
+/// What `run.json` says of a model.
+pub fn model_facts(checkpoint: &Checkpoint) -> Value {
+    json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes})
 }
 
 /// Refuses to write where something is read.

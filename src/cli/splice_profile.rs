@@ -1,14 +1,12 @@
 //! `splice-profile`: do boundaries fall on splice junctions?
 
 use super::answers::{self, Origin, ShardOption};
+use super::counts::MOST;
 use super::reads::Reads;
 use super::{progress, results, source};
-use crate::bundled;
 use crate::controls::{ControlRequest, Family, Method, Side};
 use crate::error::{Error, Result};
-use crate::genome::annotation::Annotation;
 use crate::genome::bed;
-use crate::genome::fasta::Genome;
 use crate::genome::junctions::TranscriptChoice;
 use crate::model::Checkpoint;
 use crate::pipelines::Progress;
@@ -219,9 +217,6 @@ pub struct Request {
     pipeline: SpliceProfileRequest,
 }
 
-/// No count of draws, tiles or sites is larger.
-const MOST: usize = 10_000_000;
-
 /// Bases given to the model where neither the user nor the checkpoint says.
 const CONTEXT: usize = 4096;
 
@@ -368,10 +363,7 @@ impl Request {
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
         let checkpoint = self.reads.checkpoint()?;
         self.settle_context(checkpoint.as_ref())?;
-        let (genome, annotation) = match &self.files {
-            Some((genome, annotation)) => (Genome::open(genome)?, Annotation::open(annotation)?),
-            None => (bundled::genome()?, bundled::annotation()?),
-        };
+        let (genome, annotation) = source::reference(self.files.as_ref())?;
         let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), bed::read)?;
         let inputs = self.inputs()?;
         let opened = self.reads.open(checkpoint, &genome)?;
@@ -402,12 +394,7 @@ impl Request {
     }
 
     fn inputs(&self) -> Result<Vec<Input>> {
-        let bundled = |role, file: bundled::File| Input::bytes(role, file.name, file.bytes);
-        let (genome, annotation) = match &self.files {
-            Some((genome, annotation)) => (Input::file("genome", genome)?, Input::file("annotation", annotation)?),
-            None => (bundled("genome", bundled::GENOME), bundled("annotation", bundled::ANNOTATION)),
-        };
-        let mut inputs = vec![genome, annotation];
+        let mut inputs = source::files_inputs(self.files.as_ref())?;
         inputs.extend(self.reads.inputs()?);
         if let Some(path) = &self.control_bed {
             inputs.push(Input::file("controls", path)?);
