@@ -5,7 +5,7 @@ use super::axis::{Frame, Scale};
 use super::canvas::{Canvas, Surface};
 use super::hover;
 use super::lettering::{Align, Type};
-use super::theme::{self, AXIS_WIDTH, BLACK, BLUE, DATA_WIDTH, GREY, NOTE_SIZE, ORANGE, TICK_SIZE};
+use super::theme::{self, AXIS_WIDTH, BLACK, BLUE, DATA_WIDTH, NOTE_SIZE, ORANGE, TICK_SIZE};
 use super::ticks::{self, Ticks};
 use crate::error::Result;
 
@@ -101,7 +101,7 @@ impl BarsFigure {
 impl Figure for BarsFigure {
     fn size_pt(&self) -> (f64, f64) {
         let rows = self.panels.len().div_ceil(COLUMNS).max(1) as f64;
-        (theme::DOUBLE_WIDTH, rows * (HEAD + PLOT + FOOT) + 4.0 + self.note_lines().len() as f64 * 8.5)
+        (theme::DOUBLE_WIDTH, rows * (HEAD + PLOT + FOOT) + 4.0 + self.note_lines().len() as f64 * theme::NOTE_LINE)
     }
 
     fn description(&self) -> String {
@@ -126,9 +126,6 @@ impl Figure for BarsFigure {
             }
             y += HEAD + PLOT + FOOT;
         }
-        for (i, line) in self.note_lines().iter().enumerate() {
-            canvas.text(line, (LEFT, y + 4.0 + i as f64 * 8.5), Type::new(NOTE_SIZE, GREY))?;
-        }
-        Ok(())
+        canvas.note(&self.note_lines(), (LEFT, y + 4.0))
     }
 }

@@ -53,7 +53,7 @@ impl BenchmarkFigure {
 
 impl Figure for BenchmarkFigure {
     fn size_pt(&self) -> (f64, f64) {
-        (theme::DOUBLE_WIDTH, self.head() + self.rows.len() as f64 * ROW + FOOT + self.note_lines().len() as f64 * 8.5)
+        (theme::DOUBLE_WIDTH, self.head() + self.rows.len() as f64 * ROW + FOOT + self.note_lines().len() as f64 * theme::NOTE_LINE)
     }
 
     fn description(&self) -> String {
@@ -104,9 +104,6 @@ impl Figure for BenchmarkFigure {
         canvas.hovers.push(hover::points(&frame, &told));
         frame.x_axis(canvas, &x, &ticks.labelled(), 0.0)?;
         frame.names(canvas, (&self.x_label, 21.0), ("", 0.0))?;
-        for (i, line) in self.note_lines().iter().enumerate() {
-            canvas.text(line, (10.0, frame.bottom + FOOT + i as f64 * 8.5), Type::new(NOTE_SIZE, GREY))?;
-        }
-        Ok(())
+        canvas.note(&self.note_lines(), (10.0, frame.bottom + FOOT))
     }
 }

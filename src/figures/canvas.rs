@@ -184,6 +184,12 @@ impl<'a, S: Surface> Canvas<'a, S> {
         }
     }
 
+    /// Writes a footnote line by line ([`theme::NOTE_LINE`] apart), the first with its baseline through `(x, y)`.
+    pub fn note(&mut self, lines: &[String], (x, y): (f64, f64)) -> Result<()> {
+        let style = Type::new(theme::NOTE_SIZE, theme::GREY);
+        lines.iter().enumerate().try_for_each(|(i, line)| self.text(line, (x, y + i as f64 * theme::NOTE_LINE), style))
+    }
+
     /// Writes one line of text whose baseline runs through `(x, y)`.
     pub fn text(&mut self, text: &str, (x, y): (f64, f64), style: Type) -> Result<()> {
         let clean: String = text.chars().map(theme::printable).collect();

@@ -10,7 +10,6 @@ use super::profile_panel::{inked_curves, points, signed};
 use super::theme::{self, GREY, Ink, NOTE_SIZE, SHADE};
 use super::ticks::{self, Ticks};
 use crate::error::Result;
-use crate::figures::lettering::Type;
 
 const COLUMNS: usize = 2;
 const LEFT: f64 = 36.0;
@@ -126,7 +125,7 @@ impl Figure for MotifFigure {
     fn size_pt(&self) -> (f64, f64) {
         let row = |panels: &[MotifPanel]| head(panels) + WIDE + TICKS + NEAR + LOGO + TICKS + NAME;
         let rows: f64 = if self.panels.is_empty() { 60.0 } else { self.panels.chunks(COLUMNS).map(row).sum() };
-        (theme::DOUBLE_WIDTH, rows + 4.0 + self.note_lines().len() as f64 * 8.5)
+        (theme::DOUBLE_WIDTH, rows + 4.0 + self.note_lines().len() as f64 * theme::NOTE_LINE)
     }
 
     fn description(&self) -> String {
@@ -160,9 +159,6 @@ impl Figure for MotifFigure {
             Frame { left: LEFT, top: 2.0, right: theme::DOUBLE_WIDTH - RIGHT, bottom: 60.0 }.say(canvas, "no motif was asked for")?;
             y = 62.0;
         }
-        for (i, line) in self.note_lines().iter().enumerate() {
-            canvas.text(line, (LEFT, y + 6.0 + i as f64 * 8.5), Type::new(NOTE_SIZE, GREY))?;
-        }
-        Ok(())
+        canvas.note(&self.note_lines(), (LEFT, y + 6.0))
     }
 }

@@ -8,9 +8,8 @@ use super::Figure;
 use super::axis::Frame;
 use super::canvas::{Canvas, Surface};
 use super::legend::{self, Entry};
-use super::lettering::Type;
 use super::profile_panel::{self, BELOW, View, signed};
-use super::theme::{self, GREY, NOTE_SIZE};
+use super::theme::{self, NOTE_SIZE};
 use super::ticks;
 use crate::error::Result;
 
@@ -199,7 +198,7 @@ impl Figure for ProfileFigure {
     fn size_pt(&self) -> (f64, f64) {
         let rows = self.panels.chunks(COLUMNS).map(|panels| head(panels) + plots(panels) + 10.0);
         let rows: f64 = if self.panels.is_empty() { 60.0 } else { rows.sum() };
-        (self.width(), rows + self.note_lines().len() as f64 * 8.5)
+        (self.width(), rows + self.note_lines().len() as f64 * theme::NOTE_LINE)
     }
 
     fn description(&self) -> String {
@@ -230,10 +229,6 @@ impl Figure for ProfileFigure {
         for panels in self.panels.chunks(COLUMNS) {
             y = self.row(canvas, panels, y)? + 8.0;
         }
-        for line in self.note_lines() {
-            canvas.text(&line, (LEFT, y), Type::new(NOTE_SIZE, GREY))?;
-            y += 8.5;
-        }
-        Ok(())
+        canvas.note(&self.note_lines(), (LEFT, y))
     }
 }

@@ -26,6 +26,8 @@ pub const LABEL_SIZE: f64 = 7.5;
 pub const TICK_SIZE: f64 = 7.0;
 /// Size of footnotes and annotations, in points; nothing is printed smaller than 6.
 pub const NOTE_SIZE: f64 = 6.5;
+/// From one line of a footnote to the next.
+pub const NOTE_LINE: f64 = 8.5;
 
 /// Width of data lines, in points.
 pub const DATA_WIDTH: f64 = 1.1;

@@ -127,7 +127,7 @@ impl VolcanoFigure {
 impl Figure for VolcanoFigure {
     fn size_pt(&self) -> (f64, f64) {
         let rows = self.panels.len().div_ceil(COLUMNS).max(1) as f64;
-        (theme::DOUBLE_WIDTH, rows * (HEAD + PLOT + FOOT) + 2.0 + self.note_lines().len() as f64 * 8.5)
+        (theme::DOUBLE_WIDTH, rows * (HEAD + PLOT + FOOT) + 2.0 + self.note_lines().len() as f64 * theme::NOTE_LINE)
     }
 
     fn description(&self) -> String {
@@ -150,9 +150,6 @@ impl Figure for VolcanoFigure {
             }
             y += HEAD + PLOT + FOOT;
         }
-        for (i, line) in self.note_lines().iter().enumerate() {
-            canvas.text(line, (LEFT, y + 4.0 + i as f64 * 8.5), Type::new(NOTE_SIZE, GREY))?;
-        }
-        Ok(())
+        canvas.note(&self.note_lines(), (LEFT, y + 4.0))
     }
 }

@@ -77,6 +77,24 @@ pub struct Promoter {
     pub cluster: usize,
 }
 
+/// Promoters whose windows share a base together, each group with the hull of its windows. They come by contig and window, as in [`Promoters`].
+pub fn merged<'a>(promoters: impl IntoIterator<Item = &'a Promoter>) -> Vec<(Interval, Vec<&'a Promoter>)> {
+    let mut groups: Vec<(Interval, Vec<&Promoter>)> = Vec::new();
+    for promoter in promoters {
+        let joins = |(interval, members): &&mut (Interval, Vec<&Promoter>)| {
+            members[0].contig == promoter.contig && promoter.window.start < interval.end
+        };
+        match groups.last_mut().filter(joins) {
+            Some((interval, members)) => {
+                *interval = interval.hull(&promoter.window);
+                members.push(promoter);
+            }
+            None => groups.push((promoter.window, vec![promoter])),
+        }
+    }
+    groups
+}
+
 /// Why a start site or a region is no promoter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -87,13 +87,10 @@ pub struct Compared {
 struct Total {
     cluster: usize,
     n: f64,
+    /// At every shift of the cuts.
     curve: Vec<f64>,
-}
-
-impl Total {
-    fn excess(&self) -> f64 {
-        self.curve[0] - crate::stats::mean(&self.curve)
-    }
+    /// At none, less the mean over all.
+    excess: f64,
 }
 
 /// Runs the comparison; the first contender is the one that others are set against.
@@ -129,7 +126,7 @@ pub fn run(
             let label = format!("{} {}", contender.name, measure.name());
             found.cuts.extend(row(&contender.name, measure, of, &totals[0], request, &rng.derive(&label)));
             found.clusters.extend(
-                of.iter().map(|total| ClusterRow::new(&contender.name, measure, total.cluster, total.n, total.curve[0], total.excess())),
+                of.iter().map(|total| ClusterRow::new(&contender.name, measure, total.cluster, total.n, total.curve[0], total.excess)),
             );
         }
     }
@@ -157,7 +154,8 @@ fn totals(windows: &[Window], contender: usize, measure: Measure) -> Vec<Total> 
         let Some(longest) = curves.iter().map(|(_, curve)| curve.len()).max() else { continue };
         let at = |g: usize| curves.iter().map(|(_, curve)| curve[g * curve.len() / longest]).sum::<f64>();
         let n = curves.iter().map(|(n, _)| *n).sum::<usize>() as f64;
-        totals.push(Total { cluster: of_cluster[0].cluster, n, curve: (0..longest).map(at).collect() });
+        let curve: Vec<f64> = (0..longest).map(at).collect();
+        totals.push(Total { cluster: of_cluster[0].cluster, n, excess: curve[0] - crate::stats::mean(&curve), curve });
     }
     totals
 }
@@ -167,14 +165,14 @@ fn row(name: &str, measure: Measure, of: &[Total], first: &[Total], request: &Co
     if of.is_empty() {
         return None;
     }
-    let curves: Vec<Vec<f64>> = of.iter().map(|total| total.curve.clone()).collect();
+    let curves: Vec<&[f64]> = of.iter().map(|total| total.curve.as_slice()).collect();
     let Shift { observed, expected, p_value, p_floor } = circular_shift(&curves, request.permutations, rng.derive("shift").next_u64());
     let interval = |sums: &dyn Fn(usize) -> f64, label: &str| {
         let rows: Vec<[f64; 2]> = of.iter().enumerate().map(|(i, total)| [sums(i), total.n]).collect();
         totals_interval(&rows, |[sum, n]| sum / n, request.bootstraps, LEVEL, &rng.derive(label))
     };
-    let excess = |i: usize| of[i].excess();
-    let beyond_first = |i: usize| of[i].excess() - first[i].excess();
+    let excess = |i: usize| of[i].excess;
+    let beyond_first = |i: usize| of[i].excess - first[i].excess;
     let (ci_low, ci_high) = interval(&excess, "difference");
     let is_first = std::ptr::eq(of, first);
     let (first_low, first_high) = if is_first { (f64::NAN, f64::NAN) } else { interval(&beyond_first, "first") };

@@ -62,6 +62,25 @@ pub struct Link {
     pub href: String,
 }
 
+/// A paragraph.
+pub(super) fn paragraph(text: impl Into<String>) -> Block {
+    Block::Paragraph(text.into())
+}
+
+/// A link.
+pub(super) fn link(text: &str, href: String) -> Link {
+    Link { text: text.into(), href }
+}
+
+/// The files of a figure, and of the table behind it.
+pub(super) fn downloads(figure: &str, table: &str) -> Vec<Link> {
+    vec![
+        link("SVG", format!("figures/{figure}.svg")),
+        link("PNG", format!("figures/{figure}.png")),
+        link("numbers", format!("tables/{table}.tsv")),
+    ]
+}
+
 /// How serious a callout is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {

@@ -4,17 +4,20 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::block::{downloads, paragraph};
 use super::format::{count, decimals, p_value, with_interval};
 use super::page::Gallery;
 use super::record::{About, Record};
-use super::splice_profile::sections::{downloads, paragraph};
-use super::{Block, Cell, Column, Format, Report, Section, Table, tables};
+use super::{Block, Cell, Format, Report, Section, Table, columns, tables};
 use crate::error::Result;
 use crate::figures::{Bar, BarPanel, BarsFigure, CurvePanel, CurveSeries, CurvesFigure};
 use crate::pipelines::compare::{CompareRequest, Compared, CutRow};
 
 /// Longer tokens are not drawn.
 const LONGEST_BP: u64 = 40;
+
+/// Its tables.
+pub(super) const TABLES: [&str; 4] = ["cuts", "clusters", "tokenizers", "lengths"];
 
 /// Writes the tables.
 ///
@@ -92,7 +95,7 @@ impl ComparePage {
                 self.tokens(lengths),
                 self.against_first(),
                 self.methods(),
-                self.about.section(&self.request, &["cuts", "clusters", "tokenizers", "lengths"]),
+                self.about.section(&self.request, &TABLES),
             ],
             chapters: Vec::new(),
             appendix: Vec::new(),
@@ -236,7 +239,7 @@ impl ComparePage {
         let table = Table {
             caption: "Observed: mean over elements. Expected: the mean of that over all shifts of the same cuts within their windows."
                 .into(),
-            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
+            columns: columns(&head),
             rows: self.found.cuts.iter().map(line).collect(),
         };
         let figure = Block::Figure {
@@ -273,7 +276,7 @@ impl ComparePage {
         };
         let table = Table {
             caption: "Tokens with both ends in a window; lengths in bases.".into(),
-            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
+            columns: columns(&head),
             rows: self.found.tokenizers.iter().map(line).collect(),
         };
         let figure = Block::Figure {
@@ -308,7 +311,7 @@ impl ComparePage {
         };
         let table = Table {
             caption: format!("Observed less expected, less the same of {}; paired by cluster.", self.first()),
-            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
+            columns: columns(&head),
             rows: self.found.cuts.iter().filter(|row| row.tokenizer != self.first()).map(line).collect(),
         };
         Section { title: "Against the first".into(), blocks: vec![Block::Table(table)] }

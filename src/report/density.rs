@@ -19,7 +19,7 @@ use crate::pipelines::density::{Density, DensityRequest, StatisticsRow};
 const RATE: f64 = 0.05;
 
 /// The tables, in the order of the page.
-const TABLES: [&str; 6] = ["statistics", "pairs", "token_lengths", "balance", "accounting", "baseline"];
+pub(super) const TABLES: [&str; 6] = ["statistics", "pairs", "token_lengths", "balance", "accounting", "baseline"];
 
 /// Writes the tables.
 ///

@@ -5,71 +5,34 @@ use std::path::{Path, PathBuf};
 
 /// What a results folder holds; a folder with anything else in it is somebody's work and is not replaced.
 const OURS: [&str; 4] = ["index.html", "run.json", "tables", "figures"];
-/// The same for the folders in it: names and endings.
-const BELOW: [(&str, &[&str], [&str; 2]); 2] = [
-    (
-        "tables",
-        &[
-            "sites",
-            "controls",
-            "pairs",
-            "profile",
-            "statistics",
-            "balance",
-            "accounting",
-            "letters",
-            "matching",
-            "offsets",
-            "runs",
-            "baseline",
-            "strands",
-            "promoters",
-            "motifs",
-            "hits",
-            "detail",
-            "orders",
-            "series",
-            "positions",
-            "tokens",
-            "genes",
-            "annotated",
-            "token_lengths",
-            "logos",
-            "unmatched",
-            "cuts",
-            "clusters",
-            "tokenizers",
-            "lengths",
-        ],
-        ["tsv", "parquet"],
-    ),
-    (
-        "figures",
-        &[
-            "r2_motifs",
-            "native_vs_shuffled",
-            "volcano",
-            "forest",
-            "heatmap",
-            "heatmap_2",
-            "heatmap_3",
-            "heatmap_4",
-            "balance",
-            "r1_splice",
-            "r1_splice_families",
-            "r1_splice_residual",
-            "differences",
-            "families",
-            "r2_by_k",
-            "calibration",
-            "locus",
-            "density",
-            "cuts",
-            "token_lengths",
-        ],
-        ["svg", "png"],
-    ),
+/// The same for its figures.
+const FIGURES: [&str; 20] = [
+    "r2_motifs",
+    "native_vs_shuffled",
+    "volcano",
+    "forest",
+    "heatmap",
+    "heatmap_2",
+    "heatmap_3",
+    "heatmap_4",
+    "balance",
+    "r1_splice",
+    "r1_splice_families",
+    "r1_splice_residual",
+    "differences",
+    "families",
+    "r2_by_k",
+    "calibration",
+    "locus",
+    "density",
+    "cuts",
+    "token_lengths",
 ];
+
+/// The folders in it: the names that files may have there, and their endings.
+fn below() -> [(&'static str, Vec<&'static str>, [&'static str; 2]); 2] {
+    [("tables", super::TABLES.concat(), ["tsv", "parquet"]), ("figures", FIGURES.to_vec(), ["svg", "png"])]
+}
 
 /// The place of results that are still being made.
 #[derive(Debug)]
@@ -152,7 +115,7 @@ fn replaceable(place: &Path) -> Result<()> {
             "is not empty and holds no former result (no run.json of ldar-analyze): choose another --out, or empty it",
         ));
     }
-    for (folder, stems, endings) in BELOW {
+    for (folder, stems, endings) in below() {
         for entry in std::fs::read_dir(place.join(folder)).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if !name.split_once('.').is_some_and(|(stem, ending)| stems.contains(&stem) && endings.contains(&ending)) {

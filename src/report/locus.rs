@@ -4,19 +4,19 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::block::{downloads, paragraph};
 use super::format::{MISSING, count, decimals, percent};
 use super::page::Gallery;
 use super::record::{About, Record};
 use super::splice_profile::answer::capital;
-use super::splice_profile::sections::{downloads, paragraph};
-use super::{Block, Card, Cell, Column, Format, Level, Report, Section, Table, tables};
+use super::{Block, Card, Cell, Column, Format, Level, Report, Section, Table, columns, tables};
 use crate::error::Result;
 use crate::figures::{LocusFigure, LocusGene, LocusHit, LocusSeries};
 use crate::genome::{Interval, Strand, region};
 use crate::pipelines::locus::{HitRow, Locus, LocusRequest, SITE_REACH, SeriesRow, SiteRow, THRESHOLD};
 
 /// The tables, in the order of the page.
-const TABLES: [&str; 6] = ["series", "positions", "tokens", "genes", "annotated", "hits"];
+pub(super) const TABLES: [&str; 6] = ["series", "positions", "tokens", "genes", "annotated", "hits"];
 
 /// Hits that the page lists, by p-value.
 const SHOWN: usize = 25;
@@ -197,11 +197,7 @@ impl LocusPage {
             "Transcription starts and splice junctions of all transcripts on the strand that is read, with {SITE_REACH} positions of the window on either \
              side, and the bases to the nearest kept boundary."
         );
-        let table = Table {
-            caption,
-            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
-            rows: found.sites.iter().map(row).collect(),
-        };
+        let table = Table { caption, columns: columns(&head), rows: found.sites.iter().map(row).collect() };
         Section { title: "Annotated sites".into(), blocks: vec![Block::Table(table)] }
     }
 
@@ -243,8 +239,7 @@ impl LocusPage {
             count(best.len()),
             count(found.hits.len())
         );
-        let table =
-            Table { caption, columns: head.map(|(name, format)| Column::new(name, format)).to_vec(), rows: best.iter().map(row).collect() };
+        let table = Table { caption, columns: columns(&head), rows: best.iter().map(row).collect() };
         Section { title: "Motif hits".into(), blocks: vec![Block::Table(table)] }
     }
 

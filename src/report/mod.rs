@@ -51,4 +51,7 @@ mod tests;
 
 pub use block::{Block, Card, Level, Link};
 pub use html::{Chapter, Report, Section};
-pub use table::{Cell, Column, Format, Table};
+pub use table::{Cell, Column, Format, Table, columns};
+
+/// The tables of all analyses.
+const TABLES: [&[&str]; 5] = [&splice_profile::TABLES, &motif_enrichment::TABLES, &density::TABLES, &locus::TABLES, &compare::TABLES];

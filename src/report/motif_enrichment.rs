@@ -17,7 +17,7 @@ use crate::pipelines::motif_enrichment::{Enrichment, EnrichmentRequest, MotifRow
 /// The false discovery rate that "significant" stands for.
 pub const RATE: f64 = 0.05;
 
-const TABLES: [&str; 11] =
+pub(super) const TABLES: [&str; 11] =
     ["promoters", "motifs", "logos", "hits", "pairs", "statistics", "balance", "profile", "detail", "orders", "unmatched"];
 
 /// The endpoints in the order of tables, and in words.

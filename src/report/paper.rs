@@ -1,8 +1,8 @@
 //! The paper's own table, as far as it can be set beside what was measured here.
 
+use super::block::paragraph;
 use super::page::Gallery;
-use super::splice_profile::sections::paragraph;
-use super::{Block, Cell, Column, Format, Link, Section, Table};
+use super::{Block, Cell, Format, Link, Section, Table, columns};
 use crate::error::{Error, Result};
 use crate::figures::{BenchmarkFigure, BenchmarkRow};
 use serde::Deserialize;
@@ -69,7 +69,7 @@ pub(super) fn section(gallery: &Gallery) -> Result<Section> {
     };
     let table = Table {
         caption: "Matthews correlation × 100 on the 18 tasks of the Nucleotide Transformer benchmark.".into(),
-        columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
+        columns: columns(&head),
         rows: results.task.iter().map(line).collect(),
     };
     let links = ["svg", "png"].map(|kind| Link { text: kind.to_uppercase(), href: format!("figures/paper.{kind}") });

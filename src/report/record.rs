@@ -1,7 +1,7 @@
 //! `run.json` read back: what a results folder says of itself. Pages are made of this and of the tables, so that they can be made again.
 
 use super::provenance::{Input, command_line};
-use super::{Block, Cell, Column, Format, Link, Section, Table};
+use super::{Block, Cell, Format, Link, Section, Table, columns};
 use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -141,11 +141,7 @@ impl About {
             vec![i.role.clone().into(), i.path.clone().into(), (i.bytes as usize).into(), i.sha256.clone().into()]
         };
         let head = [("input", Format::Text), ("file", Format::Text), ("bytes", Format::Integer), ("SHA-256", Format::Text)];
-        let table = Table {
-            caption: "What went in.".into(),
-            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
-            rows: self.inputs.iter().map(row).collect(),
-        };
+        let table = Table { caption: "What went in.".into(), columns: columns(&head), rows: self.inputs.iter().map(row).collect() };
         let files = tables.iter().flat_map(|name| ["tsv", "parquet"].map(|kind| format!("tables/{name}.{kind}")));
         let files = files.chain(["run.json".into()]).map(|path| Link { text: path.clone(), href: path });
         let parameters = serde_json::to_value(request).map_or(String::new(), |value| format!("{value:#}"));

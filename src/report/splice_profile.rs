@@ -3,7 +3,7 @@
 pub(super) mod answer;
 mod compared;
 mod pictures;
-pub(super) mod sections;
+mod sections;
 
 use std::path::Path;
 
@@ -36,7 +36,7 @@ struct Figures {
     calibration: Option<CalibrationFigure>,
 }
 
-const TABLES: [&str; 13] = [
+pub(super) const TABLES: [&str; 13] = [
     "sites",
     "controls",
     "pairs",

@@ -30,6 +30,11 @@ impl Column {
     }
 }
 
+/// Columns by head and format.
+pub fn columns(head: &[(&str, Format)]) -> Vec<Column> {
+    head.iter().map(|(name, format)| Column::new(*name, *format)).collect()
+}
+
 /// How the numbers of a column are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {

@@ -1,14 +1,12 @@
 //! Windows and what lies in them: motifs in promoters, and splice junctions.
 
-use std::collections::BTreeMap;
-
 use super::CompareRequest;
 use crate::error::Result;
+use crate::genome::Strand;
 use crate::genome::annotation::Annotation;
 use crate::genome::fasta::Genome;
 use crate::genome::junctions::{JunctionRequest, Junctions, SiteKind, SiteStatus, TranscriptChoice};
-use crate::genome::promoters::{Promoter, Promoters};
-use crate::genome::{Interval, Strand};
+use crate::genome::promoters::{Promoter, Promoters, merged};
 use crate::motifs::Motif;
 use crate::motifs::background::Letters;
 use crate::motifs::permute::permute_columns;
@@ -225,29 +223,19 @@ fn promoter_windows(
     request: &CompareRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Vec<Window>> {
-    let mut merged: BTreeMap<usize, Vec<(Interval, &Promoter)>> = BTreeMap::new();
-    for promoter in &promoters.promoters {
-        let of_contig = merged.entry(promoter.contig).or_default();
-        match of_contig.last_mut().filter(|(interval, _)| promoter.window.start < interval.end) {
-            Some((interval, _)) => *interval = interval.hull(&promoter.window),
-            None => of_contig.push((promoter.window, promoter)),
-        }
-    }
     let (mut windows, mut encoded, mut letters) = (Vec::new(), Vec::new(), Letters::default());
-    for (contig, promoters) in &merged {
+    for (interval, members) in merged(&promoters.promoters) {
+        let Promoter { contig, strand, cluster, .. } = members[0];
         let sequence = contigs.get(*contig)?;
-        for (interval, promoter) in promoters {
-            // The first and the last inter-base position of a contig are never scored.
-            let (low, high) = (interval.start.max(1), interval.end.min(genome.contigs()[*contig].length_bp.saturating_sub(1)));
-            if low >= high {
-                continue;
-            }
-            letters.add(&sequence[low..high]);
-            encoded.push(Encoded::new(&sequence[low..high]));
-            let (strand, length) = (promoter.strand.unwrap_or(Strand::Plus), high - low + 1);
-            let cluster = first_cluster + promoter.cluster;
-            windows.push(Window { contig: *contig, strand, low, length, cluster, elements: Vec::new(), cuts: Vec::new() });
+        // The first and the last inter-base position of a contig are never scored.
+        let (low, high) = (interval.start.max(1), interval.end.min(genome.contigs()[*contig].length_bp.saturating_sub(1)));
+        if low >= high {
+            continue;
         }
+        letters.add(&sequence[low..high]);
+        encoded.push(Encoded::new(&sequence[low..high]));
+        let (strand, length, cluster) = (strand.unwrap_or(Strand::Plus), high - low + 1, first_cluster + cluster);
+        windows.push(Window { contig: *contig, strand, low, length, cluster, elements: Vec::new(), cuts: Vec::new() });
     }
     progress(Progress { stage: "scanning", done: 0, total: 1 });
     let motifs: Vec<Motif> = motifs.iter().filter(|motif| motif.width() > 1).cloned().collect();

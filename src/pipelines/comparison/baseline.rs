@@ -115,15 +115,7 @@ impl Baseline {
                 explained.add(p.cluster as usize, p.value, &estimates);
             }
         }
-        let row = |r2: crate::stats::context::R2| BaselineRow {
-            k: r2.k as u64,
-            r2: r2.r2,
-            r2_low: r2.ci_low,
-            r2_high: r2.ci_high,
-            n_positions: explained.n() as u64,
-            n_clusters: explained.n_clusters() as u64,
-        };
-        let rows = explained.r2(request.bootstraps, LEVEL, seed).into_iter().map(row).collect();
+        let rows = BaselineRow::of(&explained, request.bootstraps, LEVEL, seed);
         Some((Baseline { table, folds }, rows))
     }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::stats::context::{Explained, R2};
+
 /// One matched control.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ControlRow {
@@ -241,6 +243,21 @@ pub struct BaselineRow {
     pub n_positions: u64,
     /// Clusters of genes.
     pub n_clusters: u64,
+}
+
+impl BaselineRow {
+    /// One row a width, with intervals of `level`.
+    pub fn of(explained: &Explained, bootstraps: usize, level: f64, seed: u64) -> Vec<BaselineRow> {
+        let row = |r2: R2| BaselineRow {
+            k: r2.k as u64,
+            r2: r2.r2,
+            r2_low: r2.ci_low,
+            r2_high: r2.ci_high,
+            n_positions: explained.n() as u64,
+            n_clusters: explained.n_clusters() as u64,
+        };
+        explained.r2(bootstraps, level, seed).into_iter().map(row).collect()
+    }
 }
 
 /// Agreement of the probabilities of the same positions read on both strands.

@@ -46,15 +46,7 @@ pub(super) fn outcome(genome: &Genome, matched: &Matched, read: Read, request: &
         found.statistics.extend(rows);
     }
     if let Some(explained) = &read.explained {
-        let row = |r2: crate::stats::context::R2| BaselineRow {
-            k: r2.k as u64,
-            r2: r2.r2,
-            r2_low: r2.ci_low,
-            r2_high: r2.ci_high,
-            n_positions: explained.n() as u64,
-            n_clusters: explained.n_clusters() as u64,
-        };
-        found.baseline = explained.r2(request.bootstraps, LEVEL, request.seed).into_iter().map(row).collect();
+        found.baseline = BaselineRow::of(explained, request.bootstraps, LEVEL, request.seed);
     }
     found
 }

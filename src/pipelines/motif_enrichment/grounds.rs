@@ -9,7 +9,7 @@ use crate::genome::annotation::Annotation;
 use crate::genome::composition::Composition;
 use crate::genome::contig_names::ContigNames;
 use crate::genome::fasta::Genome;
-use crate::genome::promoters::Promoter;
+use crate::genome::promoters::{Promoter, merged};
 use crate::genome::sequence::is_acgt;
 use crate::genome::{Interval, Strand, merge_intervals};
 use crate::pipelines::tiles::{ContigStrand, TileShape, Window, plan, read_tiles};
@@ -123,7 +123,7 @@ pub(super) fn read(
         progress(Progress { stage: "reading promoters", done, total });
         let name = &genome.contigs()[contig].name;
         let sequence = read_contig(genome, name, source)?;
-        let mut here = merged(contig, &promoters, &sequence, pad_bp);
+        let mut here = promoter_grounds(contig, &promoters, &sequence, pad_bp);
         for (tss, strand) in known.codons.get(&contig).into_iter().flatten() {
             let at = here.partition_point(|ground| ground.interval.end <= *tss);
             here.get_mut(at).into_iter().filter(|g| g.interval.start < *tss).for_each(|g| g.codons.push((*tss, *strand)));
@@ -148,24 +148,13 @@ pub(super) fn read(
 }
 
 /// Promoters whose windows share a base are one ground.
-fn merged(contig: usize, promoters: &[&Promoter], sequence: &[u8], pad_bp: usize) -> Vec<Ground> {
-    let mut grounds: Vec<Ground> = Vec::new();
-    let mut groups: Vec<(Interval, Vec<&Promoter>)> = Vec::new();
-    for promoter in promoters {
-        match groups.last_mut().filter(|(interval, _)| promoter.window.start < interval.end) {
-            Some((interval, members)) => {
-                *interval = interval.hull(&promoter.window);
-                members.push(promoter);
-            }
-            None => groups.push((promoter.window, vec![promoter])),
-        }
-    }
-    for (interval, members) in groups {
+fn promoter_grounds(contig: usize, promoters: &[&Promoter], sequence: &[u8], pad_bp: usize) -> Vec<Ground> {
+    let ground = |(interval, members): (Interval, Vec<&Promoter>)| {
         let mut ground = Ground::new(contig, interval, members[0].cluster, sequence, pad_bp);
         ground.starts = members.iter().filter_map(|p| p.tss.zip(p.strand)).collect();
-        grounds.push(ground);
-    }
-    grounds
+        ground
+    };
+    merged(promoters.iter().copied()).into_iter().map(ground).collect()
 }
 
 /// What of the annotation windows outside keep away from, and start codons, by contig.

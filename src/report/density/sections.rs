@@ -2,19 +2,15 @@
 
 use super::{DensityPage, RATE, Svg, differs, rows, words};
 use crate::pipelines::density::{AccountingRow, BalanceRow, LEAST_BP, LengthRow, NEIGHBOURHOOD_BP, PROMOTER, StatisticsRow, TOKEN_REACH};
+use crate::report::block::{downloads, paragraph};
 use crate::report::format::{MISSING, count, decimals, integer};
-use crate::report::splice_profile::sections::{downloads, paragraph};
-use crate::report::{Block, Cell, Column, Format, Level, Section, Table};
+use crate::report::{Block, Cell, Column, Format, Level, Section, Table, columns};
 
 /// The customary limit of a standardised mean difference.
 const BALANCED: f64 = 0.1;
 
 /// Fewer units than this make a bootstrap interval too narrow.
 const FEW_UNITS: u64 = 20;
-
-fn columns(head: &[(&str, Format)]) -> Vec<Column> {
-    head.iter().map(|(name, format)| Column::new(*name, *format)).collect()
-}
 
 /// One row a class.
 fn table(all: &[&StatisticsRow], caption: String) -> Table {

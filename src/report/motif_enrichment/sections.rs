@@ -7,9 +7,9 @@ use super::{ENDPOINTS, MotifPage, RATE, Svg, controls, rows, tally};
 use crate::pipelines::motif_enrichment::{
     BalanceRow, ELEMENT_P, MotifRow, PERMUTED_MATRICES, SCORE_CALIPER_BITS, StatisticsRow, TSS_DISTANCE_BP, TSS_SLACK_BP,
 };
+use crate::report::block::{downloads, link, paragraph};
 use crate::report::format::{count, decimals};
-use crate::report::splice_profile::sections::{downloads, link, paragraph};
-use crate::report::{Block, Cell, Column, Format, Level, Section, Table};
+use crate::report::{Block, Cell, Column, Format, Level, Section, Table, columns};
 
 /// The customary limit of a standardised mean difference.
 const BALANCED: f64 = 0.1;
@@ -28,10 +28,6 @@ const REASONS: [(&str, &str); 5] = [
     ("contig_end", "too near a contig’s end"),
     ("few_orders", "too few permuted matrices with hits"),
 ];
-
-fn columns(head: &[(&str, Format)]) -> Vec<Column> {
-    head.iter().map(|(name, format)| Column::new(*name, *format)).collect()
-}
 
 /// One row a comparison.
 fn table(rows: &[&StatisticsRow], caption: String) -> Table {

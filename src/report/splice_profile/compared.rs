@@ -1,19 +1,15 @@
 //! The sections on families of controls, on the letters nearby, on single offsets and on the two strands.
 
 use super::answer::{beyond, capital, controls_of, primary};
-use super::sections::{downloads, paragraph};
 use super::{SplicePage, Svg};
 use crate::controls::family::CALIPER_SD;
 use crate::pipelines::splice_profile::{MatchingRow, RunRow, StatisticsRow, StrandRow};
+use crate::report::block::{downloads, link, paragraph};
 use crate::report::format::{MISSING, count, decimals, integer};
-use crate::report::{Block, Cell, Column, Format, Level, Section, Table};
+use crate::report::{Block, Cell, Format, Level, Section, Table, columns};
 
 fn p_cell(row: &StatisticsRow, value: f64, floor: Option<f64>) -> Cell {
     if row.n_pairs == 0 { MISSING.into() } else { Cell::P { value, floor } }
-}
-
-fn columns(head: &[(&str, Format)]) -> Vec<Column> {
-    head.iter().map(|(name, format)| Column::new(*name, *format)).collect()
 }
 
 /// One row a kind and family, of one measure.
@@ -184,9 +180,7 @@ impl SplicePage {
                 rows: runs.into_iter().map(row).collect(),
             }),
         ];
-        blocks.push(Block::Links(
-            ["offsets", "runs"].map(|t| super::sections::link(&format!("{t}.tsv"), format!("tables/{t}.tsv"))).to_vec(),
-        ));
+        blocks.push(Block::Links(["offsets", "runs"].map(|t| link(&format!("{t}.tsv"), format!("tables/{t}.tsv"))).to_vec()));
         Section { title: "Which offsets differ".into(), blocks }
     }
 

@@ -6,8 +6,9 @@ use super::{SplicePage, Svg};
 use crate::controls::Covariates;
 use crate::genome::junctions::{CanonicalRule, TranscriptChoice};
 use crate::pipelines::splice_profile::{BalanceRow, ProfileRow, StatisticsRow, Unit};
+use crate::report::block::{downloads, paragraph};
 use crate::report::format::{MISSING, count, decimals, interval, p_value};
-use crate::report::{Block, Card, Cell, Column, Format, Level, Link, Section, Table};
+use crate::report::{Block, Card, Cell, Column, Format, Level, Section, Table, columns};
 use crate::stats::mean;
 
 /// The customary limit of a standardised mean difference.
@@ -15,22 +16,6 @@ const BALANCED: f64 = 0.1;
 
 /// Fewer clusters than this make a bootstrap interval too narrow.
 const FEW_CLUSTERS: u64 = 20;
-
-pub(in crate::report) fn paragraph(text: impl Into<String>) -> Block {
-    Block::Paragraph(text.into())
-}
-
-pub(in crate::report) fn link(text: &str, href: String) -> Link {
-    Link { text: text.into(), href }
-}
-
-pub(in crate::report) fn downloads(figure: &str, table: &str) -> Vec<Link> {
-    vec![
-        link("SVG", format!("figures/{figure}.svg")),
-        link("PNG", format!("figures/{figure}.png")),
-        link("numbers", format!("tables/{table}.tsv")),
-    ]
-}
 
 impl SplicePage {
     fn sites_word(&self) -> &'static str {
@@ -290,7 +275,7 @@ impl SplicePage {
             caption: "Means before and after matching, standardised mean differences (SMD, signed; one denominator before and after: the root of the mean of \
                       the two variances before), and the ratio of variances after. The pool are all candidates, as counted above."
                 .into(),
-            columns: head.map(|(name, format)| Column::new(name, format)).to_vec(),
+            columns: columns(&head),
             rows: self.found.comparison.balance.iter().map(row).collect(),
         }));
         Section { title: "How well controls match".into(), blocks }
