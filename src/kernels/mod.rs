@@ -8,7 +8,11 @@ pub mod add;
 pub mod attention;
 pub mod bf16;
 pub mod bimamba;
+pub mod cast;
+#[cfg(test)]
+mod check;
 pub mod columns;
+pub mod cuda;
 pub mod dechunk;
 pub mod gather;
 pub mod gemm;

@@ -1,10 +1,12 @@
 //! RMSNorm over the last dimension: `x / sqrt(mean(x^2) + eps) * w`.
 
+use super::add::add;
+use super::cuda;
 use super::profile::{Pass, timed};
 use super::simd::{dot, vectorized};
 use super::tape::Tape;
 use super::{EPS, ROWS, cpu, from_cpu, slice};
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 struct RmsNorm;
@@ -12,6 +14,18 @@ struct RmsNorm;
 /// `x` is (rows, channels), `weight` (channels).
 pub fn rms_norm(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     tape.apply2(x, weight, RmsNorm)
+}
+
+/// The residual stream before a layer: `x + h` in f32, and its norm in `dtype`; `x` itself and its norm where there is no `h`.
+///
+/// On the way back the sum's own gradient is only passed on together with that of its norm, which every layer uses.
+pub fn add_rms_norm(tape: &Tape, x: &Tensor, h: Option<&Tensor>, weight: &Tensor, dtype: DType) -> Result<(Tensor, Tensor)> {
+    if cuda::runs(x) {
+        return cuda::norm::add_rms_norm(tape, x, h, weight, dtype);
+    }
+    let sum = h.map_or_else(|| Ok(x.clone()), |h| add(tape, x, h))?;
+    let norm = rms_norm(tape, &sum, weight)?;
+    Ok((sum, norm))
 }
 
 vectorized! {

@@ -171,68 +171,16 @@ pub fn cross_entropy(logits: &Tensor, targets: &[(usize, u8)]) -> Result<Tensor>
 
 #[cfg(test)]
 mod tests {
+    use super::super::check::{same, same_bf16, seqs, values};
+    use super::super::add::add;
+    use super::super::cast::cast;
     use super::super::tape::Tape;
     use super::super::{
         attention as fast_attention, bimamba as fast_bimamba, dechunk as fast_dechunk, gather, loss, norm, routing, swiglu as fast_swiglu,
     };
     use super::*;
-    use candle_core::{DType, Device, Var};
+    use candle_core::{DType, Device};
     use std::sync::Arc;
-
-    fn values(shape: impl Into<candle_core::Shape>, seed: u64, scale: f64) -> Tensor {
-        let shape = shape.into();
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        let data: Vec<f64> = (0..shape.elem_count())
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                ((state >> 33) as f64 / f64::from(1_u32 << 31) * 2.0 - 1.0) * scale
-            })
-            .collect();
-        Tensor::from_vec(data, shape, &Device::Cpu).unwrap()
-    }
-
-    fn seqs(lengths: &[usize]) -> Seqs {
-        let mut start = 0;
-        lengths
-            .iter()
-            .map(|len| {
-                start += len;
-                start - len..start
-            })
-            .collect()
-    }
-
-    /// Compares value and gradients of a fast operation in f32 with the readable one in f64, under a random linear loss.
-    fn same(
-        inputs: &[Tensor],
-        fast: impl Fn(&Tape, &[Tensor]) -> Result<Tensor>,
-        slow: impl Fn(&[Tensor]) -> Result<Tensor>,
-        tolerance: f64,
-    ) {
-        let floats = |x: &Tensor| x.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
-        let got = {
-            let tensors: Vec<Tensor> = inputs.iter().map(|x| x.to_dtype(DType::F32).unwrap()).collect();
-            let tape = Tape::on();
-            let out = fast(&tape, &tensors).unwrap();
-            let weights = values(out.shape(), 99, 1.0).to_dtype(DType::F32).unwrap();
-            let grads = tape.backward([(out.clone(), weights)]).unwrap();
-            let all = std::iter::once(&out).chain(tensors.iter().map(|x| grads.get(x).unwrap()));
-            all.map(floats).collect::<Vec<_>>()
-        };
-        let want = {
-            let vars: Vec<Var> = inputs.iter().map(|x| Var::from_tensor(x).unwrap()).collect();
-            let out = slow(&vars.iter().map(|v| v.as_tensor().clone()).collect::<Vec<_>>()).unwrap();
-            let grads = (&out * values(out.shape(), 99, 1.0)).unwrap().sum_all().unwrap().backward().unwrap();
-            let all = std::iter::once(&out).chain(vars.iter().map(|x| grads.get(x).unwrap()));
-            all.map(floats).collect::<Vec<_>>()
-        };
-        for (i, (got, want)) in got.iter().zip(&want).enumerate() {
-            let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|v| v * v).sum::<f64>().sqrt();
-            let error = norm(&mut got.iter().zip(want).map(|(a, b)| a - b)) / norm(&mut want.iter().copied()).max(1e-12);
-            assert_eq!(got.len(), want.len());
-            assert!(error < tolerance, "{}: relative error {error:.2e}", if i == 0 { "value".into() } else { format!("gradient {i}") });
-        }
-    }
 
     #[test]
     fn overlapping_sequences_are_refused() {
@@ -250,7 +198,21 @@ mod tests {
 
     #[test]
     fn norm_and_swiglu() {
-        same(&[values((130, 48), 1, 2.0), values(48, 2, 1.0)], |t, x| norm::rms_norm(t, &x[0], &x[1]), |x| rms_norm(&x[0], &x[1]), 1e-6);
+        let inputs = [values((130, 48), 14, 2.0), values((130, 48), 1, 2.0), values(48, 2, 1.0)];
+        // Both results: the sum and its norm.
+        let fast = |dtype| {
+            move |t: &Tape, x: &[Tensor]| {
+                let (sum, y) = norm::add_rms_norm(t, &x[1], Some(&x[0]), &x[2], dtype)?;
+                add(t, &sum, &cast(t, &y, DType::F32)?)
+            }
+        };
+        let slow = |x: &[Tensor]| {
+            let sum = (&x[0] + &x[1])?;
+            &sum + rms_norm(&sum, &x[2])?
+        };
+        same(&inputs, fast(DType::F32), slow, 1e-6);
+        same_bf16(&inputs, 1, fast(DType::BF16), slow);
+        same(&inputs[1..], |t, x| Ok(norm::add_rms_norm(t, &x[0], None, &x[1], DType::F32)?.1), |x| rms_norm(&x[0], &x[1]), 1e-6);
         same(&[values((130, 96), 3, 4.0)], |t, x| fast_swiglu::swiglu(t, &x[0]), |x| swiglu(&x[0]), 1e-6);
     }
 

@@ -33,6 +33,11 @@ impl Grads {
         Ok(())
     }
 
+    /// Removes the gradient of a tensor: for the step of an operation with two results, noted on the second, that of the first.
+    pub fn take(&mut self, of: &Tensor) -> Option<Tensor> {
+        self.0.remove(&of.id())
+    }
+
     /// The gradient of a tensor, if anything depended on it.
     pub fn get(&self, of: &Tensor) -> Option<&Tensor> {
         self.0.get(&of.id())

@@ -1,0 +1,124 @@
+//! How a fast operation is held against the readable one: on the CPU, and through the CUDA kernels where this build emulates them.
+
+use super::cuda::{Order, emulated, launches};
+use super::tape::Tape;
+use super::{Seqs, cuda};
+use candle_core::{DType, Device, Result, Tensor, Var};
+
+/// Pseudo-random numbers of either sign, up to `scale`, f64.
+pub(super) fn values(shape: impl Into<candle_core::Shape>, seed: u64, scale: f64) -> Tensor {
+    let shape = shape.into();
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let data: Vec<f64> = (0..shape.elem_count())
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 33) as f64 / f64::from(1_u32 << 31) * 2.0 - 1.0) * scale
+        })
+        .collect();
+    Tensor::from_vec(data, shape, &Device::Cpu).unwrap()
+}
+
+/// Sequences of these lengths, one after another.
+pub(super) fn seqs(lengths: &[usize]) -> Seqs {
+    let mut start = 0;
+    lengths
+        .iter()
+        .map(|len| {
+            start += len;
+            start - len..start
+        })
+        .collect()
+}
+
+/// Result and gradients, as f64.
+type Values = Vec<Vec<f64>>;
+
+fn floats(x: &Tensor) -> Vec<f64> {
+    x.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Of a fast operation, under a random linear loss.
+fn fast_values(inputs: &[Tensor], fast: &dyn Fn(&Tape, &[Tensor]) -> Result<Tensor>) -> Values {
+    let tape = Tape::on();
+    let out = fast(&tape, inputs).unwrap();
+    let weights = values(out.shape(), 99, 1.0).to_dtype(out.dtype()).unwrap();
+    let grads = tape.backward([(out.clone(), weights)]).unwrap();
+    std::iter::once(&out).chain(inputs.iter().map(|x| grads.get(x).unwrap())).map(floats).collect()
+}
+
+/// Of a readable operation.
+fn slow_values(inputs: &[Tensor], slow: &dyn Fn(&[Tensor]) -> Result<Tensor>) -> Values {
+    let vars: Vec<Var> = inputs.iter().map(|x| Var::from_tensor(x).unwrap()).collect();
+    let out = slow(&vars.iter().map(|v| v.as_tensor().clone()).collect::<Vec<_>>()).unwrap();
+    let weights = values(out.shape(), 99, 1.0).to_dtype(out.dtype()).unwrap();
+    let grads = (&out * weights).unwrap().sum_all().unwrap().backward().unwrap();
+    std::iter::once(&out).chain(vars.iter().map(|x| grads.get(x).unwrap())).map(floats).collect()
+}
+
+/// Relative error in the L2 norm, of the value and of each gradient.
+fn errors(got: &Values, want: &Values) -> Vec<f64> {
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|v| v * v).sum::<f64>().sqrt();
+    let error = |(got, want): (&Vec<f64>, &Vec<f64>)| {
+        assert_eq!(got.len(), want.len());
+        norm(&mut got.iter().zip(want).map(|(a, b)| a - b)) / norm(&mut want.iter().copied()).max(1e-12)
+    };
+    got.iter().zip(want).map(error).collect()
+}
+
+fn name(i: usize) -> String {
+    if i == 0 { "value".into() } else { format!("gradient {i}") }
+}
+
+/// The same through the kernels, which must have run.
+fn emulated_values(order: Order, inputs: &[Tensor], fast: &dyn Fn(&Tape, &[Tensor]) -> Result<Tensor>) -> Values {
+    let before = launches();
+    let got = emulated(order, || fast_values(inputs, fast));
+    assert!(launches() > before, "no kernel ran");
+    got
+}
+
+/// Compares value and gradients of a fast operation in f32 with the readable one in f64; through the kernels too, in both orders of warps.
+pub(super) fn same(
+    inputs: &[Tensor],
+    fast: impl Fn(&Tape, &[Tensor]) -> Result<Tensor>,
+    slow: impl Fn(&[Tensor]) -> Result<Tensor>,
+    tolerance: f64,
+) {
+    let want = slow_values(inputs, &slow);
+    let tensors: Vec<Tensor> = inputs.iter().map(|x| x.to_dtype(DType::F32).unwrap()).collect();
+    let check = |way: &str, got: Values| {
+        for (i, error) in errors(&got, &want).into_iter().enumerate() {
+            assert!(error < tolerance, "{way}, {}: relative error {error:.2e}", name(i));
+        }
+    };
+    check("on the CPU", fast_values(&tensors, &fast));
+    if cuda::EMULATES {
+        check("emulated", emulated_values(Order::Ascending, &tensors, &fast));
+        check("emulated, descending", emulated_values(Order::Descending, &tensors, &fast));
+    }
+}
+
+/// Kernels on bf16 activations (the first `activations` inputs; the others are f32): value and gradients are off the readable operation in f64
+/// by at most twice what the readable operation itself is off when everything in it is bf16.
+pub(super) fn same_bf16(
+    inputs: &[Tensor],
+    activations: usize,
+    fast: impl Fn(&Tape, &[Tensor]) -> Result<Tensor>,
+    slow: impl Fn(&[Tensor]) -> Result<Tensor>,
+) {
+    if !cuda::EMULATES {
+        return;
+    }
+    let rounded: Vec<Tensor> = inputs.iter().map(|x| x.to_dtype(DType::BF16).unwrap()).collect();
+    let exact: Vec<Tensor> = rounded.iter().map(|x| x.to_dtype(DType::F64).unwrap()).collect();
+    let mixed: Vec<Tensor> =
+        rounded.iter().enumerate().map(|(i, x)| if i < activations { x.clone() } else { x.to_dtype(DType::F32).unwrap() }).collect();
+    let want = slow_values(&exact, &slow);
+    let allowed = errors(&slow_values(&rounded, &slow), &want);
+    for order in [Order::Ascending, Order::Descending] {
+        let got = errors(&emulated_values(order, &mixed, &fast), &want);
+        for (i, (error, allowed)) in got.into_iter().zip(&allowed).enumerate() {
+            assert!(error <= 2.0 * allowed, "{}: relative error {error:.2e}, of bf16 throughout {allowed:.2e}", name(i));
+        }
+    }
+}

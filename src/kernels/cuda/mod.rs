@@ -1,0 +1,75 @@
+//! The same operations as CUDA kernels: `NAME.cu` holds the kernels, `NAME.rs` starts them and notes the way back on the tape.
+//!
+//! Activations inside blocks are f32 or bf16, as the tensors say; the residual stream, sums, softmax, scan states, routing and dechunking are
+//! f32 always. The host side is compiled in every build, so that it cannot rot; kernels are there with the features `cuda` (for a GPU, by nvcc)
+//! and `cuda-emulation` (for the CPU, by a C++ compiler: the same sources, run one fiber per CUDA thread, for tests).
+
+#[cfg(feature = "cuda")]
+mod device;
+pub mod launch;
+pub mod norm;
+
+use candle_core::{Result, Tensor};
+use std::cell::Cell;
+
+#[cfg(feature = "cuda-emulation")]
+type Entry = unsafe extern "C" fn(*const u32, usize, bool, *mut *mut std::ffi::c_void, usize);
+#[cfg(feature = "cuda-emulation")]
+mod emulated {
+    use super::Entry;
+    use std::ffi::c_void;
+    include!(concat!(env!("OUT_DIR"), "/emulated.rs"));
+}
+#[cfg(feature = "cuda-emulation")]
+use emulated::EMULATED;
+
+/// In which order emulated warps and lanes run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// From the first on.
+    Ascending,
+    /// From the last on.
+    Descending,
+}
+
+/// Whether this build can run kernels on the CPU.
+pub const EMULATES: bool = cfg!(feature = "cuda-emulation");
+
+thread_local! {
+    static LAUNCHES: Cell<u64> = const { Cell::new(0) };
+    /// Whether operations on this thread's CPU tensors go through the emulation.
+    static EMULATION: Cell<Option<Order>> = Cell::new(
+        (EMULATES && std::env::var_os("LDAR_EMULATE_CUDA").is_some()).then_some(Order::Ascending),
+    );
+}
+
+/// Runs `work` with every operation on CPU tensors made by the emulated kernels; `LDAR_EMULATE_CUDA=1` does so for a whole process.
+pub fn emulated<T>(order: Order, work: impl FnOnce() -> T) -> T {
+    let before = EMULATION.replace(Some(order));
+    let out = work();
+    EMULATION.set(before);
+    out
+}
+
+/// Kernels that this thread has started.
+pub fn launches() -> u64 {
+    LAUNCHES.get()
+}
+
+/// Whether operations on this tensor are made by kernels.
+pub fn runs(x: &Tensor) -> bool {
+    x.device().is_cuda() || EMULATION.get().is_some()
+}
+
+/// Whether emulated warps run from the last on.
+#[cfg(feature = "cuda-emulation")]
+fn reversed() -> bool {
+    EMULATION.get() == Some(Order::Descending)
+}
+
+/// A table for a kernel, on the device of `like`.
+fn upload(like: &Tensor, table: &[u32]) -> Result<Tensor> {
+    // An empty tensor has no address.
+    let table = if table.is_empty() { &[0] } else { table };
+    Tensor::from_slice(table, table.len(), like.device())
+}
