@@ -171,9 +171,9 @@ pub fn cross_entropy(logits: &Tensor, targets: &[(usize, u8)]) -> Result<Tensor>
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{same, same_bf16, seqs, values};
     use super::super::add::add;
     use super::super::cast::cast;
+    use super::super::check::{same, same_bf16, seqs, values};
     use super::super::tape::Tape;
     use super::super::{
         attention as fast_attention, bimamba as fast_bimamba, dechunk as fast_dechunk, gather, loss, norm, routing, swiglu as fast_swiglu,

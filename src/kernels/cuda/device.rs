@@ -1,0 +1,1 @@
+//! Memory and launches on an NVIDIA GPU.
