@@ -174,7 +174,7 @@ fn train<'a>(benchmark: &Benchmark, sequences: &'a [Vec<u8>]) -> Result<Box<dyn 
         max_grad_norm: 1.0,
         lr_multiplier: lr_multipliers(&benchmark.config, &objective.compression),
     };
-    let mut optimizer = Optimizer::new(settings, &tensors, benchmark.config.layout.stages());
+    let mut optimizer = Optimizer::new(settings, &tensors, benchmark.config.layout.stages())?;
     let length = benchmark.length;
     // Every base is scored, as the peer's benchmark does.
     let targets: std::sync::Arc<[(usize, u8)]> = (0..length * benchmark.batch).map(|i| (i, sequences[i / length][i % length])).collect();

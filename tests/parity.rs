@@ -120,7 +120,7 @@ fn training_steps() {
             max_grad_norm: number(&meta["max_grad_norm"]),
             lr_multiplier: numbers(&meta["lr_multiplier"]),
         };
-        let mut optimizer = Optimizer::new(settings, &params, checkpoint.config.stages.len());
+        let mut optimizer = Optimizer::new(settings, &params, checkpoint.config.stages.len()).unwrap();
         let objective = Objective { alpha: number(&meta["alpha_ratio"]), compression: numbers(&meta["N"]) };
 
         // Rows of the batch are spread over the micro-batches, whose gradients are averaged.

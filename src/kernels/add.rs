@@ -2,25 +2,29 @@
 
 use super::profile::{Pass, timed};
 use super::tape::Tape;
-use super::{ROWS, cpu, from_cpu, slice};
+use super::{ROWS, cpu, cuda, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 /// Elements that one task takes.
 const PART: usize = 1 << 14;
 
-/// The operation behind [`add`].
-pub struct Add;
+struct Add;
 
 /// `a + b`, of one shape.
 pub fn add(tape: &Tape, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let out = a.apply_op2_no_bwd(b, &Add)?;
+    let out = sum(a, b)?;
     let (a, b) = (a.id(), b.id()); // no values are needed on the way back
     tape.record(&out, move |grad, grads| {
         grads.add_to(a, grad.clone())?;
         grads.add_to(b, grad.clone())
     });
     Ok(out)
+}
+
+/// The same without a tape.
+pub(super) fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if cuda::runs(a) { a + b } else { a.apply_op2_no_bwd(b, &Add) }
 }
 
 impl CustomOp2 for Add {
@@ -49,6 +53,9 @@ struct AddRow;
 
 /// `x + row`, (rows, channels) and (channels).
 pub fn add_row(tape: &Tape, x: &Tensor, row: &Tensor) -> Result<Tensor> {
+    if cuda::runs(x) {
+        return cuda::linear::add_row(tape, x, row);
+    }
     tape.apply2(x, row, AddRow)
 }
 

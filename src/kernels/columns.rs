@@ -2,13 +2,16 @@
 
 use super::add::column_sums;
 use super::tape::Tape;
-use super::{cpu, from_cpu, slice};
+use super::{cpu, cuda, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 
 struct Extend;
 
 /// (rows, d) and (e) to (rows, d + e): `row` after the channels of every row.
 pub fn extend_columns(tape: &Tape, x: &Tensor, row: &Tensor) -> Result<Tensor> {
+    if cuda::runs(x) {
+        return cuda::linear::extend_columns(tape, x, row);
+    }
     tape.apply2(x, row, Extend)
 }
 
@@ -39,6 +42,9 @@ struct First(usize);
 
 /// The first `columns` channels of every row.
 pub fn first_columns(tape: &Tape, x: &Tensor, columns: usize) -> Result<Tensor> {
+    if cuda::runs(x) {
+        return cuda::linear::first_columns(tape, x, columns);
+    }
     tape.apply1(x, First(columns))
 }
 

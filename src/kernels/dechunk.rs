@@ -4,13 +4,13 @@
 //! the j-th kept position clamped to [1e-4, 1 - 1e-4]. Base t takes z of the last boundary at or before it, times `ste(c_t)`: 1 in the
 //! forward pass, and in the backward pass the identity gradient to `c_t = max(p_t, 1 - p_t)`. Always f32.
 
+use super::gather::Index;
 use super::profile::{Pass, timed};
 use super::simd::{dot, vectorized};
 use super::tape::Tape;
 use super::{Seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
-use std::sync::Arc;
 
 /// Which positions of a packed batch were kept.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct Kept {
     /// Rows of the chunks of each sequence.
     pub chunks: Seqs,
     /// Row of the base at which each chunk starts, ascending.
-    pub index: Arc<[usize]>,
+    pub index: Index,
 }
 
 struct Dechunk(Kept);

@@ -2,15 +2,65 @@
 
 use super::profile::{Pass, timed};
 use super::tape::Tape;
-use super::{cpu, from_cpu, slice};
+use super::{cpu, cuda, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
-struct Gather(Arc<[usize]>);
+/// Numbers of rows, on the host, and on a device once an operation there has asked for them.
+#[derive(Clone, Debug)]
+pub struct Index {
+    rows: Arc<[usize]>,
+    device: Arc<OnceLock<Tensor>>,
+}
+
+impl From<Vec<usize>> for Index {
+    fn from(rows: Vec<usize>) -> Self {
+        Index { rows: rows.into(), device: Arc::default() }
+    }
+}
+
+impl Deref for Index {
+    type Target = [usize];
+    fn deref(&self) -> &[usize] {
+        &self.rows
+    }
+}
+
+impl Index {
+    /// Numbers that are on a device already, u32.
+    pub(super) fn with_device(rows: Vec<usize>, device: Tensor) -> Self {
+        Index { rows: rows.into(), device: Arc::new(device.into()) }
+    }
+
+    /// The numbers as u32 on the device of `like`; one 0 where there are none, as an empty tensor has no address.
+    pub(super) fn on(&self, like: &Tensor) -> Result<Tensor> {
+        if let Some(there) = self.device.get() {
+            return Ok(there.clone());
+        }
+        let table: Vec<u32> = self.rows.iter().map(|&row| row as u32).collect();
+        let there = cuda::upload(like, &table)?;
+        Ok(self.device.get_or_init(|| there).clone())
+    }
+}
+
+struct Gather(Index);
 
 /// Rows `index` of `x` (rows, channels), as (index.len(), channels).
-pub fn gather_rows(tape: &Tape, x: &Tensor, index: &Arc<[usize]>) -> Result<Tensor> {
+pub fn gather_rows(tape: &Tape, x: &Tensor, index: &Index) -> Result<Tensor> {
+    if cuda::runs(x) {
+        return cuda::rows::gather_rows(tape, x, index);
+    }
     tape.apply1(x, Gather(index.clone()))
+}
+
+/// Numbers of the rows of `x` (rows) above `threshold`, ascending.
+pub fn above(x: &Tensor, threshold: f32) -> Result<Index> {
+    if cuda::runs(x) {
+        return cuda::rows::above(x, threshold);
+    }
+    let x = cpu(x)?;
+    Ok((0..x.len()).filter(|&row| x[row] > threshold).collect::<Vec<_>>().into())
 }
 
 impl CustomOp1 for Gather {

@@ -4,15 +4,18 @@ use super::bf16::Weights;
 use super::gemm::{Matrix, product};
 use super::profile::{Pass, timed};
 use super::tape::Tape;
-use super::{cpu, from_cpu, slice};
+use super::{cpu, cuda, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 use std::sync::Arc;
 
 /// The operation behind [`linear`].
 pub(super) struct Linear;
 
-/// The product in f32.
+/// The product, in the number format of `x`: f32, or bf16 with sums in f32 on a GPU.
 pub fn linear(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    if cuda::runs(x) {
+        return cuda::linear::linear(tape, x, weight);
+    }
     tape.apply2(x, weight, Linear)
 }
 
@@ -64,6 +67,9 @@ impl CustomOp2 for Linear {
 impl Linear {
     /// Gradients of both operands from that of the product.
     pub(super) fn gradients(&self, x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<(Tensor, Tensor)> {
+        if cuda::runs(x) {
+            return cuda::linear::gradients(x, weight, grad);
+        }
         let _timed = timed(self.name(), Pass::Backward);
         let ((rows, from), to) = (x.dims2()?, weight.dim(0)?);
         let (x_data, w_data, g_data) = (cpu(x)?, cpu(weight)?, cpu(grad)?);

@@ -171,9 +171,14 @@ pub fn cross_entropy(logits: &Tensor, targets: &[(usize, u8)]) -> Result<Tensor>
 
 #[cfg(test)]
 mod tests {
-    use super::super::add::add;
+    use super::super::adamw::{AdamWStep, Moments, Update, squared_norm};
+    use super::super::add::{add, add_row};
     use super::super::cast::cast;
     use super::super::check::{same, same_bf16, seqs, values};
+    use super::super::columns::{extend_columns, first_columns};
+    use super::super::cuda::{self, Order};
+    use super::super::gather::Index;
+    use super::super::linear::linear;
     use super::super::tape::Tape;
     use super::super::{
         attention as fast_attention, bimamba as fast_bimamba, dechunk as fast_dechunk, gather, loss, norm, routing, swiglu as fast_swiglu,
@@ -214,6 +219,7 @@ mod tests {
         same_bf16(&inputs, 1, fast(DType::BF16), slow);
         same(&inputs[1..], |t, x| Ok(norm::add_rms_norm(t, &x[0], None, &x[1], DType::F32)?.1), |x| rms_norm(&x[0], &x[1]), 1e-6);
         same(&[values((130, 96), 3, 4.0)], |t, x| fast_swiglu::swiglu(t, &x[0]), |x| swiglu(&x[0]), 1e-6);
+        same_bf16(&[values((13, 22), 3, 4.0)], 1, |t, x| fast_swiglu::swiglu(t, &x[0]), |x| swiglu(&x[0]));
     }
 
     fn mixer(d_inner: usize, d_state: usize, d_conv: usize, chunk: usize, lengths: &[usize]) {
@@ -265,15 +271,101 @@ mod tests {
     }
 
     #[test]
-    fn gather_and_dechunk() {
+    fn chosen_rows() {
+        // Ascending rows of a long tensor, and rows of a small table, some more than once, some never.
+        for (rows, chosen) in [(75, vec![0, 3, 4, 8, 9, 12, 14, 74]), (75, vec![]), (7, vec![3, 0, 3, 3, 6, 1, 0])] {
+            let index: Index = chosen.clone().into();
+            let numbers = Tensor::from_vec(chosen.iter().map(|&i| i as u32).collect::<Vec<_>>(), chosen.len(), &Device::Cpu).unwrap();
+            same(&[values((rows, 20), 12, 1.0)], |t, x| gather::gather_rows(t, &x[0], &index), |x| x[0].index_select(&numbers, 0), 1e-6);
+        }
+    }
+
+    #[test]
+    fn base_rows() {
+        let bases: Vec<usize> = (0..2500).map(|i| i * i % 5).collect();
+        let numbers = Tensor::from_vec(bases.iter().map(|&i| i as u32).collect::<Vec<_>>(), bases.len(), &Device::Cpu).unwrap();
+        let index: Index = bases.into();
+        same(&[values((7, 70), 12, 1.0)], |t, x| gather::gather_rows(t, &x[0], &index), |x| x[0].index_select(&numbers, 0), 1e-5);
+    }
+
+    #[test]
+    fn rows_above_a_threshold() {
+        for n in [1, 4, 1023, 1024, 1025, 5000] {
+            let prob = values(n, n as u64, 0.5).to_dtype(DType::F32).unwrap().affine(1.0, 0.5).unwrap();
+            let prob_values = prob.to_vec1::<f32>().unwrap();
+            for threshold in [0.5, -1.0, 2.0] {
+                let want: Vec<usize> = (0..n).filter(|&t| prob_values[t] > threshold).collect();
+                assert_eq!(gather::above(&prob, threshold).unwrap()[..], want);
+                if cuda::EMULATES {
+                    let index = cuda::emulated(Order::Descending, || gather::above(&prob, threshold)).unwrap();
+                    let numbers = index.on(&prob).unwrap().to_vec1::<u32>().unwrap();
+                    assert_eq!(index[..], want);
+                    assert!(want.is_empty() || numbers.iter().map(|&row| row as usize).eq(want));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn products_and_channels() {
+        let inputs = [values((65, 24), 1, 1.0), values((40, 24), 2, 0.5), values(40, 3, 1.0), values(8, 4, 1.0)];
+        let fast = |t: &Tape, x: &[Tensor]| {
+            let y = add_row(t, &linear(t, &x[0], &x[1])?, &x[2])?;
+            first_columns(t, &extend_columns(t, &y, &x[3])?, 45)
+        };
+        let slow = |x: &[Tensor]| {
+            let y = x[0].matmul(&x[1].t()?)?.broadcast_add(&x[2])?;
+            Tensor::cat(&[y, x[3].reshape((1, 8))?.broadcast_as((65, 8))?.contiguous()?], 1)?.narrow(1, 0, 45)
+        };
+        same(&inputs, fast, slow, 1e-6);
+        same_bf16(&inputs[..2], 1, |t, x| linear(t, &x[0], &x[1]), |x| x[0].matmul(&x[1].t()?));
+    }
+
+    #[test]
+    fn dechunked() {
         let bases = seqs(&[9, 5, 1]);
-        let index: Arc<[usize]> = vec![0, 3, 4, 8, 9, 12, 14].into();
-        let kept = Kept { seqs: bases, chunks: seqs(&[4, 2, 1]), index: index.clone() };
+        let index: Index = vec![0, 3, 4, 8, 9, 12, 14].into();
+        let kept = Kept { seqs: bases, chunks: seqs(&[4, 2, 1]), index };
         let prob = ((values(15, 10, 0.5) + 0.5).unwrap() * 0.999).unwrap();
         let inputs = [values((7, 20), 11, 1.0), prob];
         same(&inputs, |t, x| fast_dechunk::dechunk(t, &x[0], &x[1], &kept), |x| dechunk(&x[0], &x[1], &kept), 1e-5);
-        let rows = Tensor::new(index.iter().map(|&i| i as u32).collect::<Vec<_>>(), &Device::Cpu).unwrap();
-        same(&[values((15, 20), 12, 1.0)], |t, x| gather::gather_rows(t, &x[0], &index), |x| x[0].index_select(&rows, 0), 1e-7);
+    }
+
+    #[test]
+    fn adamw_and_norms() {
+        let sizes = [1, 70, 4096, 9000];
+        let run = || {
+            let tensor = |n: usize, seed| values(n, seed, 1.0).to_dtype(DType::F32).unwrap();
+            let params: Vec<Tensor> = sizes.iter().map(|&n| tensor(n, 1)).collect();
+            let mut moments: Vec<Moments> = params.iter().map(|p| Moments::new(p).unwrap()).collect();
+            let mut norms = Vec::new();
+            for step in 1..4 {
+                let grads: Vec<Tensor> = sizes.iter().map(|&n| tensor(n, 10 + step)).collect();
+                norms.push(squared_norm(&grads.iter().collect::<Vec<_>>()).unwrap());
+                let updates = params.iter().zip(&grads).zip(&mut moments).enumerate();
+                let updates = updates.map(|(i, ((parameter, grad), moments))| Update {
+                    parameter,
+                    grad,
+                    moments,
+                    keep: 1.0 - 0.01 * i as f32,
+                    rate: 0.1 / (1.0 + i as f32),
+                });
+                let step = AdamWStep { betas: [0.9, 0.95], eps: 1e-8, grad_scale: 0.5, root: 0.3 };
+                step.apply(updates.collect()).unwrap();
+            }
+            let state = moments.iter().flat_map(|m| m.tensors().unwrap());
+            (params.iter().cloned().chain(state).map(|x| x.to_vec1::<f32>().unwrap()).collect::<Vec<_>>(), norms)
+        };
+        let want = run();
+        for order in [Order::Ascending, Order::Descending].into_iter().filter(|_| cuda::EMULATES) {
+            let before = cuda::launches();
+            let got = cuda::emulated(order, run);
+            assert_eq!(cuda::launches() - before, 6);
+            for (got, want) in got.0.iter().zip(&want.0) {
+                assert!(got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-6), "{got:?} {want:?}");
+            }
+            assert!(got.1.iter().zip(&want.1).all(|(a, b)| (a - b).abs() < 1e-5 * b));
+        }
     }
 
     #[test]

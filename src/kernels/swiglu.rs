@@ -3,7 +3,7 @@
 use super::profile::{Pass, timed};
 use super::simd::{sigmoid, silu, vectorized};
 use super::tape::Tape;
-use super::{ROWS, cpu, from_cpu, slice};
+use super::{ROWS, cpu, cuda, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -11,6 +11,9 @@ struct SwiGlu;
 
 /// Applies the gate.
 pub fn swiglu(tape: &Tape, x: &Tensor) -> Result<Tensor> {
+    if cuda::runs(x) {
+        return cuda::swiglu::swiglu(tape, x);
+    }
     tape.apply1(x, SwiGlu)
 }
 

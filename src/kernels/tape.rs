@@ -3,7 +3,7 @@
 //! Candle's own starts every gradient as a tensor of zeros, adds to it on a second pool of threads, and keeps all intermediate results until
 //! the end. Here a gradient that comes alone is taken as it is, and what a step needed is freed once it is done.
 
-use super::add::Add;
+use super::add::sum;
 use candle_core::{CustomOp1, CustomOp2, Result, Tensor, TensorId};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -25,11 +25,11 @@ impl Grads {
 
     /// The same by the tensor's number, for steps that do not keep it.
     pub fn add_to(&mut self, of: TensorId, grad: Tensor) -> Result<()> {
-        let sum = match self.0.remove(&of) {
-            Some(before) => before.apply_op2_no_bwd(&grad, &Add)?,
+        let total = match self.0.remove(&of) {
+            Some(before) => sum(&before, &grad)?,
             None => grad,
         };
-        self.0.insert(of, sum);
+        self.0.insert(of, total);
         Ok(())
     }
 

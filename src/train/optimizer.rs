@@ -1,6 +1,6 @@
 //! AdamW (Loshchilov & Hutter 2019) with the authors' parameter groups.
 
-use crate::kernels::adamw::{AdamWStep, Moments, squared_norm};
+use crate::kernels::adamw::{AdamWStep, Moments, Update, squared_norm};
 use crate::kernels::add::add;
 use crate::kernels::tape::{Grads, Tape};
 use crate::model::Config;
@@ -72,18 +72,18 @@ pub fn trainable(tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, 
 
 impl Optimizer {
     /// Starts on `params`, by name: the tensors that the model was built on, which steps change in place.
-    pub fn new(settings: AdamW, params: &BTreeMap<String, Tensor>, stages: usize) -> Self {
-        let params = params
-            .iter()
-            .map(|(name, tensor)| Param {
+    pub fn new(settings: AdamW, params: &BTreeMap<String, Tensor>, stages: usize) -> Result<Self> {
+        let param = |(name, tensor): (&String, &Tensor)| {
+            Ok(Param {
                 name: name.clone(),
                 tensor: tensor.clone(),
-                moments: Moments::new(tensor.elem_count()),
+                moments: Moments::new(tensor)?,
                 lr_multiplier: settings.lr_multiplier.get(stage_of(name, stages)).copied().unwrap_or(1.0),
                 weight_decay: if decays(name) { settings.weight_decay } else { 0.0 },
             })
-            .collect();
-        Optimizer { settings, params, step: 0 }
+        };
+        let params = params.iter().map(param).collect::<Result<_>>()?;
+        Ok(Optimizer { settings, params, step: 0 })
     }
 
     /// Adds the gradients of one backward pass to `sums`.
@@ -110,20 +110,19 @@ impl Optimizer {
         let clip = (self.settings.max_grad_norm / (norm + 1e-6)).min(1.0);
         self.step += 1;
         let (b1, b2) = self.settings.betas;
-        let correction = (1.0 - b1.powi(self.step as i32), (1.0 - b2.powi(self.step as i32)).sqrt());
-        for (param, grad) in self.params.iter_mut().zip(&grads.0) {
-            let Some(grad) = grad else { continue };
-            let lr = lr * param.lr_multiplier;
-            let step = AdamWStep {
-                betas: [b1, b2],
-                eps: self.settings.eps as f32,
-                grad_scale: (clip * share) as f32,
-                keep: (1.0 - lr * param.weight_decay) as f32,
-                rate: (lr / correction.0) as f32,
-                root: correction.1 as f32,
-            };
-            step.apply(&param.tensor, grad, &mut param.moments)?;
-        }
+        let step = AdamWStep {
+            betas: [b1, b2],
+            eps: self.settings.eps as f32,
+            grad_scale: (clip * share) as f32,
+            root: (1.0 - b2.powi(self.step as i32)).sqrt() as f32,
+        };
+        let correction = 1.0 - b1.powi(self.step as i32);
+        let with_grad = self.params.iter_mut().zip(&grads.0).filter_map(|(param, grad)| Some((param, grad.as_ref()?)));
+        let updates = with_grad.map(|(Param { tensor, moments, lr_multiplier, weight_decay, .. }, grad)| {
+            let lr = lr * *lr_multiplier;
+            Update { parameter: tensor, grad, moments, keep: (1.0 - lr * *weight_decay) as f32, rate: (lr / correction) as f32 }
+        });
+        step.apply(updates.collect())?;
         Ok(norm)
     }
 
@@ -131,8 +130,7 @@ impl Optimizer {
     pub fn state(&self) -> Result<BTreeMap<String, Tensor>> {
         let mut out = BTreeMap::new();
         for param in &self.params {
-            for (moment, values) in ["m", "v"].iter().zip([&param.moments.first, &param.moments.second]) {
-                let tensor = Tensor::from_slice(values, values.len(), &candle_core::Device::Cpu)?;
+            for (moment, tensor) in ["m", "v"].iter().zip(param.moments.tensors()?) {
                 out.insert(format!("{moment}.{}", param.name), tensor);
             }
         }
@@ -142,13 +140,13 @@ impl Optimizer {
     /// Puts back what [`Optimizer::state`] gave.
     pub fn restore(&mut self, state: &BTreeMap<String, Tensor>, step: u64) -> Result<()> {
         for param in &mut self.params {
-            for (moment, values) in ["m", "v"].iter().zip([&mut param.moments.first, &mut param.moments.second]) {
-                let name = format!("{moment}.{}", param.name);
-                match state.get(&name).filter(|t| t.elem_count() == values.len()) {
-                    Some(tensor) => *values = tensor.flatten_all()?.to_vec1::<f32>()?,
-                    None => return Err(Error::Invalid(format!("the training state has no {name} of the right size"))),
-                }
-            }
+            let moment = |which: &str| {
+                let name = format!("{which}.{}", param.name);
+                let fits = state.get(&name).filter(|t| t.elem_count() == param.tensor.elem_count());
+                fits.ok_or_else(|| Error::Invalid(format!("the training state has no {name} of the right size")))
+            };
+            let moments = [moment("m")?, moment("v")?];
+            param.moments.restore(moments)?;
         }
         self.step = step;
         Ok(())
@@ -162,8 +160,7 @@ pub struct Gradients(Vec<Option<Tensor>>);
 impl Gradients {
     /// L2 norm over all parameters.
     pub fn norm(&self) -> Result<f64> {
-        let squares = self.0.iter().flatten().map(squared_norm).sum::<candle_core::Result<f64>>()?;
-        Ok(squares.sqrt())
+        Ok(squared_norm(&self.0.iter().flatten().collect::<Vec<_>>())?.sqrt())
     }
 
     /// The gradients by parameter name, for tests and inspection.

@@ -108,7 +108,7 @@ impl Run {
         };
         let tensors = trainable(&weights)?;
         let model = LdarNet::new(&config, &mut Loaded::new(tensors.clone()))?;
-        let mut optimizer = Optimizer::new(recipe.adamw(&config), &tensors, config.stages.len());
+        let mut optimizer = Optimizer::new(recipe.adamw(&config), &tensors, config.stages.len())?;
         if let Some((tensors, notes)) = &state {
             let step = notes.get("step").and_then(|s| s.parse().ok());
             let step = step.ok_or_else(|| Error::file(&state_path, "does not say at which step it was written"))?;

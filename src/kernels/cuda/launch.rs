@@ -67,6 +67,12 @@ impl Buffer {
         Ok(Buffer { storage, shape })
     }
 
+    /// Where it is.
+    #[cfg(feature = "cuda")]
+    pub(super) fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
     /// What was written.
     pub fn tensor(self) -> Result<Tensor> {
         let mut storage = self.storage;
@@ -109,7 +115,7 @@ pub fn launch(name: &'static str, typed: Option<DType>, pass: Pass, grid: Grid, 
     };
     let first = args.iter().find_map(|arg| match arg {
         Arg::In(tensor) => Some(tensor.device().clone()),
-        Arg::Out(buffer) => buffer.storage.device().into(),
+        Arg::Out(buffer) => Some(buffer.storage.device()),
         _ => None,
     });
     super::LAUNCHES.set(super::launches() + 1);
@@ -121,8 +127,19 @@ pub fn launch(name: &'static str, typed: Option<DType>, pass: Pass, grid: Grid, 
     }
 }
 
+/// Address of a contiguous tensor's first element on its device, for kernels that read it from a table. The tensor must outlive the launch.
+pub fn address(tensor: &Tensor) -> Result<u64> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(cpu), Some((start, _))) => Ok(host_address(cpu, start)? as u64),
+        #[cfg(feature = "cuda")]
+        (Storage::Cuda(cuda), Some((start, _))) => super::device::address(cuda, start),
+        _ => candle_core::bail!("a kernel was given a tensor that is not contiguous"),
+    }
+}
+
 /// Where the elements of an emulated argument are.
-fn address(storage: &CpuStorage, start: usize) -> Result<*mut c_void> {
+fn host_address(storage: &CpuStorage, start: usize) -> Result<*mut c_void> {
     Ok(match storage {
         CpuStorage::F32(x) => x[start..].as_ptr() as *mut c_void,
         CpuStorage::BF16(x) => x[start..].as_ptr() as *mut c_void,
@@ -142,17 +159,12 @@ fn emulate(name: &str, grid: Grid, args: &mut [Arg]) -> Result<()> {
     for arg in args.iter_mut() {
         words.push(match arg {
             Arg::In(tensor) => {
-                let (storage, layout) = tensor.storage_and_layout();
-                let (Storage::Cpu(cpu), Some((start, _))) = (&*storage, layout.contiguous_offsets()) else {
-                    candle_core::bail!("{name}: a tensor is not contiguous or not on the CPU");
-                };
-                let word = address(cpu, start)? as u64;
-                guards.push(storage);
-                word
+                guards.push(tensor.storage_and_layout());
+                address(tensor)?
             }
             Arg::Out(buffer) => {
                 let Storage::Cpu(cpu) = &mut buffer.storage else { candle_core::bail!("{name}: a buffer is not on the CPU") };
-                address(cpu, 0)? as u64
+                host_address(cpu, 0)? as u64
             }
             Arg::Int(n) => u64::from(u32::try_from(*n).map_err(candle_core::Error::wrap)?),
             Arg::Float(x) => u64::from(x.to_bits()),
@@ -170,6 +182,6 @@ fn emulate(name: &str, grid: Grid, args: &mut [Arg]) -> Result<()> {
 
 #[cfg(not(feature = "cuda-emulation"))]
 fn emulate(name: &str, _: Grid, args: &mut [Arg]) -> Result<()> {
-    let _ = (args, address);
+    let _ = args;
     candle_core::bail!("{name}: this build has no kernels for the CPU; build with --features cuda-emulation")
 }

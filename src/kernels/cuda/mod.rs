@@ -4,14 +4,20 @@
 //! f32 always. The host side is compiled in every build, so that it cannot rot; kernels are there with the features `cuda` (for a GPU, by nvcc)
 //! and `cuda-emulation` (for the CPU, by a C++ compiler: the same sources, run one fiber per CUDA thread, for tests).
 
+pub mod adamw;
 #[cfg(feature = "cuda")]
 mod device;
 pub mod launch;
+pub mod linear;
 pub mod norm;
+pub mod rows;
+pub mod swiglu;
 
 use candle_core::{Result, Tensor};
 use std::cell::Cell;
 
+#[cfg(feature = "cuda")]
+include!(concat!(env!("OUT_DIR"), "/assembled.rs"));
 #[cfg(feature = "cuda-emulation")]
 type Entry = unsafe extern "C" fn(*const u32, usize, bool, *mut *mut std::ffi::c_void, usize);
 #[cfg(feature = "cuda-emulation")]
@@ -68,7 +74,7 @@ fn reversed() -> bool {
 }
 
 /// A table for a kernel, on the device of `like`.
-fn upload(like: &Tensor, table: &[u32]) -> Result<Tensor> {
+pub(super) fn upload(like: &Tensor, table: &[u32]) -> Result<Tensor> {
     // An empty tensor has no address.
     let table = if table.is_empty() { &[0] } else { table };
     Tensor::from_slice(table, table.len(), like.device())
