@@ -121,7 +121,7 @@ fn wrong_usage_exits_2() {
         (&["boundaries", "--fasta", "x.fa", "--context", "100", "--margin", "50"], "no room"),
         (&["boundaries", "--fasta", "x.fa", "--batch", "0"], "--batch"),
         (&["boundaries", "--fasta", "x.fa", "--dtype", "f16"], "f32, bf16x3, bf16"),
-        (&["bench", "--config", "2m", "--mode", "train", "--dtype", "bf16"], "training runs in f32"),
+        (&["bench", "--config", "2m", "--mode", "train", "--dtype", "bf16"], "on a CPU, training runs in f32"),
         (&["scan", "--p", "0"], "--p"),
         (&["scan", "--p", "nan"], "--p"),
         (&["scan", "--p", "0.5"], "at most 0.1"),

@@ -110,7 +110,7 @@ fn training_steps() {
         let number = |v: &serde_json::Value| v.as_f64().unwrap();
         let numbers = |v: &serde_json::Value| v.as_array().unwrap().iter().map(number).collect::<Vec<f64>>();
         let checkpoint = Checkpoint::open(folder().join(format!("{name}.pt"))).unwrap();
-        let params = trainable(&checkpoint.tensors).unwrap();
+        let params = trainable(&checkpoint.tensors, &Device::Cpu).unwrap();
         let model = LdarNet::new(&checkpoint.config, &mut Loaded::new(params.clone())).unwrap();
         let betas = numbers(&meta["betas"]);
         let settings = AdamW {
@@ -121,7 +121,7 @@ fn training_steps() {
             lr_multiplier: numbers(&meta["lr_multiplier"]),
         };
         let mut optimizer = Optimizer::new(settings, &params, checkpoint.config.stages.len()).unwrap();
-        let objective = Objective { alpha: number(&meta["alpha_ratio"]), compression: numbers(&meta["N"]) };
+        let objective = Objective { alpha: number(&meta["alpha_ratio"]), compression: numbers(&meta["N"]), recompute: false };
 
         // Rows of the batch are spread over the micro-batches, whose gradients are averaged.
         let micro_batches = meta["micro_batches"].as_u64().unwrap() as usize;

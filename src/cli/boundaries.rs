@@ -5,7 +5,7 @@ mod table;
 mod tracks;
 
 use super::answers::{self, Answers, Origin, ShardOption};
-use super::dtype::Dtype;
+use super::compute::Compute;
 use super::source;
 use crate::error::{Error, Result};
 use crate::genome::Interval;
@@ -69,7 +69,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 4)]
     batch: usize,
     #[command(flatten)]
-    dtype: Dtype,
+    compute: Compute,
     #[command(flatten)]
     shard: ShardOption,
 }
@@ -88,7 +88,7 @@ pub struct Request {
     checkpoint: Option<PathBuf>,
     out: PathBuf,
     stage: usize,
-    dtype: Dtype,
+    compute: Compute,
     part: Option<Part>,
     reading: BoundariesRequest,
 }
@@ -117,8 +117,8 @@ impl Arguments {
         if part.is_some() && self.out.as_os_str() == "-" {
             return Err(Error::Usage("--shard leaves a folder: name it with --out".into()));
         }
-        let Arguments { regions, checkpoint, out, stage, dtype, .. } = self;
-        Ok(Request { fasta, regions, checkpoint, out, stage, dtype, part, reading })
+        let Arguments { regions, checkpoint, out, stage, compute, .. } = self;
+        Ok(Request { fasta, regions, checkpoint, out, stage, compute, part, reading })
     }
 }
 
@@ -131,8 +131,8 @@ impl Request {
         let mut run = origin.start();
         let genome = source::genome(self.fasta.as_deref())?;
         let regions = regions::read(&genome, &self.regions)?;
-        let mut model = source::checkpoint(self.checkpoint.as_deref())?.model()?;
-        run.dtype = model.set_precision(self.dtype.precision())?.to_string();
+        let model = self.compute.model(&source::checkpoint(self.checkpoint.as_deref())?, &self.compute.device()?)?;
+        run.dtype = model.arithmetic().to_string();
         let router = Router::new(&model, self.stage)?;
         // Nothing can be kept beside standard output or a device.
         let is_device = self.out.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());

@@ -1,6 +1,6 @@
 //! `compare`: models and tokenizers side by side.
 
-use super::dtype::Dtype;
+use super::compute::Compute;
 use super::splice_profile::context_of;
 use super::{counts, progress, results, scan, source};
 use crate::error::{Error, Result};
@@ -82,7 +82,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 4)]
     batch: usize,
     #[command(flatten)]
-    dtype: Dtype,
+    compute: Compute,
 }
 
 /// One of those compared, as asked for.
@@ -137,7 +137,7 @@ pub struct Request {
     out: PathBuf,
     context: Option<usize>,
     margin: Option<usize>,
-    dtype: Dtype,
+    compute: Compute,
     pipeline: CompareRequest,
 }
 
@@ -177,7 +177,7 @@ impl Arguments {
             out: self.out,
             context: self.context,
             margin: self.margin,
-            dtype: self.dtype,
+            compute: self.compute,
             pipeline: CompareRequest {
                 flank: self.flank,
                 p: self.p,
@@ -192,6 +192,15 @@ impl Arguments {
 }
 
 impl Request {
+    /// The networks, all on one device, where a checkpoint is compared at all.
+    fn models(&self, checkpoints: &[Option<Checkpoint>]) -> Result<Vec<Option<LdarNet>>> {
+        if checkpoints.iter().all(Option::is_none) {
+            return Ok(checkpoints.iter().map(|_| None).collect());
+        }
+        let device = self.compute.device()?;
+        checkpoints.iter().map(|checkpoint| checkpoint.as_ref().map(|c| self.compute.model(c, &device)).transpose()).collect()
+    }
+
     /// Runs the comparison, writes the results folder and prints the short of it.
     pub fn run(mut self) -> Result<()> {
         let mut run = Run::start();
@@ -204,13 +213,9 @@ impl Request {
         let checkpoints = self.checkpoints()?;
         let first = checkpoints.iter().flatten().next();
         (self.pipeline.context, self.pipeline.margin) = context_of(first, self.context, self.margin, 0)?;
-        let mut models = Vec::new();
-        for checkpoint in &checkpoints {
-            let mut model = checkpoint.as_ref().map(Checkpoint::model).transpose()?;
-            if let Some(model) = &mut model {
-                run.dtype = model.set_precision(self.dtype.precision())?.to_string();
-            }
-            models.push(model);
+        let models = self.models(&checkpoints)?;
+        for model in models.iter().flatten() {
+            run.dtype = model.arithmetic().to_string();
         }
         let sources = self.sources(&models, &genome)?;
         let contenders: Vec<Contender<'_>> = self

@@ -1,6 +1,6 @@
 //! `density`: does the model cut some classes of sequence more densely than others?
 
-use super::dtype::Dtype;
+use super::compute::Compute;
 use super::{counts, progress, results, source, splice_profile};
 use crate::error::{Error, Result};
 use crate::pipelines::Progress;
@@ -77,7 +77,7 @@ pub struct Arguments {
     #[arg(long)]
     negative_control: bool,
     #[command(flatten)]
-    dtype: Dtype,
+    compute: Compute,
 }
 
 /// The longest stretch, in bases.
@@ -90,7 +90,7 @@ pub struct Request {
     out: PathBuf,
     context: Option<usize>,
     margin: Option<usize>,
-    dtype: Dtype,
+    compute: Compute,
     pipeline: DensityRequest,
 }
 
@@ -132,7 +132,7 @@ impl Arguments {
             out: self.out,
             context: self.context,
             margin: self.margin,
-            dtype: self.dtype,
+            compute: self.compute,
             pipeline,
         })
     }
@@ -162,8 +162,8 @@ impl Request {
         (self.pipeline.context, self.pipeline.margin) = (context, margin);
         let (genome, annotation) = source::reference(self.files.as_ref())?;
         let inputs = self.inputs()?;
-        let mut model = checkpoint.model()?;
-        run.dtype = model.set_precision(self.dtype.precision())?.to_string();
+        let model = self.compute.model(&checkpoint, &self.compute.device()?)?;
+        run.dtype = model.arithmetic().to_string();
         let router = Router::new(&model, 0)?;
         let found = pipeline::run(&genome, &annotation, &router, &self.pipeline, &|progress| bar.show(progress))?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });

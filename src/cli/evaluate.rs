@@ -1,6 +1,6 @@
 //! `evaluate`: the held-out loss of a model, beside that of context tables.
 
-use super::dtype::Dtype;
+use super::compute::Compute;
 use super::progress::Bar;
 use super::{source, stdout};
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", requires = "metrics")]
     curves: Option<PathBuf>,
     #[command(flatten)]
-    dtype: Dtype,
+    compute: Compute,
 }
 
 /// What is to be done.
@@ -52,7 +52,7 @@ pub struct Request {
     checkpoint: Option<PathBuf>,
     json: bool,
     curves: Option<(PathBuf, PathBuf)>,
-    dtype: Dtype,
+    compute: Compute,
 }
 
 impl Arguments {
@@ -71,7 +71,7 @@ impl Arguments {
             checkpoint: self.checkpoint,
             json: self.json,
             curves: self.metrics.zip(self.curves),
-            dtype: self.dtype,
+            compute: self.compute,
         })
     }
 }
@@ -79,8 +79,7 @@ impl Arguments {
 impl Request {
     /// Measures.
     pub fn run(self) -> Result<()> {
-        let mut model = source::checkpoint(self.checkpoint.as_deref())?.model()?;
-        let arithmetic = model.set_precision(self.dtype.precision())?;
+        let model = self.compute.model(&source::checkpoint(self.checkpoint.as_deref())?, &self.compute.device()?)?;
         let corpus = Corpus::open(&self.recipe.data)?;
         let bar = Bar::new();
         let found =
@@ -89,7 +88,7 @@ impl Request {
         if let Some((metrics, to)) = &self.curves {
             draw(metrics, &found, &self.recipe, to)?;
         }
-        stdout::print(&if self.json { json(&found, arithmetic)? } else { text(&found) })
+        stdout::print(&if self.json { json(&found, model.arithmetic())? } else { text(&found) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! `locus`: what the model does at one place.
 
-use super::dtype::Dtype;
+use super::compute::Compute;
 use super::{progress, results, scan, source, splice_profile};
 use crate::bundled;
 use crate::error::{Error, Result};
@@ -85,7 +85,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 4)]
     batch: usize,
     #[command(flatten)]
-    dtype: Dtype,
+    compute: Compute,
 }
 
 /// What is to be drawn.
@@ -98,7 +98,7 @@ pub struct Request {
     context: Option<usize>,
     margin: Option<usize>,
     out: PathBuf,
-    dtype: Dtype,
+    compute: Compute,
     pipeline: LocusRequest,
 }
 
@@ -153,7 +153,7 @@ impl Arguments {
             context: self.context,
             margin: self.margin,
             out: self.out,
-            dtype: self.dtype,
+            compute: self.compute,
             pipeline: LocusRequest {
                 place,
                 motifs: motifs.as_ref().map_or(String::new(), |motifs| motifs.display().to_string()),
@@ -184,9 +184,9 @@ impl Request {
         let annotation = source::annotation(self.annotation.as_deref(), self.genome.as_deref())?;
         let queries = self.queries()?;
         let inputs = self.inputs()?;
-        let mut models = self.models()?;
-        for ready in &mut models {
-            run.dtype = ready.model.set_precision(self.dtype.precision())?.to_string();
+        let models = self.models()?;
+        for ready in &models {
+            run.dtype = ready.model.arithmetic().to_string();
         }
         let routers = models.iter().map(|ready| Router::new(&ready.model, 0)).collect::<Result<Vec<_>>>()?;
         let signal = self.signal.as_deref().map(|path| Signal::open(path, None, Missing::Zero, genome.contigs())).transpose()?;
@@ -212,6 +212,7 @@ impl Request {
     }
 
     fn models(&self) -> Result<Vec<Ready>> {
+        let device = self.compute.device()?;
         let mut all: Vec<Ready> = Vec::new();
         for path in &self.checkpoints {
             let checkpoint = source::checkpoint(path.as_deref())?;
@@ -221,7 +222,7 @@ impl Request {
             if all.iter().any(|other| other.name == name) {
                 name = format!("{name} ({})", path.as_deref().map_or(String::new(), |path| path.display().to_string()));
             }
-            let model = checkpoint.model()?;
+            let model = self.compute.model(&checkpoint, &device)?;
             all.push(Ready { name, checkpoint, model, shape: TileShape { context_bp, margin_bp } });
         }
         Ok(all)

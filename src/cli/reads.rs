@@ -1,7 +1,7 @@
 //! What an analysis reads: a model, or a track from bigWig files.
 
 use super::answers::{self, Answers, Origin};
-use super::dtype::Dtype;
+use super::compute::Compute;
 use super::source;
 use crate::error::{Error, Result};
 use crate::genome::fasta::{Contig, Genome};
@@ -21,7 +21,7 @@ pub struct Reads {
     #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
     /// Read this track in place of a model, a number for each base; with --signal-minus it is that of the plus strand
-    #[arg(long, value_name = "BIGWIG", conflicts_with_all = ["checkpoint", "dtype"], help_heading = "Signal")]
+    #[arg(long, value_name = "BIGWIG", conflicts_with_all = ["checkpoint", "dtype", "device"], help_heading = "Signal")]
     signal: Option<PathBuf>,
     /// The track of the minus strand
     #[arg(long, value_name = "BIGWIG", requires = "signal", help_heading = "Signal")]
@@ -30,7 +30,7 @@ pub struct Reads {
     #[arg(long, value_enum, default_value = "unknown", requires = "signal", help_heading = "Signal")]
     signal_missing: MissingChoice,
     #[command(flatten)]
-    dtype: Dtype,
+    compute: Compute,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -49,8 +49,6 @@ pub enum Opened {
         checkpoint: Checkpoint,
         /// The network.
         model: LdarNet,
-        /// Precision of its projections and what runs them.
-        dtype: String,
     },
     /// A track.
     Signal(Signal),
@@ -93,9 +91,8 @@ impl Reads {
         let Some(checkpoint) = checkpoint else {
             return Ok(Opened::Signal(self.signal(genome.contigs())?));
         };
-        let mut model = checkpoint.model()?;
-        let dtype = model.set_precision(self.dtype.precision())?.to_string();
-        Ok(Opened::Model { checkpoint, model, dtype })
+        let model = self.compute.model(&checkpoint, &self.compute.device()?)?;
+        Ok(Opened::Model { checkpoint, model })
     }
 
     fn signal(&self, contigs: &[Contig]) -> Result<Signal> {
@@ -129,10 +126,10 @@ impl Opened {
         }
     }
 
-    /// Precision of the model's projections and what runs them; a track is f32.
+    /// The model's precision and what runs it; a track is f32.
     pub fn dtype(&self) -> String {
         match self {
-            Opened::Model { dtype, .. } => dtype.clone(),
+            Opened::Model { model, .. } => model.arithmetic().to_string(),
             Opened::Signal(_) => "f32".into(),
         }
     }

@@ -1,5 +1,6 @@
 //! `train`: a model from a recipe.
 
+use super::compute::Compute;
 use super::stdout;
 use crate::error::{Error, Result};
 use crate::report::format::count;
@@ -30,6 +31,8 @@ pub struct Arguments {
     /// Go on from the checkpoint in the folder
     #[arg(long)]
     resume: bool,
+    #[command(flatten)]
+    compute: Compute,
 }
 
 /// What is to be done.
@@ -37,12 +40,13 @@ pub struct Request {
     recipe: Recipe,
     out: PathBuf,
     resume: bool,
+    compute: Compute,
 }
 
 impl Arguments {
     /// Reads the recipe.
     pub fn validate(self) -> Result<Request> {
-        Ok(Request { recipe: Recipe::open(&self.recipe)?, out: self.out, resume: self.resume })
+        Ok(Request { recipe: Recipe::open(&self.recipe)?, out: self.out, resume: self.resume, compute: self.compute })
     }
 }
 
@@ -50,7 +54,9 @@ impl Request {
     /// Trains.
     pub fn run(self) -> Result<()> {
         let steps = self.recipe.run.steps;
-        let mut run = Run::open(self.recipe, &self.out, self.resume)?;
+        let device = self.compute.device()?;
+        let precision = self.compute.training_precision(&device)?;
+        let mut run = Run::open(self.recipe, &self.out, self.resume, &device, precision)?;
         let stop = Arc::new(AtomicBool::new(false));
         let asked = stop.clone();
         ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))

@@ -1,5 +1,6 @@
 //! The numbers that matrix products are made of, and what this machine makes them with.
 
+use candle_core::DType;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -25,6 +26,11 @@ impl Precision {
             (_, unit) => unit,
         };
         Arithmetic { precision: if unit == Unit::Vector { Precision::F32 } else { self }, unit }
+    }
+
+    /// How a GPU does, for activations as for weights: `Bf16x3` is run as `F32`.
+    pub fn on_device(self) -> Arithmetic {
+        Arithmetic { precision: if self == Precision::Bf16 { self } else { Precision::F32 }, unit: Unit::Device }
     }
 
     /// Numbers that stand for one f32.
@@ -58,6 +64,8 @@ pub(super) enum Unit {
     Avx512,
     /// `TDPBF16PS`.
     Amx,
+    /// cuBLAS and the kernels of [`super::cuda`].
+    Device,
     /// The program of the AMX tiles, read by an interpreter.
     #[cfg(test)]
     Emulated,
@@ -76,6 +84,16 @@ impl Arithmetic {
         self.precision
     }
 
+    /// Whether a GPU runs it.
+    pub fn on_device(self) -> bool {
+        self.unit == Unit::Device
+    }
+
+    /// The number format of activations inside layers.
+    pub fn activations(self) -> DType {
+        if self.on_device() && self.precision == Precision::Bf16 { DType::BF16 } else { DType::F32 }
+    }
+
     /// The AMX program on the interpreter.
     #[cfg(test)]
     pub fn emulated(precision: Precision) -> Self {
@@ -89,6 +107,7 @@ impl fmt::Display for Arithmetic {
             Unit::Vector => write!(f, "{}", self.precision),
             Unit::Avx512 => write!(f, "{} (AVX-512-BF16)", self.precision),
             Unit::Amx => write!(f, "{} (AMX)", self.precision),
+            Unit::Device => write!(f, "{} (CUDA)", self.precision),
             #[cfg(test)]
             Unit::Emulated => write!(f, "{} (emulated)", self.precision),
         }

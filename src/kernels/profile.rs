@@ -1,5 +1,6 @@
 //! Where the time goes: seconds and calls per operation, counted only between [`start`] and [`stop`].
 
+use candle_core::{Device, Result};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +34,11 @@ static PROFILE: Mutex<Profile> = Mutex::new(BTreeMap::new());
 pub fn start() {
     PROFILE.lock().unwrap_or_else(|e| e.into_inner()).clear();
     COUNTING.store(true, Ordering::Relaxed);
+}
+
+/// While counting, waits for a GPU: its work would else be counted where something waits for it.
+pub(super) fn settle(device: &Device) -> Result<()> {
+    if COUNTING.load(Ordering::Relaxed) && !device.is_cpu() { device.synchronize() } else { Ok(()) }
 }
 
 /// Stops counting: what was spent since [`start`].

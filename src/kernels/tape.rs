@@ -11,7 +11,11 @@ use std::collections::HashMap;
 type Backward = Box<dyn FnOnce(&Tensor, &mut Grads) -> Result<()>>;
 
 /// The steps of a forward pass, if they are to be differentiated.
-pub struct Tape(Option<RefCell<Vec<(TensorId, Backward)>>>);
+pub struct Tape {
+    steps: Option<RefCell<Vec<(TensorId, Backward)>>>,
+    /// Segments keep their inputs only.
+    frugal: bool,
+}
 
 /// Gradients by tensor.
 #[derive(Default)]
@@ -47,22 +51,27 @@ impl Grads {
 impl Tape {
     /// For inference: nothing is kept.
     pub fn off() -> Tape {
-        Tape(None)
+        Tape { steps: None, frugal: false }
     }
 
     /// For training.
     pub fn on() -> Tape {
-        Tape(Some(RefCell::default()))
+        Tape { steps: Some(RefCell::default()), frugal: false }
+    }
+
+    /// For training in little memory: of each [`Tape::segment`] only the inputs are kept, and the way back runs it again.
+    pub fn frugal() -> Tape {
+        Tape { steps: Some(RefCell::default()), frugal: true }
     }
 
     /// Whether steps are kept.
     pub fn is_on(&self) -> bool {
-        self.0.is_some()
+        self.steps.is_some()
     }
 
     /// Notes how to get from the gradient of `of` to those of what it was made from.
     pub fn record(&self, of: &Tensor, backward: impl FnOnce(&Tensor, &mut Grads) -> Result<()> + 'static) {
-        if let Some(steps) = &self.0 {
+        if let Some(steps) = &self.steps {
             steps.borrow_mut().push((of.id(), Box::new(backward)));
         }
     }
@@ -94,13 +103,35 @@ impl Tape {
         Ok(out)
     }
 
+    /// Runs a part of the network from the residual stream and what is to be added to it to the same two after that part.
+    pub fn segment(
+        &self,
+        residual: Tensor,
+        h: Option<Tensor>,
+        work: impl Fn(&Tape, Tensor, Option<Tensor>) -> Result<(Tensor, Tensor)> + 'static,
+    ) -> Result<(Tensor, Tensor)> {
+        if !self.frugal {
+            return work(self, residual, h);
+        }
+        let (sum, next) = work(&Tape::off(), residual.clone(), h.clone())?;
+        let sum_id = sum.id();
+        self.record(&next, move |grad, grads| {
+            let tape = Tape::on();
+            let (sum, next) = work(&tape, residual, h)?;
+            let of_sum = grads.0.remove(&sum_id).map(|grad| (sum, grad));
+            let inner = tape.backward(of_sum.into_iter().chain([(next, grad.clone())]))?;
+            inner.0.into_iter().try_for_each(|(of, grad)| grads.add_to(of, grad))
+        });
+        Ok((sum, next))
+    }
+
     /// Gradients of everything that has no step of its own, from those of some results.
     pub fn backward(self, seeds: impl IntoIterator<Item = (Tensor, Tensor)>) -> Result<Grads> {
         let mut grads = Grads::default();
         for (of, grad) in seeds {
             grads.add(&of, grad)?;
         }
-        for (of, backward) in self.0.into_iter().flat_map(RefCell::into_inner).rev() {
+        for (of, backward) in self.steps.into_iter().flat_map(RefCell::into_inner).rev() {
             if let Some(grad) = grads.0.remove(&of) {
                 backward(&grad, &mut grads)?;
             }

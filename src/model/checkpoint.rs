@@ -95,7 +95,12 @@ impl Checkpoint {
 
     /// The model on these tensors.
     pub fn model(&self) -> Result<LdarNet> {
-        LdarNet::new(&self.config, &mut Loaded::new(self.tensors.clone()))
+        self.model_on(&Device::Cpu)
+    }
+
+    /// The model on copies of these tensors on a device.
+    pub fn model_on(&self, device: &Device) -> Result<LdarNet> {
+        LdarNet::new(&self.config, &mut Loaded::new(on(&self.tensors, device)?))
     }
 
     /// Number of parameters, shared ones once.
@@ -110,6 +115,11 @@ impl Checkpoint {
         notes.insert("config".into(), self.config.json.to_string());
         save_tensors(path.as_ref(), &self.tensors, notes)
     }
+}
+
+/// Tensors on a device; those that are there already as they are.
+pub fn on(tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<BTreeMap<String, Tensor>> {
+    tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.to_device(device)?))).collect()
 }
 
 /// Writes tensors (as f32) and text as safetensors, atomically; the same content gives the same bytes.

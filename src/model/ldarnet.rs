@@ -6,14 +6,14 @@ use super::weights::{Init, Source};
 use crate::kernels::Seqs;
 use crate::kernels::add::add;
 use crate::kernels::columns::{extend_columns, first_columns};
+use crate::kernels::cuda;
 use crate::kernels::dechunk::{Kept, dechunk};
-use crate::kernels::gather::gather_rows;
+use crate::kernels::gather::{Index, above, gather_rows};
 use crate::kernels::precision::{Arithmetic, Precision};
 use crate::kernels::routing::boundary_prob;
 use crate::kernels::tape::Tape;
 use crate::{Error, Result};
-use candle_core::{Device, Tensor};
-use std::sync::Arc;
+use candle_core::Tensor;
 
 /// A boundary is where the probability is above this, in training and analysis.
 pub const THRESHOLD: f32 = 0.5;
@@ -98,14 +98,18 @@ impl LdarNet {
         self.threshold = threshold;
     }
 
-    /// Sets the precision of the projections in inference, and says what this machine runs for it ([`Precision::arithmetic`]).
+    /// Sets the precision, and says what is run for it.
     ///
-    /// Norms, scan, attention, routing and the LM head stay f32, and so does all of training. The weights are kept in both precisions.
+    /// On the CPU ([`Precision::arithmetic`]) it is that of the projections in inference; norms, scan, attention, routing and the LM head stay
+    /// f32, and so does all of training. On a GPU ([`Precision::on_device`]) it is that of all activations inside layers, in training too; the
+    /// residual stream, sums, states, softmax, routing, dechunking, the LM head and the weights that training changes stay f32. The weights are
+    /// kept in both precisions.
     ///
     /// # Errors
-    /// The weights are not on the CPU.
+    /// The weights cannot be converted.
     pub fn set_precision(&mut self, precision: Precision) -> Result<Arithmetic> {
-        self.set_arithmetic(precision.arithmetic())?;
+        let on_device = cuda::runs(&self.embeddings);
+        self.set_arithmetic(if on_device { precision.on_device() } else { precision.arithmetic() })?;
         Ok(self.arithmetic)
     }
 
@@ -166,8 +170,7 @@ impl LdarNet {
             let Network::Stage(network) = &level.network else {
                 return Err(Error::Invalid(format!("the model has no router of stage {stage}")));
             };
-            let (encoded, decision) = network.route(tape, level.pad(tape, x)?, &seqs, self.threshold)?;
-            let kept = keep(&decision.mask, &seqs);
+            let (encoded, decision, kept) = network.route(tape, level.pad(tape, x)?, &seqs, self.threshold)?;
             routed.push(decision);
             if routed.len() > stage {
                 return Ok(routed);
@@ -270,16 +273,18 @@ impl Level {
 
 impl StageNetwork {
     /// The encoder's output and the router's decisions.
-    fn route(&self, tape: &Tape, x: Tensor, seqs: &Seqs, threshold: f32) -> Result<(Tensor, Routed)> {
+    fn route(&self, tape: &Tape, x: Tensor, seqs: &Seqs, threshold: f32) -> Result<(Tensor, Routed, Kept)> {
         let x = self.encoder.forward(tape, x, seqs)?;
         let prob = boundary_prob(tape, &self.query.forward(tape, &x)?, &self.key.forward(tape, &x)?, seqs)?;
-        let mask = prob.to_device(&Device::Cpu)?.to_vec1::<f32>()?.iter().map(|&p| p > threshold).collect();
-        Ok((x, Routed { prob, mask, seqs: seqs.clone() }))
+        let kept = keep(above(&prob, threshold)?, seqs);
+        let mut mask = vec![false; prob.elem_count()];
+        kept.index.iter().for_each(|&t| mask[t] = true);
+        Ok((x, Routed { prob, mask, seqs: seqs.clone() }, kept))
     }
 
     fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
-        let (x, routed) = self.route(tape, x, seqs, trace.threshold)?;
-        let (prob, kept) = (routed.prob.clone(), keep(&routed.mask, seqs));
+        let (x, routed, kept) = self.route(tape, x, seqs, trace.threshold)?;
+        let prob = routed.prob.clone();
         trace.stages.push(routed);
         let inner = self.inner.forward(tape, gather_rows(tape, &x, &kept.index)?, &kept.chunks, trace)?;
         let h = add(tape, &dechunk(tape, &inner, &prob, &kept)?, &self.residual.forward(tape, &x)?)?;
@@ -288,16 +293,14 @@ impl StageNetwork {
     }
 }
 
-/// Rows of the boundaries, and of the chunks of each sequence.
-fn keep(mask: &[bool], seqs: &Seqs) -> Kept {
-    let mut index = Vec::new();
-    let mut chunks = Vec::with_capacity(seqs.len());
-    for seq in seqs.iter() {
-        let start = index.len();
-        index.extend(seq.clone().filter(|&t| mask[t]));
-        chunks.push(start..index.len());
-    }
-    Kept { seqs: seqs.clone(), chunks: chunks.into(), index: Arc::from(index) }
+/// The chunks of each sequence, from the rows of all boundaries.
+fn keep(index: Index, seqs: &Seqs) -> Kept {
+    let mut start = 0;
+    let chunks = seqs.iter().map(|seq| {
+        let end = start + index[start..].partition_point(|&t| t < seq.end);
+        std::mem::replace(&mut start, end)..end
+    });
+    Kept { seqs: seqs.clone(), chunks: chunks.collect(), index }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod config;
+pub mod device;
 pub mod flops;
 pub mod fresh;
 mod ldarnet;

@@ -2,19 +2,19 @@
 
 use super::config::{Block, Mixer, Stage};
 use super::weights::{Init, Source};
-use crate::Result;
 use crate::kernels::Seqs;
-use crate::kernels::add::{add, add_row};
+use crate::kernels::add::add_row;
 use crate::kernels::attention::{AttentionDims, attention};
 use crate::kernels::bf16::Weights;
 use crate::kernels::bimamba::{mixer, pack, scan};
 use crate::kernels::linear::{linear, linear_bf16};
-use crate::kernels::norm::rms_norm;
-use crate::kernels::precision::Arithmetic;
+use crate::kernels::norm::add_rms_norm;
+use crate::kernels::precision::{Arithmetic, Precision};
 use crate::kernels::ssd::Dims;
 use crate::kernels::swiglu::swiglu;
 use crate::kernels::tape::Tape;
-use candle_core::Tensor;
+use crate::{Error, Result};
+use candle_core::{DType, Tensor};
 use std::sync::Arc;
 
 /// Positions per chunk of the scan: changes speed only.
@@ -27,8 +27,9 @@ const INIT_SD: f64 = 0.02;
 pub struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
-    /// The weights in bf16, where inference is to use them.
+    /// The weights in bf16, where inference is to use them: packed for the CPU, or on the device.
     bf16: Option<Arc<Weights>>,
+    rounded: Option<Tensor>,
 }
 
 impl Linear {
@@ -46,20 +47,26 @@ impl Linear {
 
     /// A layer on a weight that is already there.
     pub fn from_weight(weight: Tensor) -> Self {
-        Linear { weight, bias: None, bf16: None }
+        Linear { weight, bias: None, bf16: None, rounded: None }
     }
 
     /// Chooses the arithmetic of inference.
     pub fn set_arithmetic(&mut self, arithmetic: Arithmetic) -> Result<()> {
+        if arithmetic.on_device() {
+            let rounded = arithmetic.precision() == Precision::Bf16;
+            self.rounded = if rounded { Some(self.weight.to_dtype(DType::BF16)?) } else { None };
+            return Ok(());
+        }
         let (out, inner) = self.weight.dims2()?;
         self.bf16 = Weights::pack(&self.weight.flatten_all()?.to_vec1::<f32>()?, out, inner, arithmetic).map(Arc::new);
         Ok(())
     }
 
     /// (rows, in) to (rows, out).
-    pub fn forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
-        let y = match &self.bf16 {
-            Some(weights) if !tape.is_on() => linear_bf16(x, weights)?,
+    pub fn forward(&self, tape: &Tape, x: &Tensor) -> candle_core::Result<Tensor> {
+        let y = match (&self.bf16, &self.rounded) {
+            (Some(weights), _) if !tape.is_on() => linear_bf16(x, weights)?,
+            (_, Some(weight)) if !tape.is_on() && x.dtype() == weight.dtype() => linear(tape, x, weight)?,
             _ => linear(tape, x, &self.weight)?,
         };
         Ok(match &self.bias {
@@ -100,7 +107,7 @@ impl BiMamba {
         Ok(BiMamba { in_proj, out_proj, cores, dims })
     }
 
-    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs) -> Result<Tensor> {
+    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs) -> candle_core::Result<Tensor> {
         let (fwd, bwd) = (pack(tape, &self.cores[0])?, pack(tape, &self.cores[1])?);
         let y = if tape.is_on() {
             mixer(tape, &x, &self.in_proj.weight, [&fwd, &bwd], self.dims, seqs)?
@@ -141,8 +148,39 @@ struct Layer {
 
 /// A run of blocks and the final norm.
 pub struct Stack {
-    layers: Vec<Layer>,
+    layers: Vec<Arc<Layer>>,
     norm: Tensor,
+    /// Of activations inside layers.
+    dtype: DType,
+}
+
+impl Layer {
+    /// The residual stream and what is to be added to it, before this layer and after it.
+    fn forward(
+        &self,
+        tape: &Tape,
+        residual: Tensor,
+        h: Option<Tensor>,
+        seqs: &Seqs,
+        dtype: DType,
+    ) -> candle_core::Result<(Tensor, Tensor)> {
+        let (sum, y) = add_rms_norm(tape, &residual, h.as_ref(), &self.norm, dtype)?;
+        drop((residual, h)); // as long as a chromosome arm may be
+        let h = match &self.mixer {
+            MixerLayer::BiMamba(mixer) => mixer.forward(tape, y, seqs)?,
+            MixerLayer::Attention(mixer) => {
+                let y = attention(tape, &mixer.qkv.forward(tape, &y)?, mixer.dims, seqs)?;
+                mixer.out_proj.forward(tape, &y)?
+            }
+        };
+        let Some(mlp) = &self.mlp else { return Ok((sum, h)) };
+        let (sum, y) = {
+            let before = (sum, h);
+            add_rms_norm(tape, &before.0, Some(&before.1), &mlp.norm, dtype)?
+        };
+        let h = mlp.fc2.forward(tape, &swiglu(tape, &mlp.fc1.forward(tape, &y)?)?)?;
+        Ok((sum, h))
+    }
 }
 
 impl Stack {
@@ -171,14 +209,22 @@ impl Stack {
             } else {
                 None
             };
-            layers.push(Layer { norm, mixer, mlp });
+            layers.push(Arc::new(Layer { norm, mixer, mlp }));
         }
-        Ok(Stack { layers, norm: source.tensor(&format!("{name}.rmsnorm.weight"), &[d], Init::Constant(1.0))? })
+        let norm = source.tensor(&format!("{name}.rmsnorm.weight"), &[d], Init::Constant(1.0))?;
+        Ok(Stack { layers, norm, dtype: DType::F32 })
     }
 
-    /// Chooses the arithmetic of all projections in inference.
+    /// Chooses the arithmetic of all projections in inference; on a device, that of all activations inside layers, in training too.
+    ///
+    /// # Errors
+    /// The stack is being run.
     pub fn set_arithmetic(&mut self, arithmetic: Arithmetic) -> Result<()> {
+        self.dtype = arithmetic.activations();
         for layer in &mut self.layers {
+            let Some(layer) = Arc::get_mut(layer) else {
+                return Err(Error::Invalid("a model's precision cannot change while it runs".into()));
+            };
             let mixer = match &mut layer.mixer {
                 MixerLayer::BiMamba(mixer) => [&mut mixer.in_proj, &mut mixer.out_proj],
                 MixerLayer::Attention(mixer) => [&mut mixer.qkv, &mut mixer.out_proj],
@@ -191,23 +237,12 @@ impl Stack {
 
     /// (total positions, d_model) to the same shape. Takes its input, which would otherwise outlive its use.
     pub fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs) -> Result<Tensor> {
-        let mut residual = x;
+        let (mut residual, mut h) = (x, None);
         for layer in &self.layers {
-            let h = rms_norm(tape, &residual, &layer.norm)?;
-            let h = match &layer.mixer {
-                MixerLayer::BiMamba(mixer) => mixer.forward(tape, h, seqs)?,
-                MixerLayer::Attention(mixer) => {
-                    let y = attention(tape, &mixer.qkv.forward(tape, &h)?, mixer.dims, seqs)?;
-                    mixer.out_proj.forward(tape, &y)?
-                }
-            };
-            residual = add(tape, &residual, &h)?;
-            if let Some(mlp) = &layer.mlp {
-                let h = rms_norm(tape, &residual, &mlp.norm)?;
-                let h = mlp.fc2.forward(tape, &swiglu(tape, &mlp.fc1.forward(tape, &h)?)?)?;
-                residual = add(tape, &residual, &h)?;
-            }
+            let (layer, seqs, dtype) = (layer.clone(), seqs.clone(), self.dtype);
+            let (sum, next) = tape.segment(residual, h, move |tape, residual, h| layer.forward(tape, residual, h, &seqs, dtype))?;
+            (residual, h) = (sum, Some(next));
         }
-        Ok(rms_norm(tape, &residual, &self.norm)?)
+        Ok(add_rms_norm(tape, &residual, h.as_ref(), &self.norm, DType::F32)?.1)
     }
 }

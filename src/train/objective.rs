@@ -14,6 +14,8 @@ pub struct Objective {
     pub alpha: f64,
     /// Target bases per boundary of each stage, outermost first.
     pub compression: Vec<f64>,
+    /// Keep only what enters each layer, and run the layer again on the way back: a third more work for a fraction of the memory.
+    pub recompute: bool,
 }
 
 /// Loss of one packed batch and its parts.
@@ -41,7 +43,7 @@ impl Loss {
 impl Objective {
     /// Runs the model on `inputs` and scores `targets`, (row in the packed batch, true base).
     pub fn loss(&self, model: &LdarNet, inputs: &[Vec<u8>], targets: &Arc<[(usize, u8)]>) -> Result<Loss> {
-        let tape = Tape::on();
+        let tape = if self.recompute { Tape::frugal() } else { Tape::on() };
         let output = model.forward_on(&tape, inputs)?;
         let cross_entropy = cross_entropy(&tape, &output.logits, targets)?;
         let mlm = f64::from(cross_entropy.to_scalar::<f32>()?);

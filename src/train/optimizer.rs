@@ -5,7 +5,7 @@ use crate::kernels::add::add;
 use crate::kernels::tape::{Grads, Tape};
 use crate::model::Config;
 use crate::{Error, Result};
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 
 /// Settings of the optimizer.
@@ -65,9 +65,9 @@ pub fn lr_multipliers(config: &Config, compression: &[f64]) -> Vec<f64> {
     stages.map(|(i, s)| compression.iter().skip(i).product::<f64>().sqrt() * innermost / s.d_model as f64).collect()
 }
 
-/// Copies of tensors that nothing else sees, to be changed in place.
-pub fn trainable(tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
-    tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.force_contiguous()?))).collect()
+/// Copies of tensors on a device that nothing else sees, to be changed in place.
+pub fn trainable(tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<BTreeMap<String, Tensor>> {
+    tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.force_contiguous()?.to_device(device)?))).collect()
 }
 
 impl Optimizer {

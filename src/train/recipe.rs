@@ -104,6 +104,9 @@ pub struct RunRecipe {
     pub batch: usize,
     /// Windows per forward and backward pass; their gradients are averaged.
     pub micro_batch: usize,
+    /// Run every layer again on the way back instead of keeping what is inside it: slower, in a fraction of the memory, the same gradients.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recompute: bool,
     /// Steps between rows of the metrics table.
     pub log_every: u64,
     /// Steps between measurements on held-out windows.
@@ -185,7 +188,7 @@ impl Recipe {
 
     /// The training objective.
     pub fn objective(&self) -> Objective {
-        Objective { alpha: self.optimizer.alpha, compression: self.optimizer.compression.clone() }
+        Objective { alpha: self.optimizer.alpha, compression: self.optimizer.compression.clone(), recompute: self.run.recompute }
     }
 
     /// The optimizer's settings.

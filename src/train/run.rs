@@ -4,14 +4,14 @@ use super::data::{Batch, Corpus, mask};
 use super::evaluate::masked_loss;
 use super::optimizer::{Gradients, Optimizer, trainable};
 use super::recipe::Recipe;
-use crate::model::checkpoint::{Checkpoint, load_tensors, save_tensors};
+use crate::model::checkpoint::{Checkpoint, load_tensors, on, save_tensors};
 use crate::model::fresh::Fresh;
 use crate::model::weights::Loaded;
-use crate::model::{Config, LdarNet};
+use crate::model::{Config, LdarNet, Precision};
 use crate::output::write_atomic;
 use crate::stats::rng::Rng;
 use crate::{Error, Result};
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -74,11 +74,11 @@ pub struct Run {
 }
 
 impl Run {
-    /// Starts in `folder`, or goes on from the checkpoint there.
+    /// Starts in `folder`, or goes on from the checkpoint there, on a device and there in a precision (see [`LdarNet::set_precision`]).
     ///
     /// # Errors
     /// The folder holds a run and `resume` is false; or `resume` is true and it holds none, or one of another recipe.
-    pub fn open(recipe: Recipe, folder: &Path, resume: bool) -> Result<Run> {
+    pub fn open(recipe: Recipe, folder: &Path, resume: bool, device: &Device, precision: Precision) -> Result<Run> {
         let state_path = folder.join("training.safetensors");
         if !resume && state_path.exists() {
             return Err(Error::file(folder, "already holds a training run: continue it with --resume, or choose another --out"));
@@ -106,8 +106,9 @@ impl Run {
                 fresh.tensors
             }
         };
-        let tensors = trainable(&weights)?;
-        let model = LdarNet::new(&config, &mut Loaded::new(tensors.clone()))?;
+        let tensors = trainable(&weights, device)?;
+        let mut model = LdarNet::new(&config, &mut Loaded::new(tensors.clone()))?;
+        model.set_precision(precision)?;
         let mut optimizer = Optimizer::new(recipe.adamw(&config), &tensors, config.stages.len())?;
         if let Some((tensors, notes)) = &state {
             let step = notes.get("step").and_then(|s| s.parse().ok());
@@ -201,7 +202,7 @@ impl Run {
 
     fn checkpoint(&self) -> Result<()> {
         let mut tensors = self.optimizer.state()?;
-        tensors.extend(self.tensors.iter().map(|(name, tensor)| (format!("w.{name}"), tensor.clone())));
+        tensors.extend(on(&self.tensors, &Device::Cpu)?.into_iter().map(|(name, tensor)| (format!("w.{name}"), tensor)));
         let notes = BTreeMap::from([
             ("step".to_string(), self.step().to_string()),
             ("recipe".to_string(), recipe_text(&self.recipe)?),
@@ -218,7 +219,7 @@ impl Run {
             ("train_length".to_string(), self.recipe.data.length.to_string()),
             ("recipe".to_string(), recipe_text(&self.recipe)?),
         ]);
-        Checkpoint { config: self.config.clone(), tensors: self.tensors.clone(), notes }.save(path)
+        Checkpoint { config: self.config.clone(), tensors: on(&self.tensors, &Device::Cpu)?, notes }.save(path)
     }
 }
 

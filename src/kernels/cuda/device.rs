@@ -1,10 +1,13 @@
 //! Memory and launches on an NVIDIA GPU.
 
+use super::Facts;
 use super::launch::{Arg, Grid};
+use crate::kernels::profile;
 use candle_core::backend::BackendStorage;
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DevicePtr, LaunchConfig, PushKernelArg, sys};
+use candle_core::cuda_backend::cudarc::driver::result::mem_pool;
+use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DevicePtr, LaunchConfig, PushKernelArg, result, sys};
 use candle_core::cuda_backend::{CudaDevice, CudaStorage, CudaStorageSlice, WrapErr};
-use candle_core::{DType, Result, Storage};
+use candle_core::{DType, Device, Result, Storage};
 
 /// Shared memory that a block gets without being asked for.
 const PLAIN_SHARED: usize = 48 * 1024;
@@ -84,5 +87,66 @@ pub(super) fn launch(device: &CudaDevice, name: &str, grid: Grid, args: &mut [Ar
     // SAFETY: the addresses are of live allocations of this device, which the stream's order keeps alive until the kernel is done; sizes are what
     // the host function of the operation computed them from, and the same launches run in the emulation, with guards behind every buffer.
     unsafe { builder.launch(config) }.w()?;
-    Ok(())
+    profile::settle(&Device::Cuda(device.clone()))
+}
+
+/// Opens a GPU. Freed memory stays with this process: a forward pass asks for the same again and again.
+pub(super) fn open(ordinal: usize) -> Result<Device> {
+    let device = Device::new_cuda(ordinal)?;
+    if let Ok(pool) = pool(&device) {
+        let mut all = u64::MAX;
+        let threshold = sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+        // SAFETY: the pool is the device's own, and the attribute is a 64-bit number.
+        unsafe { mem_pool::set_attribute(pool, threshold, std::ptr::from_mut(&mut all).cast()) }.w()?;
+    }
+    Ok(device)
+}
+
+fn pool(device: &Device) -> Result<sys::CUmemoryPool> {
+    let stream = device.as_cuda_device()?.cuda_stream();
+    // SAFETY: the context is alive.
+    unsafe { result::device::get_default_mem_pool(stream.context().cu_device()) }.w()
+}
+
+/// What a GPU says of itself.
+pub(super) fn facts(device: &Device) -> Result<Facts> {
+    use sys::CUdevice_attribute as Attribute;
+    let stream = device.as_cuda_device()?.cuda_stream();
+    let context = stream.context();
+    let number = |attribute| context.attribute(attribute).map(|n| n as f64).w();
+    let processors = number(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+    let hertz = 1e3 * number(Attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE)?;
+    let bits = number(Attribute::CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH)?;
+    let memory_hertz = 1e3 * number(Attribute::CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE)?;
+    let capability = context.compute_capability().w()?;
+    // Dense bf16 products and sums of one multiprocessor in one cycle, by NVIDIA's white papers.
+    let per_cycle = match capability {
+        (8, 0) => Some(2048.0),
+        (9, 0) => Some(4096.0),
+        _ => None,
+    };
+    Ok(Facts {
+        name: context.name().w()?,
+        capability,
+        memory_bytes: context.total_mem().w()? as u64,
+        peak_flops: per_cycle.map(|n| n * processors * hertz),
+        peak_bytes_per_second: 2.0 * memory_hertz * bits / 8.0,
+    })
+}
+
+/// Most memory that was in use at once since the last [`reset_peak`], in bytes.
+pub(super) fn peak_bytes(device: &Device) -> Result<u64> {
+    let mut peak = 0_u64;
+    let attribute = sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_USED_MEM_HIGH;
+    // SAFETY: the pool is the device's own, and the attribute is a 64-bit number.
+    unsafe { mem_pool::get_attribute(pool(device)?, attribute, std::ptr::from_mut(&mut peak).cast()) }.w()?;
+    Ok(peak)
+}
+
+/// Counts [`peak_bytes`] from what is in use now.
+pub(super) fn reset_peak(device: &Device) -> Result<()> {
+    let mut zero = 0_u64;
+    let attribute = sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_USED_MEM_HIGH;
+    // SAFETY: as above; the driver accepts 0 alone.
+    unsafe { mem_pool::set_attribute(pool(device)?, attribute, std::ptr::from_mut(&mut zero).cast()) }.w()
 }

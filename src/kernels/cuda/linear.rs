@@ -2,7 +2,7 @@
 
 use super::norm::column_sums;
 use crate::kernels::cast::cast;
-use crate::kernels::profile::{Pass, timed};
+use crate::kernels::profile::{Pass, settle, timed};
 use crate::kernels::tape::Tape;
 use candle_core::{D, Result, Tensor};
 
@@ -11,7 +11,9 @@ pub fn linear(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let weight = cast(tape, weight, x.dtype())?;
     let out = {
         let _timed = timed("linear", Pass::Forward);
-        x.matmul(&weight.t()?)?
+        let out = x.matmul(&weight.t()?)?;
+        settle(x.device())?;
+        out
     };
     let x = x.clone();
     tape.record(&out, move |grad, grads| {
@@ -26,8 +28,9 @@ pub fn linear(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
 pub fn gradients(x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<(Tensor, Tensor)> {
     let _timed = timed("linear", Pass::Backward);
     let dx = grad.matmul(&weight.to_dtype(x.dtype())?)?;
-    let dw = grad.t()?.matmul(x)?;
-    Ok((dx, dw.to_dtype(weight.dtype())?))
+    let dw = grad.t()?.matmul(x)?.to_dtype(weight.dtype())?;
+    settle(x.device())?;
+    Ok((dx, dw))
 }
 
 /// `x + row`.

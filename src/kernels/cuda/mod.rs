@@ -13,7 +13,7 @@ pub mod norm;
 pub mod rows;
 pub mod swiglu;
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use std::cell::Cell;
 
 #[cfg(feature = "cuda")]
@@ -71,6 +71,61 @@ pub fn runs(x: &Tensor) -> bool {
 #[cfg(feature = "cuda-emulation")]
 fn reversed() -> bool {
     EMULATION.get() == Some(Order::Descending)
+}
+
+/// What a GPU says of itself.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// As NVIDIA sells it.
+    pub name: String,
+    /// Compute capability.
+    pub capability: (i32, i32),
+    /// Memory.
+    pub memory_bytes: u64,
+    /// Dense bf16 FLOP/s of its tensor cores at its highest clock, where the number per cycle is known.
+    pub peak_flops: Option<f64>,
+    /// Bytes per second of its memory at its highest clock.
+    pub peak_bytes_per_second: f64,
+}
+
+/// Opens a GPU.
+///
+/// # Errors
+/// There is none of that number, its driver does not answer, or this build has no CUDA.
+pub fn open(ordinal: usize) -> Result<Device> {
+    #[cfg(feature = "cuda")]
+    return device::open(ordinal);
+    #[cfg(not(feature = "cuda"))]
+    Device::new_cuda(ordinal)
+}
+
+/// What a GPU says of itself; `None` for the CPU.
+pub fn facts(device: &Device) -> Option<Facts> {
+    #[cfg(feature = "cuda")]
+    if device.is_cuda() {
+        return device::facts(device).ok();
+    }
+    let _ = device;
+    None
+}
+
+/// Most memory that was in use at once on a GPU since [`reset_peak`], in bytes; `None` for the CPU.
+pub fn peak_bytes(device: &Device) -> Option<u64> {
+    #[cfg(feature = "cuda")]
+    if device.is_cuda() {
+        return device::peak_bytes(device).ok();
+    }
+    let _ = device;
+    None
+}
+
+/// Counts [`peak_bytes`] from what is in use now.
+pub fn reset_peak(device: &Device) {
+    #[cfg(feature = "cuda")]
+    if device.is_cuda() {
+        let _ = device::reset_peak(device); // without it the peak is that of the process
+    }
+    let _ = device;
 }
 
 /// A table for a kernel, on the device of `like`.

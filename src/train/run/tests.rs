@@ -55,7 +55,10 @@ fn a_resumed_run_ends_on_the_same_bits() {
     let recipe = recipe(temp.path(), 12);
     let (whole, parts) = (temp.path().join("whole"), temp.path().join("parts"));
     let mut rows = Vec::new();
-    let ending = Run::open(recipe.clone(), &whole, false).unwrap().train(&|| false, &mut |m| rows.push(m.clone())).unwrap();
+    let ending = Run::open(recipe.clone(), &whole, false, &Device::Cpu, Precision::F32)
+        .unwrap()
+        .train(&|| false, &mut |m| rows.push(m.clone()))
+        .unwrap();
     assert_eq!(ending, Ending::Finished);
     assert_eq!(rows.iter().map(|m| m.step).collect::<Vec<_>>(), [2, 4, 6, 8, 10, 12]);
     assert!(rows[3].validation.is_some() && rows[5].validation.is_some());
@@ -70,15 +73,16 @@ fn a_resumed_run_ends_on_the_same_bits() {
             polls.get() > n
         }
     };
-    let ending = Run::open(recipe.clone(), &parts, false).unwrap().train(&stop_after(7), &mut |_| ()).unwrap();
+    let ending =
+        Run::open(recipe.clone(), &parts, false, &Device::Cpu, Precision::F32).unwrap().train(&stop_after(7), &mut |_| ()).unwrap();
     assert_eq!(ending, Ending::Stopped(7));
-    let mut killed = Run::open(recipe.clone(), &parts, true).unwrap();
+    let mut killed = Run::open(recipe.clone(), &parts, true, &Device::Cpu, Precision::F32).unwrap();
     assert_eq!(killed.step(), 7);
     for _ in 0..2 {
         killed.one_step(&mut Metrics::default()).unwrap();
     }
     drop(killed);
-    let mut resumed = Run::open(recipe.clone(), &parts, true).unwrap();
+    let mut resumed = Run::open(recipe.clone(), &parts, true, &Device::Cpu, Precision::F32).unwrap();
     assert_eq!(resumed.step(), 7);
     assert_eq!(resumed.train(&|| false, &mut |_| ()).unwrap(), Ending::Finished);
     let bytes = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
@@ -87,18 +91,24 @@ fn a_resumed_run_ends_on_the_same_bits() {
     let steps: Vec<&str> = metrics.lines().skip(1).map(|l| l.split('\t').next().unwrap()).collect();
     assert!(steps.windows(2).all(|w| w[0].parse::<u64>().unwrap() < w[1].parse::<u64>().unwrap()), "{steps:?}");
 
-    assert!(Run::open(recipe.clone(), &parts, false).err().unwrap().to_string().contains("--resume"));
+    assert!(Run::open(recipe.clone(), &parts, false, &Device::Cpu, Precision::F32).err().unwrap().to_string().contains("--resume"));
     let mut other = recipe.clone();
     other.optimizer.lr = 1e-4;
-    assert!(Run::open(other, &parts, true).err().unwrap().to_string().contains("another recipe"));
-    assert!(Run::open(recipe, &temp.path().join("nothing"), true).err().unwrap().to_string().contains("training.safetensors"));
+    assert!(Run::open(other, &parts, true, &Device::Cpu, Precision::F32).err().unwrap().to_string().contains("another recipe"));
+    assert!(
+        Run::open(recipe, &temp.path().join("nothing"), true, &Device::Cpu, Precision::F32)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("training.safetensors")
+    );
 }
 
 #[test]
 fn learns_a_repeat() {
     let temp = tempfile::tempdir().unwrap();
     let mut rows = Vec::new();
-    let mut run = Run::open(recipe(temp.path(), 120), &temp.path().join("run"), false).unwrap();
+    let mut run = Run::open(recipe(temp.path(), 120), &temp.path().join("run"), false, &Device::Cpu, Precision::F32).unwrap();
     run.train(&|| false, &mut |m| rows.push(m.clone())).unwrap();
     let last = rows.last().unwrap().validation.unwrap();
     assert!(rows[0].mlm > 1.2 && last.0 < 0.9, "from {} to {}", rows[0].mlm, last.0);

@@ -1,0 +1,90 @@
+//! Where a model runs.
+
+use crate::kernels::cuda;
+use crate::{Error, Result};
+pub use candle_core::Device;
+use std::str::FromStr;
+
+/// A device as asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The first NVIDIA GPU where this build and this machine have one, else the CPU.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// An NVIDIA GPU, by number.
+    Cuda(usize),
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    /// `auto`, `cpu`, `cuda`, `cuda:1`.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match (text, text.strip_prefix("cuda:").map(str::parse)) {
+            ("auto", _) => Ok(Choice::Auto),
+            ("cpu", _) => Ok(Choice::Cpu),
+            ("cuda", _) => Ok(Choice::Cuda(0)),
+            (_, Some(Ok(number))) => Ok(Choice::Cuda(number)),
+            _ => Err("a device is auto, cpu, cuda, or cuda:N with the number of a GPU from 0 on".into()),
+        }
+    }
+}
+
+impl Choice {
+    /// Opens the device. In a build with CUDA, `say` is told what `auto` found.
+    ///
+    /// # Errors
+    /// A GPU is asked for, and this build or this machine has none.
+    pub fn open(self, say: &dyn Fn(&str)) -> Result<Device> {
+        let built = cfg!(feature = "cuda");
+        match self {
+            Choice::Cpu => Ok(Device::Cpu),
+            Choice::Auto if !built => Ok(Device::Cpu),
+            Choice::Auto => Ok(match cuda::open(0) {
+                Ok(device) => {
+                    say("running on the GPU cuda:0");
+                    device
+                }
+                Err(e) => {
+                    say(&format!("running on the CPU: no usable GPU ({})", first_line(&e)));
+                    Device::Cpu
+                }
+            }),
+            Choice::Cuda(_) if !built => Err(Error::Usage(
+                "--device cuda: this program was built without CUDA; install it with `cargo install --path . --features cuda`".into(),
+            )),
+            Choice::Cuda(number) => cuda::open(number).map_err(|e| {
+                let why = first_line(&e);
+                Error::Invalid(format!("--device cuda:{number}: no such GPU, or its driver does not answer ({why}); see nvidia-smi"))
+            }),
+        }
+    }
+}
+
+/// What an error says before its backtrace.
+fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_by_name() {
+        let parsed = ["auto", "cpu", "cuda", "cuda:3"].map(|text| text.parse::<Choice>().unwrap());
+        assert_eq!(parsed, [Choice::Auto, Choice::Cpu, Choice::Cuda(0), Choice::Cuda(3)]);
+        for bad in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"] {
+            assert!(bad.parse::<Choice>().unwrap_err().contains("cuda:N"), "{bad}");
+        }
+        assert!(Choice::Cpu.open(&|_| panic!("nothing to say")).unwrap().is_cpu());
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn a_plain_build_has_no_gpu() {
+        assert!(Choice::Auto.open(&|_| panic!("nothing to say")).unwrap().is_cpu());
+        assert!(Choice::Cuda(0).open(&|_| ()).unwrap_err().to_string().contains("--features cuda"));
+    }
+}
