@@ -75,7 +75,7 @@ fn assemble(sources: &[(PathBuf, Vec<String>)], out: &Path) {
     let nvcc = nvcc.unwrap_or_else(|| "nvcc".into());
     let mut table =
         String::from("/// Kernels by name, with the PTX of the file that holds them.\npub const ASSEMBLED: &[(&str, &str, &str)] = &[\n");
-    for (path, names) in sources {
+    for (path, names) in sources.iter().filter(|(path, _)| !path.ends_with("planted.cu")) {
         let stem = path.file_stem().expect("a .cu file has a name").to_string_lossy();
         let ptx = out.join(format!("{stem}.ptx"));
         let mut command = std::process::Command::new(&nvcc);

@@ -32,7 +32,7 @@ fn tensors(path: &Path) -> HashMap<String, Tensor> {
 }
 
 fn floats(t: &Tensor) -> Vec<f32> {
-    t.flatten_all().unwrap().to_vec1().unwrap()
+    t.to_device(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 fn worst(got: &Tensor, want: &Tensor) -> f32 {
@@ -46,8 +46,20 @@ fn tokens(t: &Tensor) -> Vec<u8> {
 
 #[test]
 fn outputs() {
+    outputs_on(&Device::Cpu);
+}
+
+/// `cargo test --features cuda -- --ignored gpu`
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "needs an NVIDIA GPU"]
+fn outputs_on_the_gpu() {
+    outputs_on(&ldar::kernels::cuda::open(0).unwrap());
+}
+
+fn outputs_on(device: &Device) {
     for name in names() {
-        let model = Checkpoint::open(folder().join(format!("{name}.pt"))).unwrap().model().unwrap();
+        let model = Checkpoint::open(folder().join(format!("{name}.pt"))).unwrap().model_on(device).unwrap();
         let expected = tensors(&folder().join(format!("{name}.expected.safetensors")));
         for case in (0..).take_while(|i| expected.contains_key(&format!("case{i}.input_ids"))) {
             let want = |key: &str| &expected[&format!("case{case}.{key}")];
@@ -99,6 +111,23 @@ fn batches_give_what_single_sequences_give() {
 
 #[test]
 fn training_steps() {
+    training_steps_on(&Device::Cpu, false);
+}
+
+#[test]
+fn training_steps_with_recomputed_layers() {
+    training_steps_on(&Device::Cpu, true);
+}
+
+/// `cargo test --features cuda -- --ignored gpu`
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "needs an NVIDIA GPU"]
+fn training_steps_on_the_gpu() {
+    training_steps_on(&ldar::kernels::cuda::open(0).unwrap(), true);
+}
+
+fn training_steps_on(device: &Device, recompute: bool) {
     for name in names() {
         let path = folder().join(format!("{name}.train.safetensors"));
         if !path.exists() {
@@ -110,7 +139,7 @@ fn training_steps() {
         let number = |v: &serde_json::Value| v.as_f64().unwrap();
         let numbers = |v: &serde_json::Value| v.as_array().unwrap().iter().map(number).collect::<Vec<f64>>();
         let checkpoint = Checkpoint::open(folder().join(format!("{name}.pt"))).unwrap();
-        let params = trainable(&checkpoint.tensors, &Device::Cpu).unwrap();
+        let params = trainable(&checkpoint.tensors, device).unwrap();
         let model = LdarNet::new(&checkpoint.config, &mut Loaded::new(params.clone())).unwrap();
         let betas = numbers(&meta["betas"]);
         let settings = AdamW {
@@ -121,7 +150,7 @@ fn training_steps() {
             lr_multiplier: numbers(&meta["lr_multiplier"]),
         };
         let mut optimizer = Optimizer::new(settings, &params, checkpoint.config.stages.len()).unwrap();
-        let objective = Objective { alpha: number(&meta["alpha_ratio"]), compression: numbers(&meta["N"]), recompute: false };
+        let objective = Objective { alpha: number(&meta["alpha_ratio"]), compression: numbers(&meta["N"]), recompute };
 
         // Rows of the batch are spread over the micro-batches, whose gradients are averaged.
         let micro_batches = meta["micro_batches"].as_u64().unwrap() as usize;

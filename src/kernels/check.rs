@@ -1,9 +1,10 @@
-//! How a fast operation is held against the readable one: on the CPU, and through the CUDA kernels where this build emulates them.
+//! How a fast operation is held against the readable one: on the CPU, through the CUDA kernels where this build emulates them, and on a GPU.
 
 use super::cuda::{Order, emulated, launches};
 use super::tape::Tape;
 use super::{Seqs, cuda};
 use candle_core::{DType, Device, Result, Tensor, Var};
+use std::cell::RefCell;
 
 /// Pseudo-random numbers of either sign, up to `scale`, f64.
 pub(super) fn values(shape: impl Into<candle_core::Shape>, seed: u64, scale: f64) -> Tensor {
@@ -34,14 +35,14 @@ pub(super) fn seqs(lengths: &[usize]) -> Seqs {
 type Values = Vec<Vec<f64>>;
 
 fn floats(x: &Tensor) -> Vec<f64> {
-    x.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    x.to_device(&Device::Cpu).unwrap().to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 /// Of a fast operation, under a random linear loss.
 fn fast_values(inputs: &[Tensor], fast: &dyn Fn(&Tape, &[Tensor]) -> Result<Tensor>) -> Values {
     let tape = Tape::on();
     let out = fast(&tape, inputs).unwrap();
-    let weights = values(out.shape(), 99, 1.0).to_dtype(out.dtype()).unwrap();
+    let weights = values(out.shape(), 99, 1.0).to_dtype(out.dtype()).unwrap().to_device(out.device()).unwrap();
     let grads = tape.backward([(out.clone(), weights)]).unwrap();
     std::iter::once(&out).chain(inputs.iter().map(|x| grads.get(x).unwrap())).map(floats).collect()
 }
@@ -77,6 +78,25 @@ fn emulated_values(order: Order, inputs: &[Tensor], fast: &dyn Fn(&Tape, &[Tenso
     got
 }
 
+thread_local! {
+    static GPU: RefCell<Option<Device>> = const { RefCell::new(None) };
+}
+
+/// Runs a test whose operations are to be held against the readable ones on the first GPU too.
+#[cfg(feature = "cuda")]
+pub(super) fn on_gpu(test: impl FnOnce()) {
+    GPU.set(Some(cuda::open(0).unwrap()));
+    test();
+    GPU.set(None);
+}
+
+/// The same on the GPU of [`on_gpu`].
+fn gpu_values(inputs: &[Tensor], fast: &dyn Fn(&Tape, &[Tensor]) -> Result<Tensor>) -> Option<Values> {
+    let gpu = GPU.with_borrow(Clone::clone)?;
+    let inputs: Vec<Tensor> = inputs.iter().map(|x| x.to_device(&gpu).unwrap()).collect();
+    Some(fast_values(&inputs, fast))
+}
+
 /// Compares value and gradients of a fast operation in f32 with the readable one in f64; through the kernels too, in both orders of warps.
 pub(super) fn same(
     inputs: &[Tensor],
@@ -96,6 +116,9 @@ pub(super) fn same(
         check("emulated", emulated_values(Order::Ascending, &tensors, &fast));
         check("emulated, descending", emulated_values(Order::Descending, &tensors, &fast));
     }
+    if let Some(got) = gpu_values(&tensors, &fast) {
+        check("on the GPU", got);
+    }
 }
 
 /// Kernels on bf16 activations (the first `activations` inputs; the others are f32): value and gradients are off the readable operation in f64
@@ -106,7 +129,7 @@ pub(super) fn same_bf16(
     fast: impl Fn(&Tape, &[Tensor]) -> Result<Tensor>,
     slow: impl Fn(&[Tensor]) -> Result<Tensor>,
 ) {
-    if !cuda::EMULATES {
+    if !cuda::EMULATES && GPU.with_borrow(Option::is_none) {
         return;
     }
     let rounded: Vec<Tensor> = inputs.iter().map(|x| x.to_dtype(DType::BF16).unwrap()).collect();
@@ -115,9 +138,10 @@ pub(super) fn same_bf16(
         rounded.iter().enumerate().map(|(i, x)| if i < activations { x.clone() } else { x.to_dtype(DType::F32).unwrap() }).collect();
     let want = slow_values(&exact, &slow);
     let allowed = errors(&slow_values(&rounded, &slow), &want);
-    for order in [Order::Ascending, Order::Descending] {
-        let got = errors(&emulated_values(order, &mixed, &fast), &want);
-        for (i, (error, allowed)) in got.into_iter().zip(&allowed).enumerate() {
+    let orders = [Order::Ascending, Order::Descending].into_iter().filter(|_| cuda::EMULATES);
+    let emulated = orders.map(|order| emulated_values(order, &mixed, &fast));
+    for got in emulated.chain(gpu_values(&mixed, &fast)) {
+        for (i, (error, allowed)) in errors(&got, &want).into_iter().zip(&allowed).enumerate() {
             assert!(error <= 2.0 * allowed, "{}: relative error {error:.2e}, of bf16 throughout {allowed:.2e}", name(i));
         }
     }

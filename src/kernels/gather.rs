@@ -35,12 +35,13 @@ impl Index {
 
     /// The numbers as u32 on the device of `like`; one 0 where there are none, as an empty tensor has no address.
     pub(super) fn on(&self, like: &Tensor) -> Result<Tensor> {
-        if let Some(there) = self.device.get() {
+        if let Some(there) = self.device.get().filter(|there| there.device().same_device(like.device())) {
             return Ok(there.clone());
         }
         let table: Vec<u32> = self.rows.iter().map(|&row| row as u32).collect();
         let there = cuda::upload(like, &table)?;
-        Ok(self.device.get_or_init(|| there).clone())
+        let _ = self.device.set(there.clone()); // the first device's are kept
+        Ok(there)
     }
 }
 

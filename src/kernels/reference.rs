@@ -187,6 +187,34 @@ mod tests {
     use candle_core::{DType, Device};
     use std::sync::Arc;
 
+    /// The same tests with every operation on a GPU too: `cargo test --features cuda -- --ignored gpu`.
+    #[cfg(feature = "cuda")]
+    mod gpu {
+        macro_rules! on_gpu {
+            ($($name:ident),*) => {
+                $(
+                    #[test]
+                    #[ignore = "needs an NVIDIA GPU"]
+                    fn $name() {
+                        crate::kernels::check::on_gpu(super::$name);
+                    }
+                )*
+            };
+        }
+        on_gpu!(
+            norm_and_swiglu,
+            mixer_at_any_chunk_length,
+            mixer_of_odd_sizes_and_many_heads,
+            attention_windowed_and_global,
+            router,
+            chosen_rows,
+            base_rows,
+            products_and_channels,
+            dechunked,
+            cross_entropy_of_chosen_rows
+        );
+    }
+
     #[test]
     fn overlapping_sequences_are_refused() {
         let overlapping: Seqs = Arc::from(vec![0..6, 4..9]);
@@ -318,7 +346,7 @@ mod tests {
             Tensor::cat(&[y, x[3].reshape((1, 8))?.broadcast_as((65, 8))?.contiguous()?], 1)?.narrow(1, 0, 45)
         };
         same(&inputs, fast, slow, 1e-6);
-        same_bf16(&inputs[..2], 1, |t, x| linear(t, &x[0], &x[1]), |x| x[0].matmul(&x[1].t()?));
+        same_bf16(&inputs[..2], 1, |t, x| fast_swiglu::swiglu(t, &linear(t, &x[0], &x[1])?), |x| swiglu(&x[0].matmul(&x[1].t()?)?));
     }
 
     #[test]

@@ -134,3 +134,6 @@ pub(super) fn upload(like: &Tensor, table: &[u32]) -> Result<Tensor> {
     let table = if table.is_empty() { &[0] } else { table };
     Tensor::from_slice(table, table.len(), like.device())
 }
+
+#[cfg(all(test, feature = "cuda-emulation"))]
+mod tests;
