@@ -7,7 +7,7 @@
 use super::profile::{Pass, timed};
 use super::simd::{LANES, Left, Shared, exp, matmul, padded, transpose};
 use super::tape::Tape;
-use super::{Seqs, check_seqs, cpu, from_cpu, slice};
+use super::{Seqs, check_seqs, cpu, cuda, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -35,8 +35,26 @@ struct Attention {
     lse: Option<Mutex<Vec<f32>>>,
 }
 
+/// Whether q, k, v fit the columns and the sequences the rows.
+fn check(dims: &AttentionDims, total: usize, columns: usize, seqs: &Seqs) -> Result<()> {
+    let d_model = columns / 3;
+    check_seqs(seqs, total)?;
+    if !columns.is_multiple_of(3) || dims.n_heads == 0 || !d_model.is_multiple_of(dims.n_heads) {
+        candle_core::bail!("attention: {columns} columns are not q, k, v of {} heads", dims.n_heads);
+    }
+    if !dims.rotary_dim.is_multiple_of(2) || dims.rotary_dim > d_model / dims.n_heads {
+        candle_core::bail!("attention: {} rotary channels do not fit heads of {}", dims.rotary_dim, d_model / dims.n_heads);
+    }
+    Ok(())
+}
+
 /// The attention output before `out_proj`, (total bases, d_model).
 pub fn attention(tape: &Tape, qkv: &Tensor, dims: AttentionDims, seqs: &Seqs) -> Result<Tensor> {
+    let (total, columns) = qkv.dims2()?;
+    check(&dims, total, columns, seqs)?;
+    if cuda::runs(qkv) {
+        return cuda::attention::attention(tape, qkv, dims, seqs);
+    }
     let lse = tape.is_on().then(|| Mutex::new(Vec::new()));
     tape.apply1(qkv, Attention { dims, seqs: seqs.clone(), lse })
 }
@@ -56,6 +74,11 @@ struct Head {
     v_t: Vec<f32>,
 }
 
+/// Frequencies of the rotary embedding, (rotary_dim / 2). Angles are their products with positions, in f32 like the authors'.
+pub(super) fn frequencies(rotary_dim: usize) -> Vec<f32> {
+    (0..rotary_dim / 2).map(|i| 1.0 / 10_000_f32.powf(2.0 * i as f32 / rotary_dim as f32)).collect()
+}
+
 /// Angles of the rotary embedding, (positions, rotary_dim / 2) cosines and sines.
 struct Rotary {
     half: usize,
@@ -67,8 +90,7 @@ impl Rotary {
     fn new(rotary_dim: usize, positions: usize) -> Self {
         let half = rotary_dim / 2;
         let mut table = Rotary { half, cos: Vec::with_capacity(half * positions), sin: Vec::with_capacity(half * positions) };
-        // In f32 like the authors: frequencies first, then their product with the position.
-        let frequency: Vec<f32> = (0..half).map(|i| 1.0 / 10_000_f32.powf(2.0 * i as f32 / rotary_dim as f32)).collect();
+        let frequency = frequencies(rotary_dim);
         for t in 0..positions {
             for f in &frequency {
                 let angle = t as f32 * f;
@@ -361,13 +383,6 @@ impl CustomOp1 for Attention {
         let (total, columns) = l.shape().dims2()?;
         let d_model = columns / 3;
         let dims = &self.dims;
-        check_seqs(&self.seqs, total)?;
-        if !columns.is_multiple_of(3) || dims.n_heads == 0 || !d_model.is_multiple_of(dims.n_heads) {
-            candle_core::bail!("attention: {columns} columns are not q, k, v of {} heads", dims.n_heads);
-        }
-        if !dims.rotary_dim.is_multiple_of(2) || dims.rotary_dim > d_model / dims.n_heads {
-            candle_core::bail!("attention: {} rotary channels do not fit heads of {}", dims.rotary_dim, d_model / dims.n_heads);
-        }
         let (mut out, mut lse) = (vec![0.0_f32; total * d_model], vec![0.0_f32; dims.n_heads * total]);
         let (out_all, lse_all, rotary) = (Shared::new(&mut out), Shared::new(&mut lse), self.rotary());
         self.units().into_par_iter().for_each(|unit| {

@@ -146,3 +146,15 @@ pub(super) fn same_bf16(
         }
     }
 }
+
+/// Compares value and gradients of the kernels in f32 with the CPU version, for sizes that the readable operation cannot reach.
+pub(super) fn like_the_cpu(inputs: &[Tensor], fast: impl Fn(&Tape, &[Tensor]) -> Result<Tensor>, tolerance: f64) {
+    if !cuda::EMULATES {
+        return;
+    }
+    let tensors: Vec<Tensor> = inputs.iter().map(|x| x.to_dtype(DType::F32).unwrap()).collect();
+    let want = fast_values(&tensors, &fast);
+    for (i, error) in errors(&emulated_values(Order::Descending, &tensors, &fast), &want).into_iter().enumerate() {
+        assert!(error < tolerance, "{}: relative error {error:.2e}", name(i));
+    }
+}
