@@ -4,6 +4,7 @@
 //! f32 always. The host side is compiled in every build, so that it cannot rot; kernels are there with the features `cuda` (for a GPU, by nvcc)
 //! and `cuda-emulation` (for the CPU, by a C++ compiler: the same sources, run one fiber per CUDA thread, for tests).
 
+pub mod bimamba;
 #[cfg(feature = "cuda")]
 mod device;
 pub mod launch;
