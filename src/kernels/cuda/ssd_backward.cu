@@ -133,7 +133,7 @@ __device__ void bimamba_scan_backward(const T* xbc, const T* dy, const float* dt
 }
 
 // dB and dC summed over the heads of each group, (2, groups, rows, 2 n). Block: a chunk (x), a group (y), dC (z even) or dB (odd) in a direction.
-// Shared: the sum in f32 and the other of B and C (64, n each), x, dy and weights (64, 64 each), V in f32 (64, 64) and later H0 or dH (64, n), 3 columns (64).
+// Shared: the sum in f32 and the other of B and C (64, n each), x, dy and weights (64, 64 each), V in f32 (64, 64) and later H0 or dH (64, n), 4 columns (64).
 template <class T>
 __device__ void bimamba_bc_backward(const T* xbc, const T* dy, const float* dt, const float* a, const T* states, const T* d_states, const unsigned* chunks,
                                     float* dbc, int all_chunks, Sizes s) {
