@@ -4,6 +4,7 @@
 //! `RMSNorm(y * silu(z)) * w`, and the two are averaged: (total bases, d_inner), ready for the shared `out_proj`.
 //! Sequences are packed one after another; `seqs` holds the rows of each, and no state crosses from one to the next.
 
+use super::cuda;
 use super::linear::{Linear, linear};
 use super::profile::{Pass, timed};
 use super::simd::{Shared, dot, sigmoid, silu, vectorized};
@@ -31,15 +32,26 @@ pub struct BiMamba {
 pub fn mixer(tape: &Tape, x: &Tensor, in_proj: &Tensor, cores: [&Tensor; 2], dims: Dims, seqs: &Seqs) -> Result<Tensor> {
     let op = BiMamba { dims, seqs: seqs.clone(), scans: tape.is_on().then(Mutex::default) };
     let project = |x: &Tensor, in_proj: &Tensor| linear(&Tape::off(), x, in_proj);
-    let out = project(x, in_proj)?.apply_op3_no_bwd(cores[0], cores[1], &op)?;
+    let projected = project(x, in_proj)?;
+    // The scans and how the work was cut, where kernels made them.
+    let (out, kept) = match op.plan(&projected, cores)? {
+        Some(plan) => {
+            let (out, scans) = cuda::bimamba::forward(&plan, &projected, cores)?;
+            (out, Some((plan, scans)))
+        }
+        None => (projected.apply_op3_no_bwd(cores[0], cores[1], &op)?, None),
+    };
     let (x, in_proj, [fwd, bwd]) = (x.clone(), in_proj.clone(), cores.map(Tensor::clone));
     tape.record(&out, move |grad, grads| {
         let d_projected = {
-            let zxbcdt = project(&x, &in_proj)?;
-            let (d_zxbcdt, d_fwd, d_bwd) = op.gradients(&zxbcdt, &fwd, &bwd, grad)?;
+            let projected = project(&x, &in_proj)?;
+            let (d_projected, d_fwd, d_bwd) = match &kept {
+                Some((plan, scans)) => cuda::bimamba::backward(plan, &projected, [&fwd, &bwd], scans, grad)?,
+                None => op.gradients(&projected, &fwd, &bwd, grad)?,
+            };
             grads.add(&fwd, d_fwd)?;
             grads.add(&bwd, d_bwd)?;
-            d_zxbcdt
+            d_projected
         };
         let (dx, d_weight) = Linear.gradients(&x, &in_proj, &d_projected)?;
         grads.add(&x, dx)?;
@@ -50,7 +62,11 @@ pub fn mixer(tape: &Tape, x: &Tensor, in_proj: &Tensor, cores: [&Tensor; 2], dim
 
 /// What follows the projection: `projected` (rows, `Dims::in_proj`) through both cores; the mixer in inference.
 pub fn scan(projected: &Tensor, cores: [&Tensor; 2], dims: Dims, seqs: &Seqs) -> Result<Tensor> {
-    projected.apply_op3_no_bwd(cores[0], cores[1], &BiMamba { dims, seqs: seqs.clone(), scans: None })
+    let op = BiMamba { dims, seqs: seqs.clone(), scans: None };
+    match op.plan(projected, cores)? {
+        Some(plan) => Ok(cuda::bimamba::forward(&plan, projected, cores)?.0),
+        None => projected.apply_op3_no_bwd(cores[0], cores[1], &op),
+    }
 }
 
 /// Puts the parameters of one core, in the order of [`Core`], into one tensor.
@@ -122,10 +138,19 @@ impl BiMamba {
         Scan { dims: self.dims, core: &cores[unit.1], zxbcdt, rows: self.seqs[unit.0].clone(), reverse: unit.1 == 1, heads: unit.2.clone() }
     }
 
-    fn check(&self, zxbcdt: &Layout, params: [&Layout; 2]) -> Result<usize> {
-        let (rows, columns) = zxbcdt.shape().dims2()?;
-        if columns != self.dims.in_proj() || params.iter().any(|p| p.shape().elem_count() != self.dims.n_params()) {
-            candle_core::bail!("bimamba: input {:?} or parameters do not fit {:?}", zxbcdt.shape(), self.dims);
+    /// How kernels would cut the work, if they are to do it.
+    fn plan(&self, projected: &Tensor, cores: [&Tensor; 2]) -> Result<Option<cuda::bimamba::Plan>> {
+        if !cuda::runs(projected) {
+            return Ok(None);
+        }
+        let rows = self.check(projected.shape(), cores.map(Tensor::shape))?;
+        cuda::bimamba::Plan::new(projected, rows, self.dims, &self.seqs).map(Some)
+    }
+
+    fn check(&self, zxbcdt: &Shape, params: [&Shape; 2]) -> Result<usize> {
+        let (rows, columns) = zxbcdt.dims2()?;
+        if columns != self.dims.in_proj() || params.iter().any(|p| p.elem_count() != self.dims.n_params()) {
+            candle_core::bail!("bimamba: input {zxbcdt:?} or parameters do not fit {:?}", self.dims);
         }
         if !(2..=4).contains(&self.dims.d_conv) || self.dims.chunk == 0 || !self.dims.chunk.is_multiple_of(16) {
             candle_core::bail!("bimamba: d_conv must be 2 to 4 and the chunk a multiple of 16, not {:?}", self.dims);
@@ -219,7 +244,7 @@ impl CustomOp3 for BiMamba {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let _timed = timed(self.name(), Pass::Forward);
-        let rows = self.check(l1, [l2, l3])?;
+        let rows = self.check(l1.shape(), [l2.shape(), l3.shape()])?;
         let (zxbcdt, fwd, bwd) = (slice(s1, l1)?, slice(s2, l2)?, slice(s3, l3)?);
         let cores = [Core::split(&self.dims, fwd), Core::split(&self.dims, bwd)];
         let d = self.dims.d_inner;

@@ -6,6 +6,7 @@
 
 pub mod adamw;
 pub mod attention;
+pub mod bimamba;
 #[cfg(feature = "cuda")]
 mod device;
 pub mod launch;

@@ -1,0 +1,100 @@
+// The states of the scans at the bounds of chunks, and on the way back their gradients.
+//
+// With w_s = e^{a_end - a_s} dt_s a chunk takes the state H (P, n) of a head to e^{a_end} H + sum_s w_s x_s (x) B_s. The gradient of the
+// state at a chunk's end goes the other way in the same form: e^{a_end} dH + sum_t e^{a_t} dy_t (x) C_t. A sequence is cut into segments of
+// several chunks: first each segment's end from zero, then from segment to segment, then again within segments with all states stored. So
+// few states are kept in f32, and one long sequence keeps a GPU busy.
+#include "bimamba.cuh"
+
+// The states that enter the chunks of a segment, in the scan's element type (2, chunks, heads, P, n); or where `states` is null the segment's
+// end from zero, f32 (2, segments, heads, P, n), and its decay, the sum of a_end. `entering` null: all segments start from zero.
+// Block: a segment (x), head (y) and direction (z). Table of segments: first chunk, chunks, whether first and whether last of its sequence.
+// `dy` null: forward. Shared: H f32 (P, n), x and B of a chunk (64, 64) and (64, n), weights (64).
+template <class T>
+__device__ void bimamba_states(const T* xbc, const T* dy, const float* dt, const float* a, const unsigned* chunks, const unsigned* segments,
+                               const float* entering, float* ends, float* decays, T* states, int all_chunks, int all_segments, Sizes s) {
+    SHARED(float, state);
+    int ld = s.ld(), padded = s.padded();
+    T* right = reinterpret_cast<T*>(state + P * ld);
+    T* left = right + Q * ld;
+    float* weight = reinterpret_cast<float*>(left + Q * LD);
+    int head = blockIdx.y, direction = blockIdx.z;
+    bool descending = (direction == 1) == (dy == nullptr);
+    const unsigned* segment = segments + 4 * blockIdx.x;
+    int first = segment[0], count = segment[1];
+    if (!states && segment[descending ? 2 : 3]) return; // nothing follows in its sequence
+    size_t own = ((size_t)direction * all_segments + blockIdx.x) * s.heads() + head;
+    for (int i = threadIdx.x; i < P * padded; i += blockDim.x) {
+        int p = i / padded, c = i % padded;
+        state[p * ld + c] = entering && c < s.n ? entering[(own * P + p) * s.n + c] : 0.0f;
+    }
+    size_t steps = ((size_t)direction * s.heads() + head) * s.rows;
+    const T* x = xbc + (size_t)direction * s.rows * s.conv_dim();
+    float decay = 0.0f;
+    for (int i = 0; i < count; i++) {
+        int chunk = first + (descending ? count - 1 - i : i);
+        Span rows = span(chunks, chunk, direction);
+        float end = a[steps + rows.row(rows.len - 1)];
+        __syncthreads();
+        if (states) {
+            T* to = states + (((size_t)direction * all_chunks + chunk) * s.heads() + head) * P * s.n;
+            for (int j = threadIdx.x; j < P * s.n; j += blockDim.x) to[j] = from_float<T>(state[j / s.n * ld + j % s.n]);
+            if (i + 1 == count) break;
+        }
+        for (int t = threadIdx.x; t < Q; t += blockDim.x) {
+            size_t at = steps + rows.row(min(t, rows.len - 1));
+            weight[t] = dy ? __expf(a[at]) : __expf(end - a[at]) * dt[at];
+        }
+        if (dy) {
+            load_tile(left, LD, dy + (size_t)direction * s.rows * s.d + head * P, s.d, rows, P, P);
+            load_tile(right, ld, x + s.d + s.n, s.conv_dim(), rows, s.n, padded);
+        } else {
+            load_tile(left, LD, x + head * P, s.conv_dim(), rows, P, P);
+            load_tile(right, ld, x + s.d, s.conv_dim(), rows, s.n, padded);
+        }
+        __syncthreads();
+        scale_rows(left, weight);
+        float kept = __expf(end);
+        for (int j = threadIdx.x; j < P * padded; j += blockDim.x) state[j / padded * ld + j % padded] *= kept;
+        decay += end;
+        __syncthreads();
+        product<COLUMNS, ROWS>(state, ld, left, LD, right, ld, P, padded, Q, true);
+    }
+    if (states) return;
+    __syncthreads();
+    for (int i = threadIdx.x; i < P * s.n; i += blockDim.x) ends[own * P * s.n + i] = state[i / s.n * ld + i % s.n];
+    if (threadIdx.x == 0) decays[own] = decay;
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+    bimamba_states_f32(const float* xbc, const float* dy, const float* dt, const float* a, const unsigned* chunks, const unsigned* segments,
+                       const float* entering, float* ends, float* decays, float* states, int all_chunks, int all_segments, int rows, int d, int n, int k) {
+    bimamba_states(xbc, dy, dt, a, chunks, segments, entering, ends, decays, states, all_chunks, all_segments, Sizes{rows, d, n, k});
+}
+EXPORT(bimamba_states_f32)
+extern "C" __global__ void __launch_bounds__(256)
+    bimamba_states_bf16(const bf16* xbc, const bf16* dy, const float* dt, const float* a, const unsigned* chunks, const unsigned* segments,
+                        const float* entering, float* ends, float* decays, bf16* states, int all_chunks, int all_segments, int rows, int d, int n, int k) {
+    bimamba_states(xbc, dy, dt, a, chunks, segments, entering, ends, decays, states, all_chunks, all_segments, Sizes{rows, d, n, k});
+}
+EXPORT(bimamba_states_bf16)
+
+// The ends of segments from zero become the states that enter them. Table of sequences: first segment, segments.
+// Block: a sequence (x), a head (y), a direction (low bit of z) and blockDim elements of the state (the rest of z), a thread each.
+extern "C" __global__ void __launch_bounds__(256)
+    bimamba_pass(float* ends, const float* decays, const unsigned* sequences, int all_segments, int heads, int elements, int backward) {
+    int direction = blockIdx.z & 1, element = (blockIdx.z >> 1) * blockDim.x + threadIdx.x;
+    if (element >= elements) return;
+    int first = sequences[2 * blockIdx.x], count = sequences[2 * blockIdx.x + 1];
+    bool descending = (direction == 1) != (backward == 1);
+    float state = 0.0f;
+    for (int i = 0; i < count; i++) {
+        int segment = first + (descending ? count - 1 - i : i);
+        size_t own = ((size_t)direction * all_segments + segment) * heads + blockIdx.y;
+        float* at = ends + own * elements + element;
+        float end = i + 1 < count ? *at : 0.0f;
+        *at = state;
+        if (i + 1 < count) state = __expf(decays[own]) * state + end;
+    }
+}
+EXPORT(bimamba_pass)
