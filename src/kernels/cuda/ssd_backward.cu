@@ -77,7 +77,7 @@ __device__ void bimamba_scan_backward(const T* xbc, const T* dy, const float* dt
             if (lane == 0) inside[t] = __expf(decay[t]) * dot;
         }
         float along = 0.0f;
-        for (int i = threadIdx.x; i < P * s.n; i += blockDim.x) along += to_float(other[i / s.n * ld + i % s.n]) * to_float(d_states[state + i]);
+        each_element(s.n, [&](int p, int n) { along += to_float(other[p * ld + n]) * to_float(d_states[state + p * s.n + n]); });
         along = block_sum(along, scratch); // <dH, H0>; all threads have read H0 when it returns
         load_tile(wide, ld, b, s.conv_dim(), rows, s.n, padded);
         load_state(other, ld, d_states + state, s.n, padded);
@@ -173,7 +173,9 @@ __device__ void bimamba_bc_backward(const T* xbc, const T* dy, const float* dt, 
     }
     __syncthreads();
     float* to = dbc + ((size_t)direction * s.groups() + blockIdx.y) * s.rows * 2 * s.n + (of_b ? 0 : s.n);
-    for (int i = threadIdx.x; i < rows.len * s.n; i += blockDim.x) to[rows.row(i / s.n) * 2 * s.n + i % s.n] = sums[i / s.n * ld + i % s.n];
+    each_element(s.n, [&](int t, int c) {
+        if (t < rows.len) to[rows.row(t) * 2 * s.n + c] = sums[t * ld + c];
+    });
 }
 
 extern "C" __global__ void __launch_bounds__(256)

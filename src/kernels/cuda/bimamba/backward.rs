@@ -8,7 +8,7 @@ use crate::kernels::profile::Pass;
 use candle_core::{DType, Result, Tensor};
 
 /// Rows that one block of the gate's gradient sums over.
-const GATE_ROWS: usize = 32;
+const GATE_ROWS: usize = 16;
 
 /// Gradients of the projection and of both cores' packed parameters, from the scans' outputs `y` and the gradient of the mixer's output.
 pub fn backward(plan: &Plan, projected: &Tensor, cores: [&Tensor; 2], y: &Tensor, grad: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
