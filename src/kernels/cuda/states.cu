@@ -30,7 +30,7 @@ template <class T> __device__ __forceinline__ void store_state(T* to, const floa
 
 // The states that enter the chunks of a segment, in the scan's element type (2, chunks, heads, P, n); or where `states` is null the segment's
 // end from zero, f32 (2, segments, heads, P, n), and its decay, the sum of a_end. `entering` null: all segments start from zero.
-// Block: a segment (x), head (y) and direction (z). Table of segments: first chunk, chunks, whether first and whether last of its sequence.
+// Block: a segment and a head (x; heads next to one another read the same B), and a direction (z). Table of segments: first chunk, chunks, whether first and whether last of its sequence.
 // `dy` null: forward. Shared: H f32 (P, n), x and B of a chunk (64, 64) and (64, n), weights (64).
 template <class T>
 __device__ void bimamba_states(const T* xbc, const T* dy, const float* dt, const float* a, const unsigned* chunks, const unsigned* segments,
@@ -40,12 +40,12 @@ __device__ void bimamba_states(const T* xbc, const T* dy, const float* dt, const
     T* right = reinterpret_cast<T*>(state + P * ld);
     T* left = right + Q * ld;
     float* weight = reinterpret_cast<float*>(left + Q * LD);
-    int head = blockIdx.y, direction = blockIdx.z;
+    int head = blockIdx.x % s.heads(), number = blockIdx.x / s.heads(), direction = blockIdx.z;
     bool descending = (direction == 1) == (dy == nullptr);
-    const unsigned* segment = segments + 4 * blockIdx.x;
+    const unsigned* segment = segments + 4 * number;
     int first = segment[0], count = segment[1];
     if (!states && segment[descending ? 2 : 3]) return; // nothing follows in its sequence
-    size_t own = ((size_t)direction * all_segments + blockIdx.x) * s.heads() + head;
+    size_t own = ((size_t)direction * all_segments + number) * s.heads() + head;
     each_element(padded, [&](int p, int c) { state[p * ld + c] = entering && c < s.n ? entering[(own * P + p) * s.n + c] : 0.0f; });
     size_t steps = ((size_t)direction * s.heads() + head) * s.rows;
     const T* x = xbc + (size_t)direction * s.rows * s.conv_dim();
