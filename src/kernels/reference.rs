@@ -269,6 +269,7 @@ mod tests {
         for chunk in [16, 32, 64] {
             mixer(128, 16, 4, chunk, &[75, 1, 64]);
         }
+        mixer(64, 16, 4, 64, &[63, 65, 128]);
     }
 
     #[test]

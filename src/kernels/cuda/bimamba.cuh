@@ -47,14 +47,22 @@ struct __align__(16) Pack {
 // 64 rows of `width` columns into shared memory, zeros behind the span's last row and up to `padded` columns. `from` is the first column of row 0.
 template <class T>
 __device__ __forceinline__ void load_tile(T* to, int ld, const T* from, size_t stride, Span rows, int width, int padded) {
-    const int each = 16 / sizeof(T);
+    constexpr int each = 16 / sizeof(T), batch = 4;
     if (width == padded && stride % each == 0 && (size_t)from % 16 == 0) {
-        int packs = padded / each;
-        for (int i = threadIdx.x; i < Q * packs; i += blockDim.x) {
-            int t = i / packs, c = i % packs * each;
-            Pack v = {{0, 0, 0, 0}};
-            if (t < rows.len) v = *reinterpret_cast<const Pack*>(from + rows.row(t) * stride + c);
-            *reinterpret_cast<Pack*>(to + t * ld + c) = v;
+        unsigned packs = padded / each, all = Q * packs;
+        for (unsigned start = threadIdx.x; start < all; start += batch * blockDim.x) {
+            Pack v[batch]; // all loads on their way before the first is waited for
+#pragma unroll
+            for (int j = 0; j < batch; j++) {
+                unsigned i = min(start + j * blockDim.x, all - 1), t = i / packs;
+                v[j] = *reinterpret_cast<const Pack*>(from + rows.row(min((int)t, rows.len - 1)) * stride + i % packs * each);
+                if ((int)t >= rows.len) v[j] = Pack{{0, 0, 0, 0}};
+            }
+#pragma unroll
+            for (int j = 0; j < batch; j++) {
+                unsigned i = start + j * blockDim.x;
+                if (i < all) *reinterpret_cast<Pack*>(to + i / packs * ld + i % packs * each) = v[j];
+            }
         }
         return;
     }
@@ -66,6 +74,12 @@ __device__ __forceinline__ void load_tile(T* to, int ld, const T* from, size_t s
 // A state (P, n).
 template <class T> __device__ __forceinline__ void load_state(T* to, int ld, const T* state, int n, int padded) {
     load_tile(to, ld, state, n, Span{0, P, false}, n, padded);
+}
+
+// Calls work(p, c) for every element of (P, n), a row a warp.
+template <class F> __device__ __forceinline__ void each_element(int n, F work) {
+    for (int p = threadIdx.x / 32; p < P; p += blockDim.x / 32)
+        for (int c = threadIdx.x & 31; c < n; c += 32) work(p, c);
 }
 
 // dt and a of a chunk, (Q) each; behind its end a step of 0.

@@ -173,7 +173,7 @@ impl Plan {
                 k,
             ];
             let shared = self.wide() * (4 + dtype.size_in_bytes()) + CHUNK * LD * dtype.size_in_bytes() + CHUNK * 4;
-            launch("bimamba_states", Some(dtype), pass, Grid { blocks: [segments, heads, 2], threads: THREADS, shared }, args)
+            launch("bimamba_states", Some(dtype), pass, Grid { blocks: [segments * heads, 1, 2], threads: THREADS, shared }, args)
         };
         let entering = if self.n_segments > self.n_sequences {
             let mut ends = Buffer::new(like, DType::F32, (2, segments, heads, elements))?;
@@ -220,7 +220,7 @@ impl Plan {
             k,
         ];
         let shared = 2 * (self.wide() + CHUNK * LD) * dtype.size_in_bytes() + 2 * CHUNK * (LD + 1) * 4;
-        let grid = Grid { blocks: [self.n_chunks, self.groups(), 2], threads: THREADS, shared };
+        let grid = Grid { blocks: [self.n_chunks * self.groups(), 1, 2], threads: THREADS, shared };
         launch("bimamba_scan", Some(dtype), Pass::Forward, grid, args)?;
         y.tensor()
     }

@@ -2,16 +2,25 @@
 #include "bimamba.cuh"
 
 constexpr int TAPS = 4;
+// Rows whose loads are on their way together.
+constexpr int BATCH = 8, BATCH_BACKWARD = 4;
 
 // A channel's weights, zeros before those of a shorter kernel.
 __device__ __forceinline__ void load_taps(float* w, const float* params, int channel, int k) {
     for (int j = 0; j < TAPS; j++) w[j] = j < TAPS - k ? 0.0f : params[channel * k + j - (TAPS - k)];
 }
 
+// A channel of a row, 0 outside of [low, high). It loads in any case, so that loads do not wait for one another.
+template <class T> __device__ __forceinline__ float read(const T* from, size_t columns, int row, int low, int high) {
+    float x = to_float(from[max(low, min(row, high - 1)) * columns]);
+    return row >= low && row < high ? x : 0.0f;
+}
+
 // xbc (2, rows, conv_dim) = silu(conv(x, B, C)); direction 0 sees the rows before, direction 1 those after, both within the sequence.
 // Block: a chunk and blockDim channels, a thread each; one window of 7 rows in registers serves both directions.
 template <class T>
-__device__ void bimamba_conv(const T* projected, const float* fwd, const float* bwd, const unsigned* chunks, T* xbc, Sizes s) {
+__device__ void bimamba_conv(const T* __restrict__ projected, const float* __restrict__ fwd, const float* __restrict__ bwd,
+                             const unsigned* __restrict__ chunks, T* __restrict__ xbc, Sizes s) {
     int channel = blockIdx.y * blockDim.x + threadIdx.x;
     if (channel >= s.conv_dim()) return;
     const unsigned* chunk = chunks + 4 * blockIdx.x;
@@ -21,28 +30,32 @@ __device__ void bimamba_conv(const T* projected, const float* fwd, const float* 
     load_taps(wb, bwd, channel, s.k);
     size_t columns = s.columns();
     const T* from = projected + s.d + channel;
-    float x[7];
-    for (int i = 0; i < 6; i++) {
-        int row = first - 3 + i;
-        x[i] = row >= low && row < high ? to_float(from[row * columns]) : 0.0f;
-    }
-#pragma unroll 4
-    for (int row = first; row < end; row++) {
-        x[6] = row + 3 < high ? to_float(from[(row + 3) * columns]) : 0.0f;
-        float f = bf, b = bb;
-        for (int j = 0; j < TAPS; j++) {
-            f += wf[j] * x[j];
-            b += wb[j] * x[6 - j];
+    float x[6 + BATCH];
+#pragma unroll
+    for (int i = 0; i < 6; i++) x[i] = read(from, columns, first - 3 + i, low, high);
+    for (int row = first; row < end; row += BATCH) {
+#pragma unroll
+        for (int i = 0; i < BATCH; i++) x[6 + i] = read(from, columns, row + 3 + i, low, high);
+#pragma unroll
+        for (int i = 0; i < BATCH; i++) {
+            if (row + i >= end) break;
+            float f = bf, b = bb;
+            for (int j = 0; j < TAPS; j++) {
+                f += wf[j] * x[i + j];
+                b += wb[j] * x[i + 6 - j];
+            }
+            xbc[((size_t)row + i) * s.conv_dim() + channel] = from_float<T>(silu(f));
+            xbc[((size_t)s.rows + row + i) * s.conv_dim() + channel] = from_float<T>(silu(b));
         }
-        xbc[(size_t)row * s.conv_dim() + channel] = from_float<T>(silu(f));
-        xbc[((size_t)s.rows + row) * s.conv_dim() + channel] = from_float<T>(silu(b));
-        for (int i = 0; i < 6; i++) x[i] = x[i + 1];
+#pragma unroll
+        for (int i = 0; i < 6; i++) x[i] = x[i + BATCH];
     }
 }
 
 // dt = softplus(raw + bias), a = the running sum of A dt in the chunk, (2, heads, rows). Block: a chunk in a direction (z); a warp takes a head.
 template <class T>
-__device__ void bimamba_steps(const T* projected, const float* fwd, const float* bwd, const unsigned* chunks, float* dt, float* a, Sizes s) {
+__device__ void bimamba_steps(const T* __restrict__ projected, const float* __restrict__ fwd, const float* __restrict__ bwd,
+                              const unsigned* __restrict__ chunks, float* __restrict__ dt, float* __restrict__ a, Sizes s) {
     int direction = blockIdx.z, lane = threadIdx.x & 31;
     Span rows = span(chunks, blockIdx.x, direction);
     const float* params = direction ? bwd : fwd;
@@ -86,8 +99,9 @@ __device__ __forceinline__ float silu_slope(float x) {
 // Block: a chunk and blockDim channels, a thread each, those behind conv_dim for the steps. The convolution is made again: the window
 // x[row - 3 .. row] gives direction 0 at `row` and direction 1 at `row - 3`, and the gradient of row - 3 needs them up to there.
 template <class T>
-__device__ void bimamba_conv_backward(const T* projected, const float* fwd, const float* bwd, const unsigned* chunks, const T* dx, const float* dbc,
-                                      const float* d_raw, T* d_projected, float* d_conv, Sizes s) {
+__device__ void bimamba_conv_backward(const T* __restrict__ projected, const float* __restrict__ fwd, const float* __restrict__ bwd,
+                                      const unsigned* __restrict__ chunks, const T* __restrict__ dx, const float* __restrict__ dbc,
+                                      const float* __restrict__ d_raw, T* __restrict__ d_projected, float* __restrict__ d_conv, Sizes s) {
     int channel = blockIdx.y * blockDim.x + threadIdx.x;
     const unsigned* chunk = chunks + 4 * blockIdx.x;
     int first = chunk[0], end = first + chunk[1], low = chunk[2], high = chunk[3];
@@ -103,32 +117,46 @@ __device__ void bimamba_conv_backward(const T* projected, const float* fwd, cons
     load_taps(wf, fwd, channel, s.k);
     load_taps(wb, bwd, channel, s.k);
     const T* from = projected + s.d + channel;
-    float x[TAPS], f[TAPS] = {}, b[TAPS] = {}, dbf = 0.0f, dbb = 0.0f; // f: rows row - 3 .. row; b: rows row - 6 .. row - 3
-    for (int i = 0; i < 3; i++) x[i + 1] = first - 3 + i >= low ? to_float(from[(first - 3 + i) * columns]) : 0.0f;
-    for (int row = first; row < end + 3; row++) {
+    // From row - 3 on: x, and the gradients before the SiLU of direction 0; from row - 6 on that of direction 1.
+    float x[3 + BATCH_BACKWARD], f[3 + BATCH_BACKWARD], b[3 + BATCH_BACKWARD], dbf = 0.0f, dbb = 0.0f;
+#pragma unroll
+    for (int i = 0; i < 3; i++) {
+        x[i] = read(from, columns, first - 3 + i, low, high);
+        f[i] = b[i] = 0.0f;
+    }
+    for (int row = first; row < end + 3; row += BATCH_BACKWARD) {
+#pragma unroll
+        for (int i = 0; i < BATCH_BACKWARD; i++) {
+            x[3 + i] = read(from, columns, row + i, low, high);
+            f[3 + i] = d_xbc(dx, dbc, s, 0, min(row + i, high - 1), channel);
+            b[3 + i] = d_xbc(dx, dbc, s, 1, max(low, min(row + i - 3, high - 1)), channel);
+        }
+#pragma unroll
+        for (int i = 0; i < BATCH_BACKWARD; i++) {
+            int here = row + i, back = here - 3;
+            float before_f = bf, before_b = bb, sum = 0.0f;
+            for (int j = 0; j < TAPS; j++) {
+                before_f += wf[j] * x[i + j];
+                before_b += wb[j] * x[i + 3 - j];
+            }
+            f[3 + i] = here < high ? f[3 + i] * silu_slope(before_f) : 0.0f;
+            b[3 + i] = back >= low ? b[3 + i] * silu_slope(before_b) : 0.0f;
+            float own_f = here < end ? f[3 + i] : 0.0f, own_b = back >= first && back < end ? b[3 + i] : 0.0f;
+            dbf += own_f;
+            dbb += own_b;
+            for (int j = 0; j < TAPS; j++) {
+                dwf[j] += own_f * x[i + j];
+                dwb[j] += own_b * x[i + 3 - j];
+                sum += wf[3 - j] * f[i + j] + wb[j] * b[i + j];
+            }
+            if (back >= first && back < end) d_projected[back * columns + s.d + channel] = from_float<T>(sum);
+        }
+#pragma unroll
         for (int i = 0; i < 3; i++) {
-            x[i] = x[i + 1];
-            f[i] = f[i + 1];
-            b[i] = b[i + 1];
+            x[i] = x[i + BATCH_BACKWARD];
+            f[i] = f[i + BATCH_BACKWARD];
+            b[i] = b[i + BATCH_BACKWARD];
         }
-        x[3] = row < high ? to_float(from[row * columns]) : 0.0f;
-        float here = bf, back = bb;
-        for (int j = 0; j < TAPS; j++) {
-            here += wf[j] * x[j];
-            back += wb[j] * x[3 - j];
-        }
-        f[3] = row < high ? d_xbc(dx, dbc, s, 0, row, channel) * silu_slope(here) : 0.0f;
-        b[3] = row - 3 >= low ? d_xbc(dx, dbc, s, 1, row - 3, channel) * silu_slope(back) : 0.0f;
-        float own_f = row < end ? f[3] : 0.0f, own_b = row - 3 >= first ? b[3] : 0.0f;
-        dbf += own_f;
-        dbb += own_b;
-        float sum = 0.0f;
-        for (int j = 0; j < TAPS; j++) {
-            dwf[j] += own_f * x[j];
-            dwb[j] += own_b * x[3 - j];
-            sum += wf[3 - j] * f[j] + wb[j] * b[j];
-        }
-        if (row - 3 >= first) d_projected[(row - 3) * columns + s.d + channel] = from_float<T>(sum);
     }
     float* to = d_conv + (size_t)blockIdx.x * 2 * s.dt_bias();
     for (int j = 0; j < TAPS; j++) {
@@ -140,35 +168,43 @@ __device__ void bimamba_conv_backward(const T* projected, const float* fwd, cons
     to[s.dt_bias() + s.conv_bias() + channel] = dbb;
 }
 
-extern "C" __global__ void __launch_bounds__(128) bimamba_conv_f32(const float* projected, const float* fwd, const float* bwd, const unsigned* chunks,
-                                                                  float* xbc, int rows, int d, int n, int k) {
+extern "C" __global__ void __launch_bounds__(128)
+    bimamba_conv_f32(const float* __restrict__ projected, const float* __restrict__ fwd, const float* __restrict__ bwd,
+                     const unsigned* __restrict__ chunks, float* __restrict__ xbc, int rows, int d, int n, int k) {
     bimamba_conv(projected, fwd, bwd, chunks, xbc, Sizes{rows, d, n, k});
 }
 EXPORT(bimamba_conv_f32)
-extern "C" __global__ void __launch_bounds__(128) bimamba_conv_bf16(const bf16* projected, const float* fwd, const float* bwd, const unsigned* chunks,
-                                                                   bf16* xbc, int rows, int d, int n, int k) {
+extern "C" __global__ void __launch_bounds__(128)
+    bimamba_conv_bf16(const bf16* __restrict__ projected, const float* __restrict__ fwd, const float* __restrict__ bwd,
+                      const unsigned* __restrict__ chunks, bf16* __restrict__ xbc, int rows, int d, int n, int k) {
     bimamba_conv(projected, fwd, bwd, chunks, xbc, Sizes{rows, d, n, k});
 }
 EXPORT(bimamba_conv_bf16)
-extern "C" __global__ void __launch_bounds__(256) bimamba_steps_f32(const float* projected, const float* fwd, const float* bwd, const unsigned* chunks,
-                                                                   float* dt, float* a, int rows, int d, int n, int k) {
+extern "C" __global__ void __launch_bounds__(256)
+    bimamba_steps_f32(const float* __restrict__ projected, const float* __restrict__ fwd, const float* __restrict__ bwd,
+                      const unsigned* __restrict__ chunks, float* __restrict__ dt, float* __restrict__ a, int rows, int d, int n, int k) {
     bimamba_steps(projected, fwd, bwd, chunks, dt, a, Sizes{rows, d, n, k});
 }
 EXPORT(bimamba_steps_f32)
-extern "C" __global__ void __launch_bounds__(256) bimamba_steps_bf16(const bf16* projected, const float* fwd, const float* bwd, const unsigned* chunks,
-                                                                    float* dt, float* a, int rows, int d, int n, int k) {
+extern "C" __global__ void __launch_bounds__(256)
+    bimamba_steps_bf16(const bf16* __restrict__ projected, const float* __restrict__ fwd, const float* __restrict__ bwd,
+                       const unsigned* __restrict__ chunks, float* __restrict__ dt, float* __restrict__ a, int rows, int d, int n, int k) {
     bimamba_steps(projected, fwd, bwd, chunks, dt, a, Sizes{rows, d, n, k});
 }
 EXPORT(bimamba_steps_bf16)
 extern "C" __global__ void __launch_bounds__(128)
-    bimamba_conv_backward_f32(const float* projected, const float* fwd, const float* bwd, const unsigned* chunks, const float* dx, const float* dbc,
-                              const float* d_raw, float* d_projected, float* d_conv, int rows, int d, int n, int k) {
+    bimamba_conv_backward_f32(const float* __restrict__ projected, const float* __restrict__ fwd, const float* __restrict__ bwd,
+                              const unsigned* __restrict__ chunks, const float* __restrict__ dx, const float* __restrict__ dbc,
+                              const float* __restrict__ d_raw, float* __restrict__ d_projected, float* __restrict__ d_conv, int rows, int d,
+                              int n, int k) {
     bimamba_conv_backward(projected, fwd, bwd, chunks, dx, dbc, d_raw, d_projected, d_conv, Sizes{rows, d, n, k});
 }
 EXPORT(bimamba_conv_backward_f32)
 extern "C" __global__ void __launch_bounds__(128)
-    bimamba_conv_backward_bf16(const bf16* projected, const float* fwd, const float* bwd, const unsigned* chunks, const bf16* dx, const float* dbc,
-                               const float* d_raw, bf16* d_projected, float* d_conv, int rows, int d, int n, int k) {
+    bimamba_conv_backward_bf16(const bf16* __restrict__ projected, const float* __restrict__ fwd, const float* __restrict__ bwd,
+                               const unsigned* __restrict__ chunks, const bf16* __restrict__ dx, const float* __restrict__ dbc,
+                               const float* __restrict__ d_raw, bf16* __restrict__ d_projected, float* __restrict__ d_conv, int rows, int d,
+                               int n, int k) {
     bimamba_conv_backward(projected, fwd, bwd, chunks, dx, dbc, d_raw, d_projected, d_conv, Sizes{rows, d, n, k});
 }
 EXPORT(bimamba_conv_backward_bf16)

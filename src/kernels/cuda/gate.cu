@@ -3,7 +3,8 @@
 
 // One warp a row.
 template <class T>
-__device__ void bimamba_gate(const T* projected, const T* y, const float* fwd, const float* bwd, T* out, Sizes s, float eps) {
+__device__ void bimamba_gate(const T* __restrict__ projected, const T* __restrict__ y, const float* __restrict__ fwd,
+                             const float* __restrict__ bwd, T* __restrict__ out, Sizes s, float eps) {
     int row = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32, lane = threadIdx.x & 31;
     if (row >= s.rows) return;
     const T *z = projected + (size_t)row * s.columns(), *f = y + (size_t)row * s.d, *b = f + (size_t)s.rows * s.d;
@@ -25,8 +26,9 @@ __device__ void bimamba_gate(const T* projected, const T* y, const float* fwd, c
 // First a warp a row finds, with v = y silu(z), r = 1 / rms(v) and r^3 mean(0.5 grad w v); then a thread takes a channel through all rows.
 // Shared: those two for both directions of a block's rows.
 template <class T>
-__device__ void bimamba_gate_backward(const T* projected, const T* y, const float* fwd, const float* bwd, const T* grad, T* d_projected, T* dy,
-                                      float* d_norm, int rows_per_block, Sizes s, float eps) {
+__device__ void bimamba_gate_backward(const T* __restrict__ projected, const T* __restrict__ y, const float* __restrict__ fwd,
+                                      const float* __restrict__ bwd, const T* __restrict__ grad, T* __restrict__ d_projected,
+                                      T* __restrict__ dy, float* __restrict__ d_norm, int rows_per_block, Sizes s, float eps) {
     SHARED(float, factors);
     size_t plane = (size_t)s.rows * s.d, columns = s.columns();
     const float *wf = fwd + s.norm(), *wb = bwd + s.norm();
@@ -55,6 +57,7 @@ __device__ void bimamba_gate_backward(const T* projected, const T* y, const floa
     __syncthreads();
     for (int c = threadIdx.x; c < s.d; c += blockDim.x) {
         float sum_f = 0.0f, sum_b = 0.0f;
+#pragma unroll 4
         for (int row = first; row < last; row++) {
             const float* r = factors + 4 * (row - first);
             size_t at = (size_t)row * s.d + c;
@@ -72,25 +75,31 @@ __device__ void bimamba_gate_backward(const T* projected, const T* y, const floa
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) bimamba_gate_f32(const float* projected, const float* y, const float* fwd, const float* bwd, float* out,
-                                                                  int rows, int d, int n, int k, float eps) {
+extern "C" __global__ void __launch_bounds__(256)
+    bimamba_gate_f32(const float* __restrict__ projected, const float* __restrict__ y, const float* __restrict__ fwd,
+                     const float* __restrict__ bwd, float* __restrict__ out, int rows, int d, int n, int k, float eps) {
     bimamba_gate(projected, y, fwd, bwd, out, Sizes{rows, d, n, k}, eps);
 }
 EXPORT(bimamba_gate_f32)
-extern "C" __global__ void __launch_bounds__(256) bimamba_gate_bf16(const bf16* projected, const bf16* y, const float* fwd, const float* bwd, bf16* out,
-                                                                   int rows, int d, int n, int k, float eps) {
+extern "C" __global__ void __launch_bounds__(256)
+    bimamba_gate_bf16(const bf16* __restrict__ projected, const bf16* __restrict__ y, const float* __restrict__ fwd,
+                      const float* __restrict__ bwd, bf16* __restrict__ out, int rows, int d, int n, int k, float eps) {
     bimamba_gate(projected, y, fwd, bwd, out, Sizes{rows, d, n, k}, eps);
 }
 EXPORT(bimamba_gate_bf16)
 extern "C" __global__ void __launch_bounds__(256)
-    bimamba_gate_backward_f32(const float* projected, const float* y, const float* fwd, const float* bwd, const float* grad, float* d_projected, float* dy,
-                              float* d_norm, int rows_per_block, int rows, int d, int n, int k, float eps) {
+    bimamba_gate_backward_f32(const float* __restrict__ projected, const float* __restrict__ y, const float* __restrict__ fwd,
+                              const float* __restrict__ bwd, const float* __restrict__ grad, float* __restrict__ d_projected,
+                              float* __restrict__ dy, float* __restrict__ d_norm, int rows_per_block, int rows, int d, int n, int k,
+                              float eps) {
     bimamba_gate_backward(projected, y, fwd, bwd, grad, d_projected, dy, d_norm, rows_per_block, Sizes{rows, d, n, k}, eps);
 }
 EXPORT(bimamba_gate_backward_f32)
 extern "C" __global__ void __launch_bounds__(256)
-    bimamba_gate_backward_bf16(const bf16* projected, const bf16* y, const float* fwd, const float* bwd, const bf16* grad, bf16* d_projected, bf16* dy,
-                               float* d_norm, int rows_per_block, int rows, int d, int n, int k, float eps) {
+    bimamba_gate_backward_bf16(const bf16* __restrict__ projected, const bf16* __restrict__ y, const float* __restrict__ fwd,
+                               const float* __restrict__ bwd, const bf16* __restrict__ grad, bf16* __restrict__ d_projected,
+                               bf16* __restrict__ dy, float* __restrict__ d_norm, int rows_per_block, int rows, int d, int n, int k,
+                               float eps) {
     bimamba_gate_backward(projected, y, fwd, bwd, grad, d_projected, dy, d_norm, rows_per_block, Sizes{rows, d, n, k}, eps);
 }
 EXPORT(bimamba_gate_backward_bf16)

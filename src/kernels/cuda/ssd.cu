@@ -2,29 +2,29 @@
 #include "bimamba.cuh"
 
 // y (2, rows, d): y_t = e^{a_t} H0 C_t + sum over s <= t of e^{a_t - a_s} dt_s (C_t . B_s) x_s + D x_t, H0 the state that enters the chunk.
-// Block: a chunk (x), GROUP heads (y), which share C B^T, and a direction (z).
+// Block: a chunk and GROUP heads, which share C B^T (x), and a direction (z).
 // Shared: C and B, later a head's H0 (64, n each); f32 C B^T and y, weights and x (64, 64 each); dt, a (64).
 template <class T>
 __device__ void bimamba_scan(const T* xbc, const float* dt, const float* a, const T* states, const float* fwd, const float* bwd,
                              const unsigned* chunks, T* y, int all_chunks, Sizes s) {
     SHARED(float, shared);
-    int ld = s.ld(), padded = s.padded(), direction = blockIdx.z;
+    int ld = s.ld(), padded = s.padded(), chunk = blockIdx.x / s.groups(), direction = blockIdx.z;
     float *products = shared, *sums = products + Q * LD, *steps = sums + Q * LD, *decay = steps + Q;
     T* c = reinterpret_cast<T*>(decay + Q);
     T *b = c + Q * ld, *weights = b + Q * ld, *x = weights + Q * LD;
-    Span rows = span(chunks, blockIdx.x, direction);
+    Span rows = span(chunks, chunk, direction);
     const T* from = xbc + (size_t)direction * s.rows * s.conv_dim();
     load_tile(c, ld, from + s.d + s.n, s.conv_dim(), rows, s.n, padded);
     load_tile(b, ld, from + s.d, s.conv_dim(), rows, s.n, padded);
     __syncthreads();
     product<ROWS, COLUMNS>(products, LD, c, ld, b, ld, Q, Q, padded, false);
-    int first = blockIdx.y * GROUP;
+    int first = blockIdx.x % s.groups() * GROUP;
     for (int head = first; head < min(first + GROUP, s.heads()); head++) {
         __syncthreads();
         size_t plane = (size_t)direction * s.heads() + head;
         load_steps(steps, decay, dt + plane * s.rows, a + plane * s.rows, rows);
         load_tile(x, LD, from + head * P, s.conv_dim(), rows, P, P);
-        load_state(b, ld, states + (((size_t)direction * all_chunks + blockIdx.x) * s.heads() + head) * P * s.n, s.n, padded);
+        load_state(b, ld, states + (((size_t)direction * all_chunks + chunk) * s.heads() + head) * P * s.n, s.n, padded);
         __syncthreads();
         for (int i = threadIdx.x; i < Q * Q; i += blockDim.x) {
             int t = i / Q, u = i % Q;

@@ -8,20 +8,20 @@
 #include "bimamba.cuh"
 
 // dx (2, rows, d); the gradient of the raw steps (2, heads, rows); and of dt_bias, A_log and D, (chunks, 2, 3, heads).
-// Block: a chunk (x), GROUP heads (y), which share C B^T, and a direction (z).
+// Block: a chunk and GROUP heads, which share C B^T (x), and a direction (z).
 // Shared: a product in f32, C B^T, dy, x and weights (64, 64 each), two of B, C, H0 and dH (64, n each), 8 columns (64).
 template <class T>
 __device__ void bimamba_scan_backward(const T* xbc, const T* dy, const float* dt, const float* a, const T* states, const T* d_states, const float* fwd,
                                       const float* bwd, const unsigned* chunks, T* dx, float* d_raw, float* d_params, int all_chunks, Sizes s) {
     SHARED(float, sums);
-    int ld = s.ld(), padded = s.padded(), direction = blockIdx.z;
+    int ld = s.ld(), padded = s.padded(), chunk = blockIdx.x / s.groups(), group = blockIdx.x % s.groups(), direction = blockIdx.z;
     int lane = threadIdx.x & 31, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     // Of each position: dt, a, the sums over s and over t, e^{a_t} dy . H0 C, q, V_tt.
     float *steps = sums + Q * LD, *decay = steps + Q, *by_t = decay + Q, *by_s = by_t + Q, *inside = by_s + Q, *outside = inside + Q;
     float *diagonal = outside + Q, *scratch = diagonal + Q;
     T* products = reinterpret_cast<T*>(scratch + Q);
     T *g = products + Q * LD, *x = g + Q * LD, *weights = x + Q * LD, *wide = weights + Q * LD, *other = wide + Q * ld;
-    Span rows = span(chunks, blockIdx.x, direction);
+    Span rows = span(chunks, chunk, direction);
     const T* from = xbc + (size_t)direction * s.rows * s.conv_dim();
     const T *b = from + s.d, *c = b + s.n;
     const float* params = direction ? bwd : fwd;
@@ -31,11 +31,11 @@ __device__ void bimamba_scan_backward(const T* xbc, const T* dy, const float* dt
     product<ROWS, COLUMNS>(sums, LD, wide, ld, other, ld, Q, Q, padded, false);
     __syncthreads();
     for (int i = threadIdx.x; i < Q * Q; i += blockDim.x) products[i / Q * LD + i % Q] = from_float<T>(sums[i / Q * LD + i % Q]);
-    int first = blockIdx.y * GROUP;
+    int first = group * GROUP;
     for (int head = first; head < min(first + GROUP, s.heads()); head++) {
         __syncthreads();
         size_t plane = ((size_t)direction * s.heads() + head) * s.rows;
-        size_t state = (((size_t)direction * all_chunks + blockIdx.x) * s.heads() + head) * P * s.n;
+        size_t state = (((size_t)direction * all_chunks + chunk) * s.heads() + head) * P * s.n;
         load_steps(steps, decay, dt + plane, a + plane, rows);
         load_tile(x, LD, from + head * P, s.conv_dim(), rows, P, P);
         load_tile(g, LD, dy + (size_t)direction * s.rows * s.d + head * P, s.d, rows, P, P);
@@ -77,7 +77,7 @@ __device__ void bimamba_scan_backward(const T* xbc, const T* dy, const float* dt
             if (lane == 0) inside[t] = __expf(decay[t]) * dot;
         }
         float along = 0.0f;
-        for (int i = threadIdx.x; i < P * s.n; i += blockDim.x) along += to_float(other[i / s.n * ld + i % s.n]) * to_float(d_states[state + i]);
+        each_element(s.n, [&](int p, int n) { along += to_float(other[p * ld + n]) * to_float(d_states[state + p * s.n + n]); });
         along = block_sum(along, scratch); // <dH, H0>; all threads have read H0 when it returns
         load_tile(wide, ld, b, s.conv_dim(), rows, s.n, padded);
         load_state(other, ld, d_states + state, s.n, padded);
@@ -120,7 +120,7 @@ __device__ void bimamba_scan_backward(const T* xbc, const T* dy, const float* dt
             d_rate = warp_sum(d_rate);
             float d_skip = warp_sum(diagonal[lane] + diagonal[lane + 32]);
             if (lane == 0) {
-                float* to = d_params + ((size_t)blockIdx.x * 2 + direction) * 3 * s.heads() + head;
+                float* to = d_params + ((size_t)chunk * 2 + direction) * 3 * s.heads() + head;
                 to[0] = d_bias;
                 to[s.heads()] = rate * d_rate;
                 to[2 * s.heads()] = d_skip;
@@ -132,22 +132,22 @@ __device__ void bimamba_scan_backward(const T* xbc, const T* dy, const float* dt
     }
 }
 
-// dB and dC summed over the heads of each group, (2, groups, rows, 2 n). Block: a chunk (x), a group (y), dC (z even) or dB (odd) in a direction.
+// dB and dC summed over the heads of each group, (2, groups, rows, 2 n). Block: a chunk and a group (x), dC (z even) or dB (odd) in a direction.
 // Shared: the sum in f32 and the other of B and C (64, n each), x, dy and weights (64, 64 each), V in f32 (64, 64) and later H0 or dH (64, n), 4 columns (64).
 template <class T>
 __device__ void bimamba_bc_backward(const T* xbc, const T* dy, const float* dt, const float* a, const T* states, const T* d_states, const unsigned* chunks,
                                     float* dbc, int all_chunks, Sizes s) {
     SHARED(float, sums);
-    int ld = s.ld(), padded = s.padded(), direction = blockIdx.z / 2;
+    int ld = s.ld(), padded = s.padded(), chunk = blockIdx.x / s.groups(), group = blockIdx.x % s.groups(), direction = blockIdx.z / 2;
     bool of_b = blockIdx.z & 1;
     float *steps = sums + Q * ld, *decay = steps + Q, *scale = decay + Q;
     T* wide = reinterpret_cast<T*>(scale + 2 * Q);
     T *g = wide + Q * ld, *x = g + Q * LD, *weights = x + Q * LD, *state = weights + Q * LD;
     float* v = reinterpret_cast<float*>(state);
-    Span rows = span(chunks, blockIdx.x, direction);
+    Span rows = span(chunks, chunk, direction);
     const T* from = xbc + (size_t)direction * s.rows * s.conv_dim();
     load_tile(wide, ld, from + s.d + (of_b ? s.n : 0), s.conv_dim(), rows, s.n, padded);
-    int first = blockIdx.y * GROUP;
+    int first = group * GROUP;
     for (int head = first; head < min(first + GROUP, s.heads()); head++) {
         __syncthreads();
         size_t plane = ((size_t)direction * s.heads() + head) * s.rows;
@@ -165,15 +165,17 @@ __device__ void bimamba_bc_backward(const T* xbc, const T* dy, const float* dt, 
         T* side = of_b ? x : g;
         scale_rows(side, scale);
         __syncthreads();
-        load_state(state, ld, (of_b ? d_states : states) + (((size_t)direction * all_chunks + blockIdx.x) * s.heads() + head) * P * s.n, s.n, padded);
+        load_state(state, ld, (of_b ? d_states : states) + (((size_t)direction * all_chunks + chunk) * s.heads() + head) * P * s.n, s.n, padded);
         if (of_b) product<COLUMNS, ROWS>(sums, ld, weights, LD, wide, ld, Q, padded, Q, head > first);
         else product<ROWS, ROWS>(sums, ld, weights, LD, wide, ld, Q, padded, Q, head > first);
         __syncthreads();
         product<ROWS, ROWS>(sums, ld, side, LD, state, ld, Q, padded, P, true);
     }
     __syncthreads();
-    float* to = dbc + ((size_t)direction * s.groups() + blockIdx.y) * s.rows * 2 * s.n + (of_b ? 0 : s.n);
-    for (int i = threadIdx.x; i < rows.len * s.n; i += blockDim.x) to[rows.row(i / s.n) * 2 * s.n + i % s.n] = sums[i / s.n * ld + i % s.n];
+    float* to = dbc + ((size_t)direction * s.groups() + group) * s.rows * 2 * s.n + (of_b ? 0 : s.n);
+    each_element(s.n, [&](int t, int c) {
+        if (t < rows.len) to[rows.row(t) * 2 * s.n + c] = sums[t * ld + c];
+    });
 }
 
 extern "C" __global__ void __launch_bounds__(256)

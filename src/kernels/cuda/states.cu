@@ -6,9 +6,31 @@
 // few states are kept in f32, and one long sequence keeps a GPU busy.
 #include "bimamba.cuh"
 
+// A state to where all are, eight elements a thread where they divide n.
+template <class T> __device__ __forceinline__ void store_state(T* to, const float* state, int ld, int n) {
+    if (n % 8) {
+        each_element(n, [&](int p, int c) { to[p * n + c] = from_float<T>(state[p * ld + c]); });
+        return;
+    }
+    struct __align__(16) Four {
+        float x[4];
+    };
+    for (int i = threadIdx.x; i < P * n / 8; i += blockDim.x) {
+        const Four* from = reinterpret_cast<const Four*>(state + i / (n / 8) * ld + i % (n / 8) * 8);
+        Four low = from[0], high = from[1];
+        __align__(16) T out[8];
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+            out[j] = from_float<T>(low.x[j]);
+            out[j + 4] = from_float<T>(high.x[j]);
+        }
+        for (unsigned j = 0; j < sizeof(out) / 16; j++) reinterpret_cast<Pack*>(to + 8 * i)[j] = reinterpret_cast<const Pack*>(out)[j];
+    }
+}
+
 // The states that enter the chunks of a segment, in the scan's element type (2, chunks, heads, P, n); or where `states` is null the segment's
 // end from zero, f32 (2, segments, heads, P, n), and its decay, the sum of a_end. `entering` null: all segments start from zero.
-// Block: a segment (x), head (y) and direction (z). Table of segments: first chunk, chunks, whether first and whether last of its sequence.
+// Block: a segment and a head (x; heads next to one another read the same B), and a direction (z). Table of segments: first chunk, chunks, whether first and whether last of its sequence.
 // `dy` null: forward. Shared: H f32 (P, n), x and B of a chunk (64, 64) and (64, n), weights (64).
 template <class T>
 __device__ void bimamba_states(const T* xbc, const T* dy, const float* dt, const float* a, const unsigned* chunks, const unsigned* segments,
@@ -18,16 +40,13 @@ __device__ void bimamba_states(const T* xbc, const T* dy, const float* dt, const
     T* right = reinterpret_cast<T*>(state + P * ld);
     T* left = right + Q * ld;
     float* weight = reinterpret_cast<float*>(left + Q * LD);
-    int head = blockIdx.y, direction = blockIdx.z;
+    int head = blockIdx.x % s.heads(), number = blockIdx.x / s.heads(), direction = blockIdx.z;
     bool descending = (direction == 1) == (dy == nullptr);
-    const unsigned* segment = segments + 4 * blockIdx.x;
+    const unsigned* segment = segments + 4 * number;
     int first = segment[0], count = segment[1];
     if (!states && segment[descending ? 2 : 3]) return; // nothing follows in its sequence
-    size_t own = ((size_t)direction * all_segments + blockIdx.x) * s.heads() + head;
-    for (int i = threadIdx.x; i < P * padded; i += blockDim.x) {
-        int p = i / padded, c = i % padded;
-        state[p * ld + c] = entering && c < s.n ? entering[(own * P + p) * s.n + c] : 0.0f;
-    }
+    size_t own = ((size_t)direction * all_segments + number) * s.heads() + head;
+    each_element(padded, [&](int p, int c) { state[p * ld + c] = entering && c < s.n ? entering[(own * P + p) * s.n + c] : 0.0f; });
     size_t steps = ((size_t)direction * s.heads() + head) * s.rows;
     const T* x = xbc + (size_t)direction * s.rows * s.conv_dim();
     float decay = 0.0f;
@@ -38,7 +57,7 @@ __device__ void bimamba_states(const T* xbc, const T* dy, const float* dt, const
         __syncthreads();
         if (states) {
             T* to = states + (((size_t)direction * all_chunks + chunk) * s.heads() + head) * P * s.n;
-            for (int j = threadIdx.x; j < P * s.n; j += blockDim.x) to[j] = from_float<T>(state[j / s.n * ld + j % s.n]);
+            store_state(to, state, ld, s.n);
             if (i + 1 == count) break;
         }
         for (int t = threadIdx.x; t < Q; t += blockDim.x) {
@@ -55,14 +74,14 @@ __device__ void bimamba_states(const T* xbc, const T* dy, const float* dt, const
         __syncthreads();
         scale_rows(left, weight);
         float kept = __expf(end);
-        for (int j = threadIdx.x; j < P * padded; j += blockDim.x) state[j / padded * ld + j % padded] *= kept;
+        each_element(padded, [&](int p, int c) { state[p * ld + c] *= kept; });
         decay += end;
         __syncthreads();
         product<COLUMNS, ROWS>(state, ld, left, LD, right, ld, P, padded, Q, true);
     }
     if (states) return;
     __syncthreads();
-    for (int i = threadIdx.x; i < P * s.n; i += blockDim.x) ends[own * P * s.n + i] = state[i / s.n * ld + i % s.n];
+    each_element(s.n, [&](int p, int c) { ends[(own * P + p) * s.n + c] = state[p * ld + c]; });
     if (threadIdx.x == 0) decays[own] = decay;
 }
 

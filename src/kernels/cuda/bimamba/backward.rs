@@ -8,7 +8,7 @@ use crate::kernels::profile::Pass;
 use candle_core::{DType, Result, Tensor};
 
 /// Rows that one block of the gate's gradient sums over.
-const GATE_ROWS: usize = 32;
+const GATE_ROWS: usize = 16;
 
 /// Gradients of the projection and of both cores' packed parameters, from the scans' outputs `y` and the gradient of the mixer's output.
 pub fn backward(plan: &Plan, projected: &Tensor, cores: [&Tensor; 2], y: &Tensor, grad: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
@@ -89,7 +89,7 @@ impl Plan {
         ];
         let size = dtype.size_in_bytes();
         let shared = CHUNK * (LD + 8) * 4 + (4 * CHUNK * LD + 2 * self.wide()) * size;
-        let grid = Grid { blocks: [self.n_chunks, self.groups(), 2], threads: THREADS, shared };
+        let grid = Grid { blocks: [self.n_chunks * self.groups(), 1, 2], threads: THREADS, shared };
         launch("bimamba_scan_backward", Some(dtype), Pass::Backward, grid, args)?;
         let mut dbc = Buffer::new(dy, DType::F32, (2, self.groups(), self.rows, 2 * dims.d_state))?;
         let [rows, d, n, k] = self.sizes();
@@ -110,7 +110,7 @@ impl Plan {
         ];
         // V and later a state share a place.
         let shared = (self.wide() + 4 * CHUNK) * 4 + (self.wide() + 3 * CHUNK * LD) * size + (self.wide() * size).max(CHUNK * LD * 4);
-        let grid = Grid { blocks: [self.n_chunks, self.groups(), 4], threads: THREADS, shared };
+        let grid = Grid { blocks: [self.n_chunks * self.groups(), 1, 4], threads: THREADS, shared };
         launch("bimamba_bc_backward", Some(dtype), Pass::Backward, grid, args)?;
         Ok((dx.tensor()?, dbc.tensor()?, d_raw.tensor()?, column_sums(&d_scalars.tensor()?)?))
     }
