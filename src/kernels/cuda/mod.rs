@@ -5,6 +5,7 @@
 //! and `cuda-emulation` (for the CPU, by a C++ compiler: the same sources, run one fiber per CUDA thread, for tests).
 
 pub mod attention;
+pub mod dechunk;
 #[cfg(feature = "cuda")]
 mod device;
 pub mod launch;
