@@ -10,6 +10,7 @@ pub mod dechunk;
 mod device;
 pub mod launch;
 pub mod norm;
+pub mod routing;
 
 use candle_core::{Result, Tensor};
 use std::cell::Cell;
