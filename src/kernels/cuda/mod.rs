@@ -9,6 +9,7 @@ pub mod dechunk;
 #[cfg(feature = "cuda")]
 mod device;
 pub mod launch;
+pub mod loss;
 pub mod norm;
 pub mod routing;
 
