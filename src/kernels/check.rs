@@ -154,7 +154,9 @@ pub(super) fn like_the_cpu(inputs: &[Tensor], fast: impl Fn(&Tape, &[Tensor]) ->
     }
     let tensors: Vec<Tensor> = inputs.iter().map(|x| x.to_dtype(DType::F32).unwrap()).collect();
     let want = fast_values(&tensors, &fast);
-    for (i, error) in errors(&emulated_values(Order::Descending, &tensors, &fast), &want).into_iter().enumerate() {
-        assert!(error < tolerance, "{}: relative error {error:.2e}", name(i));
+    for order in [Order::Ascending, Order::Descending] {
+        for (i, error) in errors(&emulated_values(order, &tensors, &fast), &want).into_iter().enumerate() {
+            assert!(error < tolerance, "{}: relative error {error:.2e}", name(i));
+        }
     }
 }

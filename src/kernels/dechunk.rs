@@ -8,7 +8,7 @@ use super::gather::Index;
 use super::profile::{Pass, timed};
 use super::simd::{dot, vectorized};
 use super::tape::Tape;
-use super::{Seqs, cpu, from_cpu, slice};
+use super::{Seqs, cpu, cuda, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -27,6 +27,9 @@ struct Dechunk(Kept);
 
 /// `x` is (chunks, channels), `prob` (bases); the result is (bases, channels).
 pub fn dechunk(tape: &Tape, x: &Tensor, prob: &Tensor, kept: &Kept) -> Result<Tensor> {
+    if cuda::runs(x) {
+        return cuda::dechunk::dechunk(tape, x, prob, kept);
+    }
     tape.apply2(x, prob, Dechunk(kept.clone()))
 }
 

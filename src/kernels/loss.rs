@@ -2,7 +2,7 @@
 
 use super::profile::{Pass, timed};
 use super::tape::Tape;
-use super::{cpu, from_cpu, slice};
+use super::{cpu, cuda, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use std::sync::Arc;
 
@@ -10,6 +10,9 @@ struct CrossEntropy(Arc<[(usize, u8)]>);
 
 /// Mean over `targets` (row, class) of `-ln softmax(logits[row])[class]`, in nats; `logits` is (rows, classes). Zero without targets.
 pub fn cross_entropy(tape: &Tape, logits: &Tensor, targets: &Arc<[(usize, u8)]>) -> Result<Tensor> {
+    if cuda::runs(logits) {
+        return cuda::loss::cross_entropy(tape, logits, targets);
+    }
     tape.apply1(logits, CrossEntropy(targets.clone()))
 }
 

@@ -6,7 +6,7 @@
 use super::profile::{Pass, timed};
 use super::simd::{dot, vectorized};
 use super::tape::Tape;
-use super::{ROWS, Seqs, cpu, from_cpu, slice};
+use super::{ROWS, Seqs, cpu, cuda, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -17,6 +17,9 @@ struct Routing(Seqs);
 
 /// `q`, `k` are (rows, channels); the result is (rows).
 pub fn boundary_prob(tape: &Tape, q: &Tensor, k: &Tensor, seqs: &Seqs) -> Result<Tensor> {
+    if cuda::runs(q) {
+        return cuda::routing::boundary_prob(tape, q, k, seqs);
+    }
     tape.apply2(q, k, Routing(seqs.clone()))
 }
 

@@ -60,7 +60,17 @@ __device__ __forceinline__ float row_sum(float v) {
     return v + __shfl_xor_sync(0xffffffffu, v, 2);
 }
 
-__device__ __forceinline__ bool sees(int i, int j, int window, int len) { return j < len && i < len && i - j <= window && j - i <= window; }
+// Positions that position i sees, and is seen by; none where it is behind the sequence.
+struct Sight {
+    int low;
+    unsigned count;
+    __device__ __forceinline__ bool operator()(int j) const { return (unsigned)(j - low) < count; }
+};
+
+__device__ __forceinline__ Sight sight(int i, int window, int len) {
+    int low = max(i - window, 0);
+    return {low, i < len ? (unsigned)(min(i + window + 1, len) - low) : 0u};
+}
 
 // turned (rows, 2 d) = q and k of qkv (rows, 3 d): channel c < half of a head with c + half, by the angle position * frequency[c].
 // One block: 64 rows, a warp a row. Shared: 128 `half` f32.
@@ -100,7 +110,8 @@ __device__ void attention(const T* qk, const T* qkv, const unsigned* blocks, T* 
     Own own = own_rows(blocks);
     size_t first = (size_t)own.start + own.at;
     load(q, qk + first * 2 * d + head * hd, 2 * d, BLOCK, own.rows, hd, width);
-    int row = threadIdx.x / 4, quarter = threadIdx.x & 3, query = own.at + row;
+    int row = threadIdx.x / 4, quarter = threadIdx.x & 3;
+    Sight sees = sight(own.at + row, window, own.len);
     // A row that has seen no key keeps a floor, so that floor - score is far below zero and floor - floor is zero.
     const float FLOOR = -1e30f;
     float top = FLOOR, sum = 0.0f;
@@ -118,7 +129,7 @@ __device__ void attention(const T* qk, const T* qkv, const unsigned* blocks, T* 
         for (int n = 0; n < BLOCK / 4; n++)
             if (4 * n < step) {
                 int c = quarter + 4 * n;
-                x[n] = sees(query, at + c, window, own.len) ? s[row * lds + c] * scale : -INFINITY;
+                x[n] = sees(at + c) ? s[row * lds + c] * scale : -INFINITY;
                 top = fmaxf(top, x[n]);
             }
         top = row_max(top);
@@ -195,6 +206,7 @@ __device__ void attention_backward(const T* qk, const T* qkv, const T* dout, con
     if (KEYS) load(b, v + first * 3 * d, 3 * d, BLOCK, own.rows, hd, width);
     else load(b, dy + first * d, d, BLOCK, own.rows, hd, width);
     int row = threadIdx.x / 4, quarter = threadIdx.x & 3;
+    Sight sees = sight(own.at + row, window, own.len);
     int begin = max(own.at - window, 0) / step * step, end = min(own.at + BLOCK + window, own.len);
     for (int at = begin; at < end; at += step) {
         size_t from = (size_t)own.start + at;
@@ -217,7 +229,7 @@ __device__ void attention_backward(const T* qk, const T* qkv, const T* dout, con
         for (int n = 0; n < BLOCK / 4; n++)
             if (4 * n < step) {
                 int column = quarter + 4 * n, i = KEYS ? column : row, at_s = row * lds + column;
-                bool seen = sees(own.at + row, at + column, window, own.len);
+                bool seen = sees(at + column);
                 x[n] = seen ? __expf(s[at_s] * scale - stats[i]) : 0.0f;
                 dx[n] = seen ? x[n] * (g[at_s] - stats[BLOCK + i]) : 0.0f;
             }

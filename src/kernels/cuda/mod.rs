@@ -7,11 +7,14 @@
 pub mod adamw;
 pub mod attention;
 pub mod bimamba;
+pub mod dechunk;
 #[cfg(feature = "cuda")]
 mod device;
 pub mod launch;
 pub mod linear;
+pub mod loss;
 pub mod norm;
+pub mod routing;
 pub mod rows;
 pub mod swiglu;
 
