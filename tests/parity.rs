@@ -5,7 +5,7 @@
 
 use candle_core::{Device, Tensor};
 use ldar::model::weights::Loaded;
-use ldar::model::{Checkpoint, LdarNet};
+use ldar::model::{Checkpoint, LdarNet, Precision};
 use ldar::train::objective::Objective;
 use ldar::train::optimizer::{AdamW, Gradients, Optimizer, trainable};
 use std::collections::HashMap;
@@ -107,6 +107,50 @@ fn batches_give_what_single_sequences_give() {
             row += input.len();
         }
     }
+}
+
+/// Activations in bf16, as kernels run them: probabilities move in the third digit, and decisions only where they are at the threshold.
+fn bf16_outputs_on(device: &Device) {
+    for name in names() {
+        let mut model = Checkpoint::open(folder().join(format!("{name}.pt"))).unwrap().model_on(device).unwrap();
+        assert_eq!(model.set_precision(Precision::Bf16).unwrap().to_string(), "bf16 (CUDA)");
+        let expected = tensors(&folder().join(format!("{name}.expected.safetensors")));
+        for case in (0..).take_while(|i| expected.contains_key(&format!("case{i}.input_ids"))) {
+            let want = |key: &str| &expected[&format!("case{case}.{key}")];
+            let out = model.forward(&[tokens(want("input_ids"))]).unwrap();
+            let (got, logits) = (floats(&out.logits), floats(want("logits")));
+            let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|v| v * v).sum::<f32>().sqrt();
+            let off = norm(&mut got.iter().zip(&logits).map(|(a, b)| a - b)) / norm(&mut logits.iter().copied());
+            // A decision that tips changes what the inner network sees: then only the routing can be compared.
+            let (mut moved, mut tipped) = (0.0, 0);
+            if let Some(stage) = out.stages.first() {
+                let exact = floats(want("stage0.boundary_prob"));
+                moved = worst(&stage.prob, want("stage0.boundary_prob"));
+                let near = |p: f32| (p - 0.5).abs() <= moved;
+                tipped = stage.mask.iter().zip(&exact).filter(|&(&kept, &p)| kept != (p > 0.5)).count();
+                assert!(stage.mask.iter().zip(&exact).all(|(&kept, &p)| kept == (p > 0.5) || near(p)), "{name} case {case}");
+            }
+            println!(
+                "{name} case {case}: probabilities moved by {moved:.1e} at most, {tipped} decisions tipped, logits off by {off:.1e} of their norm"
+            );
+            assert!(moved < 0.01 && off > 1e-5 && (off < 0.03 || tipped > 0 && off < 0.3), "{name} case {case}");
+        }
+    }
+}
+
+#[cfg(feature = "cuda-emulation")]
+#[test]
+fn bf16_outputs_in_the_emulation() {
+    use ldar::kernels::cuda::{Order, emulated};
+    emulated(Order::Descending, || bf16_outputs_on(&Device::Cpu));
+}
+
+/// `cargo test --features cuda -- --ignored gpu`
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "needs an NVIDIA GPU"]
+fn bf16_outputs_on_the_gpu() {
+    bf16_outputs_on(&ldar::kernels::cuda::open(0).unwrap());
 }
 
 #[test]
