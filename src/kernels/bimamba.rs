@@ -45,8 +45,8 @@ pub fn mixer(tape: &Tape, x: &Tensor, in_proj: &Tensor, cores: [&Tensor; 2], dim
     tape.record(&out, move |grad, grads| {
         let d_projected = {
             let projected = project(&x, &in_proj)?;
-            let (d_projected, d_fwd, d_bwd) = match &kept {
-                Some((plan, scans)) => cuda::bimamba::backward(plan, &projected, [&fwd, &bwd], scans, grad)?,
+            let (d_projected, d_fwd, d_bwd) = match kept {
+                Some((plan, scans)) => cuda::bimamba::backward(&plan, &projected, [&fwd, &bwd], scans, grad)?,
                 None => op.gradients(&projected, &fwd, &bwd, grad)?,
             };
             grads.add(&fwd, d_fwd)?;

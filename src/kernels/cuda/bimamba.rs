@@ -1,6 +1,6 @@
 //! The BiMamba-2 mixer after its input projection. See [`crate::kernels::bimamba`] and, for the formulas, [`crate::kernels::ssd`].
 //!
-//! Both directions share one table of chunks of [`CHUNK`] rows, which direction 1 reads from the last to the first.
+//! Both directions share one table of chunks of 64 rows, which direction 1 reads from the last to the first.
 //! `xbc` and `y` are (2, rows, channels), steps and decays (2, heads, rows), states (2, chunks, heads, head dimension, state size).
 
 mod backward;

@@ -11,10 +11,11 @@ use candle_core::{DType, Result, Tensor};
 const GATE_ROWS: usize = 16;
 
 /// Gradients of the projection and of both cores' packed parameters, from the scans' outputs `y` and the gradient of the mixer's output.
-pub fn backward(plan: &Plan, projected: &Tensor, cores: [&Tensor; 2], y: &Tensor, grad: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
+pub fn backward(plan: &Plan, projected: &Tensor, cores: [&Tensor; 2], y: Tensor, grad: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
     let dims = plan.dims;
     let mut d_projected = Buffer::new(projected, projected.dtype(), (plan.rows, dims.in_proj()))?;
-    let (dy, d_norm) = plan.gate_backward(projected, y, cores, grad, &mut d_projected)?;
+    let (dy, d_norm) = plan.gate_backward(projected, &y, cores, grad, &mut d_projected)?;
+    drop(y);
     let inputs = plan.inputs(projected, cores, Pass::Backward)?;
     let (dx, dbc, d_raw, d_scalars) = plan.scan_backward(&inputs, &dy, cores)?;
     drop((dy, inputs));
