@@ -84,14 +84,15 @@ extern "C" __global__ void __launch_bounds__(128)
 }
 EXPORT(dechunk_carry)
 
-// out (bases, d): z = (f + g) / 2 of the chunk of each base. Blocks: segments, 128s of channels. Shared: 32 f32, 33 int.
-extern "C" __global__ void __launch_bounds__(128) dechunk_bases(const float* x, const float* prob, const unsigned* index, const unsigned* segments,
-                                                                const float* entering, float* out, int bases, int chunks, int d) {
+// z = (f + g) / 2 of each chunk, out (chunks, d), or with `spread` of the chunk of each base, out (bases, d).
+// Blocks: segments, 128s of channels. Shared: 32 f32, 33 int.
+extern "C" __global__ void __launch_bounds__(128) dechunk_average(const float* x, const float* prob, const unsigned* index, const unsigned* segments,
+                                                                const float* entering, float* out, int bases, int chunks, int d, int spread) {
     SHARED(float, p);
     int* start = reinterpret_cast<int*>(p + SEGMENT);
     if (threadIdx.x <= SEGMENT) {
         int chunk = segments[2 * blockIdx.x] + threadIdx.x;
-        start[threadIdx.x] = chunk < chunks ? index[chunk] : bases;
+        start[threadIdx.x] = !spread ? chunk : chunk < chunks ? index[chunk] : bases;
     }
     Segment s = own_segment(segments, index, prob, p);
     if (s.channel >= d) return;
@@ -110,21 +111,21 @@ extern "C" __global__ void __launch_bounds__(128) dechunk_bases(const float* x, 
             for (int t = start[j]; t < start[j + 1]; t++) out[(size_t)t * d + s.channel] = z;
         }
 }
-EXPORT(dechunk_bases)
+EXPORT(dechunk_average)
 
-// half (chunks, d): half the gradient of each z; dprob (bases): what comes from the decisions, out . dout with its sign. A warp a chunk.
-extern "C" __global__ void __launch_bounds__(256) dechunk_decisions(const float* out, const float* dout, const unsigned* index, float* half,
+// half (chunks, d): half the gradient of each z; dprob (bases): what comes from the decisions, z . dout with its sign. A warp a chunk.
+extern "C" __global__ void __launch_bounds__(256) dechunk_decisions(const float* z, const float* dout, const unsigned* index, float* half,
                                                                     float* dprob, int bases, int chunks, int d) {
     constexpr int EACH = 16; // channels of a lane at a time
     int chunk = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32, lane = threadIdx.x & 31;
     if (chunk >= chunks) return;
     int start = index[chunk], end = chunk + 1 < chunks ? index[chunk + 1] : bases;
     for (int from = lane; from < d + lane; from += 32 * EACH) { // all lanes as often
-        float z[EACH], sum[EACH];
+        float own[EACH], sum[EACH];
 #pragma unroll
         for (int n = 0; n < EACH; n++) {
             int c = from + 32 * n;
-            z[n] = c < d ? out[(size_t)start * d + c] : 0.0f;
+            own[n] = c < d ? z[(size_t)chunk * d + c] : 0.0f;
             sum[n] = 0.0f;
         }
         for (int t = start; t < end; t++) {
@@ -134,7 +135,7 @@ extern "C" __global__ void __launch_bounds__(256) dechunk_decisions(const float*
                 int c = from + 32 * n;
                 if (c < d) {
                     float g = dout[(size_t)t * d + c];
-                    along += g * z[n];
+                    along += g * own[n];
                     sum[n] += g;
                 }
             }

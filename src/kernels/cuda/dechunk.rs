@@ -107,9 +107,10 @@ impl Call {
         ends.tensor()
     }
 
-    /// (bases, d).
-    fn forward(&self, x: &Tensor, prob: &Tensor, entering: &Tensor) -> Result<Tensor> {
-        let mut out = Buffer::new(x, DType::F32, (self.bases, self.d))?;
+    /// Both averages' mean: of the chunk of each base, (bases, d), or on the way back once more of each chunk, (chunks, d).
+    fn average(&self, x: &Tensor, prob: &Tensor, entering: &Tensor, pass: Pass) -> Result<Tensor> {
+        let spread = pass == Pass::Forward;
+        let mut out = Buffer::new(x, DType::F32, (if spread { self.bases } else { self.chunks }, self.d))?;
         let args = &mut [
             Arg::In(x),
             Arg::In(prob),
@@ -120,17 +121,19 @@ impl Call {
             Arg::Int(self.bases),
             Arg::Int(self.chunks),
             Arg::Int(self.d),
+            Arg::Int(usize::from(spread)),
         ];
-        launch("dechunk_bases", None, Pass::Forward, self.grid(2 * SEGMENT + 1), args)?;
+        launch("dechunk_average", None, pass, self.grid(2 * SEGMENT + 1), args)?;
         out.tensor()
     }
 
     /// The gradients of `x` and of `prob`.
-    fn backward(&self, x: &Tensor, prob: &Tensor, entering: &Tensor, out: &Tensor, dout: &Tensor) -> Result<(Tensor, Tensor)> {
+    fn backward(&self, x: &Tensor, prob: &Tensor, entering: &Tensor, dout: &Tensor) -> Result<(Tensor, Tensor)> {
+        let z = self.average(x, prob, entering, Pass::Backward)?;
         let mut half = Buffer::new(x, DType::F32, (self.chunks, self.d))?;
         let mut dprob = Buffer::new(x, DType::F32, self.bases)?;
         let args = &mut [
-            Arg::In(out),
+            Arg::In(&z),
             Arg::In(dout),
             Arg::In(&self.index),
             Arg::Out(&mut half),
@@ -176,10 +179,10 @@ impl Call {
 pub fn dechunk(tape: &Tape, x: &Tensor, prob: &Tensor, kept: &Kept) -> Result<Tensor> {
     let call = Call::new(x, prob, kept)?;
     let entering = call.entering(x, prob, Pass::Forward)?;
-    let out = call.forward(x, prob, &entering)?;
-    let (x, prob, result) = (x.clone(), prob.clone(), out.clone());
+    let out = call.average(x, prob, &entering, Pass::Forward)?;
+    let (x, prob) = (x.clone(), prob.clone());
     tape.record(&out, move |grad, grads| {
-        let (dx, dprob) = call.backward(&x, &prob, &entering, &result, grad)?;
+        let (dx, dprob) = call.backward(&x, &prob, &entering, grad)?;
         grads.add(&x, dx)?;
         grads.add(&prob, dprob)
     });
