@@ -21,14 +21,15 @@ __device__ __forceinline__ void product(float* c, int ldc, const float* a, int l
 template <Stand S> struct Layout { typedef nvcuda::wmma::row_major type; };
 template <> struct Layout<COLUMNS> { typedef nvcuda::wmma::col_major type; };
 
-// Each warp takes strips of 16 rows by up to 32 columns, so that a left tile is read once for two products.
+// Each warp takes strips of 16 rows by up to 32 columns, so that a left tile is read once for two products; single tiles where strips are too few
+// for all warps.
 template <Stand SA, Stand SB>
 __device__ __forceinline__ void product(float* c, int ldc, const bf16* a, int lda, const bf16* b, int ldb, int m, int n, int k, bool add) {
     using namespace nvcuda::wmma;
-    int warps = blockDim.x / 32, pairs = (n + 31) / 32;
-    for (int w = threadIdx.x / 32; w < m / 16 * pairs; w += warps) {
-        int row = w / pairs * 16, column = w % pairs * 32;
-        bool two = column + 16 < n;
+    int warps = blockDim.x / 32, wide = m / 16 * ((n + 31) / 32) < warps ? 16 : 32, strips = (n + wide - 1) / wide;
+    for (int w = threadIdx.x / 32; w < m / 16 * strips; w += warps) {
+        int row = w / strips * 16, column = w % strips * wide;
+        bool two = wide == 32 && column + 16 < n;
         float* to = c + row * ldc + column;
         fragment<accumulator, 16, 16, 16, float> sum[2];
         for (int h = 0; h < 1 + two; h++) {
