@@ -5,7 +5,7 @@
 
 use candle_core::{Device, Tensor};
 use ldar::model::weights::Loaded;
-use ldar::model::{Checkpoint, LdarNet, Precision};
+use ldar::model::{Checkpoint, LdarNet};
 use ldar::train::objective::Objective;
 use ldar::train::optimizer::{AdamW, Gradients, Optimizer, trainable};
 use std::collections::HashMap;
@@ -110,7 +110,9 @@ fn batches_give_what_single_sequences_give() {
 }
 
 /// Activations in bf16, as kernels run them: probabilities move in the third digit, and decisions only where they are at the threshold.
+#[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
 fn bf16_outputs_on(device: &Device) {
+    use ldar::model::Precision;
     for name in names() {
         let mut model = Checkpoint::open(folder().join(format!("{name}.pt"))).unwrap().model_on(device).unwrap();
         assert_eq!(model.set_precision(Precision::Bf16).unwrap().to_string(), "bf16 (CUDA)");
