@@ -4,6 +4,7 @@
 use flate2::read::GzDecoder;
 use ldar::model::{Checkpoint, tokenizer};
 use polars::prelude::{ParquetReader, SerReader};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
