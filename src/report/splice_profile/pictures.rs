@@ -127,6 +127,8 @@ fn heatmap(found: &SpliceProfile, row: &StatisticsRow, quantity: &str) -> Option
     // One scale for all kinds.
     let mut sorted: Vec<f64> = found.comparison.heatmap.iter().flat_map(values).filter(|value| value.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
+    // Two digits, for the key.
+    let end = |share: f64| format!("{:.1e}", quantile_sorted(&sorted, share)).parse().unwrap_or(f64::NAN);
     let letters: Vec<_> = found.letters.iter().filter(|l| l.site_kind == row.site_kind).collect();
     let (first, last) = (of.first()?, of.last()?);
     Some(HeatmapFigure {
@@ -139,7 +141,7 @@ fn heatmap(found: &SpliceProfile, row: &StatisticsRow, quantity: &str) -> Option
         edges: vec![0.0],
         x_label: "Offset from the junction (bases, transcript 5′ to 3′)".into(),
         y_label: "Sites, by falling endpoint".into(),
-        range: (quantile_sorted(&sorted, 0.02), quantile_sorted(&sorted, 0.98)),
+        range: (end(0.02), end(0.98)),
     })
 }
 

@@ -84,7 +84,7 @@ impl SplicePage {
             caption: format!(
                 "{}, sorted by their endpoint (mean over offsets −2 to +2; highest on top): {binned}. One column an offset, in transcript orientation; the \
                  red mark is the junction, offset 0. Sorting alone makes the middle columns dark above and light below, whatever the model: what may be \
-                 read is what goes along with them further out. White and black are the 2nd and the 98th percentile of the values of donors and acceptors together; values beyond \
+                 read is what goes along with them further out. White and black are the 2nd and the 98th percentile of the values of donors and acceptors together, to two digits; values beyond \
                  are drawn as these. Logo: the letters of all used sites.",
                 capital(&drawn)
             ),
