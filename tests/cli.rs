@@ -4,6 +4,7 @@
 use flate2::read::GzDecoder;
 use ldar::model::{Checkpoint, tokenizer};
 use polars::prelude::{ParquetReader, SerReader};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -577,6 +578,56 @@ fn density_from_files_to_report() {
     made_anew(folder.path(), "a");
     fails(folder.path(), &[&files[..], &["--contigs", "chr7", "--out", "c"]].concat(), 1, &["no contig 'chr7'"]);
     assert!(!folder.path().join("c").exists());
+}
+
+/// A track in place of a model: means are those of the track's bases, and nothing is said of boundaries.
+#[test]
+fn density_of_a_track() {
+    let folder = tempfile::tempdir().unwrap();
+    world(folder.path());
+    let reading = ["boundaries", "--genome", "genome.fa", "--checkpoint", NANO, "--context", "512", "--margin", "64"];
+    ok(folder.path(), &[&reading[..], &["--out", "t.bw"]].concat());
+    ok(folder.path(), &[&reading[..], &["--out", "t.bedgraph"]].concat());
+    let files = ["density", "--genome", "genome.fa", "--annotation", "genes.gtf", "--signal", "t.plus.bw", "--signal-minus", "t.minus.bw"];
+    let draws = ["--permutations", "200", "--bootstraps", "100", "--max-per-class", "30", "--caliper", "0.1", "--context", "512"];
+    ok(folder.path(), &[&files[..], &draws, &["--margin", "64", "--out", "a"]].concat());
+    let tracks: BTreeMap<&str, Vec<f64>> = [("+", "plus"), ("-", "minus")]
+        .map(|(strand, name)| {
+            let text = std::fs::read_to_string(folder.path().join(format!("t.{name}.bedgraph"))).unwrap();
+            let mut values = vec![f64::NAN; 24 * 1500 + 1000];
+            for line in text.lines() {
+                let cells: Vec<&str> = line.split('\t').collect();
+                let Ok(value) = cells[cells.len() - 1].parse::<f64>() else { continue };
+                values[cells[1].parse().unwrap()..cells[2].parse().unwrap()].fill(value);
+            }
+            (strand, values)
+        })
+        .into();
+    let (head, pairs) = tsv(folder.path().join("a/tables/pairs.tsv"));
+    let column = |name: &str| head.iter().position(|column| column == name).unwrap();
+    assert!(pairs.len() > 150 && ["+", "-"].iter().all(|strand| pairs.iter().any(|row| row[column("strand")] == *strand)));
+    for row in &pairs {
+        let [start, end, control] = ["start", "end", "control_start"].map(|name| row[column(name)].parse::<usize>().unwrap());
+        for (from, name) in [(start, "probability"), (control, "control_probability")] {
+            let bases = &tracks[row[column("strand")].as_str()][from..from + end - start];
+            let mean = bases.iter().sum::<f64>() / bases.len() as f64;
+            assert!((mean - row[column(name)].parse::<f64>().unwrap()).abs() < 1e-5, "{row:?}");
+        }
+        assert_eq!(row[column("density")], "");
+    }
+    let (head, statistics) = tsv(folder.path().join("a/tables/statistics.tsv"));
+    let measure = head.iter().position(|column| column == "measure").unwrap();
+    assert!(statistics.iter().any(|row| row[measure] == "residual") && statistics.iter().all(|row| row[measure] != "density"));
+    assert!(tsv(folder.path().join("a/tables/token_lengths.tsv")).1.is_empty());
+    let page = std::fs::read_to_string(folder.path().join("a/index.html")).unwrap();
+    assert!(page.contains("A track has no boundaries") && page.contains("Does the signal differ between classes of sequence?"));
+    assert!(!page.contains("Token lengths") && !page.contains("oundary probability") && !page.contains("NaN"));
+    made_anew(folder.path(), "a");
+    // A folder made smaller: its page links to nothing that is gone.
+    std::fs::remove_file(folder.path().join("a/tables/pairs.parquet")).unwrap();
+    ok(folder.path(), &["report", "a", "--prune"]);
+    let page = std::fs::read_to_string(folder.path().join("a/index.html")).unwrap();
+    assert!(page.contains("href=\"tables/pairs.tsv\"") && !page.contains("pairs.parquet") && page.contains("left out of this copy"));
 }
 
 /// The page, the tables and the run of a locus; the region's ends count from 1 and are both inside.

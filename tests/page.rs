@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use ldar::figures::{Figure, ProfileFigure, ProfilePanel, ProfileSeries, Side, VolcanoFigure, VolcanoPanel, VolcanoPoint};
-use ldar::report::{Block, Cell, Chapter, Column, Format, Report, Section, Table};
+use ldar::report::{Block, Card, Cell, Chapter, Column, Format, Level, Link, Report, Section, Table};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -51,12 +51,26 @@ fn page() -> Report {
         rows: (0..30).map(row).collect(),
     };
     let section = |title: &str, blocks| Section { title: title.into(), blocks };
+    let callout = |level, text: &str| Block::Callout { level, text: text.into() };
+    let link = |text: &str| Link { text: text.into(), href: "tables/motifs.tsv".into() };
+    let card = Card { label: "difference".into(), value: "+0.1".into(), uncertainty: "95% CI 0 to 0.2".into() };
+    let texts = vec![
+        Block::Paragraph("Words.".into()),
+        Block::Cards(vec![card]),
+        callout(Level::Note, "A note."),
+        callout(Level::Warning, "A warning."),
+        callout(Level::Problem, "A problem."),
+        Block::Links(vec![link("tables/motifs.tsv")]),
+        Block::Details { summary: "More".into(), pre: "{}".into() },
+    ];
     let blocks = vec![figure(ProfileFigure::new(vec![panel]).to_svg().unwrap()), figure(volcano.to_svg().unwrap()), Block::Table(table)];
     let inner = Report { title: "Inner".into(), sections: vec![section("One", vec![]), section("Two", vec![])], ..Report::default() };
     Report {
         title: EVIL.into(),
         headline: "Yes.".into(),
-        sections: vec![section("Result", blocks)],
+        subtitle: "What, on what".into(),
+        answer: "In a sentence.".into(),
+        sections: vec![section("Result", blocks), section("Texts", texts)],
         chapters: vec![Chapter { folder: "steps/one/".into(), report: inner }],
         ..Report::default()
     }
@@ -116,13 +130,64 @@ setTimeout(() => {
 }, 50);
 "##;
 
-fn read(browser: &Path, width: usize) -> serde_json::Value {
+/// Contrast by WCAG 2: of every text of the page, that of SVG figures included, the ratio of its colour to what lies behind it. Left in the page: how many texts were
+/// looked at, those under 4.5 (3 where they are large), and figures without a name for those who do not see them.
+const MEASURER: &str = r##"
+document.querySelectorAll("details").forEach((details) => { details.open = true; });
+const parts = (color) => {
+  const numbers = color.match(/[\d.]+/g).map(Number);
+  return numbers.length < 4 ? [...numbers, 1] : numbers;
+};
+const over = (top, below) => top.slice(0, 3).map((value, i) => value * top[3] + below[i] * (1 - top[3]));
+const luminance = (rgb) => {
+  const [r, g, b] = rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const canvas = matchMedia("(prefers-color-scheme: dark)").matches ? [0, 0, 0] : [255, 255, 255];
+const behind = (element) => {
+  const layers = [];
+  for (let at = element; at; at = at.parentElement) layers.push(parts(getComputedStyle(at).backgroundColor));
+  return layers.reverse().reduce((below, layer) => over(layer, below), canvas);
+};
+const contrast = (a, b) => {
+  const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+  return (high + 0.05) / (low + 0.05);
+};
+const measured = { texts: 0, poor: [], dark: matchMedia("(prefers-color-scheme: dark)").matches };
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const [node, element] = [walker.currentNode, walker.currentNode.parentElement];
+  const inside = element.closest("script, style, metadata");
+  if (inside || !node.textContent.trim() || element.getClientRects().length === 0) continue;
+  const style = getComputedStyle(element);
+  const below = behind(element);
+  const ink = parts(element.closest("svg") ? style.fill : style.color);
+  let opacity = 1;
+  for (let at = element; at; at = at.parentElement) opacity *= Number(getComputedStyle(at).opacity);
+  ink[3] *= opacity;
+  const size = parseFloat(style.fontSize);
+  const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+  const ratio = contrast(over(ink, below), below);
+  measured.texts += 1;
+  if (ratio < (large && !element.closest("svg") ? 3 : 4.5)) measured.poor.push(`${ratio.toFixed(2)} ${element.tagName}.${element.className.baseVal ?? element.className}: ${node.textContent.slice(0, 40)}`);
+}
+const named = (plot) => plot.getAttribute("aria-label") && plot.querySelector("svg[role=img]")?.getAttribute("aria-label");
+const plots = [...document.querySelectorAll(".plot")];
+measured.figures = plots.length;
+measured.nameless = plots.filter((plot) => !named(plot)).length + document.querySelectorAll("img:not([alt])").length;
+const note = document.createElement("pre");
+note.id = "found";
+note.textContent = JSON.stringify(measured);
+document.body.append(note);
+"##;
+
+fn read(browser: &Path, page: &str, script: &str, options: &[&str]) -> serde_json::Value {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("page.html");
-    std::fs::write(&path, page().to_html().replace("</body>", &format!("<script>{READER}</script></body>"))).unwrap();
+    std::fs::write(&path, page.replace("</body>", &format!("<script>{script}</script></body>"))).unwrap();
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom"])
-        .arg(format!("--window-size={width},900"))
+        .args(options)
         .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
         .arg(format!("file://{}", path.display()))
         .output()
@@ -143,7 +208,7 @@ fn a_reader_can_use_the_page() {
         return;
     };
     for width in [1280, 500] {
-        let found = read(&browser, width);
+        let found = read(&browser, &page().to_html(), READER, &[&format!("--window-size={width},900")]);
         let numbers = |key: &str| -> Vec<f64> {
             let values = found[key].as_array().unwrap().iter().map(|v| v.as_str().unwrap());
             values.filter(|v| !v.is_empty()).map(|v| v.parse().unwrap()).collect()
@@ -167,4 +232,25 @@ fn a_reader_can_use_the_page() {
         assert_eq!(found["wide"], false, "the page must not scroll sideways at {width}");
         assert_eq!(found["title"], EVIL);
     }
+}
+
+/// What the system asks for; a page follows it.
+const DARK: [&str; 2] = ["--blink-settings=preferredColorScheme=0", "--force-prefers-color-scheme=dark"];
+
+#[test]
+fn every_text_stands_out_from_what_lies_behind_it() {
+    let Some(browser) = browser() else {
+        eprintln!("no Chromium here: contrasts were not measured");
+        return;
+    };
+    for (options, dark) in [(&[][..], false), (&DARK[..], true)] {
+        let found = read(&browser, &page().to_html(), MEASURER, options);
+        assert_eq!(found["dark"], dark, "{found:#}");
+        assert!(found["texts"].as_u64().unwrap() > 120, "{found:#}");
+        assert_eq!((&found["poor"], &found["figures"], &found["nameless"]), (&serde_json::json!([]), &2.into(), &0.into()), "{found:#}");
+    }
+    // The measure itself: grey on white is seen, and so is a page without its figures' names.
+    let html = page().to_html().replace("<p>Words.</p>", "<p style=\"color: #999999\">Words.</p>");
+    let poor = read(&browser, &html, MEASURER, &[])["poor"].clone();
+    assert!(poor.as_array().unwrap().len() == 1 && poor[0].as_str().unwrap().starts_with("2.85 P"), "{poor:#}");
 }

@@ -1,11 +1,10 @@
 //! `density`: does the model cut some classes of sequence more densely than others?
 
-use super::compute::Compute;
+use super::reads::Reads;
 use super::{counts, progress, results, source, splice_profile};
 use crate::error::{Error, Result};
 use crate::pipelines::Progress;
 use crate::pipelines::density::{self as pipeline, DensityRequest, LEAST_BP, TOKEN_REACH};
-use crate::pipelines::ldarnet::Router;
 use crate::report::density as report;
 use crate::report::folder::ResultsFolder;
 use crate::report::provenance::{Input, Run};
@@ -24,6 +23,8 @@ Examples:
   ldar-analyze density --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --max-per-class 100 --out density
       100 stretches of each class from the whole genome
   ldar-analyze density --contigs chr21 --genome hg38.fa.gz --annotation gencode.gtf.gz --max-per-class 2000 --out chr21
+  ldar-analyze density --genome hg38.fa.gz --annotation gencode.gtf.gz --signal phyloP.bw --out conservation
+      any track in place of a model: its mean by class, with the same controls and tests; a track has no boundaries to count and no tokens
   ldar-analyze density --negative-control --out null
       controls against other controls: must show no difference
 
@@ -37,9 +38,8 @@ pub struct Arguments {
     /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
     #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
-    /// Model: the authors' .pt, or safetensors [default: bundled]
-    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
-    checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    reads: Reads,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "density")]
     out: PathBuf,
@@ -76,8 +76,6 @@ pub struct Arguments {
     /// Compare two controls of each stretch with each other instead: must come out null
     #[arg(long)]
     negative_control: bool,
-    #[command(flatten)]
-    compute: Compute,
 }
 
 /// The longest stretch, in bases.
@@ -86,11 +84,10 @@ const LONGEST: usize = 10_000;
 /// What is to be run.
 pub struct Request {
     files: Option<(PathBuf, PathBuf)>,
-    checkpoint: Option<PathBuf>,
+    reads: Reads,
     out: PathBuf,
     context: Option<usize>,
     margin: Option<usize>,
-    compute: Compute,
     pipeline: DensityRequest,
 }
 
@@ -128,11 +125,10 @@ impl Arguments {
         let (genome, annotation) = source::files(self.genome, self.annotation)?;
         Ok(Request {
             files: genome.zip(annotation),
-            checkpoint: self.checkpoint,
+            reads: self.reads,
             out: self.out,
             context: self.context,
             margin: self.margin,
-            compute: self.compute,
             pipeline,
         })
     }
@@ -156,27 +152,26 @@ impl Request {
         let folder = ResultsFolder::at(&self.out)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
-        let checkpoint = source::checkpoint(self.checkpoint.as_deref())?;
-        let (context, margin) = splice_profile::context_of(Some(&checkpoint), self.context, self.margin, 0)?;
+        let checkpoint = self.reads.checkpoint()?;
+        let (context, margin) = splice_profile::context_of(checkpoint.as_ref(), self.context, self.margin, 0)?;
         check_context(context, margin, self.pipeline.stretch_bp)?;
         (self.pipeline.context, self.pipeline.margin) = (context, margin);
         let (genome, annotation) = source::reference(self.files.as_ref())?;
         let inputs = self.inputs()?;
-        let model = self.compute.model(&checkpoint, &self.compute.device()?)?;
-        run.dtype = model.arithmetic().to_string();
-        let router = Router::new(&model, 0)?;
-        let found = pipeline::run(&genome, &annotation, &router, &self.pipeline, &|progress| bar.show(progress))?;
+        let opened = self.reads.open(checkpoint, &genome)?;
+        run.dtype = opened.dtype();
+        let found = opened.with(|source| pipeline::run(&genome, &annotation, source, &self.pipeline, &|progress| bar.show(progress)))?;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         results::write(Some(folder), &self.out, found.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
-            Ok(run.to_json("density", parameters, &inputs, source::model_facts(&checkpoint), &bar.finish(), report::outcome(&found)))
+            Ok(run.to_json("density", parameters, &inputs, opened.facts(), &bar.finish(), report::outcome(&found)))
         })
     }
 
     fn inputs(&self) -> Result<Vec<Input>> {
         let mut inputs = source::files_inputs(self.files.as_ref())?;
-        inputs.push(source::checkpoint_input(self.checkpoint.as_deref())?);
+        inputs.extend(self.reads.inputs()?);
         Ok(inputs)
     }
 }

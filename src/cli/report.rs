@@ -2,7 +2,7 @@
 
 use super::stdout;
 use crate::error::Result;
-use crate::report::page;
+use crate::report::{page, pruned};
 use std::path::PathBuf;
 
 /// Make page and figures of a results folder anew, from its tables and run.json
@@ -10,17 +10,26 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   ldar-analyze report results
-      rewrites results/index.html and results/figures; nothing else is changed, and no model is run")]
+      rewrites results/index.html and results/figures; nothing else is changed, and no model is run
+  rm results/tables/*.parquet && ldar-analyze report results --prune
+      a smaller folder to hand on: its page no longer links to what is gone")]
 pub struct Arguments {
     /// Results folder of splice-profile, motif-enrichment, locus, density, compare or reproduce
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
+    /// Draw nothing anew: only take links to files that are no longer there out of the page
+    #[arg(long)]
+    prune: bool,
 }
 
 impl Arguments {
     /// Rewrites.
     pub fn run(self) -> Result<()> {
-        page::write(&self.folder)?;
+        if self.prune {
+            pruned::prune(&self.folder)?;
+        } else {
+            page::write(&self.folder)?;
+        }
         stdout::print(&format!("{}\n", self.folder.join("index.html").display()))
     }
 }

@@ -5,6 +5,7 @@
 //! (1/72 inch) into backend units, fine enough (0.05 pt and better) that rounding is not seen.
 
 use super::lettering::{BackendType, TOP_TO_BASELINE_EM, Type};
+use super::raster;
 use super::theme::{self, Ink, Marker};
 use crate::error::{Error, Result};
 use plotters::backend::BitMapBackend;
@@ -20,6 +21,8 @@ pub(super) const OVERSAMPLE: usize = 2;
 pub trait Surface: DrawingBackend {
     /// Backend units in a point.
     const UNITS_PER_PT: f64;
+    /// Whether grids of cells go into the document as pictures.
+    const EMBEDS: bool;
 
     /// Strokes a line through `points`, `width` units wide.
     fn stroke(&mut self, points: &[BackendCoord], pen: &Pen) -> Result<(), DrawingErrorKind<Self::ErrorType>>;
@@ -30,6 +33,7 @@ pub(super) const SVG_UNITS_PER_PT: f64 = 20.0;
 
 impl Surface for SVGBackend<'_> {
     const UNITS_PER_PT: f64 = SVG_UNITS_PER_PT;
+    const EMBEDS: bool = true;
 
     fn stroke(&mut self, points: &[BackendCoord], pen: &Pen) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
         match points {
@@ -41,6 +45,7 @@ impl Surface for SVGBackend<'_> {
 
 impl Surface for BitMapBackend<'_> {
     const UNITS_PER_PT: f64 = DPI * OVERSAMPLE as f64 / 72.0;
+    const EMBEDS: bool = false;
 
     // One quadrilateral per segment and a disc per joint: plotters fills the outline of a whole polyline by the even-odd rule,
     // which leaves holes where a jagged curve is narrower than its pen.
@@ -100,12 +105,14 @@ pub struct Canvas<'a, S: Surface> {
     surface: &'a mut S,
     /// See `hover`.
     pub(super) hovers: Vec<serde_json::Value>,
+    /// Elements of an SVG that lie under everything else.
+    pub(super) pictures: Vec<String>,
 }
 
 impl<'a, S: Surface> Canvas<'a, S> {
     /// A page on `surface`.
     pub fn new(surface: &'a mut S) -> Canvas<'a, S> {
-        Canvas { surface, hovers: Vec::new() }
+        Canvas { surface, hovers: Vec::new(), pictures: Vec::new() }
     }
 
     fn unit(value: f64) -> i32 {
@@ -159,6 +166,28 @@ impl<'a, S: Surface> Canvas<'a, S> {
             Some([a, b]) if a.0 < b.0 && a.1 < b.1 => self.surface.draw_rect(*a, *b, &ink, true).map_err(failed),
             _ => Ok(()),
         }
+    }
+
+    /// Fills the rectangle between its upper left and lower right corner with a grid of equal cells, row by row from the top, all rows as long as the
+    /// first. In an SVG the grid is one picture and lies under everything else.
+    pub fn cells(&mut self, (x0, y0): (f64, f64), (x1, y1): (f64, f64), rows: &[Vec<Ink>]) -> Result<()> {
+        let columns = rows.first().map_or(0, Vec::len);
+        if columns == 0 || !(x1 > x0 && y1 > y0) {
+            return Ok(());
+        }
+        if S::EMBEDS {
+            let (left, top, right, bottom) = (Self::unit(x0), Self::unit(y0), Self::unit(x1), Self::unit(y1));
+            self.pictures.push(raster::image((left, top), (right - left, bottom - top), rows)?);
+            return Ok(());
+        }
+        let (wide, tall) = ((x1 - x0) / columns as f64, (y1 - y0) / rows.len() as f64);
+        for (r, row) in rows.iter().enumerate() {
+            for (c, ink) in row.iter().enumerate() {
+                let (left, top) = (x0 + c as f64 * wide, y0 + r as f64 * tall);
+                self.rect((left, top), (left + wide, top + tall), *ink)?;
+            }
+        }
+        Ok(())
     }
 
     /// Fills a marker of radius `r` around a point.

@@ -20,6 +20,11 @@ const TALL: (f64, f64) = (96.0, 260.0);
 /// More rows than this are averaged in groups: they would be thinner than a dot.
 const MOST_ROWS: usize = 400;
 
+/// Length of the marks over and under the map.
+const MARK: f64 = 3.0;
+/// Columns narrower than this would be hidden by a line along them.
+const NARROW: f64 = 4.0;
+
 /// A matrix of values; page-wide.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HeatmapFigure {
@@ -27,10 +32,18 @@ pub struct HeatmapFigure {
     pub title: String,
     /// Values, row by row from the top; all rows as long as the first.
     pub rows: Vec<Vec<f64>>,
-    /// Offset of the first column; 0 is the motif's first edge.
+    /// Observations behind the rows.
+    pub n: usize,
+    /// Offset of the first column.
     pub first: i32,
-    /// Frequencies of A, C, G and T in each column of the motif.
+    /// Frequencies of A, C, G and T in consecutive columns; each lies between an offset and the next.
     pub logo: Vec<[f64; 4]>,
+    /// Offset at which the logo starts.
+    pub logo_first: i32,
+    /// Offsets that are marked.
+    pub edges: Vec<f64>,
+    /// Title of the columns.
+    pub x_label: String,
     /// Title of the rows.
     pub y_label: String,
     /// The values that are white and black; those beyond are shown as these.
@@ -69,7 +82,14 @@ impl Figure for HeatmapFigure {
     }
 
     fn description(&self) -> String {
-        format!("Heat map. {}. {} rows of {} positions.", self.title, self.rows.len(), self.rows.first().map_or(0, Vec::len))
+        format!(
+            "Heat map. {}. {} rows of {} positions, {} observations. {}.",
+            self.title,
+            self.rows.len(),
+            self.rows.first().map_or(0, Vec::len),
+            self.n,
+            self.y_label
+        )
     }
 
     fn draw<S: Surface>(&self, canvas: &mut Canvas<'_, S>) -> Result<()> {
@@ -80,27 +100,31 @@ impl Figure for HeatmapFigure {
         let share = |value: f64| if black > white { (value - white) / (black - white) } else { 0.0 };
         let columns = rows.first().map_or(0, Vec::len);
         if columns == 0 {
-            return frame.say(canvas, "no hits");
+            return frame.say(canvas, "no data");
         }
         let last = self.first.saturating_add(columns as i32 - 1);
         let x = Scale::new((f64::from(self.first) - 0.5, f64::from(last) + 0.5), (frame.left, frame.right));
-        let y = Scale::new((0.0, rows.len() as f64), (frame.top, frame.bottom));
-        for (r, row) in rows.iter().enumerate() {
-            for (c, value) in row.iter().enumerate().filter(|(_, value)| value.is_finite()) {
-                let middle = f64::from(self.first) + c as f64;
-                canvas.rect((x.at(middle - 0.5), y.at(r as f64)), (x.at(middle + 0.5), y.at(r as f64 + 1.0)), shade(share(*value)))?;
+        let ink = |value: &f64| if value.is_finite() { shade(share(*value)) } else { theme::WHITE };
+        let cells: Vec<Vec<Ink>> = rows.iter().map(|row| row.iter().map(ink).collect()).collect();
+        canvas.cells((frame.left, frame.top), (frame.right, frame.bottom), &cells)?;
+        let hides = (frame.right - frame.left) / (columns as f64) < NARROW;
+        for edge in &self.edges {
+            let at = x.at(*edge);
+            canvas.line(&[(at, frame.top - MARK), (at, frame.top)], 0.8, theme::VERMILLION)?;
+            canvas.line(&[(at, frame.bottom), (at, frame.bottom + MARK)], 0.8, theme::VERMILLION)?;
+            if !hides {
+                canvas.dashes((at, frame.top), (at, frame.bottom), (2.0, 2.0), 0.6, theme::VERMILLION)?;
             }
         }
-        for edge in [0.0, self.logo.len() as f64] {
-            canvas.dashes((x.at(edge), frame.top), (x.at(edge), frame.bottom), (2.0, 2.0), 0.6, theme::VERMILLION)?;
-        }
         let axis = Frame { bottom: frame.bottom + LOGO, ..frame };
-        logo::draw(canvas, &self.logo, &x, (frame.bottom + 2.0, axis.bottom - 1.0))?;
+        let ends = x.domain();
+        let to_logo = Scale::new((ends.0 - f64::from(self.logo_first), ends.1 - f64::from(self.logo_first)), (frame.left, frame.right));
+        logo::draw(canvas, &self.logo, &to_logo, (frame.bottom + MARK + 0.5, axis.bottom - 1.0))?;
         let marks: Vec<_> = ticks::offset_ticks((self.first, last), 11).into_iter().map(|t| (f64::from(t), signed(t))).collect();
         axis.x_axis(canvas, &x, &marks, 0.0)?;
-        axis.names(canvas, ("Offset from the motif’s first edge (bases, motif 5′ to 3′)", 21.0), ("", 0.0))?;
+        axis.names(canvas, (&self.x_label, 21.0), ("", 0.0))?;
         frame.names(canvas, ("", 0.0), (&self.y_label, 24.0))?;
-        for (count, at) in [(1, frame.top + TICK_SIZE), (self.rows.len(), frame.bottom)] {
+        for (count, at) in [(1, frame.top + TICK_SIZE), (self.n, frame.bottom)] {
             canvas.text(&count.to_string(), (frame.left - 4.0, at), Type::new(TICK_SIZE, BLACK).align(Align::End))?;
         }
         // The key.

@@ -23,6 +23,7 @@
 //! | `locus` | one place of a sequence, track under track |
 //! | `boxes` | values of classes beside their controls, and the differences |
 //! | `lengths` | distributions of token lengths, one panel a class |
+//! | `raster` | a grid of cells as a picture inside of an SVG |
 //! | `hover` | what a page can tell under the pointer |
 //! | `calibration` | distribution of p-values beside the uniform one |
 //!
@@ -73,6 +74,7 @@ pub mod motif_profile;
 pub mod profile;
 mod profile_panel;
 pub mod r2_by_k;
+mod raster;
 pub mod render;
 pub mod theme;
 pub mod ticks;

@@ -17,13 +17,13 @@ pub fn svg<F: Figure>(figure: &F) -> Result<String> {
     let scale = SVGBackend::UNITS_PER_PT;
     let units = ((width * scale).round() as u32, (height * scale).round() as u32);
     let mut drawn = String::new();
-    let hovers = {
+    let (hovers, pictures) = {
         let mut backend = SVGBackend::with_string(&mut drawn, units);
         let mut canvas = Canvas::new(&mut backend);
         figure.draw(&mut canvas)?;
-        let hovers = canvas.hovers;
+        let made = (canvas.hovers, canvas.pictures.concat());
         backend.present().map_err(failed)?;
-        hovers
+        made
     };
     let body = drawn.split_once('>').map_or("", |(_, body)| body.trim_start());
     let body = match hovers.is_empty() {
@@ -37,7 +37,7 @@ pub fn svg<F: Figure>(figure: &F) -> Result<String> {
     Ok(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.2}mm\" height=\"{:.2}mm\" viewBox=\"0 0 {} {}\" \
          stroke-linejoin=\"round\" role=\"img\" aria-label=\"{name}\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n{body}",
+         <rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n{pictures}{body}",
         width / PT_PER_MM,
         height / PT_PER_MM,
         units.0,
@@ -102,7 +102,8 @@ fn average(large: &[u8], columns: usize, rows: usize) -> Vec<u8> {
     small
 }
 
-fn encode(pixels: &[u8], columns: u32, rows: u32) -> Result<Vec<u8>> {
+/// An RGB picture as a PNG file.
+pub(super) fn encode(pixels: &[u8], columns: u32, rows: u32) -> Result<Vec<u8>> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, columns, rows);
     encoder.set_color(png::ColorType::Rgb);

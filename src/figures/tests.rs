@@ -332,7 +332,16 @@ fn motifs_volcanoes_and_heat_maps_survive_any_input() {
     assert!(svg.contains("1 of 2 significant") && svg.contains("TBP") && svg.contains("no data"));
     let rows = (0..900).map(|i| vec![f64::from(i) / 900.0, f64::NAN, 2.0]).collect();
     for rows in [Vec::new(), vec![vec![]], rows] {
-        let figure = HeatmapFigure { title: "t".into(), rows, first: -1, logo: logo.clone(), y_label: "hits".into(), range: (0.0, 1.0) };
+        let figure = HeatmapFigure {
+            title: "t".into(),
+            n: rows.len(),
+            rows,
+            first: -1,
+            logo: logo.clone(),
+            edges: vec![0.0, 3.0],
+            range: (0.0, 1.0),
+            ..HeatmapFigure::default()
+        };
         assert!(figure.to_svg().unwrap().contains("<svg") && figure.to_png().unwrap().starts_with(b"\x89PNG"));
     }
 }

@@ -2,6 +2,7 @@
 //! families, reads the model around sites and controls, and compares one endpoint fixed in advance: the mean over inter-base positions -2..+2.
 
 pub mod baseline;
+mod heatmap;
 mod matching;
 mod reading;
 mod rows;
@@ -14,8 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use crate::controls::balance::BalanceRow;
+pub use heatmap::{MOST_BINS, MOST_SITES};
 pub use matching::Matched;
-pub use rows::{BaselineRow, ControlRow, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow, StatisticsRow, StrandRow};
+pub use rows::{BaselineRow, ControlRow, HeatmapRow, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow, StatisticsRow, StrandRow};
 
 use crate::controls::strength::Span;
 use crate::controls::{ControlRequest, Core, Covariates, Family, Method, Side};
@@ -252,6 +254,8 @@ pub struct Comparison {
     pub baseline: Vec<BaselineRow>,
     /// Agreement of the two strands.
     pub strands: Vec<StrandRow>,
+    /// Profiles of single sites of the first family's pairs, sorted and in bins; empty in a negative control.
+    pub heatmap: Vec<HeatmapRow>,
     /// Endpoint and covariates of each site by its number, where they are known.
     #[serde(skip)]
     pub by_site: BTreeMap<usize, SiteFacts>,

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use crate::pipelines::comparison::{
-    BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, ENDPOINT_REACH, MatchingRow, OffsetRow, PairRow, ProfileRow,
-    RunRow, StatisticsRow, StrandRow, Unit,
+    BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, ENDPOINT_REACH, HeatmapRow, MOST_BINS, MOST_SITES, MatchingRow,
+    OffsetRow, PairRow, ProfileRow, RunRow, StatisticsRow, StrandRow, Unit,
 };
 pub use rows::{AccountingRow, LetterRow, SiteRow};
 

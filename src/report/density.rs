@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::format::{decimals, p_value, with_interval};
 use super::page::Gallery;
 use super::record::{About, Record};
-use super::{Report, tables};
+use super::{Report, tables, wording};
 use crate::error::Result;
 use crate::genome::classes::Class;
 use crate::pipelines::density::{Density, DensityRequest, StatisticsRow};
@@ -57,7 +57,8 @@ pub(super) struct DensityPage {
 /// The figures as SVG, for the page.
 struct Svg {
     density: String,
-    lengths: String,
+    /// `None` for a track.
+    lengths: Option<String>,
 }
 
 impl DensityPage {
@@ -82,29 +83,26 @@ impl DensityPage {
 
     /// Draws and tells.
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
-        let svg = Svg { density: gallery.hang(&self.boxes(), "density")?, lengths: gallery.hang(&self.lengths(), "token_lengths")? };
+        let lengths = (!self.about.signal).then(|| gallery.hang(&self.lengths(), "token_lengths")).transpose()?;
+        let svg = Svg { density: gallery.hang(&self.boxes(), "density")?, lengths };
         let title = if self.found.negative_control {
             "Negative control: do controls of classes differ from other controls?"
         } else {
             "Does the model cut some classes of sequence more densely than others?"
         };
-        Ok(Report {
+        let report = Report {
             title: title.into(),
             subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
             headline: headline(&self.found),
             answer: answer(&self.found),
-            sections: vec![
-                self.result(&svg),
-                self.letters(),
-                self.token_section(&svg),
-                self.accounting(),
-                self.balance(),
-                self.methods(),
-                self.caveats(),
-                self.about.section(&self.request, &TABLES),
-            ],
+            sections: [Some(self.result(&svg)), Some(self.letters()), svg.lengths.as_deref().map(|svg| self.token_section(svg))]
+                .into_iter()
+                .flatten()
+                .chain([self.accounting(), self.balance(), self.methods(), self.caveats(), self.about.section(&self.request, &TABLES)])
+                .collect(),
             ..Report::default()
-        })
+        };
+        Ok(wording::report(&self.about, report))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// What a results folder holds; a folder with anything else in it is somebody's work and is not replaced.
 const OURS: [&str; 4] = ["index.html", "run.json", "tables", "figures"];
 /// The same for its figures.
-const FIGURES: [&str; 20] = [
+const FIGURES: [&str; 22] = [
     "r2_motifs",
     "native_vs_shuffled",
     "volcano",
@@ -19,6 +19,8 @@ const FIGURES: [&str; 20] = [
     "r1_splice",
     "r1_splice_families",
     "r1_splice_residual",
+    "r1_heatmap_donor",
+    "r1_heatmap_acceptor",
     "differences",
     "families",
     "r2_by_k",

@@ -12,6 +12,7 @@
 //! | `density` | those of `density` |
 //! | `locus` | those of `locus` |
 //! | `page` | from a results folder to its figures and page |
+//! | `pruned` | a page whose folder was made smaller |
 //! | `record` | `run.json` read back |
 //! | `paper` | the paper's own table |
 //! | `tables` | rows to parquet and tab-separated text, and back |
@@ -38,6 +39,7 @@ pub mod motif_enrichment;
 pub mod page;
 mod paper;
 pub mod provenance;
+pub mod pruned;
 pub mod record;
 pub mod shard;
 pub mod splice_profile;

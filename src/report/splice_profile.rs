@@ -13,7 +13,7 @@ use super::page::Gallery;
 use super::record::{About, Record};
 use super::{Report, tables, wording};
 use crate::error::Result;
-use crate::figures::{BalanceFigure, CalibrationFigure, DistributionFigure, ForestFigure, ProfileFigure, R2Figure};
+use crate::figures::{BalanceFigure, CalibrationFigure, DistributionFigure, ForestFigure, HeatmapFigure, ProfileFigure, R2Figure};
 use crate::pipelines::splice_profile::{Comparison, SpliceProfile, SpliceProfileRequest};
 
 /// The figures.
@@ -24,6 +24,8 @@ struct Figures {
     others: Option<ProfileFigure>,
     /// Mean profiles of what the letters nearby leave unexplained.
     residual: Option<ProfileFigure>,
+    /// Site by site: kinds of sites with their heat maps.
+    heatmaps: Vec<(String, HeatmapFigure)>,
     /// Balance of covariates.
     balance: BalanceFigure,
     /// Differences within pairs.
@@ -36,7 +38,7 @@ struct Figures {
     calibration: Option<CalibrationFigure>,
 }
 
-pub(super) const TABLES: [&str; 13] = [
+pub(super) const TABLES: [&str; 14] = [
     "sites",
     "controls",
     "pairs",
@@ -50,6 +52,7 @@ pub(super) const TABLES: [&str; 13] = [
     "runs",
     "baseline",
     "strands",
+    "heatmap",
 ];
 
 /// Writes the tables.
@@ -69,6 +72,7 @@ pub fn write_tables(found: &SpliceProfile, folder: &Path) -> Result<()> {
     tables::write(&at, "runs", &found.comparison.runs)?;
     tables::write(&at, "baseline", &found.comparison.baseline)?;
     tables::write(&at, "strands", &found.comparison.strands)?;
+    tables::write(&at, "heatmap", &found.comparison.heatmap)?;
     tables::write(&at, "letters", &found.letters)?;
     tables::write(&at, "accounting", &found.accounting)
 }
@@ -107,6 +111,7 @@ impl SplicePage {
             runs: record.table("runs")?,
             baseline: record.table("baseline")?,
             strands: record.table("strands")?,
+            heatmap: record.table("heatmap")?,
             by_site: Default::default(),
             tiles_read: record.outcome("tiles_read")?,
             bases_read: record.outcome("bases_read")?,
@@ -127,6 +132,9 @@ impl SplicePage {
         let figures = Figures::new(&self.found, wording::quantity(&self.about));
         let svg = Svg {
             profile: gallery.hang(&figures.profile, "r1_splice")?,
+            heatmaps: (figures.heatmaps.into_iter())
+                .map(|(kind, figure)| Ok((gallery.hang(&figure, &heatmap_name(&kind))?, kind)))
+                .collect::<Result<_>>()?,
             balance: gallery.hang(&figures.balance, "balance")?,
             differences: gallery.hang(&figures.differences, "differences")?,
             families: gallery.hang(&figures.families, "families")?,
@@ -165,9 +173,16 @@ impl SplicePage {
     }
 }
 
+/// The file of the heat map of a kind of site.
+fn heatmap_name(kind: &str) -> String {
+    format!("r1_heatmap_{kind}")
+}
+
 /// The figures as SVG, for the page.
 struct Svg {
     profile: String,
+    /// With the kind of site.
+    heatmaps: Vec<(String, String)>,
     balance: String,
     differences: String,
     families: String,

@@ -4,9 +4,13 @@ use super::Report;
 use super::record::About;
 
 /// What pages say of a model, and of a track in its place. Earlier ones win.
-const OF_A_TRACK: [(&str, &str); 22] = [
+const OF_A_TRACK: [(&str, &str); 26] = [
     ("Do the model’s boundaries fall on splice sites?", "Does the signal differ at splice sites?"),
     ("Do the model’s boundaries gather at motifs in promoters?", "Does the signal differ at motifs in promoters?"),
+    ("Does the model cut some classes of sequence more densely than others?", "Does the signal differ between classes of sequence?"),
+    ("; the share above 0.5, the prediction from letters", "; the prediction from letters"),
+    ("another letter than A, C, G and T in or near them", "another letter than A, C, G and T, or a base without a value, in or near them"),
+    ("Minus-strand stretches are read from the reverse complement.", "On minus the order of the bases is reversed."),
     (
         "Even a model with random weights can show a difference here, since it too reacts to letters near a position. What training added is seen by running an \
          untrained checkpoint beside a trained one.",

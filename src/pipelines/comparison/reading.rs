@@ -1,4 +1,5 @@
-//! What the model says around sites and controls. Of each profile only its sum by cluster and its endpoint are kept, in three layers: the strand of
+//! What the model says around sites and controls. Of each profile only its sum by cluster and its endpoint are kept (of a few
+//! sites the profile too), in three layers: the strand of
 //! the site, the other strand, and what the letters nearby predict; everything reported is a linear combination of these.
 
 mod plan;
@@ -7,6 +8,7 @@ mod shuffled;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::baseline::{AT_ONCE, Baseline, Fit};
+use super::heatmap::Sample;
 use super::{ComparisonRequest, ContigReader, ENDPOINT_REACH, Study};
 use crate::error::Result;
 use crate::genome::Strand;
@@ -89,6 +91,8 @@ pub(super) struct Readings {
     sums: HashMap<usize, [ProfileSums; LAYERS]>,
     /// Probabilities of the same positions on the two strands: cluster, own, opposite.
     pub strand_values: Vec<(usize, f32, f32)>,
+    /// Sites whose own profiles are kept.
+    pub sample: Sample,
     pub baseline: Fit,
     pub tiles: u64,
     pub bases: u64,
@@ -171,6 +175,9 @@ impl Readings {
 
     /// Adds one profile to a layer.
     fn keep(&mut self, subject: usize, layer: Layer, values: &[f32]) {
+        if layer == Layer::Own {
+            self.sample.keep(subject, values);
+        }
         let values: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
         let width = values.len();
         self.endpoints[subject][layer as usize] = crate::stats::mean(&values[self.flank - ENDPOINT_REACH..=self.flank + ENDPOINT_REACH]);

@@ -276,3 +276,24 @@ pub struct StrandRow {
     /// Windows they come from.
     pub n_windows: u64,
 }
+
+/// Consecutive sites of a sample sorted by falling endpoint, averaged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeatmapRow {
+    /// Kind of site.
+    pub site_kind: String,
+    /// Number of the bin, from 1: the highest endpoints.
+    pub bin: u64,
+    /// Rank of its first site in the sample, from 1.
+    pub rank_first: u64,
+    /// Rank of its last site.
+    pub rank_last: u64,
+    /// Sites in it.
+    pub n_sites: u64,
+    /// Mean of their endpoints.
+    pub site_value: f64,
+    /// Offset of the first of `values`.
+    pub first_offset: i64,
+    /// Mean boundary probability at consecutive offsets, five significant digits, separated by commas.
+    pub values: String,
+}

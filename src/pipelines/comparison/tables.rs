@@ -61,6 +61,9 @@ pub(super) fn outcome(
             }
         }
     }
+    for (kind, of) in study.kinds.iter().enumerate() {
+        found.heatmap.extend(readings.sample.rows(kind, of.name, |subject| readings.endpoint(subject, Layer::Own)));
+    }
     found.by_site = writer.site_facts();
     Ok(found)
 }

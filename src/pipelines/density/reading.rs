@@ -13,7 +13,7 @@ use crate::genome::{Interval, Strand};
 use crate::model::THRESHOLD;
 use crate::pipelines::comparison::ContigReader;
 use crate::pipelines::tiles::{ContigStrand, Tile, TileShape, Window, plan, read_tiles};
-use crate::pipelines::{BoundarySource, Progress};
+use crate::pipelines::{BoundarySource, Progress, Values};
 use crate::stats::context::{Context, ContextTable, Explained, Fold, Observations, WIDEST, codes};
 
 /// Numbers of tokens by length; the last entry is of those longer than [`TOKEN_REACH`].
@@ -24,8 +24,8 @@ pub(super) type Lengths = [u64; TOKEN_REACH + 2];
 pub(super) struct Reading {
     values: Vec<f32>,
     contexts: Vec<Context>,
-    /// Of the tokens that start in it.
-    pub lengths: Lengths,
+    /// Of the tokens that start in it; `None` for a track, which has no boundaries.
+    pub lengths: Option<Lengths>,
     /// Mean of what the letters nearby predict; `NaN` where nothing could be fitted.
     pub predicted: f64,
 }
@@ -36,8 +36,11 @@ impl Reading {
         self.values.iter().copied().map(f64::from).sum::<f64>() / self.values.len() as f64
     }
 
-    /// Share of positions above the threshold.
+    /// Share of positions above the threshold; `NaN` for a track.
     pub fn density(&self) -> f64 {
+        if self.lengths.is_none() {
+            return f64::NAN;
+        }
         self.values.iter().filter(|value| **value > THRESHOLD).count() as f64 / self.values.len() as f64
     }
 }
@@ -46,17 +49,19 @@ impl Reading {
 pub(super) struct Read {
     /// By pair: the stretch and the control.
     pub pairs: Vec<[Reading; 2]>,
+    /// What was read.
+    pub kind: Values,
     /// How well the letters predict; empty where nothing could be fitted.
     pub explained: Option<Explained>,
     pub tiles: u64,
     pub bases: u64,
 }
 
-/// The inter-base positions of a stretch and those that its tokens may reach to: each base's position is the one before it on its strand.
-fn window(part: Interval, strand: Strand) -> Window {
+/// The inter-base positions of a stretch and the `reach` after them: each base's position is the one before it on its strand.
+fn window(part: Interval, strand: Strand, reach: usize) -> Window {
     match strand {
-        Strand::Plus => Window { low: part.start, high: part.end + TOKEN_REACH },
-        Strand::Minus => Window { low: part.start - TOKEN_REACH, high: part.end },
+        Strand::Plus => Window { low: part.start, high: part.end + reach },
+        Strand::Minus => Window { low: part.start - reach, high: part.end },
     }
 }
 
@@ -71,13 +76,13 @@ pub(super) fn lengths(values: &[f32], n: usize) -> Lengths {
     counts
 }
 
-fn reading(sequence: &[u8], part: Interval, strand: Strand, values: &[f32]) -> Reading {
+fn reading(sequence: &[u8], part: Interval, strand: Strand, values: &[f32], kind: Values) -> Reading {
     let n = part.len_bp();
     let letters = codes(&model_letters(&sequence[part.start - WIDEST..part.end + WIDEST], strand));
     Reading {
         values: values[..n].to_vec(),
         contexts: (0..n).map(|t| Context::around(&letters, t + WIDEST)).collect(),
-        lengths: lengths(values, n),
+        lengths: (kind == Values::Probabilities).then(|| lengths(values, n)),
         predicted: f64::NAN,
     }
 }
@@ -96,10 +101,13 @@ pub(super) fn read(
         subjects.entry((pair.contig, pair.strand)).or_default().extend([(index, 0), (index, 1)]);
     }
     let part = |(pair, side): (usize, usize)| [matched.pairs[pair].stretch, matched.pairs[pair].control][side];
+    let kind = source.values();
+    // Beyond a stretch a track may have no values.
+    let reach = if kind == Values::Probabilities { TOKEN_REACH } else { 0 };
     let shape = TileShape { context_bp: request.context, margin_bp: request.margin };
     let mut plans = Vec::new();
     for ((contig, strand), members) in &subjects {
-        let windows = members.iter().map(|member| window(part(*member), *strand)).collect();
+        let windows = members.iter().map(|member| window(part(*member), *strand, reach)).collect();
         plans.push(plan(windows, contigs.get(*contig)?.len(), &shape)?);
     }
     let total = plans.iter().map(|plan| plan.bases()).sum();
@@ -113,11 +121,11 @@ pub(super) fn read(
         let on = ContigStrand { contig: &genome.contigs()[*contig].name, sequence, strand: *strand };
         read_tiles(on, plan, request.batch, source, &mut tile, &mut |index, values| {
             let (pair, side) = members[index];
-            found[pair][side] = Some(reading(sequence, part((pair, side)), *strand, values));
+            found[pair][side] = Some(reading(sequence, part((pair, side)), *strand, values, kind));
         })?;
     }
     let pairs = found.into_iter().filter_map(|[stretch, control]| Some([stretch?, control?])).collect();
-    let mut read = Read { pairs, explained: None, tiles: plans.iter().map(|plan| plan.tiles.len() as u64).sum(), bases: total };
+    let mut read = Read { pairs, kind, explained: None, tiles: plans.iter().map(|plan| plan.tiles.len() as u64).sum(), bases: total };
     read.predict(matched);
     Ok(read)
 }

@@ -6,6 +6,7 @@ use super::rows::{BalanceRow, LengthRow, PairRow, StatisticsRow};
 use super::{BaselineRow, Density, DensityRequest, Pair, TOKEN_REACH};
 use crate::genome::classes::Class;
 use crate::genome::fasta::Genome;
+use crate::pipelines::Values;
 use crate::stats::bootstrap::mean_interval;
 use crate::stats::effect::{paired_d, standardised_difference};
 use crate::stats::multiplicity::{benjamini_hochberg, benjamini_yekutieli};
@@ -35,10 +36,10 @@ pub(super) fn outcome(genome: &Genome, matched: &Matched, read: Read, request: &
         found.pairs.extend(of(class).map(|(pair, readings)| row(genome, matched, pair, readings)));
         found.balance.extend(balance(class, &of(class).map(|(pair, _)| pair).collect::<Vec<_>>()));
         for (side, group) in ["class", "control"].into_iter().enumerate() {
-            found.token_lengths.extend(lengths(class, group, of(class).map(|(_, readings)| &readings[side].lengths)));
+            found.token_lengths.extend(lengths(class, group, of(class).filter_map(|(_, readings)| readings[side].lengths.as_ref())));
         }
     }
-    for measure in MEASURES {
+    for measure in MEASURES.into_iter().filter(|(name, _)| read.kind == Values::Probabilities || *name != "density") {
         let mut rows: Vec<StatisticsRow> = Class::ALL.into_iter().map(|class| statistics(class, measure, of(class), request)).collect();
         let p_values: Vec<f64> = rows.iter().map(|row| if row.n_pairs > 0 { row.p_value } else { f64::NAN }).collect();
         let adjusted = benjamini_hochberg(&p_values).into_iter().zip(benjamini_yekutieli(&p_values));

@@ -273,6 +273,34 @@ impl BoundarySource for Symmetric {
 }
 
 #[test]
+fn the_heat_map_has_the_junction_at_offset_zero_and_sites_by_falling_endpoint() {
+    let (_folder, genome, annotation) = world(24);
+    let run = |model: &dyn BoundarySource, asked| run(&genome, &annotation, model, &asked, &|_| ()).unwrap().comparison;
+    let values = |row: &HeatmapRow| row.values.split(',').map(|v| v.parse::<f64>().unwrap()).collect::<Vec<_>>();
+    let found = run(&Motif, request());
+    assert_eq!(found.heatmap.iter().map(|row| row.n_sites).sum::<u64>(), found.pairs.len() as u64);
+    for row in found.heatmap.iter().filter(|row| row.site_kind == "donor") {
+        let values = values(row);
+        assert_eq!((row.first_offset, values.len()), (-60, 121));
+        assert!(values.iter().zip(-60..).all(|(value, offset)| *value == if offset == 0 { 1.0 } else { 0.125 }), "{row:?}");
+    }
+    let found = run(&Noise(1), with(|c| c.controls.families = vec![Family::Decoy, Family::Random]));
+    for kind in ["donor", "acceptor"] {
+        let rows: Vec<_> = found.heatmap.iter().filter(|row| row.site_kind == kind).collect();
+        let first = found.pairs.iter().filter(|p| p.site_kind == kind && p.control == "decoy");
+        let mut endpoints: Vec<f64> = first.map(|pair| pair.site_value).collect();
+        endpoints.sort_by(|a, b| b.total_cmp(a));
+        assert!(rows.len() > 20 && rows.iter().map(|row| row.site_value).eq(endpoints));
+        for row in rows {
+            assert!((crate::stats::mean(&values(row)[58..=62]) - row.site_value).abs() < 1e-4);
+        }
+    }
+    let again = run(&Noise(1), with(|c| (c.batch, c.controls.families) = (1, vec![Family::Decoy, Family::Random])));
+    assert_eq!(found.heatmap, again.heatmap);
+    assert!(run(&Noise(1), with(|c| c.negative_control = true)).heatmap.is_empty());
+}
+
+#[test]
 fn every_family_is_compared_on_the_same_sites() {
     let (_folder, genome, annotation) = world(16);
     let families = Family::ALL[..6].to_vec();

@@ -6,6 +6,7 @@ use super::{DensityPage, words};
 use crate::figures::{BoxesClass, BoxesFigure, LengthsFigure, LengthsPanel};
 use crate::pipelines::density::{AccountingRow, TOKEN_REACH};
 use crate::report::format::count;
+use crate::report::wording::quantity;
 
 impl DensityPage {
     /// Means of units by class, and the differences.
@@ -30,8 +31,8 @@ impl DensityPage {
         };
         BoxesFigure {
             classes: self.found.accounting.iter().map(class).collect(),
-            x_label: "Mean boundary probability".into(),
-            difference_label: "Difference in mean boundary probability".into(),
+            x_label: format!("Mean {}", quantity(&self.about)),
+            difference_label: format!("Difference in mean {}", quantity(&self.about)),
             differences: vec!["as read".into(), "less what letters predict".into()],
             point: "point: mean of a unit; box: quartiles".into(),
         }

@@ -72,8 +72,13 @@ impl DensityPage {
         });
         let all: Vec<&StatisticsRow> = rows(found, "probability").collect();
         blocks.push(Block::Table(table(&all, "Mean boundary probability of stretches and of their controls. d: mean over standard deviation of the differences. p: sign flips of whole units.".into())));
-        let all: Vec<&StatisticsRow> = rows(found, "density").collect();
-        blocks.push(Block::Table(table(&all, "Share of positions that are boundaries (probability above 0.5).".into())));
+        if self.about.signal {
+            let text = "A track has no boundaries: the share of positions that are boundaries, and the lengths of tokens, are left out.";
+            blocks.push(paragraph(text));
+        } else {
+            let all: Vec<&StatisticsRow> = rows(found, "density").collect();
+            blocks.push(Block::Table(table(&all, "Share of positions that are boundaries (probability above 0.5).".into())));
+        }
         Section { title: "Result".into(), blocks }
     }
 
@@ -113,9 +118,9 @@ impl DensityPage {
         Section { title: "Beyond the letters nearby".into(), blocks }
     }
 
-    pub(super) fn token_section(&self, svg: &Svg) -> Section {
+    pub(super) fn token_section(&self, svg: &str) -> Section {
         let mut blocks = vec![Block::Figure {
-            svg: svg.lengths.clone(),
+            svg: svg.into(),
             label: "Token lengths by class".into(),
             caption: format!(
                 "Share of tokens at most so long, of the tokens that start inside of the stretches of a class (blue) and of its controls (orange). Tokens are \

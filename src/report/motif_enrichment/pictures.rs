@@ -182,9 +182,13 @@ impl MotifPage {
         HeatmapFigure {
             range,
             title: format!("{name}: {} at every hit (n = {})", quantity(&self.about), values.len()),
+            n: values.len(),
             rows: values,
             first: of.first().map_or(0, |row| row.offset as i32),
+            edges: vec![0.0, self.logo(id).len() as f64],
             logo: self.logo(id),
+            logo_first: 0,
+            x_label: "Offset from the motif’s first edge (bases, motif 5′ to 3′)".into(),
             y_label: "Hits, by falling endpoint".into(),
         }
     }

@@ -5,10 +5,11 @@ use super::answer::primary;
 use crate::controls::Covariates;
 use crate::figures::{
     BalanceFigure, BalancePanel, BalanceRow, CalibrationFigure, CalibrationSeries, DistributionFigure, DistributionPanel, ForestFigure,
-    ForestGroup, ForestRow, ProfileFigure, ProfilePanel, ProfileSeries, R2Figure, R2Point, R2Series, Side,
+    ForestGroup, ForestRow, HeatmapFigure, ProfileFigure, ProfilePanel, ProfileSeries, R2Figure, R2Point, R2Series, Side,
 };
-use crate::pipelines::splice_profile::{BaselineRow, ENDPOINT_REACH, SpliceProfile, StatisticsRow};
+use crate::pipelines::splice_profile::{BaselineRow, ENDPOINT_REACH, HeatmapRow, SpliceProfile, StatisticsRow};
 use crate::report::format::p_value;
+use crate::stats::quantile_sorted;
 
 /// A covariate's name in words.
 pub fn covariate_name(covariate: &str) -> String {
@@ -88,6 +89,9 @@ impl Figures {
             profile: profiles(primary(found, "probability").collect()),
             others: (!others.is_empty()).then(|| profiles(others)),
             residual: primary(found, "residual").next().is_some().then_some(residual),
+            heatmaps: (primary(found, "probability"))
+                .filter_map(|row| Some((row.site_kind.clone(), heatmap(found, row, quantity)?)))
+                .collect(),
             balance: BalanceFigure::new(all.into_iter().map(balance).collect()),
             differences: DistributionFigure::new(primary(found, "probability").map(differences).collect()),
             families: ForestFigure { groups, x_label: "Difference, site minus control (mean over offsets −2 to +2)".into() },
@@ -114,6 +118,31 @@ fn forest_row(row: &StatisticsRow) -> ForestRow {
         n_clusters: row.n_clusters,
         p: p_value(row.p_value, Some(row.p_floor)),
     }
+}
+
+/// The sites of a kind one by one, `None` where there are none.
+fn heatmap(found: &SpliceProfile, row: &StatisticsRow, quantity: &str) -> Option<HeatmapFigure> {
+    let of: Vec<_> = found.comparison.heatmap.iter().filter(|bin| bin.site_kind == row.site_kind).collect();
+    let values = |bin: &HeatmapRow| bin.values.split(',').map(|v| v.parse().unwrap_or(f64::NAN)).collect::<Vec<f64>>();
+    // One scale for all kinds.
+    let mut sorted: Vec<f64> = found.comparison.heatmap.iter().flat_map(values).filter(|value| value.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    // Two digits, for the key.
+    let end = |share: f64| format!("{:.1e}", quantile_sorted(&sorted, share)).parse().unwrap_or(f64::NAN);
+    let letters: Vec<_> = found.letters.iter().filter(|l| l.site_kind == row.site_kind).collect();
+    let (first, last) = (of.first()?, of.last()?);
+    Some(HeatmapFigure {
+        title: format!("{}: {quantity} (n = {})", title(row), last.rank_last),
+        n: last.rank_last as usize,
+        first: first.first_offset as i32,
+        rows: of.iter().map(|bin| values(bin)).collect(),
+        logo: letters.iter().map(|l| [l.a, l.c, l.g, l.t]).collect(),
+        logo_first: letters.first().map_or(0, |l| l.offset as i32),
+        edges: vec![0.0],
+        x_label: "Offset from the junction (bases, transcript 5′ to 3′)".into(),
+        y_label: "Sites, by falling endpoint".into(),
+        range: (end(0.02), end(0.98)),
+    })
 }
 
 fn profile(found: &SpliceProfile, row: &StatisticsRow) -> ProfilePanel {

@@ -2,10 +2,10 @@
 
 use super::answer::{capital, p_text, primary};
 use super::pictures::covariate_name;
-use super::{SplicePage, Svg};
+use super::{SplicePage, Svg, heatmap_name};
 use crate::controls::Covariates;
 use crate::genome::junctions::{CanonicalRule, TranscriptChoice};
-use crate::pipelines::splice_profile::{BalanceRow, ProfileRow, StatisticsRow, Unit};
+use crate::pipelines::splice_profile::{BalanceRow, HeatmapRow, ProfileRow, StatisticsRow, Unit};
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::{MISSING, count, decimals, interval, p_value};
 use crate::report::{Block, Card, Cell, Column, Format, Level, Section, Table, columns};
@@ -43,6 +43,7 @@ impl SplicePage {
             ),
             downloads: downloads("r1_splice", "profile"),
         });
+        blocks.extend(svg.heatmaps.iter().map(|(svg, kind)| self.heatmap(svg, kind)));
         blocks.push(Block::Table(self.statistics()));
         blocks.push(Block::Figure {
             svg: svg.differences.clone(),
@@ -53,6 +54,42 @@ impl SplicePage {
             downloads: downloads("differences", "pairs"),
         });
         Section { title: "Result".into(), blocks }
+    }
+
+    /// The sites of a kind one by one.
+    fn heatmap(&self, svg: &str, kind: &str) -> Block {
+        let bins: Vec<&HeatmapRow> = self.found.comparison.heatmap.iter().filter(|row| row.site_kind == kind).collect();
+        let n = bins.iter().map(|row| row.n_sites).sum::<u64>();
+        let all = primary(&self.found, "probability").find(|row| row.site_kind == kind).map_or(0, |row| row.n_pairs);
+        let drawn = match all > n {
+            true => format!(
+                "{} {kind}s drawn at random (seed {}) from the {} of the test above",
+                count(n as usize),
+                self.request.comparison.seed,
+                count(all as usize)
+            ),
+            false => format!("all {} {kind}s of the test above", count(n as usize)),
+        };
+        let sizes = || bins.iter().map(|row| row.n_sites);
+        let binned = match (sizes().min(), sizes().max()) {
+            (_, None | Some(1)) => "one row a site".into(),
+            (Some(least), Some(most)) if least < most => {
+                format!("a row is the mean of {least} to {most} sites next to each other, {} rows", bins.len())
+            }
+            (_, Some(most)) => format!("a row is the mean of {most} sites next to each other, {} rows", bins.len()),
+        };
+        Block::Figure {
+            svg: svg.into(),
+            label: format!("Boundary probability at {kind}s, site by site"),
+            caption: format!(
+                "{}, sorted by their endpoint (mean over offsets −2 to +2; highest on top): {binned}. One column an offset, in transcript orientation; the \
+                 red mark is the junction, offset 0. Sorting alone makes the middle columns dark above and light below, whatever the model: what may be \
+                 read is what goes along with them further out. White and black are the 2nd and the 98th percentile of the values of donors and acceptors together, to two digits; values beyond \
+                 are drawn as these. Logo: the letters of all used sites.",
+                capital(&drawn)
+            ),
+            downloads: downloads(&heatmap_name(kind), "heatmap"),
+        }
     }
 
     /// Where the mean profile of the sites is highest near the junction: a description, not a test.

@@ -7,6 +7,7 @@ use crate::controls::Control;
 use crate::error::Result;
 use crate::genome::Strand;
 use crate::pipelines::comparison::baseline::Fit;
+use crate::pipelines::comparison::heatmap::Sample;
 use crate::pipelines::comparison::matching::Matched;
 use crate::pipelines::comparison::{ComparisonRequest, Study, Unit};
 use crate::pipelines::tiles::TileShape;
@@ -67,6 +68,11 @@ impl Readings {
                 members.iter().for_each(|s| subjects[*s].roles.push(Role { slot, unit: pair.unit, weight }));
             }
         }
+        let mut of_kind = vec![Vec::new(); n_kinds];
+        for pair in pairs.iter().filter(|pair| pair.family == 0 && !request.negative_control) {
+            of_kind[study.sites[pair.site].kind].extend(&pair.first);
+        }
+        let sample = Sample::draw(of_kind, rng);
         let mut readings = Readings {
             flank: request.flank,
             n_kinds,
@@ -78,6 +84,7 @@ impl Readings {
             site_subject,
             sums: HashMap::new(),
             strand_values: Vec::new(),
+            sample,
             baseline: Fit::default(),
             tiles: 0,
             bases: 0,
