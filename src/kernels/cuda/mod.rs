@@ -3,6 +3,9 @@
 //! Activations inside blocks are f32 or bf16, as the tensors say; the residual stream, sums, softmax, scan states, routing and dechunking are
 //! f32 always. The host side is compiled in every build, so that it cannot rot; kernels are there with the features `cuda` (for a GPU, by nvcc)
 //! and `cuda-emulation` (for the CPU, by a C++ compiler: the same sources, run one fiber per CUDA thread, for tests).
+//!
+//! nvcc makes PTX of them when the program is built, for compute capability 8.0, and the program holds it; the driver translates it for its GPU
+//! and remembers that. candle's own kernels need nvcc then anyway; compiling at first use would need NVRTC on every user's machine besides.
 
 pub mod adamw;
 pub mod attention;
