@@ -105,6 +105,13 @@ fn help_has_examples_and_exits_0() {
     assert!(ok(here.path(), &["--version"]).starts_with("ldar-analyze "));
 }
 
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_gpu_needs_a_build_for_it() {
+    let here = tempfile::tempdir().unwrap();
+    fails(here.path(), &["bench", "--config", "2m", "--device", "cuda"], 2, &["built without CUDA", "--features cuda"]);
+}
+
 #[test]
 fn wrong_usage_exits_2() {
     let here = tempfile::tempdir().unwrap();
@@ -123,6 +130,9 @@ fn wrong_usage_exits_2() {
         (&["boundaries", "--fasta", "x.fa", "--batch", "0"], "--batch"),
         (&["boundaries", "--fasta", "x.fa", "--dtype", "f16"], "f32, bf16x3, bf16"),
         (&["bench", "--config", "2m", "--mode", "train", "--dtype", "bf16"], "on a CPU, training runs in f32"),
+        (&["bench", "--config", "2m", "--recompute"], "--mode train"),
+        (&["boundaries", "--fasta", "x.fa", "--device", "gpu"], "cuda:N"),
+        (&["density", "--signal", "x.bw", "--device", "cpu"], "cannot be used with"),
         (&["scan", "--p", "0"], "--p"),
         (&["scan", "--p", "nan"], "--p"),
         (&["scan", "--p", "0.5"], "at most 0.1"),
