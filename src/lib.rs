@@ -12,6 +12,7 @@
 //! | [`motifs`] | matrices of transcription factors and core promoter elements, where they fit, which are alike |
 //! | [`controls`] | matched controls and how well they match |
 //! | [`stats`] | permutation tests, bootstrap, effect sizes |
+//! | [`matrix`] | products of matrices of doubles |
 //! | [`figures`] | figures as SVG and PNG |
 //! | [`genome`] | positions, FASTA, annotations, splice sites |
 //! | [`fetch`] | downloads of public references into a cache: resumed, checked, done once |
@@ -47,6 +48,8 @@ pub mod figures;
 pub mod genome;
 #[allow(unsafe_code)] // vector instructions and kernels that write one buffer from several threads
 pub mod kernels;
+#[allow(unsafe_code)] // the matrix product of a library takes pointers
+pub mod matrix;
 pub mod memory;
 pub mod model;
 pub mod motifs;

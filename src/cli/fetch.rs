@@ -3,8 +3,8 @@
 use super::{progress, stdout};
 use crate::error::{Error, Result};
 use crate::fetch::cache::{self, megabytes};
-use crate::fetch::sources::{self, Set, Wanted, mirrored};
-use crate::fetch::{self, Event, Patience};
+use crate::fetch::sources::{self, Set, Wanted, WantedFile, mirrored};
+use crate::fetch::{self, Event, Held, Patience};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -200,20 +200,22 @@ impl Fetch {
         }
         stdout::print(&lines)?;
         eprintln!("licence: {} ({})", self.wanted.licence, self.wanted.site);
-        if let Some(use_it) = self.use_it() {
+        if let Some(use_it) = self.use_it(&held) {
             eprintln!("use: {use_it}");
         }
         Ok(())
     }
 
-    /// How commands name what was fetched, where a name stands for it.
-    fn use_it(&self) -> Option<String> {
-        let name = &self.wanted.name;
-        let option = |role: &str| match role {
-            "genome" | "annotation" | "checkpoint" if self.plain => Some(format!("--{role} {name}")),
+    /// How commands take what was fetched: by name where one stands for it, regions by their path.
+    fn use_it(&self, held: &[Held]) -> Option<String> {
+        let option = |(file, held): (&WantedFile, &Held)| match file.role.as_str() {
+            role @ ("genome" | "annotation" | "checkpoint") if self.plain => Some(format!("--{role} {}", self.wanted.name)),
+            "regions" => Some(format!("--regions {}", held.path.display())),
             _ => None,
         };
-        let options: Option<Vec<String>> = self.wanted.files.iter().map(|file| option(&file.role)).collect();
+        let further = |(file, _): (&WantedFile, &Held)| file.options.as_ref().map(|options| format!(" {options}")).unwrap_or_default();
+        let both = |pair| Some(option(pair)? + &further(pair));
+        let options: Option<Vec<String>> = self.wanted.files.iter().zip(held).map(both).collect();
         options.map(|options| options.join(" "))
     }
 }

@@ -7,6 +7,8 @@ mod rearranged;
 pub use by_list::Given;
 pub use rearranged::shuffled_window;
 
+use rayon::prelude::*;
+
 use crate::controls::area::{Area, Ground, Wanted};
 use crate::controls::balance::Census;
 use crate::controls::family::{Family, Source};
@@ -119,9 +121,9 @@ impl Seeker<'_> {
         match family {
             Family::Kmer => self.by_kmer(metric),
             Family::Bed => self.by_list(metric),
-            Family::Shuffle => self.areas.iter().flat_map(|area| self.by_shuffle(area)).collect(),
+            Family::Shuffle => self.areas.par_iter().flat_map_iter(|area| self.by_shuffle(area)).collect(),
             Family::Decoy | Family::Strength | Family::Random | Family::Shift => {
-                self.areas.iter().flat_map(|area| self.in_gene(family, area, metric)).collect()
+                self.areas.par_iter().flat_map_iter(|area| self.in_gene(family, area, metric)).collect()
             }
         }
     }

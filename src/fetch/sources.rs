@@ -40,6 +40,8 @@ struct File {
     starts: String,
     sha256: Option<String>,
     finish: Option<Finish>,
+    /// Further options of the commands that take the file.
+    options: Option<String>,
 }
 
 /// What is done with a file once it is there and checked.
@@ -88,6 +90,8 @@ pub struct WantedFile {
     pub sha256: Option<String>,
     /// What is done with it then.
     pub finish: Option<Finish>,
+    /// How commands are told to read it, as options beside that of its role.
+    pub options: Option<String>,
 }
 
 impl WantedFile {
@@ -168,6 +172,7 @@ impl Set {
                 },
                 sha256: file.sha256.clone().filter(|_| pinned),
                 finish: file.finish,
+                options: file.options.clone(),
             }
         };
         let files = self.files.iter().filter(|file| file.variant.is_none() || file.variant.as_deref() == chosen).map(wanted).collect();

@@ -19,6 +19,7 @@ const HUMAN: &str = "/pub/databases/gencode/Gencode_human/release_50";
 const GENOME: &str = "GRCh38.primary_assembly.genome.fa.gz";
 const ANNOTATION: &str = "gencode.v50.primary_assembly.basic.annotation.gtf.gz";
 const JASPAR: &str = "/download/data/2026/CORE/JASPAR2026_CORE_vertebrates_non-redundant_pfms_jaspar.txt";
+const EPD: &str = "/ftp/epdnew/H_sapiens/006/Hs_EPDnew_006_hg38.bed";
 const MODEL: &str = "/darlednik/LDARNet-110M/resolve/main/model_ckpt_110m.pt";
 
 fn hex(bytes: &[u8]) -> String {
@@ -144,6 +145,16 @@ fn names(folder: &Path) -> Vec<String> {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// EPDnew's thick parts start at the start sites: who is not told so takes the whole lines.
+#[test]
+fn regions_come_with_the_options_that_read_them() {
+    let bed = "chr1\t200\t260\tp1\t900\t+\t249\t260\n";
+    let (user, mirror) = (User::new(), Mirror::of(BTreeMap::from([(EPD.to_string(), bed.as_bytes().to_vec())])));
+    let (_, log) = user.fetched(&mirror, &["epd-human"]);
+    let path = user.path("epd-human-006").join("Hs_EPDnew_006_hg38.bed");
+    assert!(log.contains(&format!("use: --regions {} --regions-are thick\n", path.display())), "{log}");
 }
 
 #[test]

@@ -16,8 +16,10 @@ pub const SITE_REACH: usize = WIDEST + super::ENDPOINT_REACH;
 /// No more positions are kept; where there are more, every second one is dropped, again and again.
 const MOST: usize = 10_000_000;
 
-/// Positions that are predicted together.
-pub const AT_ONCE: usize = 1 << 20;
+/// Positions that are predicted together: some 40 bytes each.
+pub const AT_ONCE: usize = 1 << 22;
+/// Positions whose estimates of all widths are held together.
+const ALL_WIDTHS_AT_ONCE: usize = 1 << 20;
 
 /// A position to fit on.
 #[derive(Clone, Copy, Debug)]
@@ -109,9 +111,9 @@ impl Baseline {
         fit.positions.iter().for_each(|p| observations.push(p.context, folds[p.cluster as usize], p.value));
         let table = ContextTable::fit(observations).ok()?;
         let mut explained = Explained::default();
-        for some in fit.positions.chunks(AT_ONCE) {
+        for some in fit.positions.chunks(ALL_WIDTHS_AT_ONCE) {
             let asked: Vec<(Context, Fold)> = some.iter().map(|p| (p.context, folds[p.cluster as usize])).collect();
-            for (p, estimates) in some.iter().zip(table.predict_all(&asked)) {
+            for (p, estimates) in some.iter().zip(table.predict_all(&asked, |estimates| estimates)) {
                 explained.add(p.cluster as usize, p.value, &estimates);
             }
         }
@@ -129,6 +131,6 @@ impl Baseline {
 
     /// What the widest table predicts for each of them.
     pub fn predict(&self, asked: &[(Context, Fold)]) -> Vec<f32> {
-        self.table.predict_all(asked).iter().map(|estimates| estimates[WIDEST]).collect()
+        self.table.predict_all(asked, |estimates| estimates[WIDEST])
     }
 }

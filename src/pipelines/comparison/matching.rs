@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use super::{ComparisonRequest, ContigReader, Study};
 use crate::controls::balance::Census;
 use crate::controls::family::Source;
@@ -43,15 +45,15 @@ impl Matched {
         let used: BTreeSet<usize> = study.sites.iter().map(|site| site.contig).collect();
         let total = 2 * used.len() as u64;
         let sources: BTreeSet<Source> = families.iter().map(|family| family.source()).collect();
-        let mut census: BTreeMap<(Source, usize), Census> = BTreeMap::new();
+        let kinds = 0..study.kinds.len();
+        let mut census: BTreeMap<(Source, usize), Census> =
+            sources.iter().flat_map(|source| kinds.clone().map(|kind| ((*source, kind), Census::default()))).collect();
         let mut done = 0;
         for contig in &used {
             progress(Progress { stage: "matching controls", done, total });
             done += 1;
             on_each_ground(study, contigs, *contig, &matrices, request, rng, &mut |kind, seeker| {
-                for source in &sources {
-                    seeker.survey(*source, census.entry((*source, kind)).or_default());
-                }
+                census.par_iter_mut().filter(|((_, of), _)| *of == kind).for_each(|((source, _), census)| seeker.survey(*source, census));
             })?;
         }
         let empty = Census::default();
@@ -66,8 +68,10 @@ impl Matched {
             progress(Progress { stage: "matching controls", done, total });
             done += 1;
             on_each_ground(study, contigs, *contig, &matrices, request, rng, &mut |kind, seeker| {
-                for (index, family) in families.iter().enumerate() {
-                    for found in seeker.find(*family, &metrics[index][kind]) {
+                let found: Vec<Vec<Found>> =
+                    families.par_iter().zip(&metrics).map(|(family, of)| seeker.find(*family, &of[kind])).collect();
+                for (index, found) in found.into_iter().enumerate() {
+                    for found in found {
                         let balance = &mut matched.census[index][kind].balance;
                         if let Some((site, control)) = pair(&found, request.negative_control) {
                             balance.paired_sites.push(&site);
@@ -188,7 +192,7 @@ fn on_each_ground(
                 annotated: study.annotated.get(&(contig, strand)).unwrap_or(&none),
                 radius_bp: request.radius_bp(),
             };
-            let areas: Vec<Area<'_>> = (wanted.into_iter())
+            let areas: Vec<Area<'_>> = (wanted.into_par_iter())
                 .map(|(cluster, wanted)| {
                     let places = places(study, cluster, strand, &wanted, request.controls.side);
                     Area::new(&ground, cluster, wanted, places, matrices.of(kind, contig, cluster), &request.controls)

@@ -6,11 +6,12 @@ use rayon::prelude::*;
 
 use super::draw_weights;
 use crate::error::{Error, Result};
+use crate::matrix::add_product;
 use crate::stats::percentile_interval;
 use crate::stats::rng::Rng;
 
-/// Draws whose totals are added up together: these stay in the nearest cache.
-const DRAWS_AT_ONCE: usize = 12;
+/// Draws whose totals are added up together: enough that the sums are seldom read again, few enough that their weights take a few megabytes.
+const DRAWS_AT_ONCE: usize = 128;
 
 /// Sums of profiles by cluster, from which means and their bands follow without the profiles themselves.
 #[derive(Clone, Debug)]
@@ -100,34 +101,28 @@ impl ProfileSums {
         self.clusters.values().map(|cluster| cluster.count).sum::<f64>().round() as usize
     }
 
-    /// The mean profile and its pointwise `level` band over `replicates` draws of clusters.
+    /// The mean profile and its pointwise `level` band over `replicates` draws of clusters. A position with a value that is not a number has `NaN`
+    /// in all fields.
     pub fn band(&self, replicates: usize, level: f64, seed: u64) -> Band {
-        let clusters: Vec<&ClusterSum> = self.clusters.values().collect();
         let rng = Rng::new(seed).derive("profile");
-        // Some draws together: the sums of a cluster are fetched once for all of them.
-        let weighted = |draws: Vec<Vec<f64>>| {
-            let mut totals = vec![(vec![0.0; self.width], 0.0); draws.len()];
-            for (index, cluster) in clusters.iter().enumerate() {
-                for ((total, count), weights) in totals.iter_mut().zip(&draws).filter(|(_, weights)| weights[index] > 0.0) {
-                    let weight = weights[index];
-                    *count += weight * cluster.count;
-                    total.iter_mut().zip(&cluster.sums).for_each(|(t, s)| *t += weight * s);
-                }
-            }
-            let mean = |(mut total, count): (Vec<f64>, f64)| {
-                total.iter_mut().for_each(|t| *t /= count);
-                total
-            };
-            totals.into_iter().map(mean).collect::<Vec<_>>()
+        // One more column: the counts.
+        let columns = self.width + 1;
+        let sums: Vec<f64> =
+            self.clusters.values().flat_map(|cluster| cluster.sums.iter().copied().chain(std::iter::once(cluster.count))).collect();
+        // The means under some weightings of the clusters, `(weightings, width)`.
+        let means = |weights: &[f64], weightings: usize| {
+            let mut totals = vec![0.0; weightings * columns];
+            add_product(weights, &sums, columns, &mut totals);
+            totals.chunks_exact(columns).flat_map(|row| row[..self.width].iter().map(|sum| sum / row[self.width])).collect::<Vec<f64>>()
         };
         let replicates: Vec<u64> = (0..replicates as u64).collect();
-        let some = |some: &[u64]| weighted(some.iter().map(|replicate| draw_weights(&rng, *replicate, clusters.len())).collect());
-        let draws: Vec<Vec<f64>> = replicates.par_chunks(DRAWS_AT_ONCE).flat_map_iter(some).collect();
-        let (low, high) = (0..self.width)
-            .into_par_iter()
-            .map(|position| percentile_interval(draws.iter().map(|draw| draw[position]).collect(), level))
-            .unzip();
-        let mean = weighted(vec![vec![1.0; clusters.len()]]).swap_remove(0);
-        Band { mean, low, high, n: self.n() }
+        let some = |some: &[u64]| {
+            let weights: Vec<f64> = some.iter().flat_map(|replicate| draw_weights(&rng, *replicate, self.clusters.len())).collect();
+            means(&weights, some.len())
+        };
+        let draws: Vec<Vec<f64>> = replicates.par_chunks(DRAWS_AT_ONCE).map(some).collect();
+        let at = |position: usize| draws.iter().flat_map(move |some| some.iter().skip(position).step_by(self.width).copied());
+        let (low, high) = (0..self.width).into_par_iter().map(|position| percentile_interval(at(position).collect(), level)).unzip();
+        Band { mean: means(&vec![1.0; self.clusters.len()], 1), low, high, n: self.n() }
     }
 }

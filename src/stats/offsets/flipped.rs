@@ -1,7 +1,10 @@
-//! Sums over clusters under many sign flips: the product of a matrix of signs with a matrix of cluster sums, four clusters at a time. The sixteen
-//! signed sums of four rows are made once for a block of flips, so that each flip adds one row where it would multiply and add four.
+//! Sums over clusters under many sign flips: the product of a matrix of signs with a matrix of cluster sums.
 
+use crate::matrix::add_product;
 use crate::stats::permutation::Signs;
+
+/// Clusters whose signs are written out together, a multiple of 64: a block of flips then needs a megabyte.
+const CLUSTERS_AT_ONCE: usize = 1024;
 
 /// Summed differences by cluster and offset, each offset divided by the root of its sum of squares.
 pub(super) struct Standardised {
@@ -31,37 +34,18 @@ impl Standardised {
     }
 
     /// The statistics under some flips, `(flips, width)`.
-    pub fn flipped(&self, mut signs: Vec<Signs>) -> Vec<f64> {
-        let width = self.width.max(1);
-        let mut totals = vec![0.0; signs.len() * self.width];
-        let mut table = vec![0.0; 16 * self.width];
-        for clusters in self.rows.chunks(64 * width) {
-            let mut bits: Vec<u64> = signs.iter_mut().map(Signs::next_64).collect();
-            for four in clusters.chunks(4 * width) {
-                signed_sums(four, width, &mut table);
-                for (total, bits) in totals.chunks_exact_mut(width).zip(&mut bits) {
-                    let row = &table[(*bits & 15) as usize * width..][..width];
-                    total.iter_mut().zip(row).for_each(|(total, value)| *total += value);
-                    *bits >>= 4;
-                }
-            }
+    pub fn flipped(&self, mut flips: Vec<Signs>) -> Vec<f64> {
+        let mut totals = vec![0.0; flips.len() * self.width];
+        for clusters in self.rows.chunks((CLUSTERS_AT_ONCE * self.width).max(1)) {
+            let signs: Vec<f64> = flips.iter_mut().flat_map(|flip| signs(flip, clusters.len() / self.width)).collect();
+            add_product(&signs, clusters, self.width, &mut totals);
         }
         totals
     }
 }
 
-/// The sums of up to four rows under each of sixteen sign patterns (a set bit flips), `(16, width)`.
-fn signed_sums(rows: &[f64], width: usize, table: &mut [f64]) {
-    table[..width].fill(0.0);
-    for row in rows.chunks_exact(width) {
-        table[..width].iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-    }
-    for pattern in 1..16usize {
-        let (done, rest) = table.split_at_mut(pattern * width);
-        let from = &done[(pattern & (pattern - 1)) * width..][..width];
-        match rows.chunks_exact(width).nth(pattern.trailing_zeros() as usize) {
-            Some(row) => rest.iter_mut().zip(from).zip(row).for_each(|((sum, from), value)| *sum = from - 2.0 * value),
-            None => rest[..width].copy_from_slice(from),
-        }
-    }
+/// The signs of the next `n` clusters, -1 where a cluster is flipped and 1 where not.
+fn signs(flip: &mut Signs, n: usize) -> Vec<f64> {
+    let words: Vec<u64> = (0..n.div_ceil(64)).map(|_| flip.next_64()).collect();
+    (0..n).map(|cluster| if words[cluster / 64] >> (cluster % 64) & 1 == 1 { -1.0 } else { 1.0 }).collect()
 }
