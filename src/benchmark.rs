@@ -74,6 +74,8 @@ pub struct Measured {
     pub candle_flops_per_second: Option<f64>,
     /// What a GPU says of itself.
     pub gpu: Option<Facts>,
+    /// Whether bf16 was asked for.
+    pub bf16: bool,
     /// Useful operations per base of one run, at the compression that was reached.
     pub flops_per_base: f64,
     /// Bases per boundary, outermost stage.
@@ -151,6 +153,7 @@ impl Benchmark {
             matmul_flops_per_second: rate(products),
             candle_flops_per_second: (!candle.is_empty()).then(|| rate(candle)),
             gpu: cuda::facts(&device),
+            bf16: self.precision == Precision::Bf16,
             flops_per_base: factor * forward_flops_per_base(&self.config, self.length, compression),
             compression,
             peak_bytes,
@@ -161,7 +164,10 @@ impl Benchmark {
     /// The model on these tensors, with the routing threshold that was asked for.
     fn model(&self, tensors: BTreeMap<String, Tensor>, sequences: &[Vec<u8>]) -> Result<LdarNet> {
         let mut model = LdarNet::new(&self.config, &mut Loaded::new(on(&tensors, &self.device)?))?;
-        model.set_precision(self.precision)?;
+        match self.mode {
+            Mode::Forward => model.set_precision(self.precision)?,
+            Mode::Train => model.set_training_precision(self.precision)?,
+        };
         if self.compress_fourfold && self.config.layout.stages() > 1 {
             let routed = model.route(&sequences[..1], 0)?;
             let mut probs: Vec<f64> = routed[0].prob.to_vec1::<f32>()?.into_iter().map(f64::from).collect();

@@ -155,6 +155,50 @@ fn bf16_outputs_on_the_gpu() {
     bf16_outputs_on(&ldar::kernels::cuda::open(0).unwrap());
 }
 
+/// In bf16 too every pass uses the weights as they are then: recomputed layers change nothing, and a model made anew from the trained weights
+/// gives the same.
+#[cfg(feature = "cuda-emulation")]
+#[test]
+fn bf16_training_follows_its_weights() {
+    use ldar::kernels::cuda::{Order, emulated};
+    use ldar::model::Precision;
+    let sequences = [vec![0_u8, 1, 2, 3, 3, 2, 1, 0, 2, 2, 1, 3], vec![3, 0, 0, 1, 2, 1, 3]];
+    let targets: std::sync::Arc<[(usize, u8)]> = vec![(1, 1), (4, 3), (9, 2), (13, 0)].into();
+    let checkpoint = Checkpoint::open(folder().join("nano.pt")).unwrap();
+    let run = |recompute: bool| {
+        let params = trainable(&checkpoint.tensors, &Device::Cpu).unwrap();
+        let mut model = LdarNet::new(&checkpoint.config, &mut Loaded::new(params.clone())).unwrap();
+        model.set_training_precision(Precision::Bf16).unwrap();
+        let settings = AdamW {
+            betas: (0.9, 0.95),
+            eps: 1e-8,
+            weight_decay: 0.01,
+            max_grad_norm: 1.0,
+            lr_multiplier: vec![1.0; checkpoint.config.stages.len()],
+        };
+        let mut optimizer = Optimizer::new(settings, &params, checkpoint.config.stages.len()).unwrap();
+        let objective = Objective { alpha: 0.03, compression: vec![4.0; checkpoint.config.stages.len() - 1], recompute };
+        let mut losses = Vec::new();
+        for _ in 0..4 {
+            let loss = objective.loss(&model, &sequences.to_vec(), &targets).unwrap();
+            losses.push(loss.total);
+            let mut sums = Gradients::default();
+            optimizer.accumulate(&loss.backward().unwrap(), &mut sums).unwrap();
+            optimizer.step(&sums, 1, 3e-3).unwrap();
+        }
+        let mut anew = LdarNet::new(&checkpoint.config, &mut Loaded::new(params)).unwrap();
+        anew.set_precision(Precision::Bf16).unwrap();
+        let logits = [&model, &anew].map(|model| floats(&model.forward(&sequences).unwrap().logits));
+        assert_eq!(logits[0], logits[1]);
+        losses
+    };
+    emulated(Order::Ascending, || {
+        let losses = run(false);
+        assert_eq!(losses, run(true));
+        assert!(losses[3] < losses[0] - 0.05, "{losses:?}");
+    });
+}
+
 #[test]
 fn training_steps() {
     training_steps_on(&Device::Cpu, false);

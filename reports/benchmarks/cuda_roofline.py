@@ -142,12 +142,12 @@ def main():
     flips = (OUTER[2] * rows * OUTER[0] + INNER[2] * rows / 4 * INNER[0]) * 2 * 4 / (MEMORY * SHARE["memory"])
     gb = lambda x: f"{x / 1e9:.1f} GB"
     kept = 8 * rows * OUTER[0] * 6 + 10 * rows / 4 * INNER[0] * 6
-    model = PARAMETERS * (4 + 4 + 8 + 2)
+    model = PARAMETERS * (4 + 4 + 8)
     transient = rows * 48e3
     between = rows * (5 * 4 * OUTER[0]) + rows / 4 * 3 * 4 * INNER[0]
     print(f"""# What the CUDA kernels should take on an H100
 
-**Arithmetic, not measurement: nothing here has run on a GPU.** Made by [cuda_roofline.py](cuda_roofline.py), which holds every formula; the counts of bytes and
+**Not run on a GPU: arithmetic, not measurement.** Made by [cuda_roofline.py](cuda_roofline.py), which holds every formula; the counts of bytes and
 FLOPs per row are those of the kernels in `src/kernels/cuda`, each tensor counted as often as it is read from or written to memory (reads that
 L2 answers not at all), products of short chunks counted in full.
 
@@ -181,7 +181,7 @@ A training step with recomputed layers: {step * 1e3:.0f} ms, {rows / step / 1e6:
 
 | what | arithmetic | |
 |---|---|--:|
-| parameters, gradients, moments in f32, a bf16 copy | {PARAMETERS:,} x (4 + 4 + 8 + 2) bytes | {gb(model)} |
+| parameters, gradients, moments in f32 | {PARAMETERS:,} x (4 + 4 + 8) bytes | {gb(model)} |
 | what enters each layer: residual f32, addition bf16 | 8 x {rows:,} x {OUTER[0]} x 6 + 10 x {rows // 4:,} x {INNER[0]} x 6 bytes | {gb(kept)} |
 | between stacks: encoder output, q, k, dechunked, decoder input, and inside | {rows:,} x 5 x 4 x {OUTER[0]} + {rows // 4:,} x 3 x 4 x {INNER[0]} bytes | {gb(between)} |
 | one outer BiMamba layer on its way back, at most | {rows:,} x 48 KB | {gb(transient)} |

@@ -95,7 +95,7 @@ impl Request {
             Mode::Forward => compute.precision(&device),
             Mode::Train => compute.training_precision(&device)?,
         };
-        let arithmetic = if device.is_cpu() { precision.arithmetic() } else { precision.on_device() };
+        let arithmetic = if device.is_cpu() { precision.arithmetic() } else { precision.on_device(timed == Mode::Train) };
         let benchmark =
             Benchmark { config, tensors, compress_fourfold, mode: timed, precision, recompute, device, length, batch, runs, profile };
         let measured = benchmark.run()?;
@@ -115,7 +115,7 @@ impl Request {
                     "gpu": measured.gpu.as_ref().map(|gpu| json!({
                         "name": gpu.name, "capability": gpu.capability, "memory_bytes": gpu.memory_bytes,
                         "peak_bf16_flops_per_second": gpu.peak_flops, "peak_bytes_per_second": gpu.peak_bytes_per_second,
-                        "share_of_peak": gpu.peak_flops.map(|peak| measured.flops_per_second() / peak),
+                        "share_of_peak": gpu.peak_flops.filter(|_| measured.bf16).map(|peak| measured.flops_per_second() / peak),
                     })),
                     "compression": measured.compression,
                     "peak_bytes": measured.peak_bytes,
@@ -158,8 +158,12 @@ fn text(title: &str, measured: &Measured) -> String {
     }
     if let Some(gpu) = &measured.gpu {
         line("GPU", format!("{}, {:.0} GB, {} GB/s", gpu.name, gpu.memory_bytes as f64 / 1e9, number(gpu.peak_bytes_per_second / 1e9)));
-        let share = gpu.peak_flops.map_or(String::new(), |peak| {
-            format!(", {:.3} of the {} TFLOP/s of its tensor cores in bf16", measured.flops_per_second() / peak, number(peak / 1e12))
+        let share = gpu.peak_flops.filter(|_| measured.bf16).map_or(String::new(), |peak| {
+            format!(
+                ", {:.3} of the {} TFLOP/s of its tensor cores in bf16 at the highest clock",
+                measured.flops_per_second() / peak,
+                number(peak / 1e12)
+            )
         });
         line("achieved", format!("{} TFLOP/s{share}", number(measured.flops_per_second() / 1e12)));
     }

@@ -90,6 +90,23 @@ pub(super) fn on_gpu(test: impl FnOnce()) {
     GPU.set(None);
 }
 
+/// The same tests as ignored ones with every operation on a GPU too: `cargo test --features cuda -- --ignored gpu`.
+macro_rules! gpu_tests {
+    ($($name:ident),* $(,)?) => {
+        #[cfg(feature = "cuda")]
+        mod gpu {
+            $(
+                #[test]
+                #[ignore = "needs an NVIDIA GPU"]
+                fn $name() {
+                    crate::kernels::check::on_gpu(super::$name);
+                }
+            )*
+        }
+    };
+}
+pub(super) use gpu_tests;
+
 /// The same on the GPU of [`on_gpu`].
 fn gpu_values(inputs: &[Tensor], fast: &dyn Fn(&Tape, &[Tensor]) -> Result<Tensor>) -> Option<Values> {
     let gpu = GPU.with_borrow(Clone::clone)?;
@@ -149,13 +166,15 @@ pub(super) fn same_bf16(
 
 /// Compares value and gradients of the kernels in f32 with the CPU version, for sizes that the readable operation cannot reach.
 pub(super) fn like_the_cpu(inputs: &[Tensor], fast: impl Fn(&Tape, &[Tensor]) -> Result<Tensor>, tolerance: f64) {
-    if !cuda::EMULATES {
+    if !cuda::EMULATES && GPU.with_borrow(Option::is_none) {
         return;
     }
     let tensors: Vec<Tensor> = inputs.iter().map(|x| x.to_dtype(DType::F32).unwrap()).collect();
     let want = fast_values(&tensors, &fast);
-    for order in [Order::Ascending, Order::Descending] {
-        for (i, error) in errors(&emulated_values(order, &tensors, &fast), &want).into_iter().enumerate() {
+    let orders = [Order::Ascending, Order::Descending].into_iter().filter(|_| cuda::EMULATES);
+    let emulated = orders.map(|order| emulated_values(order, &tensors, &fast));
+    for got in emulated.chain(gpu_values(&tensors, &fast)) {
+        for (i, error) in errors(&got, &want).into_iter().enumerate() {
             assert!(error < tolerance, "{}: relative error {error:.2e}", name(i));
         }
     }

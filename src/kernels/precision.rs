@@ -28,9 +28,10 @@ impl Precision {
         Arithmetic { precision: if unit == Unit::Vector { Precision::F32 } else { self }, unit }
     }
 
-    /// How a GPU does, for activations as for weights: `Bf16x3` is run as `F32`.
-    pub fn on_device(self) -> Arithmetic {
-        Arithmetic { precision: if self == Precision::Bf16 { self } else { Precision::F32 }, unit: Unit::Device }
+    /// How a GPU does, for activations as for weights: `Bf16x3` is run as `F32`. Where training changes the weights, they are rounded anew in every pass.
+    pub fn on_device(self, training: bool) -> Arithmetic {
+        let unit = if training { Unit::TrainingDevice } else { Unit::Device };
+        Arithmetic { precision: if self == Precision::Bf16 { self } else { Precision::F32 }, unit }
     }
 
     /// Numbers that stand for one f32.
@@ -66,6 +67,8 @@ pub(super) enum Unit {
     Amx,
     /// cuBLAS and the kernels of [`super::cuda`].
     Device,
+    /// The same on weights that change.
+    TrainingDevice,
     /// The program of the AMX tiles, read by an interpreter.
     #[cfg(test)]
     Emulated,
@@ -86,7 +89,12 @@ impl Arithmetic {
 
     /// Whether a GPU runs it.
     pub fn on_device(self) -> bool {
-        self.unit == Unit::Device
+        matches!(self.unit, Unit::Device | Unit::TrainingDevice)
+    }
+
+    /// Whether a GPU's weights can be rounded once and for all.
+    pub fn rounds_weights_once(self) -> bool {
+        self.unit == Unit::Device && self.precision == Precision::Bf16
     }
 
     /// The number format of activations inside layers.
@@ -107,7 +115,7 @@ impl fmt::Display for Arithmetic {
             Unit::Vector => write!(f, "{}", self.precision),
             Unit::Avx512 => write!(f, "{} (AVX-512-BF16)", self.precision),
             Unit::Amx => write!(f, "{} (AMX)", self.precision),
-            Unit::Device => write!(f, "{} (CUDA)", self.precision),
+            Unit::Device | Unit::TrainingDevice => write!(f, "{} (CUDA)", self.precision),
             #[cfg(test)]
             Unit::Emulated => write!(f, "{} (emulated)", self.precision),
         }

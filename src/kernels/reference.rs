@@ -174,7 +174,7 @@ mod tests {
     use super::super::adamw::{AdamWStep, Moments, Update, squared_norm};
     use super::super::add::{add, add_row};
     use super::super::cast::cast;
-    use super::super::check::{same, same_bf16, seqs, values};
+    use super::super::check::{gpu_tests, same, same_bf16, seqs, values};
     use super::super::columns::{extend_columns, first_columns};
     use super::super::cuda::{self, Order};
     use super::super::gather::Index;
@@ -187,33 +187,18 @@ mod tests {
     use candle_core::{DType, Device};
     use std::sync::Arc;
 
-    /// The same tests with every operation on a GPU too: `cargo test --features cuda -- --ignored gpu`.
-    #[cfg(feature = "cuda")]
-    mod gpu {
-        macro_rules! on_gpu {
-            ($($name:ident),*) => {
-                $(
-                    #[test]
-                    #[ignore = "needs an NVIDIA GPU"]
-                    fn $name() {
-                        crate::kernels::check::on_gpu(super::$name);
-                    }
-                )*
-            };
-        }
-        on_gpu!(
-            norm_and_swiglu,
-            mixer_at_any_chunk_length,
-            mixer_of_odd_sizes_and_many_heads,
-            attention_windowed_and_global,
-            router,
-            chosen_rows,
-            base_rows,
-            products_and_channels,
-            dechunked,
-            cross_entropy_of_chosen_rows
-        );
-    }
+    gpu_tests!(
+        norm_and_swiglu,
+        mixer_at_any_chunk_length,
+        mixer_of_odd_sizes_and_many_heads,
+        attention_windowed_and_global,
+        router,
+        chosen_rows,
+        base_rows,
+        products_and_channels,
+        dechunked,
+        cross_entropy_of_chosen_rows,
+    );
 
     #[test]
     fn overlapping_sequences_are_refused() {

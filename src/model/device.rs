@@ -21,11 +21,11 @@ impl FromStr for Choice {
 
     /// `auto`, `cpu`, `cuda`, `cuda:1`.
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        match (text, text.strip_prefix("cuda:").map(str::parse)) {
+        match (text, text.strip_prefix("cuda:").map(str::parse::<u16>)) {
             ("auto", _) => Ok(Choice::Auto),
             ("cpu", _) => Ok(Choice::Cpu),
             ("cuda", _) => Ok(Choice::Cuda(0)),
-            (_, Some(Ok(number))) => Ok(Choice::Cuda(number)),
+            (_, Some(Ok(number))) => Ok(Choice::Cuda(number.into())),
             _ => Err("a device is auto, cpu, cuda, or cuda:N with the number of a GPU from 0 on".into()),
         }
     }
@@ -75,7 +75,7 @@ mod tests {
     fn devices_by_name() {
         let parsed = ["auto", "cpu", "cuda", "cuda:3"].map(|text| text.parse::<Choice>().unwrap());
         assert_eq!(parsed, [Choice::Auto, Choice::Cpu, Choice::Cuda(0), Choice::Cuda(3)]);
-        for bad in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"] {
+        for bad in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "cuda:4294967296", "CPU"] {
             assert!(bad.parse::<Choice>().unwrap_err().contains("cuda:N"), "{bad}");
         }
         assert!(Choice::Cpu.open(&|_| panic!("nothing to say")).unwrap().is_cpu());

@@ -103,13 +103,23 @@ impl LdarNet {
     /// On the CPU ([`Precision::arithmetic`]) it is that of the projections in inference; norms, scan, attention, routing and the LM head stay
     /// f32, and so does all of training. On a GPU ([`Precision::on_device`]) it is that of all activations inside layers, in training too; the
     /// residual stream, sums, states, softmax, routing, dechunking, the LM head and the weights that training changes stay f32. The weights are
-    /// kept in both precisions.
+    /// kept in both precisions; a model that is trained takes [`LdarNet::set_training_precision`].
     ///
     /// # Errors
     /// The weights cannot be converted.
     pub fn set_precision(&mut self, precision: Precision) -> Result<Arithmetic> {
         let on_device = cuda::runs(&self.embeddings);
-        self.set_arithmetic(if on_device { precision.on_device() } else { precision.arithmetic() })?;
+        self.set_arithmetic(if on_device { precision.on_device(false) } else { precision.arithmetic() })?;
+        Ok(self.arithmetic)
+    }
+
+    /// The same for a model whose weights a trainer changes; f32 on the CPU.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn set_training_precision(&mut self, precision: Precision) -> Result<Arithmetic> {
+        let on_device = cuda::runs(&self.embeddings);
+        self.set_arithmetic(if on_device { precision.on_device(true) } else { Precision::F32.arithmetic() })?;
         Ok(self.arithmetic)
     }
 

@@ -9,7 +9,7 @@ use crate::kernels::bf16::Weights;
 use crate::kernels::bimamba::{mixer, pack, scan};
 use crate::kernels::linear::{linear, linear_bf16};
 use crate::kernels::norm::add_rms_norm;
-use crate::kernels::precision::{Arithmetic, Precision};
+use crate::kernels::precision::Arithmetic;
 use crate::kernels::ssd::Dims;
 use crate::kernels::swiglu::swiglu;
 use crate::kernels::tape::Tape;
@@ -53,8 +53,7 @@ impl Linear {
     /// Chooses the arithmetic of inference.
     pub fn set_arithmetic(&mut self, arithmetic: Arithmetic) -> Result<()> {
         if arithmetic.on_device() {
-            let rounded = arithmetic.precision() == Precision::Bf16;
-            self.rounded = if rounded { Some(self.weight.to_dtype(DType::BF16)?) } else { None };
+            self.rounded = if arithmetic.rounds_weights_once() { Some(self.weight.to_dtype(DType::BF16)?) } else { None };
             return Ok(());
         }
         let (out, inner) = self.weight.dims2()?;

@@ -74,7 +74,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Starts in `folder`, or goes on from the checkpoint there, on a device and there in a precision (see [`LdarNet::set_precision`]).
+    /// Starts in `folder`, or goes on from the checkpoint there, on a device and there in a precision (see [`LdarNet::set_training_precision`]).
     ///
     /// # Errors
     /// The folder holds a run and `resume` is false; or `resume` is true and it holds none, or one of another recipe.
@@ -108,7 +108,7 @@ impl Run {
         };
         let tensors = trainable(&weights, device)?;
         let mut model = LdarNet::new(&config, &mut Loaded::new(tensors.clone()))?;
-        model.set_precision(precision)?;
+        model.set_training_precision(precision)?;
         let mut optimizer = Optimizer::new(recipe.adamw(&config), &tensors, config.stages.len())?;
         if let Some((tensors, notes)) = &state {
             let step = notes.get("step").and_then(|s| s.parse().ok());

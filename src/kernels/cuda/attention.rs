@@ -1,7 +1,7 @@
 //! Windowed attention. See [`crate::kernels::attention`]; the kernels say how it is cut into blocks.
 
+use super::kept_table;
 use super::launch::{Arg, Buffer, Grid, launch};
-use super::upload;
 use crate::kernels::Seqs;
 use crate::kernels::attention::{AttentionDims, frequencies};
 use crate::kernels::profile::Pass;
@@ -16,7 +16,7 @@ const THREADS: usize = 256;
 /// Rows that a block owns.
 const BLOCK: usize = 64;
 
-/// Shared memory that a block may ask for on every GPU from compute capability 8.0 on.
+/// Shared memory that a block may ask for on GPUs of compute capability 8.0 and 9.0; the launch says where another has less.
 const SHARED: usize = 160 * 1024;
 
 /// Channels of a head, at most.
@@ -63,7 +63,7 @@ impl Call {
             head_dim,
             dims,
             n_blocks: table.len() / 3,
-            blocks: upload(qkv, &table)?,
+            blocks: kept_table(qkv, &table)?,
             frequency: Tensor::new(frequency, qkv.device())?,
             window: dims.window.unwrap_or(longest).min(longest),
             dtype: qkv.dtype(),

@@ -9,8 +9,8 @@ mod tests;
 
 pub use backward::backward;
 
+use super::kept_table;
 use super::launch::{Arg, Buffer, Grid, launch};
-use super::upload;
 use crate::kernels::profile::Pass;
 use crate::kernels::ssd::{Dims, HEAD_DIM};
 use crate::kernels::{EPS, Seqs};
@@ -92,7 +92,7 @@ impl Plan {
         }
         let table = |numbers: &[usize]| -> Result<Tensor> {
             let numbers: std::result::Result<Vec<u32>, _> = numbers.iter().map(|&n| u32::try_from(n)).collect();
-            upload(like, &numbers.map_err(candle_core::Error::wrap)?)
+            kept_table(like, &numbers.map_err(candle_core::Error::wrap)?)
         };
         Ok(Plan {
             dims,

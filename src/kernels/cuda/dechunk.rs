@@ -1,7 +1,7 @@
 //! Smoothing of chunks and upsampling. See [`crate::kernels::dechunk`]; the kernels say how sequences are cut into segments.
 
+use super::kept_table;
 use super::launch::{Arg, Buffer, Grid, launch};
-use super::upload;
 use crate::kernels::dechunk::Kept;
 use crate::kernels::profile::Pass;
 use crate::kernels::tape::Tape;
@@ -61,9 +61,9 @@ impl Call {
             d,
             index: kept.index.on(x)?,
             n_segments: segments.len() / 2,
-            segments: upload(x, &segments)?,
+            segments: kept_table(x, &segments)?,
             n_sequences: sequences.len() / 2,
-            sequences: upload(x, &sequences)?,
+            sequences: kept_table(x, &sequences)?,
         })
     }
 

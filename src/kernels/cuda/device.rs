@@ -14,6 +14,7 @@ const PLAIN_SHARED: usize = 48 * 1024;
 
 /// Uninitialised elements.
 pub(super) fn alloc(device: &CudaDevice, dtype: DType, n: usize) -> Result<CudaStorage> {
+    let n = n.max(1); // the driver knows no empty allocation
     // SAFETY: what is read of them was written by a kernel before: that is what a `Buffer` is for.
     let slice = unsafe {
         match dtype {
@@ -54,6 +55,14 @@ pub(super) fn launch(device: &CudaDevice, name: &str, grid: Grid, args: &mut [Ar
     };
     let function = device.get_or_load_custom_func(name, module, ptx)?;
     if grid.shared > PLAIN_SHARED {
+        let limit = sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
+        let limit = device.cuda_stream().context().attribute(limit).w()? as usize;
+        if grid.shared > limit {
+            candle_core::bail!(
+                "{name} needs {} bytes of shared memory a block and this GPU has {limit}: use --dtype bf16, or --device cpu",
+                grid.shared
+            );
+        }
         let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         function.set_attribute(attribute, grid.shared as i32).w()?;
     }
@@ -90,9 +99,20 @@ pub(super) fn launch(device: &CudaDevice, name: &str, grid: Grid, args: &mut [Ar
     profile::settle(&Device::Cuda(device.clone()))
 }
 
-/// Opens a GPU. Freed memory stays with this process: a forward pass asks for the same again and again.
+/// Opens a GPU that can run the kernels. Freed memory stays with this process: a forward pass asks for the same again and again.
 pub(super) fn open(ordinal: usize) -> Result<Device> {
-    let device = Device::new_cuda(ordinal)?;
+    let device = Device::new_cuda_with_stream(ordinal)?;
+    let cuda = device.as_cuda_device()?;
+    let (major, minor) = cuda.cuda_stream().context().compute_capability().w()?;
+    if major < 8 {
+        candle_core::bail!("its compute capability is {major}.{minor}, and the kernels need 8.0 (A100) or more");
+    }
+    // SAFETY: all work of this process on the device goes through the one stream of `device`.
+    unsafe { cuda.disable_event_tracking() };
+    if let Some((name, module, ptx)) = super::ASSEMBLED.first() {
+        // An older driver cannot read PTX of a newer toolkit: better said now than in the middle of the work.
+        cuda.get_or_load_custom_func(name, module, ptx)?;
+    }
     if let Ok(pool) = pool(&device) {
         let mut all = u64::MAX;
         let threshold = sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;

@@ -10,6 +10,7 @@ use candle_core::{D, Result, Tensor};
 pub fn linear(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let weight = cast(tape, weight, x.dtype())?;
     let out = {
+        settle(x.device())?;
         let _timed = timed("linear", Pass::Forward);
         let out = x.matmul(&weight.t()?)?;
         settle(x.device())?;
@@ -26,6 +27,7 @@ pub fn linear(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
 
 /// Gradients of both operands from that of the product, each in its operand's format.
 pub fn gradients(x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<(Tensor, Tensor)> {
+    settle(x.device())?;
     let _timed = timed("linear", Pass::Backward);
     let dx = grad.matmul(&weight.to_dtype(x.dtype())?)?;
     let dw = grad.t()?.matmul(x)?.to_dtype(weight.dtype())?;

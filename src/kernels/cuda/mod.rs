@@ -22,7 +22,7 @@ pub mod rows;
 pub mod swiglu;
 
 use candle_core::{Device, Result, Tensor};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 #[cfg(feature = "cuda")]
 include!(concat!(env!("OUT_DIR"), "/assembled.rs"));
@@ -50,6 +50,7 @@ pub enum Order {
 pub const EMULATES: bool = cfg!(feature = "cuda-emulation");
 
 thread_local! {
+    static TABLES_KEPT: RefCell<Vec<(Vec<u32>, Tensor)>> = const { RefCell::new(Vec::new()) };
     static LAUNCHES: Cell<u64> = const { Cell::new(0) };
     /// Whether operations on this thread's CPU tensors go through the emulation.
     static EMULATION: Cell<Option<Order>> = Cell::new(
@@ -134,6 +135,29 @@ pub fn reset_peak(device: &Device) {
         let _ = device::reset_peak(device); // without it the peak is that of the process
     }
     let _ = device;
+}
+
+/// A small table for a kernel, as [`upload`] gives it; the last ones are kept, as every layer of a stack asks for the same, and copies from the
+/// host may wait for the device.
+pub(super) fn kept_table(like: &Tensor, table: &[u32]) -> Result<Tensor> {
+    const TABLES: usize = 24;
+    const WORDS: usize = 1 << 16;
+    if table.len() > WORDS {
+        return upload(like, table);
+    }
+    let device = like.device();
+    let known = TABLES_KEPT.with_borrow(|kept| {
+        kept.iter().find(|(words, there)| words == table && there.device().same_device(device)).map(|(_, there)| there.clone())
+    });
+    if let Some(there) = known {
+        return Ok(there);
+    }
+    let there = upload(like, table)?;
+    TABLES_KEPT.with_borrow_mut(|kept| {
+        kept.truncate(TABLES - 1);
+        kept.insert(0, (table.to_vec(), there.clone()));
+    });
+    Ok(there)
 }
 
 /// A table for a kernel, on the device of `like`.

@@ -1,7 +1,7 @@
 //! Boundary probabilities. See [`crate::kernels::routing`].
 
+use super::kept_table;
 use super::launch::{Arg, Buffer, Grid, launch};
-use super::upload;
 use crate::kernels::Seqs;
 use crate::kernels::profile::Pass;
 use crate::kernels::tape::Tape;
@@ -26,7 +26,7 @@ pub fn boundary_prob(tape: &Tape, q: &Tensor, k: &Tensor, seqs: &Seqs) -> Result
     }
     let mut p = Buffer::new(q, DType::F32, rows)?;
     let mut kept = Buffer::new(q, DType::F32, (3, rows))?;
-    let table = upload(q, &starts)?;
+    let table = kept_table(q, &starts)?;
     let args = &mut [
         Arg::In(q),
         Arg::In(k),

@@ -1,5 +1,5 @@
 use crate::kernels::attention::{AttentionDims, attention};
-use crate::kernels::check::{like_the_cpu, same, same_bf16, seqs, values};
+use crate::kernels::check::{gpu_tests, like_the_cpu, same, same_bf16, seqs, values};
 use crate::kernels::{Seqs, reference};
 
 #[test]
@@ -39,3 +39,5 @@ fn a_long_sequence() {
     let dims = AttentionDims { n_heads: 1, rotary_dim: 16, window: Some(100) };
     like_the_cpu(&[values((4097, 48), 1, 2.0)], |t, x| attention(t, &x[0], dims, &lengths), 2e-5);
 }
+
+gpu_tests!(lengths_around_a_block, bf16, heads_of_128, a_long_sequence);

@@ -1,4 +1,4 @@
-use crate::kernels::check::{like_the_cpu, same, seqs, values};
+use crate::kernels::check::{gpu_tests, like_the_cpu, same, seqs, values};
 use crate::kernels::dechunk::{Kept, dechunk};
 use crate::kernels::reference;
 use candle_core::Tensor;
@@ -60,3 +60,5 @@ fn chunks_that_do_not_fit_are_refused() {
     assert!(super::Call::new(&x[0], &x[1], &fits).is_ok());
     assert!(super::Call::new(&x[0].narrow(0, 0, 3).unwrap(), &x[1], &fits).is_err());
 }
+
+gpu_tests!(segments_and_channels, many_channels, long_sequences);

@@ -1,4 +1,4 @@
-use crate::kernels::check::{like_the_cpu, same, values};
+use crate::kernels::check::{gpu_tests, like_the_cpu, same, values};
 use crate::kernels::loss::cross_entropy;
 use crate::kernels::reference;
 use std::sync::Arc;
@@ -23,3 +23,5 @@ fn no_target_no_loss() {
     let targets: Arc<[(usize, u8)]> = Arc::from([]);
     like_the_cpu(&[values((300, 7), 14, 30.0)], |t, x| cross_entropy(t, &x[0], &targets), 1e-6);
 }
+
+gpu_tests!(targets_in_any_order, many_targets_of_many_classes);

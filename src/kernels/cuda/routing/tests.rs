@@ -1,4 +1,4 @@
-use crate::kernels::check::{like_the_cpu, same, seqs, values};
+use crate::kernels::check::{gpu_tests, like_the_cpu, same, seqs, values};
 use crate::kernels::routing::boundary_prob;
 use crate::kernels::{Seqs, reference};
 
@@ -29,3 +29,5 @@ fn a_long_sequence() {
     let inputs = [values((4100, 20), 8, 1.0), values((4100, 20), 9, 1.0)];
     like_the_cpu(&inputs, |t, x| boundary_prob(t, &x[0], &x[1], &lengths), 1e-5);
 }
+
+gpu_tests!(lengths_and_channels, zeros, a_long_sequence);
