@@ -70,6 +70,8 @@ pub struct Run {
     tensors: BTreeMap<String, Tensor>,
     model: LdarNet,
     optimizer: Optimizer,
+    /// The batches of the next step.
+    ready: Option<Vec<Batch>>,
     folder: PathBuf,
 }
 
@@ -115,7 +117,7 @@ impl Run {
             let step = step.ok_or_else(|| Error::file(&state_path, "does not say at which step it was written"))?;
             optimizer.restore(tensors, step)?;
         }
-        Ok(Run { recipe, config, corpus, tensors, model, optimizer, folder: folder.to_path_buf() })
+        Ok(Run { recipe, config, corpus, tensors, model, optimizer, ready: None, folder: folder.to_path_buf() })
     }
 
     /// Steps made so far.
@@ -177,26 +179,18 @@ impl Run {
         Ok(Ending::Finished)
     }
 
+    /// Makes one step, while another thread draws the windows of the next.
     fn one_step(&mut self, row: &mut Metrics) -> Result<()> {
-        let (recipe, step) = (&self.recipe, self.step());
-        let mut rng = Rng::new(recipe.seed).derive("step").derive_number(step);
-        let windows = self.corpus.training_windows(recipe.run.batch, recipe.data.reverse_complement, &mut rng);
-        let micro_batches = recipe.run.batch / recipe.run.micro_batch;
-        let objective = recipe.objective();
-        let mut sums = Gradients::default();
-        for windows in windows.chunks(recipe.run.micro_batch) {
-            let Batch { inputs, targets } = mask(windows.to_vec(), &recipe.masking, &mut rng);
-            let loss = objective.loss(&self.model, &inputs, &targets)?;
-            if !loss.mlm.is_finite() {
-                return Err(Error::Invalid(format!("the loss is {} at step {}: lower the learning rate", loss.mlm, step + 1)));
-            }
-            row.mlm += loss.mlm / micro_batches as f64;
-            row.ratio += loss.ratio / micro_batches as f64;
-            row.compression += loss.compression / micro_batches as f64;
-            self.optimizer.accumulate(&loss.backward()?, &mut sums)?;
-        }
-        row.lr = recipe.optimizer.lr * recipe.optimizer.schedule.factor(step, recipe.run.steps);
-        row.grad_norm += self.optimizer.step(&sums, micro_batches, row.lr)?;
+        let step = self.step();
+        let (corpus, recipe) = (&self.corpus, &self.recipe);
+        let batches = self.ready.take().unwrap_or_else(|| batches_of(corpus, recipe, step));
+        let (model, optimizer) = (&self.model, &mut self.optimizer);
+        let next = std::thread::scope(|scope| {
+            let next = scope.spawn(|| batches_of(corpus, recipe, step + 1));
+            learn(model, optimizer, recipe, &batches, row)?;
+            next.join().map_err(|_| Error::Invalid("the thread that draws windows failed".into()))
+        })?;
+        self.ready = Some(next);
         Ok(())
     }
 
@@ -221,6 +215,34 @@ impl Run {
         ]);
         Checkpoint { config: self.config.clone(), tensors: on(&self.tensors, &Device::Cpu)?, notes }.save(path)
     }
+}
+
+/// The masked micro-batches of a step; they follow from the recipe's seed and the step alone.
+fn batches_of(corpus: &Corpus, recipe: &Recipe, step: u64) -> Vec<Batch> {
+    let mut rng = Rng::new(recipe.seed).derive("step").derive_number(step);
+    let windows = corpus.training_windows(recipe.run.batch, recipe.data.reverse_complement, &mut rng);
+    windows.chunks(recipe.run.micro_batch).map(|windows| mask(windows.to_vec(), &recipe.masking, &mut rng)).collect()
+}
+
+/// Forward, backward and update on the micro-batches of a step.
+fn learn(model: &LdarNet, optimizer: &mut Optimizer, recipe: &Recipe, batches: &[Batch], row: &mut Metrics) -> Result<()> {
+    let step = optimizer.step;
+    let micro_batches = recipe.run.batch / recipe.run.micro_batch;
+    let objective = recipe.objective();
+    let mut sums = Gradients::default();
+    for Batch { inputs, targets } in batches {
+        let loss = objective.loss(model, inputs, targets)?;
+        if !loss.mlm.is_finite() {
+            return Err(Error::Invalid(format!("the loss is {} at step {}: lower the learning rate", loss.mlm, step + 1)));
+        }
+        row.mlm += loss.mlm / micro_batches as f64;
+        row.ratio += loss.ratio / micro_batches as f64;
+        row.compression += loss.compression / micro_batches as f64;
+        optimizer.accumulate(&loss.backward()?, &mut sums)?;
+    }
+    row.lr = recipe.optimizer.lr * recipe.optimizer.schedule.factor(step, recipe.run.steps);
+    row.grad_norm += optimizer.step(&sums, micro_batches, row.lr)?;
+    Ok(())
 }
 
 /// The recipe as text, by file names only: the same recipe started from another folder is the same.
