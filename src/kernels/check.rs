@@ -107,11 +107,27 @@ macro_rules! gpu_tests {
 }
 pub(super) use gpu_tests;
 
-/// The same on the GPU of [`on_gpu`].
-fn gpu_values(inputs: &[Tensor], fast: &dyn Fn(&Tape, &[Tensor]) -> Result<Tensor>) -> Option<Values> {
-    let gpu = GPU.with_borrow(Clone::clone)?;
-    let inputs: Vec<Tensor> = inputs.iter().map(|x| x.to_device(&gpu).unwrap()).collect();
-    Some(fast_values(&inputs, fast))
+/// Whether kernels can be run here at all.
+fn kernels_run() -> bool {
+    cuda::EMULATES || GPU.with_borrow(Option::is_some)
+}
+
+/// The same through the kernels in every way there is here: emulated in both orders of warps, and on the GPU of [`on_gpu`].
+fn kernel_values(inputs: &[Tensor], fast: &dyn Fn(&Tape, &[Tensor]) -> Result<Tensor>) -> Vec<(&'static str, Values)> {
+    let orders = [("emulated", Order::Ascending), ("emulated, descending", Order::Descending)].into_iter().filter(|_| cuda::EMULATES);
+    let mut all: Vec<_> = orders.map(|(way, order)| (way, emulated_values(order, inputs, fast))).collect();
+    if let Some(gpu) = GPU.with_borrow(Clone::clone) {
+        let inputs: Vec<Tensor> = inputs.iter().map(|x| x.to_device(&gpu).unwrap()).collect();
+        all.push(("on the GPU", fast_values(&inputs, fast)));
+    }
+    all
+}
+
+/// Asserts that value and gradients are off by less than `tolerance`.
+fn close(way: &str, got: &Values, want: &Values, tolerance: f64) {
+    for (i, error) in errors(got, want).into_iter().enumerate() {
+        assert!(error < tolerance, "{way}, {}: relative error {error:.2e}", name(i));
+    }
 }
 
 /// Compares value and gradients of a fast operation in f32 with the readable one in f64; through the kernels too, in both orders of warps.
@@ -123,18 +139,9 @@ pub(super) fn same(
 ) {
     let want = slow_values(inputs, &slow);
     let tensors: Vec<Tensor> = inputs.iter().map(|x| x.to_dtype(DType::F32).unwrap()).collect();
-    let check = |way: &str, got: Values| {
-        for (i, error) in errors(&got, &want).into_iter().enumerate() {
-            assert!(error < tolerance, "{way}, {}: relative error {error:.2e}", name(i));
-        }
-    };
-    check("on the CPU", fast_values(&tensors, &fast));
-    if cuda::EMULATES {
-        check("emulated", emulated_values(Order::Ascending, &tensors, &fast));
-        check("emulated, descending", emulated_values(Order::Descending, &tensors, &fast));
-    }
-    if let Some(got) = gpu_values(&tensors, &fast) {
-        check("on the GPU", got);
+    close("on the CPU", &fast_values(&tensors, &fast), &want, tolerance);
+    for (way, got) in kernel_values(&tensors, &fast) {
+        close(way, &got, &want, tolerance);
     }
 }
 
@@ -146,7 +153,7 @@ pub(super) fn same_bf16(
     fast: impl Fn(&Tape, &[Tensor]) -> Result<Tensor>,
     slow: impl Fn(&[Tensor]) -> Result<Tensor>,
 ) {
-    if !cuda::EMULATES && GPU.with_borrow(Option::is_none) {
+    if !kernels_run() {
         return;
     }
     let rounded: Vec<Tensor> = inputs.iter().map(|x| x.to_dtype(DType::BF16).unwrap()).collect();
@@ -155,27 +162,21 @@ pub(super) fn same_bf16(
         rounded.iter().enumerate().map(|(i, x)| if i < activations { x.clone() } else { x.to_dtype(DType::F32).unwrap() }).collect();
     let want = slow_values(&exact, &slow);
     let allowed = errors(&slow_values(&rounded, &slow), &want);
-    let orders = [Order::Ascending, Order::Descending].into_iter().filter(|_| cuda::EMULATES);
-    let emulated = orders.map(|order| emulated_values(order, &mixed, &fast));
-    for got in emulated.chain(gpu_values(&mixed, &fast)) {
+    for (way, got) in kernel_values(&mixed, &fast) {
         for (i, (error, allowed)) in errors(&got, &want).into_iter().zip(&allowed).enumerate() {
-            assert!(error <= 2.0 * allowed, "{}: relative error {error:.2e}, of bf16 throughout {allowed:.2e}", name(i));
+            assert!(error <= 2.0 * allowed, "{way}, {}: relative error {error:.2e}, of bf16 throughout {allowed:.2e}", name(i));
         }
     }
 }
 
 /// Compares value and gradients of the kernels in f32 with the CPU version, for sizes that the readable operation cannot reach.
 pub(super) fn like_the_cpu(inputs: &[Tensor], fast: impl Fn(&Tape, &[Tensor]) -> Result<Tensor>, tolerance: f64) {
-    if !cuda::EMULATES && GPU.with_borrow(Option::is_none) {
+    if !kernels_run() {
         return;
     }
     let tensors: Vec<Tensor> = inputs.iter().map(|x| x.to_dtype(DType::F32).unwrap()).collect();
     let want = fast_values(&tensors, &fast);
-    let orders = [Order::Ascending, Order::Descending].into_iter().filter(|_| cuda::EMULATES);
-    let emulated = orders.map(|order| emulated_values(order, &tensors, &fast));
-    for got in emulated.chain(gpu_values(&tensors, &fast)) {
-        for (i, error) in errors(&got, &want).into_iter().enumerate() {
-            assert!(error < tolerance, "{}: relative error {error:.2e}", name(i));
-        }
+    for (way, got) in kernel_values(&tensors, &fast) {
+        close(way, &got, &want, tolerance);
     }
 }

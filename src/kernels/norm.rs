@@ -12,7 +12,7 @@ use rayon::prelude::*;
 struct RmsNorm;
 
 /// `x` is (rows, channels), `weight` (channels).
-pub fn rms_norm(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+fn rms_norm(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     tape.apply2(x, weight, RmsNorm)
 }
 

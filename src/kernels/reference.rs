@@ -16,7 +16,7 @@ fn silu(x: &Tensor) -> Result<Tensor> {
     x * sigmoid(x)?
 }
 
-/// See [`super::norm::rms_norm`].
+/// See [`super::norm::add_rms_norm`], of the sum.
 pub fn rms_norm(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let scale = (x.sqr()?.mean_keepdim(D::Minus1)? + f64::from(super::EPS))?.sqrt()?;
     x.broadcast_div(&scale)?.broadcast_mul(weight)
