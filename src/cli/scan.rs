@@ -207,7 +207,7 @@ impl Run<'_> {
     }
 
     fn batch(&mut self, out: &mut dyn Write, contigs: &[Contig], sequences: &[Vec<u8>], done: u64) -> io::Result<()> {
-        let encoded: Vec<Encoded> = sequences.iter().map(|sequence| Encoded::new(sequence)).collect();
+        let encoded = Encoded::new(sequences.iter().map(Vec::as_slice));
         let (here, total) = (total_bp(contigs), total_bp(self.genome.contigs()));
         let mut hits = Vec::new();
         for (index, motifs) in self.motifs.chunks(MOTIFS_AT_ONCE).enumerate() {

@@ -7,62 +7,58 @@ use crate::genome::sequence::{is_acgt, is_gc};
 #[derive(Clone, Debug)]
 pub struct Composition {
     start: usize,
-    /// One entry an inter-base position of the region: counts of everything before it.
-    gc: Vec<u32>,
-    /// A CpG counts at its G.
-    cpg: Vec<u32>,
-    soft_masked: Vec<u32>,
-    not_acgt: Vec<u32>,
+    /// One entry an inter-base position of the region: of everything before it, by [`GC`], [`CPG`], [`SOFT_MASKED`] and [`NOT_ACGT`].
+    counts: Vec<[u32; 4]>,
 }
+
+const GC: usize = 0;
+/// A CpG counts at its G.
+const CPG: usize = 1;
+const SOFT_MASKED: usize = 2;
+const NOT_ACGT: usize = 3;
 
 impl Composition {
     /// Counts over `region` of `sequence`, cut to its length.
     pub fn new(sequence: &[u8], region: Interval) -> Composition {
         let end = region.end.min(sequence.len());
         let start = region.start.min(end);
-        let bases = &sequence[start..end];
-        let running = |holds: &dyn Fn(usize) -> bool| {
-            let (mut sums, mut sum) = (Vec::with_capacity(bases.len() + 1), 0u32);
-            sums.push(0);
-            for index in 0..bases.len() {
-                sum += u32::from(holds(index));
-                sums.push(sum);
-            }
-            sums
-        };
-        Composition {
-            start,
-            gc: running(&|i| is_gc(bases[i])),
-            cpg: running(&|i| i > 0 && bases[i].eq_ignore_ascii_case(&b'G') && bases[i - 1].eq_ignore_ascii_case(&b'C')),
-            soft_masked: running(&|i| bases[i].is_ascii_lowercase()),
-            not_acgt: running(&|i| !is_acgt(&bases[i..=i])),
+        let mut counts = Vec::with_capacity(end - start + 1);
+        let (mut sums, mut before) = ([0u32; 4], 0);
+        counts.push(sums);
+        for base in &sequence[start..end] {
+            let is_cpg = base.eq_ignore_ascii_case(&b'G') && before == b'C';
+            let holds = [is_gc(*base), is_cpg, base.is_ascii_lowercase(), !is_acgt(&[*base])];
+            sums.iter_mut().zip(holds).for_each(|(sum, holds)| *sum += u32::from(holds));
+            counts.push(sums);
+            before = base.to_ascii_uppercase();
         }
+        Composition { start, counts }
     }
 
-    fn count(&self, sums: &[u32], start: usize, end: usize) -> usize {
-        let index = |position: usize| position.saturating_sub(self.start).min(sums.len() - 1);
-        sums[index(end)].saturating_sub(sums[index(start)]) as usize
+    fn count(&self, kind: usize, start: usize, end: usize) -> usize {
+        let sum = |position: usize| self.counts[position.saturating_sub(self.start).min(self.counts.len() - 1)][kind];
+        sum(end).saturating_sub(sum(start)) as usize
     }
 
     /// G and C in `[start, end)`.
     pub fn gc(&self, start: usize, end: usize) -> usize {
-        self.count(&self.gc, start, end)
+        self.count(GC, start, end)
     }
 
     /// CpG dinucleotides with both bases in `[start, end)`.
     pub fn cpg(&self, start: usize, end: usize) -> usize {
-        self.count(&self.cpg, start.saturating_add(1), end)
+        self.count(CPG, start.saturating_add(1), end)
     }
 
     /// Lower-case bases in `[start, end)`.
     pub fn soft_masked(&self, start: usize, end: usize) -> usize {
-        self.count(&self.soft_masked, start, end)
+        self.count(SOFT_MASKED, start, end)
     }
 
     /// Whether `[start, end)` lies in the region and holds nothing but A, C, G and T.
     pub fn is_acgt(&self, start: usize, end: usize) -> bool {
-        let inside = self.start <= start && start <= end && end < self.start + self.gc.len();
-        inside && self.count(&self.not_acgt, start, end) == 0
+        let inside = self.start <= start && start <= end && end < self.start + self.counts.len();
+        inside && self.count(NOT_ACGT, start, end) == 0
     }
 }
 

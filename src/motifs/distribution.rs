@@ -20,11 +20,9 @@ const COARSE_UNITS: f64 = 4096.0;
 /// The deficit of a letter that cannot occur; a hundred of them fit a `u32`, and one is beyond every threshold.
 const NEVER: u32 = 1 << 25;
 
-/// The upper tail of a matrix's score distribution, as far as hits go.
+/// The upper tail of a matrix's score distribution, as far as hits go: that of every matrix of the same columns, in whatever order.
 #[derive(Clone, Debug)]
 pub struct Tail {
-    /// Units by which A, C, G and T stay below the best letter of each column; `(width, 4)`.
-    pub deficits: Vec<[u32; 4]>,
     /// One unit in bits.
     pub unit_bits: f64,
     /// P(deficit of a random word <= d) for each d that is a hit.
@@ -35,7 +33,7 @@ impl Tail {
     /// The tail up to the largest deficit whose p-value is at most `p`. `None` where even the best word of the matrix is more likely.
     pub fn new(weights: &Weights, p: f64) -> Option<Tail> {
         let letters = weights.background.probabilities();
-        let below = below_best(weights);
+        let below = below_best(&sorted_columns(weights));
         let width = below.len() as f64;
         let whole: f64 = below.iter().map(|column| column.iter().copied().filter(|d| d.is_finite()).fold(0.0, f64::max)).sum();
         let coarse = (whole / COARSE_UNITS).max(RESOLUTION_BITS / width);
@@ -44,10 +42,14 @@ impl Tail {
         // Rounding moves a word by at most half a unit a column: the threshold lies before this many bits.
         let band = (crossed as f64 + width / 2.0) * coarse + RESOLUTION_BITS;
         let unit_bits = (RESOLUTION_BITS / width).max(band / MOST_UNITS);
-        let deficits = rounded(&below, unit_bits);
-        let mut p_values = cumulative(&deficits, letters, (band / unit_bits).ceil() as usize);
+        let mut p_values = cumulative(&rounded(&below, unit_bits), letters, (band / unit_bits).ceil() as usize);
         p_values.truncate(p_values.partition_point(|sum| *sum <= p));
-        (!p_values.is_empty()).then_some(Tail { deficits, unit_bits, p_values })
+        (!p_values.is_empty()).then_some(Tail { unit_bits, p_values })
+    }
+
+    /// Units by which A, C, G and T stay below the best letter of each column of a matrix with this distribution; `(width, 4)`.
+    pub fn deficits(&self, weights: &Weights) -> Vec<[u32; 4]> {
+        rounded(&below_best(&weights.columns), self.unit_bits)
     }
 
     /// The largest deficit of a hit.
@@ -61,13 +63,20 @@ impl Tail {
     }
 }
 
+/// The columns of a matrix in an order of their own: the same for all matrices of these columns.
+pub(super) fn sorted_columns(weights: &Weights) -> Vec<[f64; 4]> {
+    let mut columns = weights.columns.clone();
+    columns.sort_by(|a, b| a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal));
+    columns
+}
+
 /// Bits by which each letter stays below the best of its column.
-fn below_best(weights: &Weights) -> Vec<[f64; 4]> {
+fn below_best(columns: &[[f64; 4]]) -> Vec<[f64; 4]> {
     let column = |column: &[f64; 4]| {
         let best = column.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         column.map(|weight| best - weight)
     };
-    weights.columns.iter().map(column).collect()
+    columns.iter().map(column).collect()
 }
 
 fn rounded(below: &[[f64; 4]], unit: f64) -> Vec<[u32; 4]> {

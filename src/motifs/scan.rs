@@ -1,32 +1,37 @@
 //! Where a matrix fits: every word of both strands whose score has a p-value of at most a threshold.
 //!
-//! Most words are dismissed by one look at a table: eight neighbouring columns, the most telling ones, give a bit for each of the 65536
-//! words of eight letters that says whether a hit on either strand may have that word there. The few that may are scored in full. The
-//! idea is that of MOODS (Korhonen et al. 2009); the result is that of scoring every word.
+//! Sequences are listed by their words of ten letters. Neighbouring columns of a matrix, up to ten of the most telling ones, name the few words
+//! that a hit may have there; eight letters more stand in the list and dismiss most of their places; what is left is scored in full. Such searches in an
+//! index are those of Beckstette et al. (2006). A wide matrix is cut into parts: if a hit loses `d` in all, it loses at most a share of `d` in
+//! one of them. The result is that of scoring every word.
 //!
 //! ```
 //! use ldar::motifs::{background::Background, scan::{Encoded, ScanRequest, scan}};
 //!
 //! let mut motifs = ldar::bundled::motifs(ldar::bundled::MOTIFS_VERTEBRATES)?;
 //! motifs.retain(|motif| motif.name == "CTCF");
-//! let sequence = Encoded::new(b"ttgacgCCACCAGGGGGCGCTANNNN");
-//! let found = scan(&motifs, &[sequence], &ScanRequest::new(Background::UNIFORM));
+//! let sequence: &[u8] = b"ttgacgCCACCAGGGGGCGCTANNNN";
+//! let found = scan(&motifs, &Encoded::new([sequence]), &ScanRequest::new(Background::UNIFORM));
 //! assert_eq!((found.hits[0].start, found.hits[0].end), (5, 20));
 //! # Ok::<(), ldar::Error>(())
 //! ```
 
+mod encoded;
+
+use std::ops::Range;
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::background::Background;
-use super::distribution::Tail;
+use super::distribution::{Tail, sorted_columns};
 use super::overlap::best_of_overlapping;
-use super::read::letter_index;
 use super::weights::{PSEUDOCOUNT, Weights};
 use super::{Motif, reverse_complement};
 use crate::genome::Strand;
 
-/// Letters of the widest core that is looked up at once.
-const CORE: usize = 8;
+pub use encoded::Encoded;
+use encoded::{Block, CORE, NEXT};
 
 /// What counts as a hit.
 #[derive(Clone, Copy, Debug)]
@@ -77,161 +82,174 @@ pub struct Scan {
     pub unreachable: Vec<usize>,
 }
 
-/// A sequence ready to be scanned: 2 bytes a base. Soft-masked letters count, U is T, and every other letter breaks the sequence.
-#[derive(Clone, Debug, Default)]
-pub struct Encoded {
-    /// The eight letters from each base on, two bits each, the first on top; A after the end of a run.
-    codes: Vec<u16>,
-    /// Stretches of A, C, G and T alone, `[start, end)`.
-    runs: Vec<(usize, usize)>,
+/// Scans sequences for motifs, motif by motif on all threads. The result does not depend on their number.
+pub fn scan(motifs: &[Motif], sequences: &Encoded, request: &ScanRequest) -> Scan {
+    Scanner::new(motifs, request).scan(0..motifs.len(), sequences)
 }
 
-impl Encoded {
-    /// Encodes the letters of one sequence.
-    pub fn new(sequence: &[u8]) -> Encoded {
-        let (mut codes, mut runs) = (vec![0; sequence.len()], Vec::new());
-        let (mut code, mut end) = (0u16, sequence.len());
-        for start in (0..=sequence.len()).rev() {
-            // Seen from the right: `start` is the first base of the run that ends at `end`, until a letter breaks it.
-            match start.checked_sub(1).and_then(|before| letter_index(sequence[before])) {
-                Some(letter) => {
-                    code = code >> 2 | (letter as u16) << 14;
-                    codes[start - 1] = code;
-                }
-                None => {
-                    if start < end {
-                        runs.push((start, end));
-                    }
-                    (code, end) = (0, start.saturating_sub(1));
-                }
+/// Motifs ready to be looked for.
+#[derive(Clone, Debug)]
+pub struct Scanner {
+    /// With the scores that are hits, if there can be any.
+    matrices: Vec<(Weights, Option<Arc<Tail>>)>,
+    all_hits: bool,
+}
+
+impl Scanner {
+    /// Works out which scores are hits, which takes longer than the search in a few million bases. Neighbouring motifs with the same columns in another order
+    /// share it.
+    pub fn new(motifs: &[Motif], request: &ScanRequest) -> Scanner {
+        let weights = motifs.iter().map(|motif| Weights::new(motif, request.background, request.pseudocount));
+        let weights: Vec<(Vec<[f64; 4]>, Weights)> = weights.map(|weights| (sorted_columns(&weights), weights)).collect();
+        let same: Vec<_> = weights.chunk_by(|a, b| a.0 == b.0).collect();
+        let matrices = same.into_par_iter().flat_map_iter(|same| {
+            let tail = Tail::new(&same[0].1, request.p).map(Arc::new);
+            same.iter().map(move |(_, weights)| (weights.clone(), tail.clone()))
+        });
+        Scanner { matrices: matrices.collect(), all_hits: request.all_hits }
+    }
+
+    /// The largest p-value that a hit of a motif can have: what a random word reaches with this probability. `None` where there can be no hit.
+    pub fn attained_p(&self, motif: usize) -> Option<f64> {
+        self.matrices[motif].1.as_ref().map(|tail| tail.p_value(tail.limit()))
+    }
+
+    /// Scans sequences for some of the motifs, as [`scan`].
+    pub fn scan(&self, motifs: Range<usize>, sequences: &Encoded) -> Scan {
+        let of_motif = |motif: usize| {
+            let (weights, tail) = &self.matrices[motif];
+            Some(hits(motif, weights, tail.as_ref()?, sequences, self.all_hits))
+        };
+        let mut scan = Scan::default();
+        for (motif, hits) in motifs.clone().zip(motifs.into_par_iter().map(of_motif).collect::<Vec<_>>()) {
+            match hits {
+                Some(hits) => scan.hits.extend(hits),
+                None => scan.unreachable.push(motif),
             }
         }
-        runs.reverse();
-        Encoded { codes, runs }
-    }
-
-    /// Bases, broken ones included.
-    pub fn len_bp(&self) -> usize {
-        self.codes.len()
+        scan
     }
 }
 
-/// The largest p-value that a hit of a motif can have at a threshold of `p`: what a random word reaches with this probability. `None` where there
-/// can be no hit.
-pub fn attained_p(motif: &Motif, background: Background, p: f64) -> Option<f64> {
-    Tail::new(&Weights::new(motif, background, PSEUDOCOUNT), p).map(|tail| tail.p_value(tail.limit()))
-}
-
-/// Scans sequences for motifs, motif by motif on all threads. The result does not depend on their number.
-pub fn scan(motifs: &[Motif], sequences: &[Encoded], request: &ScanRequest) -> Scan {
-    let each = motifs.par_iter().enumerate().map(|(index, motif)| {
-        let weights = Weights::new(motif, request.background, request.pseudocount);
-        let scanner = Tail::new(&weights, request.p).map(|tail| Scanner::new(&weights, tail))?;
-        let mut hits = Vec::new();
-        for (sequence, encoded) in sequences.iter().enumerate() {
-            let mut here = scanner.hits(encoded);
-            here.iter_mut().for_each(|hit| (hit.motif, hit.sequence) = (index, sequence));
-            hits.extend(if request.all_hits { here } else { best_of_overlapping(here) });
-        }
-        Some(hits)
-    });
-    let mut scan = Scan::default();
-    for (index, hits) in each.collect::<Vec<_>>().into_iter().enumerate() {
-        match hits {
-            Some(hits) => scan.hits.extend(hits),
-            None => scan.unreachable.push(index),
-        }
+/// The hits of one motif.
+fn hits(motif: usize, weights: &Weights, tail: &Tail, sequences: &Encoded, all: bool) -> Vec<Hit> {
+    let (width, deficits, letters) = (weights.columns.len(), tail.deficits(weights), weights.background.probabilities());
+    let sides = [
+        Side::new(Strand::Plus, &deficits, letters, tail.limit()),
+        Side::new(Strand::Minus, &reverse_complement(&deficits), letters, tail.limit()),
+    ];
+    let mut found: Vec<(usize, Strand, u32)> = Vec::new();
+    for (block, side) in sequences.blocks.iter().flat_map(|block| sides.iter().map(move |side| (block, side))) {
+        side.candidates(block, |start| found.extend(side.deficit(sequences, start).map(|deficit| (start, side.strand, deficit))));
     }
-    scan
+    found.sort_unstable();
+    found.dedup();
+    let hit = |(at, strand, deficit): (usize, Strand, u32)| {
+        let word = sequences.word(at, width)?.iter().map(|letter| usize::from(*letter));
+        let (sequence, start) = sequences.place(at);
+        // Along the motif on either strand, so that a palindrome scores the same on both.
+        let score = match strand {
+            Strand::Plus => weights.score(word),
+            Strand::Minus => weights.score(word.rev().map(|letter| 3 - letter)),
+        };
+        Some(Hit { motif, sequence, start, end: start + width, strand, score, p_value: tail.p_value(deficit) })
+    };
+    let hits: Vec<Hit> = found.into_iter().filter_map(hit).collect();
+    match all {
+        true => hits,
+        false => hits.chunk_by(|a, b| a.sequence == b.sequence).flat_map(|here| best_of_overlapping(here.to_vec())).collect(),
+    }
 }
 
 /// One strand's view of a matrix.
 struct Side {
     strand: Strand,
-    weights: Vec<[f64; 4]>,
-    deficits: Vec<[u32; 4]>,
-    /// Columns before the core.
-    core_start: usize,
+    /// The largest deficit of a hit.
+    limit: u32,
+    /// A hit has at least one of them.
+    cores: Vec<Core>,
+    /// Deficits of each four letters in all columns.
+    all: Vec<[u32; 256]>,
 }
 
-/// One matrix, ready to scan.
-struct Scanner {
-    sides: [Side; 2],
-    tail: Tail,
-    core: usize,
-    /// A bit for each word of `core` letters: may a hit on either strand have it as its core?
-    possible: Vec<u64>,
+/// Neighbouring columns in which a hit loses little.
+struct Core {
+    /// Columns before.
+    start: usize,
+    columns: Vec<[u32; 4]>,
+    /// The largest deficit in these columns.
+    limit: u32,
+    /// Deficits of each four letters in the columns after the listed words that start with the core, and after those.
+    next: [[u32; 256]; NEXT / 4],
 }
 
-impl Scanner {
-    fn new(weights: &Weights, tail: Tail) -> Scanner {
-        let (width, core) = (tail.deficits.len(), tail.deficits.len().min(CORE));
-        let letters = weights.background.probabilities();
-        // Random words lose most in the most telling columns. Letters that never occur would outweigh everything else.
-        let loss = |column: &[u32; 4]| column.iter().zip(letters).map(|(d, p)| f64::from((*d).min(tail.limit() + 1)) * p).sum::<f64>();
-        let loss: Vec<f64> = tail.deficits.iter().map(loss).collect();
-        let total = |start: usize| loss[start..start + core].iter().sum::<f64>();
-        let core_start = (0..=width - core).max_by(|a, b| total(*a).total_cmp(&total(*b)).then(b.cmp(a))).unwrap_or(0);
-        let plus = Side { strand: Strand::Plus, weights: weights.columns.clone(), deficits: tail.deficits.clone(), core_start };
-        let minus = Side {
-            strand: Strand::Minus,
-            weights: reverse_complement(&weights.columns),
-            deficits: reverse_complement(&tail.deficits),
-            core_start: width - core - core_start,
+impl Side {
+    fn new(strand: Strand, deficits: &[[u32; 4]], letters: [f64; 4], limit: u32) -> Side {
+        let width = deficits.len();
+        // What random words lose. Letters that never occur would outweigh everything else.
+        let loss = |column: &[u32; 4]| column.iter().zip(letters).map(|(d, p)| f64::from((*d).min(limit + 1)) * p).sum::<f64>();
+        let loss: Vec<f64> = deficits.iter().map(loss).collect();
+        let sum = |from: usize, to: usize| loss[from..to.min(width)].iter().sum::<f64>();
+        let deficit = |column: usize, letter: usize| deficits.get(column).map_or(0, |column| column[letter]);
+        let four = |from: usize| std::array::from_fn(|code| (0..4).map(|i| deficit(from + i, code >> (6 - 2 * i) & 3)).sum());
+        // As many as were fastest for matrices of each width.
+        let parts = ((width + 1) / 8).max(1);
+        let core = |part: usize| {
+            let (from, to) = (width * part / parts, width * (part + 1) / parts);
+            let core = (to - from).min(CORE);
+            let told = |start: usize| sum(start, start + core) + sum(start + CORE, start + CORE + NEXT) / 2.0;
+            let start = (from..=to - core).max_by(|a, b| told(*a).total_cmp(&told(*b)).then(b.cmp(a))).unwrap_or(from);
+            (start, start + core)
         };
-        let sides = [plus, minus];
-        let mut possible = vec![0u64; (1usize << (2 * core)).div_ceil(64)];
-        for side in &sides {
-            let words = side.deficits[side.core_start..side.core_start + core]
-                .iter()
-                .fold(vec![0u32], |words, column| words.iter().flat_map(|word| column.iter().map(move |deficit| word + deficit)).collect());
-            for (code, _) in words.iter().enumerate().filter(|(_, deficit)| **deficit <= tail.limit()) {
-                possible[code / 64] |= 1 << (code % 64);
-            }
-        }
-        Scanner { sides, tail, core, possible }
+        let cores: Vec<(usize, usize)> = (0..parts).map(core).collect();
+        let total: f64 = cores.iter().map(|(start, end)| sum(*start, *end)).sum();
+        let core = |(start, end): (usize, usize)| Core {
+            start,
+            columns: deficits[start..end].to_vec(),
+            // Rounded up: a word above all shares is above the limit.
+            limit: ((f64::from(limit) * sum(start, end) / total).ceil() as u32).min(limit),
+            next: std::array::from_fn(|i| four(start + CORE + 4 * i)),
+        };
+        Side { strand, limit, cores: cores.into_iter().map(core).collect(), all: (0..width).step_by(4).map(four).collect() }
     }
 
-    /// All hits of one sequence, by start and strand; `motif` and `sequence` are for the caller to set.
-    fn hits(&self, sequence: &Encoded) -> Vec<Hit> {
-        let (width, shift) = (self.tail.deficits.len(), 16 - 2 * self.core);
-        let mut hits = Vec::new();
-        for &(start, end) in sequence.runs.iter().filter(|(start, end)| end - start >= width) {
-            for (offset, code) in sequence.codes[start..=end - self.core].iter().enumerate() {
-                let code = usize::from(*code >> shift);
-                if self.possible[code / 64] >> (code % 64) & 1 == 0 {
-                    continue;
-                }
-                for side in &self.sides {
-                    // The word must lie in the run.
-                    let Some(from) = offset.checked_sub(side.core_start).map(|before| start + before) else { continue };
-                    if from + width <= end {
-                        hits.extend(self.hit(side, from, &sequence.codes[from..from + width]));
+    /// Calls with the place of each word of a block that may be a hit.
+    fn candidates(&self, block: &Block, mut call: impl FnMut(usize)) {
+        for core in &self.cores {
+            let shift = 2 * (CORE - core.columns.len());
+            words(&core.columns, 0, core.limit, &mut |code, left| {
+                let left = left + (self.limit - core.limit);
+                let entries = block.first[code << shift] as usize..block.first[(code + 1) << shift] as usize;
+                for (next, at) in block.next[entries.clone()].iter().zip(&block.at[entries]) {
+                    let [high, low] = next.to_be_bytes().map(usize::from);
+                    if core.next[0][high] + core.next[1][low] <= left
+                        && let Some(start) = (block.start + *at as usize).checked_sub(core.start)
+                    {
+                        call(start);
                     }
                 }
-            }
+            });
         }
-        hits.sort_unstable_by_key(|hit| (hit.start, hit.strand));
-        hits
     }
 
-    fn hit(&self, side: &Side, start: usize, codes: &[u16]) -> Option<Hit> {
-        let letters = || codes.iter().map(|code| usize::from(code >> 14));
-        let mut deficit = 0;
-        for (column, letter) in side.deficits.iter().zip(letters()) {
-            deficit += column[letter];
-            if deficit > self.tail.limit() {
+    /// That of the word at a place if it can be a hit, should it have no break.
+    fn deficit(&self, sequences: &Encoded, start: usize) -> Option<u32> {
+        let mut sum = 0;
+        for (i, four) in self.all.iter().enumerate() {
+            sum += four[sequences.four(start + 4 * i)];
+            if sum > self.limit {
                 return None;
             }
         }
-        // Summed along the motif on either strand, so that a palindrome scores the same on both.
-        let bits = || side.weights.iter().zip(letters()).map(|(column, letter)| column[letter]);
-        let score = match side.strand {
-            Strand::Plus => bits().sum(),
-            Strand::Minus => bits().rev().sum(),
-        };
-        let (end, strand, p_value) = (start + codes.len(), side.strand, self.tail.p_value(deficit));
-        Some(Hit { motif: 0, sequence: 0, start, end, strand, score, p_value })
+        Some(sum)
+    }
+}
+
+/// Calls with each word of the columns that a hit may have, its code below that of the letters before, and the deficit left to the other columns.
+fn words(columns: &[[u32; 4]], code: usize, left: u32, call: &mut impl FnMut(usize, u32)) {
+    let Some((column, columns)) = columns.split_first() else { return call(code, left) };
+    for (letter, deficit) in column.iter().enumerate().filter(|(_, deficit)| **deficit <= left) {
+        words(columns, code << 2 | letter, left - deficit, call);
     }
 }
 

@@ -251,7 +251,8 @@ pub fn run(
     }
     let mut grounds = grounds::read(genome, annotation, &promoters.promoters, source, request, progress)?;
     let background = background(&grounds);
-    let encoded: Vec<Encoded> = grounds.all.iter().map(|ground| Encoded::new(ground.inside())).collect();
+    let (promoter_grounds, outside) = grounds.all.split_at(grounds.n_promoters);
+    let encoded = [promoter_grounds, outside].map(|grounds| Encoded::new(grounds.iter().map(|ground| ground.inside())));
     let mut studied: Vec<Studied> = Vec::with_capacity(queries.len());
     for some in queries.chunks(MOTIFS_AT_ONCE) {
         progress(Progress { stage: "scanning", done: studied.len() as u64, total: queries.len() as u64 });

@@ -10,28 +10,28 @@ pub mod stream;
 use crate::error::{Error, Result};
 use crate::output::write_atomic;
 use polars::prelude::{Column, CsvWriter, DataFrame, ParquetReader, ParquetWriter, PolarsError, SerReader, SerWriter};
+use rayon::prelude::*;
 use rows::Cells;
 use schema::{Field, Kind, fields};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::io::Write;
+use std::io;
 use std::path::Path;
 
 /// Writes `FOLDER/NAME.parquet` and `FOLDER/NAME.tsv`.
 ///
 /// # Errors
 /// Files that cannot be written; a row type that is no flat struct.
-pub fn write<T: Serialize + DeserializeOwned>(folder: &Path, name: &str, rows: &[T]) -> Result<()> {
+pub fn write<T: Serialize + DeserializeOwned + Sync>(folder: &Path, name: &str, rows: &[T]) -> Result<()> {
     let mut frame = frame(name, rows)?;
-    let path = folder.join(format!("{name}.parquet"));
-    let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes).finish(&mut frame).map_err(|e| refused(&path, &e))?;
-    write_atomic(&path, |file| file.write_all(&bytes))?;
-    let path = folder.join(format!("{name}.tsv"));
-    let mut bytes = Vec::new();
-    CsvWriter::new(&mut bytes).with_separator(b'\t').finish(&mut frame).map_err(|e| refused(&path, &e))?;
-    write_atomic(&path, |file| file.write_all(&bytes))
+    let mut same = frame.clone();
+    let parquet = folder.join(format!("{name}.parquet"));
+    let parquet = || write_atomic(&parquet, |file| ParquetWriter::new(file).finish(&mut frame).map(|_| ()).map_err(io::Error::other));
+    let text = folder.join(format!("{name}.tsv"));
+    let text = || write_atomic(&text, |file| CsvWriter::new(file).with_separator(b'\t').finish(&mut same).map_err(io::Error::other));
+    let (parquet, text) = rayon::join(parquet, text);
+    parquet.and(text)
 }
 
 /// Reads `FOLDER/NAME.parquet` back. What was not finite is `NaN`, or `None` where the field is an option.
@@ -58,24 +58,31 @@ fn cells<'a>(frame: &'a DataFrame, field: &Field) -> Result<Cells<'a>, PolarsErr
     })
 }
 
-fn refused(path: &Path, error: &PolarsError) -> Error {
-    Error::file(path, format!("the table cannot be written: {error}"))
-}
+/// Rows that are made columns at once.
+const ROWS: usize = 1 << 15;
 
-fn frame<T: Serialize + DeserializeOwned>(name: &str, rows: &[T]) -> Result<DataFrame> {
+fn frame<T: Serialize + DeserializeOwned + Sync>(name: &str, rows: &[T]) -> Result<DataFrame> {
     let wrong = |what: &dyn std::fmt::Display| Error::Invalid(format!("table {name}: {what}"));
     let fields = fields::<T>().map_err(|e| wrong(&e))?;
-    let mut values: Vec<Vec<Value>> = fields.iter().map(|_| Vec::with_capacity(rows.len())).collect();
-    for row in rows {
-        let Value::Object(mut row) = serde_json::to_value(row).map_err(|e| wrong(&e))? else {
-            return Err(wrong(&"its rows are no structs"));
-        };
-        for (column, field) in values.iter_mut().zip(&fields) {
-            column.push(row.remove(field.name).unwrap_or(Value::Null));
+    let some = |rows: &[T]| -> Result<DataFrame> {
+        let mut values: Vec<Vec<Value>> = fields.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+        for row in rows {
+            let Value::Object(mut row) = serde_json::to_value(row).map_err(|e| wrong(&e))? else {
+                return Err(wrong(&"its rows are no structs"));
+            };
+            for (column, field) in values.iter_mut().zip(&fields) {
+                column.push(row.swap_remove(field.name).unwrap_or(Value::Null));
+            }
         }
+        let columns = fields.iter().zip(values).map(|(field, values)| column(field, &values)).collect();
+        DataFrame::new(rows.len(), columns).map_err(|e| wrong(&e))
+    };
+    let mut frame = some(&[])?;
+    for some in rows.par_chunks(ROWS).map(some).collect::<Result<Vec<_>>>()? {
+        frame.vstack_mut(&some).map_err(|e| wrong(&e))?;
     }
-    let columns = fields.iter().zip(values).map(|(field, values)| column(field, &values)).collect();
-    DataFrame::new(rows.len(), columns).map_err(|e| wrong(&e))
+    frame.rechunk_mut();
+    Ok(frame)
 }
 
 fn column(field: &Field, values: &[Value]) -> Column {

@@ -21,6 +21,9 @@ use crate::stats::rng::Rng;
 pub(crate) use flips::{Flips, Signs};
 pub use labels::{SetLabels, set_labels};
 
+/// Flips whose sums are taken together.
+const FLIPS: u64 = 256;
+
 /// The outcome of a sign-flip test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SignFlip {
@@ -56,21 +59,32 @@ pub fn sign_flip_clusters(differences: &[f64], clusters: &[usize], permutations:
     }
     let tolerance = 1e-12 * sums.iter().map(|s| s.abs()).sum::<f64>();
     let flips = Flips::new(n_clusters, permutations, Rng::new(seed).derive("sign-flip"));
-    let far = |flip: &u64| {
-        let mut signs = flips.signs(*flip);
-        let mut flipped = 0.0;
-        for chunk in sums.chunks(64) {
-            let mut bits = signs.next_64();
-            for sum in chunk {
-                flipped += if bits & 1 == 1 { -sum } else { *sum };
-                bits >>= 1;
-            }
-        }
-        // Sums in another order differ in the last bits; a flip that gives the same value must count as equal.
-        flipped.abs() >= observed.abs() - tolerance
+    let tables: Vec<[f64; 256]> = sums.chunks(8).map(flipped).collect();
+    // Sums in another order differ in the last bits; a flip that gives the same value must count as equal.
+    let far = |sum: &f64| sum.abs() >= observed.abs() - tolerance;
+    let block = |first: u64| {
+        let some = first * FLIPS..flips.count().min((first + 1) * FLIPS);
+        flipped_sums(&tables, some.map(|flip| flips.signs(flip)).collect()).iter().filter(|sum| far(sum)).count()
     };
-    let beyond = (0..flips.count()).into_par_iter().filter(far).count();
+    let beyond = (0..flips.count().div_ceil(FLIPS)).into_par_iter().map(block).sum();
     SignFlip { statistic: observed / n as f64, n_clusters, p_value: flips.p_value(beyond), p_floor: flips.p_floor(), exact: flips.exact }
+}
+
+/// The sum of up to eight values after each of the 256 ways to flip them; a set bit flips.
+fn flipped(values: &[f64]) -> [f64; 256] {
+    std::array::from_fn(|bits| values.iter().enumerate().map(|(i, value)| if bits >> i & 1 == 1 { -value } else { *value }).sum())
+}
+
+/// The sum over all values after each flip.
+fn flipped_sums(tables: &[[f64; 256]], mut flips: Vec<Signs>) -> Vec<f64> {
+    let mut sums = vec![0.0; flips.len()];
+    for tables in tables.chunks(8) {
+        for (sum, signs) in sums.iter_mut().zip(&mut flips) {
+            let bytes = signs.next_64().to_le_bytes();
+            *sum += tables.iter().zip(bytes).map(|(table, bits)| table[usize::from(bits)]).sum::<f64>();
+        }
+    }
+    sums
 }
 
 #[cfg(test)]

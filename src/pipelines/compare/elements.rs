@@ -223,7 +223,7 @@ fn promoter_windows(
     request: &CompareRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Vec<Window>> {
-    let (mut windows, mut encoded, mut letters) = (Vec::new(), Vec::new(), Letters::default());
+    let (mut windows, mut sequences, mut letters) = (Vec::new(), Vec::new(), Letters::default());
     for (interval, members) in merged(&promoters.promoters) {
         let Promoter { contig, strand, cluster, .. } = members[0];
         let sequence = contigs.get(*contig)?;
@@ -233,11 +233,12 @@ fn promoter_windows(
             continue;
         }
         letters.add(&sequence[low..high]);
-        encoded.push(Encoded::new(&sequence[low..high]));
+        sequences.push(sequence[low..high].to_vec());
         let (strand, length, cluster) = (strand.unwrap_or(Strand::Plus), high - low + 1, first_cluster + cluster);
         windows.push(Window { contig: *contig, strand, low, length, cluster, elements: Vec::new(), cuts: Vec::new() });
     }
     progress(Progress { stage: "scanning", done: 0, total: 1 });
+    let encoded = Encoded::new(sequences.iter().map(Vec::as_slice));
     let motifs: Vec<Motif> = motifs.iter().filter(|motif| motif.width() > 1).cloned().collect();
     let permuted: Vec<Motif> =
         motifs.iter().map(|motif| permute_columns(motif, &mut Rng::new(request.seed).derive(&format!("permuted {}", motif.id)))).collect();

@@ -22,7 +22,7 @@ pub(super) fn find(queries: &[Query], sequence: &[u8], window: Interval, near: &
     let mut letters = Letters::default();
     letters.add(sequence);
     let background = letters.background();
-    let encoded = [Encoded::new(&sequence[window.start..window.end])];
+    let encoded = Encoded::new([&sequence[window.start..window.end]]);
     let mut found = Scanned { rows: Vec::new(), n_unreachable: 0 };
     for query in queries {
         let hits = match &query.element {
@@ -39,7 +39,7 @@ pub(super) fn find(queries: &[Query], sequence: &[u8], window: Interval, near: &
     found
 }
 
-fn of_element(query: &Query, element: &Element, encoded: &[Encoded], window: Interval, background: Background, near: &Near) -> Vec<Hit> {
+fn of_element(query: &Query, element: &Element, encoded: &Encoded, window: Interval, background: Background, near: &Near) -> Vec<Hit> {
     // Rounding in the exact distribution moves a p-value by a thousandth of itself.
     let p = ELEMENT_P.max(best_word_p(&query.motif, background) * 1.01);
     let scanned = scan(std::slice::from_ref(&query.motif), encoded, &ScanRequest { p, all_hits: true, ..ScanRequest::new(background) });

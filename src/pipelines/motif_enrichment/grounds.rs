@@ -70,7 +70,7 @@ impl Ground {
         }
         let reach = read.max(gc_flank_bp);
         let Some(from) = start.checked_sub(reach).and_then(|from| from.checked_sub(self.letters_start)) else { return false };
-        self.letters.get(from..end + reach - self.letters_start).is_some_and(is_acgt)
+        self.composition.is_acgt(from, end + reach - self.letters_start)
     }
 
     /// What the model says at inter-base positions `low..=high` as read on a strand, in the orientation of that strand.

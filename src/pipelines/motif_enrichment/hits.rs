@@ -1,5 +1,7 @@
 //! The hits of one motif and of its permuted versions.
 
+use std::ops::Range;
+
 use super::grounds::{Ground, Grounds};
 use super::matching::PERMUTED_MATRICES;
 use super::{Control, EnrichmentRequest, Query};
@@ -9,7 +11,7 @@ use crate::motifs::background::Background;
 use crate::motifs::elements::{Anchor, Element};
 use crate::motifs::overlap::best_of_overlapping;
 use crate::motifs::permute::permute_columns;
-use crate::motifs::scan::{Encoded, Hit, ScanRequest, attained_p, scan};
+use crate::motifs::scan::{Encoded, Hit, ScanRequest, Scanner};
 use crate::motifs::weights::{PSEUDOCOUNT, Weights};
 use crate::stats::rng::Rng;
 
@@ -81,7 +83,7 @@ pub fn best_word_p(motif: &Motif, background: Background) -> f64 {
 pub(super) fn find(
     query: &Query,
     grounds: &Grounds,
-    encoded: &[Encoded],
+    [promoters, outside]: &[Encoded; 2],
     background: Background,
     request: &EnrichmentRequest,
 ) -> (Hits, Vec<Vec<Place>>) {
@@ -89,16 +91,6 @@ pub(super) fn find(
     let best_p = best_word_p(motif, background);
     // Rounding in the exact distribution moves a p-value by a thousandth of itself.
     let p = if query.element.is_some() { ELEMENT_P.max(best_p * 1.01) } else { request.p };
-    let scanned = |motif: &Motif, grounds_asked: std::ops::Range<usize>| -> Vec<Place> {
-        let asked = ScanRequest { p, all_hits: true, ..ScanRequest::new(background) };
-        let found = scan(std::slice::from_ref(motif), &encoded[grounds_asked.clone()], &asked);
-        let place = |hit: Hit| {
-            let ground = grounds_asked.start + hit.sequence;
-            let from = grounds.all[ground].interval.start;
-            Place { ground, start: from + hit.start, end: from + hit.end, strand: hit.strand, score: hit.score, p_value: hit.p_value }
-        };
-        found.hits.into_iter().map(place).collect()
-    };
     // In a negative control, one permuted matrix stands for the motif, wherever its hits lie.
     let element = query.element.as_ref().filter(|_| !request.negative_control);
     let homes = element.map(|element| grounds.all[..grounds.n_promoters].iter().map(|ground| homes(element, ground)).collect::<Vec<_>>());
@@ -107,26 +99,36 @@ pub(super) fn find(
     // Of an element, overlaps are resolved among hits where it may lie: a better one on the other strand is none.
     let placed = |raw: &[Place]| resolved(raw.iter().copied().filter(at_home).collect());
     let plain = |place: &Place| grounds.all[place.ground].is_plain(place.start, place.end, request.flank, request.gc_flank_bp);
-    let mut orders: Vec<Vec<Place>> = Vec::new();
+    let mut motifs = vec![motif.clone()];
     if request.controls.contains(&Control::Permuted) {
         let mut rng = Rng::new(request.seed).derive(&format!("permuted {}", motif.id));
-        let draw = |_| scanned(&permute_columns(motif, &mut rng), 0..grounds.n_promoters);
-        orders = (0..PERMUTED_MATRICES).map(draw).collect();
+        motifs.extend((0..PERMUTED_MATRICES).map(|_| permute_columns(motif, &mut rng)));
     }
-    let raw = match request.negative_control {
-        true if orders.is_empty() => Vec::new(),
-        true => orders.remove(0),
-        false => scanned(motif, 0..grounds.n_promoters),
+    let scanner = Scanner::new(&motifs, &ScanRequest { p, all_hits: true, ..ScanRequest::new(background) });
+    // Hits of some of them, in grounds from `first` on.
+    let scanned = |motifs: Range<usize>, letters: &Encoded, first: usize| -> Vec<Vec<Place>> {
+        let mut places = vec![Vec::new(); motifs.len()];
+        for hit in scanner.scan(motifs.clone(), letters).hits {
+            let ground = first + hit.sequence;
+            let from = grounds.all[ground].interval.start;
+            let (start, end) = (from + hit.start, from + hit.end);
+            places[hit.motif - motifs.start].push(Place { ground, start, end, strand: hit.strand, score: hit.score, p_value: hit.p_value });
+        }
+        places
     };
+    // A negative control takes the first permuted matrix in the place of the motif, and nothing without permuted ones.
+    let mut orders = scanned(usize::from(request.negative_control)..motifs.len(), promoters, 0);
+    let raw = if orders.is_empty() { Vec::new() } else { orders.remove(0) };
     let permuted = orders.iter().map(|raw| placed(raw).into_iter().filter(plain).collect()).collect();
     let at_place = placed(&raw);
     let n_found = if element.is_some() { raw.len() } else { at_place.len() };
     let usable: Vec<Place> = at_place.iter().copied().filter(plain).collect();
-    let mut outside = if request.needs_outside() { resolved(scanned(motif, grounds.n_promoters..encoded.len())) } else { Vec::new() };
+    let mut outside =
+        if request.needs_outside() { resolved(scanned(0..1, outside, grounds.n_promoters).swap_remove(0)) } else { Vec::new() };
     outside.retain(plain);
     let (misplaced, not_plain) = (n_found - at_place.len(), at_place.len() - usable.len());
     let places = homes.as_ref().map_or(f64::NAN, |homes| homes.iter().map(Vec::len).sum::<usize>() as f64);
-    let expected = places * attained_p(motif, background, p).unwrap_or(0.0);
+    let expected = places * scanner.attained_p(0).unwrap_or(0.0);
     let hits = Hits { width: motif.width(), p, best_p, raw, n_found, homes, expected, usable, misplaced, not_plain, outside };
     (hits, permuted)
 }

@@ -32,7 +32,11 @@ pub(super) struct Matched {
 /// Seeks a control for every usable hit.
 pub(super) fn find(control: Control, query: &Query, hits: &Hits, grounds: &Grounds, request: &EnrichmentRequest) -> Matched {
     let mut rng = Rng::new(request.seed).derive(&format!("{} {}", control.name(), query.motif.id));
-    let apart = |place: &Place| !hits.raw.iter().any(|hit| hit.shares_a_base(place));
+    // Hits are sorted and of one width: the first that ends beyond the start of a place is the one that may reach into it.
+    let apart = |place: &Place| {
+        let next = hits.raw.partition_point(|hit| (hit.ground, hit.end) <= (place.ground, place.start));
+        hits.raw.get(next).is_none_or(|hit| !hit.shares_a_base(place))
+    };
     let mut candidates: Vec<Place> = match control {
         Control::Position => positions(hits, grounds, request, &mut rng).into_iter().filter(apart).collect(),
         Control::Outside => hits.outside.clone(),

@@ -35,7 +35,7 @@ impl Orders {
     /// matches: which words fit where belongs to what an order is.
     pub fn new(own: &[Place], permuted: Vec<Vec<Place>>, grounds: &Grounds, request: &EnrichmentRequest, keep: bool) -> (Orders, Matched) {
         let values = |places: &[Place]| -> [Vec<f64>; 2] {
-            let of = |place: &Place| endpoints(&profile(place, grounds, request.flank), request.flank, place.end - place.start);
+            let of = |place: &Place| endpoints(&profile(place, grounds, 1), 1, place.end - place.start);
             let (edges, inside) = places.iter().map(of).unzip();
             [edges, inside]
         };
@@ -46,14 +46,10 @@ impl Orders {
         let mut matched = Matched::default();
         let covariates =
             |place: &Place| grounds.all[place.ground].covariates(place.start, place.end, place.strand, place.score, request.gc_flank_bp);
-        for covariates in own.iter().map(covariates) {
-            matched.balance.sites.push(&covariates);
-            matched.balance.paired_sites.push(&covariates);
-        }
-        for covariates in permuted.iter().flatten().map(covariates) {
-            matched.balance.pool.push(&covariates);
-            matched.balance.controls.push(&covariates);
-        }
+        let balance = &mut matched.balance;
+        own.iter().for_each(|place| balance.sites.push(&covariates(place)));
+        permuted.iter().flatten().for_each(|place| balance.pool.push(&covariates(place)));
+        (balance.paired_sites, balance.controls) = (balance.sites.clone(), balance.pool.clone());
         let own_values = values(own);
         let (mut orders, mut sums) = (Vec::new(), [0.0; 2]);
         for places in permuted.iter().filter(|places| !places.is_empty()) {

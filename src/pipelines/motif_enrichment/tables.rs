@@ -126,7 +126,7 @@ impl Writer<'_> {
     }
 
     fn values(&self, place: &Place) -> (f64, f64) {
-        endpoints(&profile(place, self.grounds, self.request.flank), self.request.flank, place.end - place.start)
+        endpoints(&profile(place, self.grounds, 1), 1, place.end - place.start)
     }
 
     fn promoter(&self, p: &crate::genome::promoters::Promoter) -> PromoterRow {

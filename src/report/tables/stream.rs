@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::{Column, DataFrame, DataType, Field, ParquetWriter, PolarsError, Schema};
 
-use super::refused;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Rows of a row group.
 const ROWS: usize = 1 << 18;
@@ -63,6 +62,10 @@ impl BaseTable {
         self.flush()?;
         self.writer.finish().map(drop).map_err(|e| refused(&self.path, &e))
     }
+}
+
+fn refused(path: &Path, error: &PolarsError) -> Error {
+    Error::file(path, format!("the table cannot be written: {error}"))
 }
 
 #[cfg(test)]
