@@ -31,10 +31,10 @@ use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
 use crate::genome::fasta::Genome;
 use crate::genome::promoters::{Dropped, Promoters};
-use crate::motifs::Motif;
 use crate::motifs::background::{Background, Letters};
 use crate::motifs::elements::Element;
 use crate::motifs::scan::Encoded;
+use crate::motifs::{MOST_COLUMNS, Motif};
 use crate::pipelines::{BoundarySource, Progress, Values};
 use grounds::Grounds;
 use hits::{Hits, Place};
@@ -282,7 +282,7 @@ pub fn run(
 }
 
 /// Motifs between two looks at the progress.
-const MOTIFS_AT_ONCE: usize = 32;
+const MOTIFS_AT_ONCE: usize = 64;
 
 /// The motifs of which every hit is shown: those asked for, else one that has something to show.
 fn details(queries: &[Query], studied: &[Studied], request: &EnrichmentRequest) -> Vec<String> {
@@ -316,6 +316,15 @@ fn endpoints(profile: &[f32], flank: usize, width: usize) -> (f64, f64) {
         _ => mean(start + 2, end - 2),
     };
     (edges, inside)
+}
+
+/// [`endpoints`] of a place.
+fn endpoints_of(place: &Place, grounds: &Grounds) -> (f64, f64) {
+    let width = place.end - place.start;
+    let mut values = [0.0; MOST_COLUMNS + 3];
+    let read = grounds.all[place.ground].profile(place.start - 1, place.end + 1, place.strand);
+    values.iter_mut().zip(read).for_each(|(value, read)| *value = read);
+    endpoints(&values[..width + 3], 1, width)
 }
 
 /// The profile of a place, `width + 2 flank + 1` inter-base positions in its own orientation.

@@ -1,6 +1,6 @@
 //! The hits of one motif and of its permuted versions.
 
-use std::ops::Range;
+use rayon::prelude::*;
 
 use super::grounds::{Ground, Grounds};
 use super::matching::PERMUTED_MATRICES;
@@ -105,26 +105,24 @@ pub(super) fn find(
         motifs.extend((0..PERMUTED_MATRICES).map(|_| permute_columns(motif, &mut rng)));
     }
     let scanner = Scanner::new(&motifs, &ScanRequest { p, all_hits: true, ..ScanRequest::new(background) });
-    // Hits of some of them, in grounds from `first` on.
-    let scanned = |motifs: Range<usize>, letters: &Encoded, first: usize| -> Vec<Vec<Place>> {
-        let mut places = vec![Vec::new(); motifs.len()];
-        for hit in scanner.scan(motifs.clone(), letters).hits {
+    // Hits of one of them, in grounds from `first` on.
+    let scanned = |motif: usize, letters: &Encoded, first: usize| -> Vec<Place> {
+        let place = |hit: Hit| {
             let ground = first + hit.sequence;
             let from = grounds.all[ground].interval.start;
-            let (start, end) = (from + hit.start, from + hit.end);
-            places[hit.motif - motifs.start].push(Place { ground, start, end, strand: hit.strand, score: hit.score, p_value: hit.p_value });
-        }
-        places
+            Place { ground, start: from + hit.start, end: from + hit.end, strand: hit.strand, score: hit.score, p_value: hit.p_value }
+        };
+        scanner.scan(motif..motif + 1, letters).hits.into_iter().map(place).collect()
     };
     // A negative control takes the first permuted matrix in the place of the motif, and nothing without permuted ones.
-    let mut orders = scanned(usize::from(request.negative_control)..motifs.len(), promoters, 0);
-    let raw = if orders.is_empty() { Vec::new() } else { orders.remove(0) };
-    let permuted = orders.iter().map(|raw| placed(raw).into_iter().filter(plain).collect()).collect();
+    let own = usize::from(request.negative_control);
+    let raw = if own < motifs.len() { scanned(own, promoters, 0) } else { Vec::new() };
+    let order = |motif| placed(&scanned(motif, promoters, 0)).into_iter().filter(plain).collect();
+    let permuted = (own + 1..motifs.len()).into_par_iter().map(order).collect();
     let at_place = placed(&raw);
     let n_found = if element.is_some() { raw.len() } else { at_place.len() };
     let usable: Vec<Place> = at_place.iter().copied().filter(plain).collect();
-    let mut outside =
-        if request.needs_outside() { resolved(scanned(0..1, outside, grounds.n_promoters).swap_remove(0)) } else { Vec::new() };
+    let mut outside = if request.needs_outside() { resolved(scanned(0, outside, grounds.n_promoters)) } else { Vec::new() };
     outside.retain(plain);
     let (misplaced, not_plain) = (n_found - at_place.len(), at_place.len() - usable.len());
     let places = homes.as_ref().map_or(f64::NAN, |homes| homes.iter().map(Vec::len).sum::<usize>() as f64);

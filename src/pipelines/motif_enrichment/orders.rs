@@ -8,7 +8,7 @@ use super::hits::Place;
 use super::matching::Matched;
 use super::rows::OrderRow;
 use super::statistics::{Compared, LEVEL};
-use super::{EnrichmentRequest, endpoints, profile};
+use super::{EnrichmentRequest, endpoints_of};
 use crate::stats::effect::auroc;
 use crate::stats::grouped::{Components, Group};
 use crate::stats::prediction::{Estimate, predict};
@@ -35,8 +35,7 @@ impl Orders {
     /// matches: which words fit where belongs to what an order is.
     pub fn new(own: &[Place], permuted: Vec<Vec<Place>>, grounds: &Grounds, request: &EnrichmentRequest, keep: bool) -> (Orders, Matched) {
         let values = |places: &[Place]| -> [Vec<f64>; 2] {
-            let of = |place: &Place| endpoints(&profile(place, grounds, 1), 1, place.end - place.start);
-            let (edges, inside) = places.iter().map(of).unzip();
+            let (edges, inside) = places.iter().map(|place| endpoints_of(place, grounds)).unzip();
             [edges, inside]
         };
         let group = |places: &[Place], values: &[Vec<f64>; 2]| -> Order {

@@ -10,7 +10,7 @@ use super::matching::Matched;
 use super::rows::{DetailRow, HitRow, LogoRow, MotifRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
 use super::shuffled::Pair;
 use super::statistics::{Compared, LEVEL, compare, most_permutations};
-use super::{Control, Enrichment, EnrichmentRequest, Query, Studied, endpoints, profile, unmatched};
+use super::{Control, Enrichment, EnrichmentRequest, Query, Studied, endpoints_of, profile, unmatched};
 use crate::controls::balance::{Balance, BalanceRow};
 use crate::genome::fasta::Genome;
 use crate::genome::promoters::Promoters;
@@ -126,7 +126,7 @@ impl Writer<'_> {
     }
 
     fn values(&self, place: &Place) -> (f64, f64) {
-        endpoints(&profile(place, self.grounds, 1), 1, place.end - place.start)
+        endpoints_of(place, self.grounds)
     }
 
     fn promoter(&self, p: &crate::genome::promoters::Promoter) -> PromoterRow {
