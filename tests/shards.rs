@@ -50,6 +50,23 @@ const MOTIFS: [&str; 21] = [
     "50",
 ];
 
+const DENSITY: [&str; 14] = [
+    "density",
+    "--checkpoint",
+    NANO,
+    "--context",
+    "1024",
+    "--margin",
+    "128",
+    "--max-per-class",
+    "12",
+    "--permutations",
+    "100",
+    "--bootstraps",
+    "100",
+    "--seed=3",
+];
+
 fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ldar-analyze"));
     command.current_dir(folder).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -136,6 +153,19 @@ fn seven_shards_of_splice_profile_are_one_run() {
 #[test]
 fn seven_shards_of_motif_enrichment_are_one_run() {
     merged(&MOTIFS, 7);
+}
+
+#[test]
+fn shards_of_density_are_one_run() {
+    merged(&DENSITY, 3);
+}
+
+/// Two models with answers of their own, and a tokenizer that needs none.
+#[test]
+fn shards_of_compare_are_one_run() {
+    let command =
+        ["compare", "fixed:4", NANO, "bundled", "--context", "1024", "--flank", "50", "--permutations", "100", "--bootstraps", "100"];
+    merged(&command, 2);
 }
 
 #[test]

@@ -81,8 +81,8 @@ pub struct About<'a> {
 impl About<'_> {
     /// What says which model answers, in which version of this program.
     fn model(&self) -> String {
-        let checkpoint = self.inputs.iter().find(|input| input.role == "checkpoint").map_or("", |input| &input.sha256);
-        format!("{} checkpoint {checkpoint} stage {} {}", tool(), self.stage, self.dtype)
+        let checkpoints = self.inputs.iter().filter(|input| input.role == "checkpoint").map(|input| input.sha256.as_str());
+        format!("{} checkpoint {} stage {} {}", tool(), checkpoints.collect::<Vec<_>>().join(" "), self.stage, self.dtype)
     }
 }
 
@@ -100,7 +100,7 @@ pub enum Answers {
         part: Option<Part>,
     },
     /// From all shards.
-    Merged(Merged),
+    Merged(RefCell<Vec<Store>>),
 }
 
 impl Answers {
@@ -111,7 +111,7 @@ impl Answers {
     pub fn of(origin: Origin, about: &About<'_>, out: &Path, part: Option<Part>) -> Result<Answers> {
         let model = about.model();
         if let Origin::Merged(shards) = origin {
-            return Ok(Answers::Merged(Merged::new(shards.stores(about.inputs, &about.parameters, &model)?)));
+            return Ok(Answers::Merged(RefCell::new(shards.stores(about.inputs, &about.parameters, &model)?)));
         }
         let folder = partial(out)?;
         std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
@@ -127,20 +127,28 @@ impl Answers {
 
     /// Runs with `source` where an answer is not at hand.
     pub fn with<T>(&self, source: &dyn BoundarySource, run: impl FnOnce(&dyn BoundarySource) -> Result<T>) -> Result<T> {
+        self.with_all(&[("", source)], |sources| run(sources[0]))
+    }
+
+    /// Runs with several sources, each with what tells it from the others.
+    pub fn with_all<T>(&self, sources: &[(&str, &dyn BoundarySource)], run: impl FnOnce(&[&dyn BoundarySource]) -> Result<T>) -> Result<T> {
         match self {
-            Answers::Direct => run(source),
+            Answers::Direct => run(&sources.iter().map(|(_, source)| *source).collect::<Vec<_>>()),
             Answers::Kept { folder, store, part } => {
-                let remembering = Remembering::new(source, store, *part);
-                let found = run(&remembering);
+                let all: Vec<Remembering<'_>> = sources.iter().map(|(of, source)| Remembering::new(of, *source, store, *part)).collect();
+                let found = run(&all.iter().map(|one| one as &dyn BoundarySource).collect::<Vec<_>>());
                 if found.is_err() && store.borrow().is_empty() {
                     clear(folder)?; // it failed before there was anything to keep
                 }
                 if part.is_some() && found.is_ok() {
-                    eprintln!("{} bases read by the model", count(remembering.asked_bp() as usize));
+                    eprintln!("{} bases read by the model", count(all.iter().map(|one| one.asked_bp() as usize).sum()));
                 }
                 found
             }
-            Answers::Merged(merged) => run(merged),
+            Answers::Merged(stores) => {
+                let all: Vec<Merged<'_>> = sources.iter().map(|(of, _)| Merged::new(of, stores)).collect();
+                run(&all.iter().map(|one| one as &dyn BoundarySource).collect::<Vec<_>>())
+            }
         }
     }
 

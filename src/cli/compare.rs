@@ -1,5 +1,6 @@
 //! `compare`: models and tokenizers side by side.
 
+use super::answers::{self, Answers, Origin, ShardOption};
 use super::compute::Compute;
 use super::splice_profile::context_of;
 use super::{counts, progress, results, scan, source};
@@ -10,11 +11,11 @@ use crate::model::{Checkpoint, LdarNet};
 use crate::pipelines::compare::{self as pipeline, CompareRequest, Contender};
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::signal::{Missing, Signal};
+use crate::pipelines::store::Part;
 use crate::pipelines::tokenizers::Tokenizer;
 use crate::pipelines::{BoundarySource, Progress};
 use crate::report::compare as report;
-use crate::report::folder::ResultsFolder;
-use crate::report::provenance::{Input, Run};
+use crate::report::provenance::Input;
 use crate::stats::rng::Rng;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ Examples:
       two checkpoints and a grid
   ldar-analyze compare bundled bpe:tokenizer.json
       against byte-pair tokens of a Hugging Face tokenizer, such as DNABERT-2's
+  ldar-analyze compare old.pt new.pt --genome hg38.fa.gz --annotation gencode.gtf.gz --shard 3/40 --out shards/3
+      one of forty jobs; `ldar-analyze merge shards/* --out results` then gives the results
 
 What can be compared:
   bundled           the bundled model
@@ -83,6 +86,8 @@ pub struct Arguments {
     batch: usize,
     #[command(flatten)]
     compute: Compute,
+    #[command(flatten)]
+    shard: ShardOption,
 }
 
 /// One of those compared, as asked for.
@@ -121,6 +126,10 @@ impl What {
         }
     }
 
+    fn is_model(&self) -> bool {
+        matches!(self, What::Bundled | What::Checkpoint(_))
+    }
+
     fn name(&self, text: &str) -> String {
         match self.file() {
             Some(path) => path.file_name().map_or(text.into(), |name| name.to_string_lossy().into_owned()),
@@ -138,6 +147,7 @@ pub struct Request {
     context: Option<usize>,
     margin: Option<usize>,
     compute: Compute,
+    part: Option<Part>,
     pipeline: CompareRequest,
 }
 
@@ -168,6 +178,9 @@ impl Arguments {
         if !(self.p > 0.0 && self.p <= 0.1) {
             return Err(Error::Usage(format!("--p {}: above 0, and at most 0.1", self.p)));
         }
+        if self.shard.part().is_some() && !contenders.iter().any(|(_, what)| what.is_model()) {
+            return Err(Error::Usage("--shard is for models: the others cut in no time".into()));
+        }
         let (genome, annotation) = source::files(self.genome, self.annotation)?;
         let motifs = self.motifs.unwrap_or_else(|| if genome.is_some() { "vertebrates" } else { "insects" }.into());
         Ok(Request {
@@ -178,6 +191,7 @@ impl Arguments {
             context: self.context,
             margin: self.margin,
             compute: self.compute,
+            part: self.shard.part(),
             pipeline: CompareRequest {
                 flank: self.flank,
                 p: self.p,
@@ -202,9 +216,9 @@ impl Request {
     }
 
     /// Runs the comparison, writes the results folder and prints the short of it.
-    pub fn run(mut self) -> Result<()> {
-        let mut run = Run::start();
-        let folder = ResultsFolder::at(&self.out)?;
+    pub fn run(mut self, origin: Origin) -> Result<()> {
+        let mut run = origin.start();
+        let folder = results::place(&self.out, self.part)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
         let (genome, annotation) = source::reference(self.files.as_ref())?;
@@ -217,29 +231,47 @@ impl Request {
         for model in models.iter().flatten() {
             run.dtype = model.arithmetic().to_string();
         }
-        let sources = self.sources(&models, &genome)?;
-        let contenders: Vec<Contender<'_>> = self
-            .contenders
-            .iter()
-            .zip(&sources)
-            .map(|((name, _), source)| Contender { name: name.clone(), source: source.as_ref() })
-            .collect();
         let promoters = PromoterRequest {
             tss: TssChoice::Unique,
             biotypes: vec!["protein_coding".into()],
             window: Window { upstream_bp: 500, downstream_bp: 100 },
         };
         let promoters = Promoters::of_annotation(&annotation, genome.contigs(), &promoters)?;
-        let found =
-            pipeline::run(&genome, Some(&annotation), &promoters, &motifs, &contenders, &self.pipeline, &|progress| bar.show(progress))?;
-        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
+        let names: Vec<&str> = self.contenders.iter().map(|(name, _)| name.as_str()).collect();
+        let asked = json!({"contenders": &names, "request": &parameters});
+        let about = answers::About { analysis: "compare", parameters: asked, inputs: &inputs, stage: 0, dtype: &run.dtype };
+        let answers = match models.iter().any(Option::is_some) {
+            true => Answers::of(origin, &about, &self.out, self.part)?,
+            false => Answers::Direct,
+        };
+        let sources = self.sources(&models, &genome)?;
+        let asked: Vec<(&str, &dyn BoundarySource)> = names
+            .iter()
+            .zip(&sources)
+            .zip(&models)
+            .filter(|(_, model)| model.is_some())
+            .map(|((name, source), _)| (*name, source.as_ref()))
+            .collect();
+        let found = answers.with_all(&asked, |kept| {
+            let (mut kept, mut contenders) = (kept.iter().copied(), Vec::new());
+            for ((name, source), model) in names.iter().zip(&sources).zip(&models) {
+                let source = model.as_ref().and_then(|_| kept.next()).unwrap_or(source.as_ref());
+                contenders.push(Contender { name: name.to_string(), source });
+            }
+            pipeline::run(&genome, Some(&annotation), &promoters, &motifs, &contenders, &self.pipeline, &|progress| bar.show(progress))
+        })?;
+        if answers.is_shard() {
+            return answers.leave_shard(&about, &run, &self.out);
+        }
+        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         let facts = |checkpoint: &Checkpoint| json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json});
         let model_facts = json!(checkpoints.iter().flatten().map(facts).collect::<Vec<_>>());
-        results::write(Some(folder), &self.out, found.bases_read, &report::summary(&found), |folder| {
+        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
             Ok(run.to_json("compare", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
-        })
+        })?;
+        answers.remove()
     }
 
     fn checkpoints(&self) -> Result<Vec<Option<Checkpoint>>> {

@@ -1,13 +1,14 @@
 //! `density`: does the model cut some classes of sequence more densely than others?
 
+use super::answers::{self, Origin, ShardOption};
 use super::reads::Reads;
 use super::{counts, progress, results, source, splice_profile};
 use crate::error::{Error, Result};
 use crate::pipelines::Progress;
 use crate::pipelines::density::{self as pipeline, DensityRequest, LEAST_BP, TOKEN_REACH};
+use crate::pipelines::store::Part;
 use crate::report::density as report;
-use crate::report::folder::ResultsFolder;
-use crate::report::provenance::{Input, Run};
+use crate::report::provenance::Input;
 use std::path::PathBuf;
 
 /// Ask whether the model cuts classes of sequence more densely than others, against matched controls; writes an HTML report
@@ -25,6 +26,8 @@ Examples:
   ldar-analyze density --contigs chr21 --genome hg38.fa.gz --annotation gencode.gtf.gz --max-per-class 2000 --out chr21
   ldar-analyze density --genome hg38.fa.gz --annotation gencode.gtf.gz --signal phyloP.bw --out conservation
       any track in place of a model: its mean by class, with the same controls and tests; a track has no boundaries to count and no tokens
+  ldar-analyze density --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --shard 3/40 --out shards/3
+      one of forty jobs; `ldar-analyze merge shards/* --out results` then gives the results
   ldar-analyze density --negative-control --out null
       controls against other controls: must show no difference
 
@@ -76,6 +79,8 @@ pub struct Arguments {
     /// Compare two controls of each stretch with each other instead: must come out null
     #[arg(long)]
     negative_control: bool,
+    #[command(flatten)]
+    shard: ShardOption,
 }
 
 /// The longest stretch, in bases.
@@ -85,6 +90,7 @@ const LONGEST: usize = 10_000;
 pub struct Request {
     files: Option<(PathBuf, PathBuf)>,
     reads: Reads,
+    part: Option<Part>,
     out: PathBuf,
     context: Option<usize>,
     margin: Option<usize>,
@@ -110,6 +116,7 @@ impl Arguments {
         if let Some(context) = self.context {
             check_context(context, self.margin.unwrap_or(splice_profile::default_margin(context)), self.stretch)?;
         }
+        self.reads.refuse_shards_of_signal(self.shard.part())?;
         let pipeline = DensityRequest {
             stretch_bp: self.stretch,
             max_per_class: self.max_per_class,
@@ -126,6 +133,7 @@ impl Arguments {
         Ok(Request {
             files: genome.zip(annotation),
             reads: self.reads,
+            part: self.shard.part(),
             out: self.out,
             context: self.context,
             margin: self.margin,
@@ -147,9 +155,9 @@ fn check_context(context: usize, margin: usize, stretch: usize) -> Result<()> {
 
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
-    pub fn run(mut self) -> Result<()> {
-        let mut run = Run::start();
-        let folder = ResultsFolder::at(&self.out)?;
+    pub fn run(mut self, origin: Origin) -> Result<()> {
+        let mut run = origin.start();
+        let folder = results::place(&self.out, self.part)?;
         let bar = progress::Bar::new();
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
         let checkpoint = self.reads.checkpoint()?;
@@ -160,13 +168,22 @@ impl Request {
         let inputs = self.inputs()?;
         let opened = self.reads.open(checkpoint, &genome)?;
         run.dtype = opened.dtype();
-        let found = opened.with(|source| pipeline::run(&genome, &annotation, source, &self.pipeline, &|progress| bar.show(progress)))?;
-        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        results::write(Some(folder), &self.out, found.bases_read, &report::summary(&found), |folder| {
+        let about = answers::About { analysis: "density", parameters, inputs: &inputs, stage: 0, dtype: &run.dtype };
+        let answers = self.reads.answers(origin, &about, &self.out, self.part)?;
+        let found = opened.with(|source| {
+            answers.with(source, |source| pipeline::run(&genome, &annotation, source, &self.pipeline, &|progress| bar.show(progress)))
+        })?;
+        if answers.is_shard() {
+            return answers.leave_shard(&about, &run, &self.out);
+        }
+        let parameters = about.parameters;
+        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
+        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
             Ok(run.to_json("density", parameters, &inputs, opened.facts(), &bar.finish(), report::outcome(&found)))
-        })
+        })?;
+        answers.remove()
     }
 
     fn inputs(&self) -> Result<Vec<Input>> {

@@ -58,6 +58,8 @@ impl Request {
             Command::SpliceProfile(arguments) => arguments.validate()?.run(origin),
             Command::MotifEnrichment(arguments) => arguments.validate()?.run(origin),
             Command::Boundaries(arguments) => arguments.validate()?.run(origin),
+            Command::Density(arguments) => arguments.validate()?.run(origin),
+            Command::Compare(arguments) => arguments.validate()?.run(origin),
             _ => Err(Error::file(&self.shards[0], "is of a command that has no shards")),
         }
     }

@@ -93,10 +93,10 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::SpliceProfile(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::MotifEnrichment(arguments) => arguments.validate()?.run(Origin::Typed),
-        Command::Density(arguments) => arguments.validate()?.run(),
+        Command::Density(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Locus(arguments) => arguments.validate()?.run(),
         Command::Reproduce(arguments) => arguments.run(threads),
-        Command::Compare(arguments) => arguments.validate()?.run(),
+        Command::Compare(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Report(arguments) => arguments.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Merge(arguments) => arguments.validate()?.run(),

@@ -57,9 +57,8 @@ impl Shards {
     pub fn stores(&self, inputs: &[Input], parameters: &Value, model: &str) -> Result<Vec<Store>> {
         let open = |(folder, manifest): &(PathBuf, Manifest)| {
             for input in inputs {
-                match manifest.inputs.iter().find(|known| known.role == input.role) {
-                    Some(known) if known.sha256 == input.sha256 => {}
-                    _ => return Err(Error::file(&input.path, format!("is not the {} that {} was made of", input.role, folder.display()))),
+                if !manifest.inputs.iter().any(|known| (&known.role, &known.sha256) == (&input.role, &input.sha256)) {
+                    return Err(Error::file(&input.path, format!("is not the {} that {} was made of", input.role, folder.display())));
                 }
             }
             if manifest.parameters != *parameters || manifest.model != model {

@@ -205,6 +205,9 @@ pub fn run(
         row.n_no_control = row.n_sampled - row.n_used;
     }
     let read = reading::read(genome, &mut contigs, &matched, source, request, progress)?;
+    if source.is_part() {
+        return Ok(Density::default());
+    }
     progress(Progress { stage: "testing", done: 0, total: 1 });
     let mut found = statistics::outcome(genome, &matched, read, request);
     found.accounting = accounting;

@@ -35,9 +35,10 @@ const FRAME: u64 = 16 + 8 + 8;
 /// What tells one call from another.
 pub type Key = [u8; 16];
 
-/// The key of a call: of the letters of its stretches, in order.
-pub fn key(stretches: &[Stretch<'_>]) -> Key {
+/// The key of a call: of who is asked, where answers of several are kept together, and of the letters of its stretches, in order.
+pub fn key(of: &str, stretches: &[Stretch<'_>]) -> Key {
     let mut hash = Sha256::new();
+    hash.update(of);
     for stretch in stretches {
         hash.update((stretch.letters.len() as u64).to_le_bytes());
         hash.update(&stretch.letters);

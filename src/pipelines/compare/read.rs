@@ -41,11 +41,14 @@ pub(super) fn cuts(
         plans.push((contig, strand, pieces, plan(asked, genome.contigs()[contig].length_bp, &shape)?));
     }
     let bases: u64 = plans.iter().map(|(_, _, _, plan)| plan.bases()).sum();
-    let (mut done, total) = (0, bases * contenders.len() as u64);
+    // Where a part is asked for, tokenizers that cost nothing have nothing to add.
+    let is_part = contenders.iter().any(|contender| contender.source.is_part());
+    let asked: Vec<(usize, &Contender<'_>)> = contenders.iter().enumerate().filter(|(_, c)| c.source.is_part() == is_part).collect();
+    let (mut done, total) = (0, bases * asked.len() as u64);
     let mut contigs = ContigReader::new(genome, contenders[0].source);
     for (contig, strand, pieces, tiles) in &plans {
         let (name, sequence) = (&genome.contigs()[*contig].name, contigs.get(*contig)?);
-        for (number, contender) in contenders.iter().enumerate() {
+        for &(number, contender) in &asked {
             let mut bad = None;
             let mut found = |piece: usize, values: &[f32]| {
                 let (index, from) = pieces[piece];

@@ -114,8 +114,8 @@ pub(super) fn read(
     let (mut done, mut found): (u64, Vec<[Option<Reading>; 2]>) = (0, vec![[None, None]; matched.pairs.len()]);
     for (((contig, strand), members), plan) in subjects.iter().zip(&plans) {
         let sequence = contigs.get(*contig)?;
-        let mut tile = |_: &Tile, values: &[f32]| {
-            done += values.len() as u64;
+        let mut tile = |tile: &Tile, _: &[f32]| {
+            done += tile.bases.len_bp() as u64;
             progress(Progress { stage: "reading sequence", done, total });
         };
         let on = ContigStrand { contig: &genome.contigs()[*contig].name, sequence, strand: *strand };

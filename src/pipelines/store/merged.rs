@@ -6,21 +6,22 @@ use super::{Store, key};
 use crate::error::{Error, Result};
 use crate::pipelines::{BoundarySource, Stretch};
 
-/// Shards in the place of their model.
-pub struct Merged {
-    stores: RefCell<Vec<Store>>,
+/// Shards in the place of a model.
+pub struct Merged<'a> {
+    of: &'a str,
+    stores: &'a RefCell<Vec<Store>>,
 }
 
-impl Merged {
-    /// All shards of a run.
-    pub fn new(stores: Vec<Store>) -> Merged {
-        Merged { stores: RefCell::new(stores) }
+impl<'a> Merged<'a> {
+    /// All shards of a run, for the answers of `of`: see [`Remembering::new`](super::Remembering::new).
+    pub fn new(of: &'a str, stores: &'a RefCell<Vec<Store>>) -> Self {
+        Merged { of, stores }
     }
 }
 
-impl BoundarySource for Merged {
+impl BoundarySource for Merged<'_> {
     fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
-        let key = key(stretches);
+        let key = key(self.of, stretches);
         for store in self.stores.borrow_mut().iter_mut() {
             if let Some(values) = store.get(&key)? {
                 return Ok(values);

@@ -17,6 +17,7 @@ pub struct Part {
 
 /// A model whose answers are kept. With a part, calls of other parts are passed over.
 pub struct Remembering<'a> {
+    of: &'a str,
     source: &'a dyn BoundarySource,
     store: &'a RefCell<Store>,
     part: Option<Part>,
@@ -24,9 +25,9 @@ pub struct Remembering<'a> {
 }
 
 impl<'a> Remembering<'a> {
-    /// Keeps the answers of `source` in `store`.
-    pub fn new(source: &'a dyn BoundarySource, store: &'a RefCell<Store>, part: Option<Part>) -> Self {
-        Remembering { source, store, part, asked: Cell::new(0) }
+    /// Keeps the answers of `source`, which `of` tells from others with answers in the same `store`.
+    pub fn new(of: &'a str, source: &'a dyn BoundarySource, store: &'a RefCell<Store>, part: Option<Part>) -> Self {
+        Remembering { of, source, store, part, asked: Cell::new(0) }
     }
 
     /// Bases that the model was asked for, since their answers were not at hand.
@@ -37,7 +38,7 @@ impl<'a> Remembering<'a> {
 
 impl BoundarySource for Remembering<'_> {
     fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
-        let key = key(stretches);
+        let key = key(self.of, stretches);
         let number = key.iter().take(8).fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
         if self.part.is_some_and(|part| number % u64::from(part.of) != u64::from(part.index)) {
             return Ok(Vec::new());

@@ -34,7 +34,7 @@ fn a_file_cut_anywhere_goes_on_and_nothing_is_asked_twice() {
         assert!(!dropped);
         let kept = store.len();
         let store = RefCell::new(store);
-        let remembering = Remembering::new(&model, &store, None);
+        let remembering = Remembering::new("", &model, &store, None);
         for call in &calls[..(round * 2).min(calls.len())] {
             assert_eq!(remembering.read(call).unwrap(), Counted(Cell::new(0)).read(call).unwrap());
         }
@@ -86,7 +86,7 @@ fn parts_together_are_the_whole() {
     for index in 0..7 {
         let (path, model) = (folder.path().join(index.to_string()), Counted(Cell::new(0)));
         let store = RefCell::new(Store::open(&path, "m").unwrap().0);
-        let part = Remembering::new(&model, &store, Some(Part { index, of: 7 }));
+        let part = Remembering::new("", &model, &store, Some(Part { index, of: 7 }));
         assert!(part.is_part());
         let answered = calls.iter().filter(|call| !part.read(call).unwrap().is_empty()).count();
         assert_eq!((answered, store.borrow().len()), (model.0.get(), model.0.get()));
@@ -95,10 +95,25 @@ fn parts_together_are_the_whole() {
     }
     assert_eq!(stores.iter().map(Store::len).sum::<usize>(), calls.len());
     assert!(stores.iter().all(|store| store.len() >= 2), "dealt evenly enough");
-    let merged = Merged::new(stores);
+    let stores = RefCell::new(stores);
+    let merged = Merged::new("", &stores);
     for call in &calls {
         assert_eq!(merged.read(call).unwrap(), Counted(Cell::new(0)).read(call).unwrap());
     }
-    let some = Merged::new((1..7).map(|index| Store::open_finished(&folder.path().join(index.to_string()), "m").unwrap()).collect());
+    let stores: Vec<Store> = (1..7).map(|index| Store::open_finished(&folder.path().join(index.to_string()), "m").unwrap()).collect();
+    let stores = RefCell::new(stores);
+    let some = Merged::new("", &stores);
     assert!(calls.iter().any(|call| some.read(call).is_err_and(|e| e.to_string().contains("no shard holds"))));
+}
+
+#[test]
+fn answers_of_several_are_not_mixed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RefCell::new(Store::open(&folder.path().join("answers.bin"), "a and b").unwrap().0);
+    let (a, b, calls) = (Counted(Cell::new(0)), Counted(Cell::new(0)), calls());
+    for _ in 0..2 {
+        Remembering::new("a", &a, &store, None).read(&calls[0]).unwrap();
+        Remembering::new("b", &b, &store, None).read(&calls[0]).unwrap();
+    }
+    assert_eq!((a.0.get(), b.0.get(), store.borrow().len()), (1, 1, 2));
 }
