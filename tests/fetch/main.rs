@@ -426,3 +426,26 @@ fn wrong_usage_exits_2() {
         assert!(message.contains(part), "{arguments:?}: no '{part}' in: {message}");
     }
 }
+
+#[test]
+fn secure_connections_are_held_to_trusted_certificates() {
+    let user = User::new();
+    let (mirror, certificate) = Mirror::secure(|asked| {
+        let reply = sound(asked, &jaspar(), "v1");
+        if asked.before == 0 { reply.cut(1000) } else { reply }
+    });
+    user.refused(&mirror, &["jaspar"], &["no secure connection", "UnknownIssuer", "SSL_CERT_FILE"]);
+    assert!(mirror.asked().is_empty(), "nothing is said to a stranger");
+    let file = user.path("certificate.pem");
+    std::fs::write(&file, certificate).unwrap();
+    let trusting = |url: &str| {
+        let mut command = user.command(&["fetch", "--mirror", url, "jaspar"]);
+        command.env("SSL_CERT_FILE", &file).env_remove("SSL_CERT_DIR").output().unwrap()
+    };
+    let other = trusting(&mirror.url.replace("localhost", "127.0.0.1"));
+    assert!(!other.status.success() && text(&other.stderr).contains("no secure connection"), "{}", text(&other.stderr));
+    let output = trusting(&mirror.url);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read(user.path("jaspar-2026").join(JASPAR.rsplit('/').next().unwrap())).unwrap(), jaspar());
+    assert_eq!(mirror.asked_for(".txt").last().unwrap().from, Some(1000), "it went on where the connection was cut");
+}

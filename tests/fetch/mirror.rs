@@ -1,8 +1,8 @@
 //! A mirror of the sources on this machine, as bad as asked.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -74,14 +74,38 @@ pub struct Mirror {
 
 impl Mirror {
     pub fn new(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Mirror {
+        Mirror::with(None, answer)
+    }
+
+    /// One that speaks TLS as `localhost`, and its certificate, which nobody has signed but itself.
+    pub fn secure(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Mirror, String) {
+        let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".to_string()]).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into());
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = config.with_single_cert(vec![cert.der().clone()], key).unwrap();
+        let mut mirror = Mirror::with(Some(config.into()), answer);
+        mirror.url = mirror.url.replace("http://127.0.0.1", "https://localhost");
+        (mirror, cert.pem())
+    }
+
+    fn with(tls: Option<Arc<rustls::ServerConfig>>, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Mirror {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (asked, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
         let log = asked.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (log, answer) = (log.clone(), answer.clone());
-                thread::spawn(move || serve(stream, &log, &*answer));
+                let (log, answer, tls) = (log.clone(), answer.clone(), tls.clone());
+                thread::spawn(move || match tls {
+                    None => serve(stream, &log, &*answer),
+                    Some(config) => {
+                        let mut stream = rustls::StreamOwned::new(rustls::ServerConnection::new(config).unwrap(), stream);
+                        serve(&mut stream, &log, &*answer);
+                        stream.conn.send_close_notify();
+                        let _ = stream.flush();
+                    }
+                });
             }
         });
         Mirror { url, asked }
@@ -106,8 +130,8 @@ impl Mirror {
     }
 }
 
-fn serve(mut stream: TcpStream, log: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked) -> Reply) {
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+fn serve(mut stream: impl Read + Write, log: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked) -> Reply) {
+    let mut lines = BufReader::new(&mut stream).lines().map_while(Result::ok);
     let Some(first) = lines.next() else { return };
     let mut asked = Asked { path: first.split(' ').nth(1).unwrap_or("").into(), from: None, if_range: None, before: 0 };
     for line in lines.take_while(|line| !line.is_empty()) {
