@@ -48,10 +48,13 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    fn new(contig: usize, interval: Interval, cluster: usize, sequence: &[u8], pad_bp: usize) -> Ground {
+    fn new(contig: usize, interval: Interval, cluster: usize, sequence: &[u8], request: &EnrichmentRequest) -> Ground {
+        let pad_bp = request.flank + request.margin + request.gc_flank_bp + crate::motifs::MOST_COLUMNS;
         let letters_start = interval.start.saturating_sub(pad_bp);
         let letters = sequence[letters_start..interval.end.saturating_add(pad_bp).min(sequence.len())].to_vec();
-        let composition = Composition::new(&letters, Interval::new(0, letters.len()));
+        // Running counts are sixteen times as large as letters, and asked around hits alone.
+        let from = interval.start.saturating_sub(reach(request)) - letters_start;
+        let composition = Composition::new(&letters, Interval::new(from, interval.end + reach(request) - letters_start));
         let (starts, codons, tracks) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
         Ground { contig, interval, cluster, starts, codons, letters, letters_start, composition, low: 0, tracks }
     }
@@ -63,12 +66,11 @@ impl Ground {
 
     /// Whether the inter-base positions from `flank + 1` before a stretch to as many after it were read, and all letters there and in the `gc_flank_bp`
     /// bases on either side are held and are A, C, G and T.
-    pub fn is_plain(&self, start: usize, end: usize, flank: usize, gc_flank_bp: usize) -> bool {
-        let read = flank + 1;
+    pub fn is_plain(&self, start: usize, end: usize, request: &EnrichmentRequest) -> bool {
+        let (read, reach) = (request.flank + 1, reach(request));
         if start < self.low + read || end + read >= self.low + self.tracks[0].len() {
             return false;
         }
-        let reach = read.max(gc_flank_bp);
         let Some(from) = start.checked_sub(reach).and_then(|from| from.checked_sub(self.letters_start)) else { return false };
         self.composition.is_acgt(from, end + reach - self.letters_start)
     }
@@ -93,6 +95,11 @@ impl Ground {
     }
 }
 
+/// Bases on either side of a hit that must be plain letters.
+fn reach(request: &EnrichmentRequest) -> usize {
+    (request.flank + 1).max(request.gc_flank_bp)
+}
+
 /// All grounds, promoters first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Grounds {
@@ -112,7 +119,6 @@ pub(super) fn read(
     request: &EnrichmentRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Grounds> {
-    let pad_bp = request.flank + request.margin + request.gc_flank_bp + crate::motifs::MOST_COLUMNS;
     let mut of_contig: BTreeMap<usize, Vec<&Promoter>> = BTreeMap::new();
     promoters.iter().for_each(|p| of_contig.entry(p.contig).or_default().push(p));
     let known = annotation.map(|annotation| Known::new(genome, annotation)).transpose()?.unwrap_or_default();
@@ -123,7 +129,7 @@ pub(super) fn read(
         progress(Progress { stage: "reading promoters", done, total });
         let name = &genome.contigs()[contig].name;
         let sequence = read_contig(genome, name, source)?;
-        let mut here = promoter_grounds(contig, &promoters, &sequence, pad_bp);
+        let mut here = promoter_grounds(contig, &promoters, &sequence, request);
         for (tss, strand) in known.codons.get(&contig).into_iter().flatten() {
             let at = here.partition_point(|ground| ground.interval.end <= *tss);
             here.get_mut(at).into_iter().filter(|g| g.interval.start < *tss).for_each(|g| g.codons.push((*tss, *strand)));
@@ -131,7 +137,7 @@ pub(super) fn read(
         let n = here.len();
         if request.needs_outside() {
             let mut rng = Rng::new(request.seed).derive(&format!("outside {name}"));
-            here.extend(windows_outside(contig, &promoters, &known, &sequence, pad_bp, request, &mut rng));
+            here.extend(windows_outside(contig, &promoters, &known, &sequence, request, &mut rng));
         }
         for strand in [Strand::Plus, Strand::Minus] {
             let read = tracks(&mut here, ContigStrand { contig: name, sequence: &sequence, strand }, source, request)?;
@@ -148,9 +154,9 @@ pub(super) fn read(
 }
 
 /// Promoters whose windows share a base are one ground.
-fn promoter_grounds(contig: usize, promoters: &[&Promoter], sequence: &[u8], pad_bp: usize) -> Vec<Ground> {
+fn promoter_grounds(contig: usize, promoters: &[&Promoter], sequence: &[u8], request: &EnrichmentRequest) -> Vec<Ground> {
     let ground = |(interval, members): (Interval, Vec<&Promoter>)| {
-        let mut ground = Ground::new(contig, interval, members[0].cluster, sequence, pad_bp);
+        let mut ground = Ground::new(contig, interval, members[0].cluster, sequence, request);
         ground.starts = members.iter().filter_map(|p| p.tss.zip(p.strand)).collect();
         ground
     };
@@ -199,7 +205,6 @@ fn windows_outside(
     promoters: &[&Promoter],
     known: &Known,
     sequence: &[u8],
-    pad_bp: usize,
     request: &EnrichmentRequest,
     rng: &mut Rng,
 ) -> Vec<Ground> {
@@ -235,7 +240,7 @@ fn windows_outside(
             let apart = taken.range(..start + length).next_back().is_none_or(|(_, end)| *end <= start);
             if apart && served < OUTSIDE_PER_PROMOTER {
                 taken.insert(start, start + length);
-                found.push(Ground::new(contig, Interval::new(start, start + length), NO_CLUSTER, sequence, pad_bp));
+                found.push(Ground::new(contig, Interval::new(start, start + length), NO_CLUSTER, sequence, request));
                 served += 1;
             }
         }

@@ -98,7 +98,7 @@ pub(super) fn find(
         |place: &Place| homes.as_ref().is_none_or(|homes| homes[place.ground].binary_search(&(place.start, place.strand)).is_ok());
     // Of an element, overlaps are resolved among hits where it may lie: a better one on the other strand is none.
     let placed = |raw: &[Place]| resolved(raw.iter().copied().filter(at_home).collect());
-    let plain = |place: &Place| grounds.all[place.ground].is_plain(place.start, place.end, request.flank, request.gc_flank_bp);
+    let plain = |place: &Place| grounds.all[place.ground].is_plain(place.start, place.end, request);
     let mut motifs = vec![motif.clone()];
     if request.controls.contains(&Control::Permuted) {
         let mut rng = Rng::new(request.seed).derive(&format!("permuted {}", motif.id));

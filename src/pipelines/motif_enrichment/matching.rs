@@ -93,7 +93,7 @@ fn positions(hits: &Hits, grounds: &Grounds, request: &EnrichmentRequest, rng: &
     let mut found = Vec::new();
     for hit in &hits.usable {
         let ground = &grounds.all[hit.ground];
-        let plain = |start: &usize| ground.is_plain(*start, start + hits.width, request.flank, request.gc_flank_bp);
+        let plain = |start: &usize| ground.is_plain(*start, start + hits.width, request);
         let place = |start: usize| Place { start, end: start + hits.width, score: f64::NAN, p_value: f64::NAN, ..*hit };
         if let Some(homes) = &hits.homes {
             let on_strand = homes[hit.ground].iter().filter(|(_, strand)| *strand == hit.strand).map(|(start, _)| *start);
