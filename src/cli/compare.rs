@@ -1,19 +1,20 @@
 //! `compare`: models and tokenizers side by side.
 
-use super::answers::{self, Answers, Origin, ShardOption};
+use super::analysis::{Asked, Course, Report};
+use super::answers::{Origin, ShardOption};
 use super::compute::Compute;
 use super::splice_profile::context_of;
-use super::{counts, progress, results, scan, source};
+use super::{counts, scan, source};
 use crate::error::{Error, Result};
 use crate::genome::fasta::Genome;
 use crate::genome::promoters::{PromoterRequest, Promoters, TssChoice, Window};
 use crate::model::{Checkpoint, LdarNet};
+use crate::pipelines::BoundarySource;
 use crate::pipelines::compare::{self as pipeline, CompareRequest, Contender};
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::signal::{Missing, Signal};
 use crate::pipelines::store::Part;
 use crate::pipelines::tokenizers::Tokenizer;
-use crate::pipelines::{BoundarySource, Progress};
 use crate::report::compare as report;
 use crate::report::provenance::Input;
 use crate::stats::rng::Rng;
@@ -217,10 +218,7 @@ impl Request {
 
     /// Runs the comparison, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
-        let mut run = origin.start();
-        let folder = results::place(&self.out, self.part)?;
-        let bar = progress::Bar::new();
-        bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
+        let mut course = Course::start(origin, &self.out, self.part)?;
         let (genome, annotation) = source::reference(self.files.as_ref())?;
         let motifs = scan::read_motifs(&self.motifs)?;
         let inputs = self.inputs()?;
@@ -229,7 +227,7 @@ impl Request {
         (self.pipeline.context, self.pipeline.margin) = context_of(first, self.context, self.margin, 0)?;
         let models = self.models(&checkpoints)?;
         for model in models.iter().flatten() {
-            run.dtype = model.arithmetic().to_string();
+            course.run.dtype = model.arithmetic().to_string();
         }
         let promoters = PromoterRequest {
             tss: TssChoice::Unique,
@@ -237,41 +235,32 @@ impl Request {
             window: Window { upstream_bp: 500, downstream_bp: 100 },
         };
         let promoters = Promoters::of_annotation(&annotation, genome.contigs(), &promoters)?;
-        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let names: Vec<&str> = self.contenders.iter().map(|(name, _)| name.as_str()).collect();
-        let asked = json!({"contenders": &names, "request": &parameters});
-        let about = answers::About { analysis: "compare", parameters: asked, inputs: &inputs, stage: 0, dtype: &run.dtype };
-        let answers = match models.iter().any(Option::is_some) {
-            true => Answers::of(origin, &about, &self.out, self.part)?,
-            false => Answers::Direct,
+        let mut parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
+        parameters["contenders"] = json!(names);
+        let facts = |checkpoint: &Checkpoint| json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json});
+        let facts = json!(checkpoints.iter().flatten().map(facts).collect::<Vec<_>>());
+        let all = self.sources(&models, &genome)?;
+        // Tokenizers and tracks are asked as they are; of models the answers are kept.
+        let is_model = |number: usize| models[number].is_some();
+        let of_models = (0..all.len()).filter(|number| is_model(*number)).map(|number| (names[number], all[number].as_ref()));
+        let of_models: Vec<(&str, &dyn BoundarySource)> = of_models.collect();
+        let report = Report {
+            analysis: "compare",
+            bases_read: |found: &pipeline::Compared| found.bases_read,
+            summary: report::summary,
+            write_tables: report::write_tables,
+            outcome: report::outcome,
         };
-        let sources = self.sources(&models, &genome)?;
-        let asked: Vec<(&str, &dyn BoundarySource)> = names
-            .iter()
-            .zip(&sources)
-            .zip(&models)
-            .filter(|(_, model)| model.is_some())
-            .map(|((name, source), _)| (*name, source.as_ref()))
-            .collect();
-        let found = answers.with_all(&asked, |kept| {
+        let asked = Asked { parameters, inputs: &inputs, facts, sources: &of_models, are_models: !of_models.is_empty() };
+        course.finish(asked, &report, |kept, progress| {
             let (mut kept, mut contenders) = (kept.iter().copied(), Vec::new());
-            for ((name, source), model) in names.iter().zip(&sources).zip(&models) {
-                let source = model.as_ref().and_then(|_| kept.next()).unwrap_or(source.as_ref());
+            for (number, name) in names.iter().enumerate() {
+                let source = Some(number).filter(|number| is_model(*number)).and_then(|_| kept.next()).unwrap_or(all[number].as_ref());
                 contenders.push(Contender { name: name.to_string(), source });
             }
-            pipeline::run(&genome, Some(&annotation), &promoters, &motifs, &contenders, &self.pipeline, &|progress| bar.show(progress))
-        })?;
-        if answers.is_shard() {
-            return answers.leave_shard(&about, &run, &self.out);
-        }
-        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        let facts = |checkpoint: &Checkpoint| json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json});
-        let model_facts = json!(checkpoints.iter().flatten().map(facts).collect::<Vec<_>>());
-        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
-            report::write_tables(&found, folder)?;
-            Ok(run.to_json("compare", parameters, &inputs, model_facts, &bar.finish(), report::outcome(&found)))
-        })?;
-        answers.remove()
+            pipeline::run(&genome, Some(&annotation), &promoters, &motifs, &contenders, &self.pipeline, progress)
+        })
     }
 
     fn checkpoints(&self) -> Result<Vec<Option<Checkpoint>>> {

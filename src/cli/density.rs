@@ -1,10 +1,10 @@
 //! `density`: does the model cut some classes of sequence more densely than others?
 
-use super::answers::{self, Origin, ShardOption};
+use super::analysis::{Asked, Course, Report};
+use super::answers::{Origin, ShardOption};
 use super::reads::Reads;
-use super::{counts, progress, results, source, splice_profile};
+use super::{counts, source, splice_profile};
 use crate::error::{Error, Result};
-use crate::pipelines::Progress;
 use crate::pipelines::density::{self as pipeline, DensityRequest, LEAST_BP, TOKEN_REACH};
 use crate::pipelines::store::Part;
 use crate::report::density as report;
@@ -156,10 +156,7 @@ fn check_context(context: usize, margin: usize, stretch: usize) -> Result<()> {
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
-        let mut run = origin.start();
-        let folder = results::place(&self.out, self.part)?;
-        let bar = progress::Bar::new();
-        bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
+        let mut course = Course::start(origin, &self.out, self.part)?;
         let checkpoint = self.reads.checkpoint()?;
         let (context, margin) = splice_profile::context_of(checkpoint.as_ref(), self.context, self.margin, 0)?;
         check_context(context, margin, self.pipeline.stretch_bp)?;
@@ -167,23 +164,19 @@ impl Request {
         let (genome, annotation) = source::reference(self.files.as_ref())?;
         let inputs = self.inputs()?;
         let opened = self.reads.open(checkpoint, &genome)?;
-        run.dtype = opened.dtype();
-        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        let about = answers::About { analysis: "density", parameters, inputs: &inputs, stage: 0, dtype: &run.dtype };
-        let answers = self.reads.answers(origin, &about, &self.out, self.part)?;
-        let found = opened.with(|source| {
-            answers.with(source, |source| pipeline::run(&genome, &annotation, source, &self.pipeline, &|progress| bar.show(progress)))
-        })?;
-        if answers.is_shard() {
-            return answers.leave_shard(&about, &run, &self.out);
-        }
-        let parameters = about.parameters;
-        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
-            report::write_tables(&found, folder)?;
-            Ok(run.to_json("density", parameters, &inputs, opened.facts(), &bar.finish(), report::outcome(&found)))
-        })?;
-        answers.remove()
+        course.run.dtype = opened.dtype();
+        let (parameters, are_models) = (serde_json::to_value(&self.pipeline).unwrap_or_default(), !self.reads.is_signal());
+        let report = Report {
+            analysis: "density",
+            bases_read: |found: &pipeline::Density| found.bases_read,
+            summary: report::summary,
+            write_tables: report::write_tables,
+            outcome: report::outcome,
+        };
+        opened.with(|source| {
+            let asked = Asked { parameters, inputs: &inputs, facts: opened.facts(), sources: &[("", source)], are_models };
+            course.finish(asked, &report, |sources, progress| pipeline::run(&genome, &annotation, sources[0], &self.pipeline, progress))
+        })
     }
 
     fn inputs(&self) -> Result<Vec<Input>> {

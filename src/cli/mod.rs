@@ -3,6 +3,7 @@
 //!
 //! Exit codes: 0 done, 1 it failed (the message names the file or record), 2 the command line asks for something that cannot be.
 
+mod analysis;
 mod answers;
 mod bench;
 mod boundaries;

@@ -1,8 +1,9 @@
 //! `motif-enrichment`: do boundaries gather at motifs in promoters?
 
-use super::answers::{self, Origin, ShardOption};
+use super::analysis::{Asked, Course, Report};
+use super::answers::{Origin, ShardOption};
 use super::reads::Reads;
-use super::{counts, progress, results, scan, source, splice_profile};
+use super::{counts, scan, source, splice_profile};
 use crate::bundled;
 use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
@@ -10,7 +11,6 @@ use crate::genome::fasta::Genome;
 use crate::genome::promoters::{BedAnchor, PromoterRequest, Promoters, TssChoice, Window, read_bed, read_fps};
 use crate::model::Checkpoint;
 use crate::motifs::select::Selection;
-use crate::pipelines::Progress;
 use crate::pipelines::motif_enrichment::{self as pipeline, Control, EnrichmentRequest, Query};
 use crate::pipelines::store::Part;
 use crate::report::motif_enrichment as report;
@@ -323,10 +323,7 @@ impl Arguments {
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
-        let mut run = origin.start();
-        let folder = results::place(&self.out, self.part)?;
-        let bar = progress::Bar::new();
-        bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
+        let mut course = Course::start(origin, &self.out, self.part)?;
         let checkpoint = self.reads.checkpoint()?;
         self.settle_context(checkpoint.as_ref())?;
         let genome = source::genome(self.genome.as_deref())?;
@@ -334,32 +331,28 @@ impl Request {
         let queries = self.queries()?;
         let promoters = self.read_promoters(&genome, annotation.as_ref())?;
         if !promoters.promoters.is_empty() && promoters.promoters.iter().all(|promoter| promoter.tss.is_none()) {
-            bar.note(
+            course.bar.note(
                 "warning: the promoters have no start sites, so no core promoter element can be placed: all its hits count as misplaced. If the 5' end of each line, or of its thick \
                  part, is the start site, give --regions-are starts or --regions-are thick",
             );
         }
         let inputs = self.inputs()?;
         let opened = self.reads.open(checkpoint, &genome)?;
-        run.dtype = opened.dtype();
-        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        let about = answers::About { analysis: "motif-enrichment", parameters, inputs: &inputs, stage: 0, dtype: &run.dtype };
-        let answers = self.reads.answers(origin, &about, &self.out, self.part)?;
-        let found = opened.with(|source| {
-            answers.with(source, |source| {
-                pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, source, &self.pipeline, &|progress| bar.show(progress))
+        course.run.dtype = opened.dtype();
+        let (parameters, are_models) = (serde_json::to_value(&self.pipeline).unwrap_or_default(), !self.reads.is_signal());
+        let report = Report {
+            analysis: "motif-enrichment",
+            bases_read: |found: &pipeline::Enrichment| found.bases_read,
+            summary: report::summary,
+            write_tables: report::write_tables,
+            outcome: report::outcome,
+        };
+        opened.with(|source| {
+            let asked = Asked { parameters, inputs: &inputs, facts: opened.facts(), sources: &[("", source)], are_models };
+            course.finish(asked, &report, |sources, progress| {
+                pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, sources[0], &self.pipeline, progress)
             })
-        })?;
-        if answers.is_shard() {
-            return answers.leave_shard(&about, &run, &self.out);
-        }
-        let parameters = about.parameters;
-        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        results::write(folder, &self.out, found.bases_read, &report::summary(&found), |folder| {
-            report::write_tables(&found, folder)?;
-            Ok(run.to_json("motif-enrichment", parameters, &inputs, opened.facts(), &bar.finish(), report::outcome(&found)))
-        })?;
-        answers.remove()
+        })
     }
 
     fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {

@@ -1,6 +1,5 @@
 //! What an analysis reads: a model, or a track from bigWig files.
 
-use super::answers::{self, Answers, Origin};
 use super::compute::Compute;
 use super::source;
 use crate::error::{Error, Result};
@@ -74,11 +73,6 @@ impl Reads {
             true => Err(Error::Usage("--shard is for models: a track is read in no time".into())),
             false => Ok(()),
         }
-    }
-
-    /// Where the answers come from: a track's straight from its file.
-    pub fn answers(&self, origin: Origin, about: &answers::About<'_>, out: &Path, part: Option<Part>) -> Result<Answers> {
-        if self.is_signal() { Ok(Answers::Direct) } else { Answers::of(origin, about, out, part) }
     }
 
     /// Opens the model's file; `None` for a track.

@@ -1,15 +1,15 @@
 //! `splice-profile`: do boundaries fall on splice junctions?
 
-use super::answers::{self, Origin, ShardOption};
+use super::analysis::{Asked, Course, Report};
+use super::answers::{Origin, ShardOption};
 use super::counts::MOST;
 use super::reads::Reads;
-use super::{progress, results, source};
+use super::source;
 use crate::controls::{ControlRequest, Family, Method, Side};
 use crate::error::{Error, Result};
 use crate::genome::bed;
 use crate::genome::junctions::TranscriptChoice;
 use crate::model::Checkpoint;
-use crate::pipelines::Progress;
 use crate::pipelines::splice_profile::{self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit};
 use crate::pipelines::store::Part;
 use crate::report::provenance::Input;
@@ -357,34 +357,28 @@ impl Arguments {
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
-        let mut run = origin.start();
-        let folder = results::place(&self.out, self.part)?;
-        let bar = progress::Bar::new();
-        bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
+        let mut course = Course::start(origin, &self.out, self.part)?;
         let checkpoint = self.reads.checkpoint()?;
         self.settle_context(checkpoint.as_ref())?;
         let (genome, annotation) = source::reference(self.files.as_ref())?;
         let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), bed::read)?;
         let inputs = self.inputs()?;
         let opened = self.reads.open(checkpoint, &genome)?;
-        run.dtype = opened.dtype();
-        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        let about = answers::About { analysis: "splice-profile", parameters, inputs: &inputs, stage: 0, dtype: &run.dtype };
-        let answers = self.reads.answers(origin, &about, &self.out, self.part)?;
-        let found = opened.with(|source| {
-            answers
-                .with(source, |source| pipeline::run(&genome, &annotation, &given, source, &self.pipeline, &|progress| bar.show(progress)))
-        })?;
-        if answers.is_shard() {
-            return answers.leave_shard(&about, &run, &self.out);
-        }
-        let parameters = about.parameters;
-        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        results::write(folder, &self.out, found.comparison.bases_read, &report::summary(&found), |folder| {
-            report::write_tables(&found, folder)?;
-            Ok(run.to_json("splice-profile", parameters, &inputs, opened.facts(), &bar.finish(), report::outcome(&found)))
-        })?;
-        answers.remove()
+        course.run.dtype = opened.dtype();
+        let (parameters, are_models) = (serde_json::to_value(&self.pipeline).unwrap_or_default(), !self.reads.is_signal());
+        let report = Report {
+            analysis: "splice-profile",
+            bases_read: |found: &pipeline::SpliceProfile| found.comparison.bases_read,
+            summary: report::summary,
+            write_tables: report::write_tables,
+            outcome: report::outcome,
+        };
+        opened.with(|source| {
+            let asked = Asked { parameters, inputs: &inputs, facts: opened.facts(), sources: &[("", source)], are_models };
+            course.finish(asked, &report, |sources, progress| {
+                pipeline::run(&genome, &annotation, &given, sources[0], &self.pipeline, progress)
+            })
+        })
     }
 
     fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {

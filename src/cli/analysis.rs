@@ -1,0 +1,85 @@
+//! The course of an analysis: opened, asked of its sources, and left as results or as a shard of them.
+
+use super::answers::{About, Answers, Origin};
+use super::progress::Bar;
+use super::results;
+use crate::error::Result;
+use crate::pipelines::store::Part;
+use crate::pipelines::{BoundarySource, Progress};
+use crate::report::folder::ResultsFolder;
+use crate::report::provenance::{Input, Run};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// What reports make of what an analysis found.
+pub struct Report<T> {
+    /// The subcommand.
+    pub analysis: &'static str,
+    pub bases_read: fn(&T) -> u64,
+    pub summary: fn(&T) -> String,
+    pub write_tables: fn(&T, &Path) -> Result<()>,
+    pub outcome: fn(&T) -> Value,
+}
+
+/// A run before its sources are asked.
+pub struct Course {
+    pub run: Run,
+    pub bar: Bar,
+    origin: Origin,
+    out: PathBuf,
+    part: Option<Part>,
+    folder: Option<ResultsFolder>,
+}
+
+/// What is asked.
+pub struct Asked<'a> {
+    /// Every parameter.
+    pub parameters: Value,
+    /// The files, checkpoints among them.
+    pub inputs: &'a [Input],
+    /// What `run.json` says of the models.
+    pub facts: Value,
+    /// Each with what tells it from the others.
+    pub sources: &'a [(&'a str, &'a dyn BoundarySource)],
+    /// Whether these are models, whose answers are worth keeping.
+    pub are_models: bool,
+}
+
+impl Course {
+    /// Starts a run that will leave results, or a shard, in `out`.
+    ///
+    /// # Errors
+    /// A folder `out` that holds anything else.
+    pub fn start(origin: Origin, out: &Path, part: Option<Part>) -> Result<Course> {
+        let (run, folder, bar) = (origin.start(), results::place(out, part)?, Bar::new());
+        bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
+        Ok(Course { run, bar, origin, out: out.to_path_buf(), part, folder })
+    }
+
+    /// Runs `study`, and leaves what it found or, of a part, its answers.
+    ///
+    /// # Errors
+    /// Those of `study`; shards of another run; files that cannot be read or written.
+    pub fn finish<T>(
+        self,
+        asked: Asked<'_>,
+        report: &Report<T>,
+        study: impl FnOnce(&[&dyn BoundarySource], &dyn Fn(Progress)) -> Result<T>,
+    ) -> Result<()> {
+        let Course { run, bar, origin, out, part, folder } = self;
+        let Asked { parameters, inputs, facts, sources, are_models } = asked;
+        let about = About { analysis: report.analysis, parameters, inputs, stage: 0, dtype: &run.dtype };
+        let answers = if are_models { Answers::of(origin, &about, &out, part)? } else { Answers::Direct };
+        let found = answers.with_all(sources, |sources| study(sources, &|progress| bar.show(progress)))?;
+        if answers.is_shard() {
+            return answers.leave_shard(&about, &run, &out);
+        }
+        let parameters = about.parameters;
+        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
+        results::write(folder, &out, (report.bases_read)(&found), &(report.summary)(&found), |folder| {
+            (report.write_tables)(&found, folder)?;
+            Ok(run.to_json(report.analysis, parameters, inputs, facts, &bar.finish(), (report.outcome)(&found)))
+        })?;
+        answers.remove()
+    }
+}
