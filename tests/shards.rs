@@ -160,12 +160,37 @@ fn shards_of_density_are_one_run() {
     merged(&DENSITY, 3);
 }
 
+const COMPARE: [&str; 9] = ["compare", "--context", "1024", "--flank", "50", "--permutations", "100", "--bootstraps", "100"];
+
 /// Two models with answers of their own, and a tokenizer that needs none.
 #[test]
 fn shards_of_compare_are_one_run() {
-    let command =
-        ["compare", "fixed:4", NANO, "bundled", "--context", "1024", "--flank", "50", "--permutations", "100", "--bootstraps", "100"];
-    merged(&command, 2);
+    merged(&[&COMPARE[..], &["fixed:4", NANO, "bundled"]].concat(), 2);
+}
+
+/// Files are found from the folder where the shards ran, or where they are said to be, under another name too.
+#[test]
+fn shards_of_compare_are_merged_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::copy(NANO, at.join("nano.pt")).unwrap();
+    std::fs::write(at.join("r.bed"), "chr4\t0\t1000\n").unwrap();
+    ok(at, &["boundaries", "--fasta", "fly", "--regions", "r.bed", "--checkpoint", NANO, "--context", "1024", "--out", "some.bw"]);
+    let command = [&COMPARE[..], &["track:some.plus.bw", "nano.pt", "--out"]].concat();
+    ok(at, &[&command[..], &["whole"]].concat());
+    for part in ["1/2", "2/2"] {
+        ok(at, &[&command[..], &[&part[..1], "--shard", part]].concat());
+    }
+    std::fs::create_dir(at.join("else")).unwrap();
+    ok(&at.join("else"), &["merge", "../1", "../2", "--out", "together"]);
+    same(at, "whole", "else/together");
+    std::fs::rename(at.join("some.plus.bw"), at.join("other.bw")).unwrap();
+    std::fs::rename(at.join("nano.pt"), at.join("model.pt")).unwrap();
+    let moved = ["--input", "some.plus.bw=other.bw", "--input", "nano.pt=model.pt"];
+    ok(at, &[&["merge", "1", "2", "--out", "again"], &moved[..]].concat());
+    std::fs::copy(at.join("some.minus.bw"), at.join("other.bw")).unwrap();
+    let wrong = run(at, &[&["merge", "1", "2", "--out", "wrong"], &moved[..]].concat());
+    assert!(message(&wrong).contains("is not the track that"), "{}", message(&wrong));
 }
 
 #[test]

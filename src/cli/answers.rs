@@ -70,7 +70,7 @@ pub struct About<'a> {
     pub analysis: &'a str,
     /// Every parameter.
     pub parameters: Value,
-    /// The files, the checkpoint among them.
+    /// The files, checkpoints among them.
     pub inputs: &'a [Input],
     /// Router of the model.
     pub stage: usize,

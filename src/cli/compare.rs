@@ -237,14 +237,17 @@ impl Request {
         let promoters = Promoters::of_annotation(&annotation, genome.contigs(), &promoters)?;
         let names: Vec<&str> = self.contenders.iter().map(|(name, _)| name.as_str()).collect();
         let mut parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        parameters["contenders"] = json!(names);
+        // Files are known by their content.
+        let known = |(_, what): &(String, What)| what.file().map_or(json!(format!("{what:?}")), |_| json!("file"));
+        parameters["contenders"] = self.contenders.iter().map(known).collect();
         let facts = |checkpoint: &Checkpoint| json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json});
         let facts = json!(checkpoints.iter().flatten().map(facts).collect::<Vec<_>>());
         let all = self.sources(&models, &genome)?;
-        // Tokenizers and tracks are asked as they are; of models the answers are kept.
+        // Tokenizers and tracks are asked as they are; of models, each known by its file, the answers are kept.
         let is_model = |number: usize| models[number].is_some();
-        let of_models = (0..all.len()).filter(|number| is_model(*number)).map(|number| (names[number], all[number].as_ref()));
-        let of_models: Vec<(&str, &dyn BoundarySource)> = of_models.collect();
+        let files = inputs.iter().filter(|input| input.role == "checkpoint").map(|input| input.sha256.as_str());
+        let of_models = (0..all.len()).filter(|number| is_model(*number)).map(|number| all[number].as_ref());
+        let of_models: Vec<(&str, &dyn BoundarySource)> = files.zip(of_models).collect();
         let report = Report {
             analysis: "compare",
             bases_read: |found: &pipeline::Compared| found.bases_read,

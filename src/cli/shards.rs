@@ -56,8 +56,8 @@ impl Shards {
     /// Inputs that are not those of the shards, other parameters, another model or version, damaged files.
     pub fn stores(&self, inputs: &[Input], parameters: &Value, model: &str) -> Result<Vec<Store>> {
         let open = |(folder, manifest): &(PathBuf, Manifest)| {
-            for input in inputs {
-                if !manifest.inputs.iter().any(|known| (&known.role, &known.sha256) == (&input.role, &input.sha256)) {
+            for (number, input) in inputs.iter().enumerate() {
+                if !manifest.inputs.get(number).is_some_and(|known| same_file(known, input)) {
                     return Err(Error::file(&input.path, format!("is not the {} that {} was made of", input.role, folder.display())));
                 }
             }
@@ -79,6 +79,11 @@ impl Shards {
     }
 }
 
+/// The same content in the same role, wherever it lies.
+fn same_file(one: &Input, other: &Input) -> bool {
+    (&one.role, &one.sha256) == (&other.role, &other.sha256)
+}
+
 /// The first thing in which two shards are not of one run.
 fn difference(one: &Manifest, other: &Manifest) -> Option<String> {
     let words = |what: &str, a: &str, b: &str| Some(format!("{what} ({a}, {b})"));
@@ -96,8 +101,8 @@ fn difference(one: &Manifest, other: &Manifest) -> Option<String> {
     {
         return words(name, &value.to_string(), &b.get(name).map_or("none".into(), Value::to_string));
     }
-    let file = one.inputs.iter().find(|a| other.inputs.iter().all(|b| (&a.role, &a.sha256) != (&b.role, &b.sha256)));
-    if let Some(file) = file {
+    let file = one.inputs.iter().zip(&other.inputs).find(|(a, b)| !same_file(a, b));
+    if let Some((file, _)) = file {
         return Some(format!("the {} ({})", file.role, file.path));
     }
     (one.model != other.model || one.parameters != other.parameters || one.inputs.len() != other.inputs.len())
@@ -121,8 +126,10 @@ fn command(manifest: &Manifest, out: &Path, inputs: &[(String, String)]) -> Vec<
 
 /// A word of the command; a file that is not there under its path is looked for from the folder where the shard ran.
 fn moved(word: &str, manifest: &Manifest, inputs: &[(String, String)]) -> String {
-    let (option, path) = match word.split_once('=') {
-        Some((option, path)) if option.starts_with("--") => (format!("{option}="), path),
+    // `--option=PATH`; `bpe:PATH` and `track:PATH` of `compare`.
+    let (option, path) = match (word.split_once('='), word.split_once(':')) {
+        (Some((option, path)), _) if option.starts_with("--") => (format!("{option}="), path),
+        (_, Some((kind @ ("bpe" | "track"), path))) => (format!("{kind}:"), path),
         _ => (String::new(), word),
     };
     if let Some((_, now)) = inputs.iter().find(|(then, _)| then == path) {

@@ -11,7 +11,7 @@ use super::weights::Weights;
 /// Scores that differ by more are told apart.
 pub const RESOLUTION_BITS: f64 = 0.001;
 
-/// The unit grows where more of them would be needed: above it a p-value threshold is so large that a matrix says nothing.
+/// The unit grows where more of them would be needed: scores of matrices of dozens of columns are then told apart at some thousandths of a bit.
 const MOST_UNITS: f64 = (1 << 21) as f64;
 
 /// Units of a first, coarse look for where the threshold lies.

@@ -197,7 +197,7 @@ impl Side {
         let core = |part: usize| {
             let (from, to) = (width * part / parts, width * (part + 1) / parts);
             let core = (to - from).min(CORE);
-            let told = |start: usize| sum(start, start + core) + sum(start + CORE, start + CORE + NEXT) / 2.0;
+            let told = |start: usize| sum(start, start + core) + sum((start + CORE).min(width), start + CORE + NEXT) / 2.0;
             let start = (from..=to - core).max_by(|a, b| told(*a).total_cmp(&told(*b)).then(b.cmp(a))).unwrap_or(from);
             (start, start + core)
         };
@@ -206,7 +206,8 @@ impl Side {
         let core = |(start, end): (usize, usize)| Core {
             start,
             columns: deficits[start..end].to_vec(),
-            // Rounded up: a word above all shares is above the limit.
+            // A word that loses more than its share in every core loses more than the limit; rounded up for what the division loses. Where nothing is
+            // lost anywhere, shares are no numbers and the limit is 0, which all words meet.
             limit: ((f64::from(limit) * sum(start, end) / total).ceil() as u32).min(limit),
             next: std::array::from_fn(|i| four(start + CORE + 4 * i)),
         };

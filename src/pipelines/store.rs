@@ -1,6 +1,7 @@
 //! Answers of a model, kept in a file as they come, so that a run that was stopped goes on where it was, and so that shards can be put together.
 //!
-//! What is kept are whole calls: the stretches that the model was given together, with the value of each of their bases. A call is known by its letters.
+//! What is kept are whole calls: the stretches that the model was given together, with the value of each of their bases. A call is known by its letters
+//! (and, where several models answer in one run, by the model).
 //! The answer is then that of the same call in any run, whatever a model makes of the company of a stretch.
 //!
 //! Whole tiles are kept, as the table of letters is fitted on all of their positions: four bytes a base. 70 000 donors and as many acceptors of a human

@@ -98,12 +98,13 @@ impl Mirror {
             for stream in listener.incoming().flatten() {
                 let (log, answer, tls) = (log.clone(), answer.clone(), tls.clone());
                 thread::spawn(move || match tls {
-                    None => serve(stream, &log, &*answer),
+                    None => drop(serve(stream, &log, &*answer)),
                     Some(config) => {
                         let mut stream = rustls::StreamOwned::new(rustls::ServerConnection::new(config).unwrap(), stream);
-                        serve(&mut stream, &log, &*answer);
-                        stream.conn.send_close_notify();
-                        let _ = stream.flush();
+                        if serve(&mut stream, &log, &*answer) {
+                            stream.conn.send_close_notify();
+                            let _ = stream.flush();
+                        }
                     }
                 });
             }
@@ -130,9 +131,10 @@ impl Mirror {
     }
 }
 
-fn serve(mut stream: impl Read + Write, log: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked) -> Reply) {
+/// Whether the whole of a reply was sent.
+fn serve(mut stream: impl Read + Write, log: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked) -> Reply) -> bool {
     let mut lines = BufReader::new(&mut stream).lines().map_while(Result::ok);
-    let Some(first) = lines.next() else { return };
+    let Some(first) = lines.next() else { return false };
     let mut asked = Asked { path: first.split(' ').nth(1).unwrap_or("").into(), from: None, if_range: None, before: 0 };
     for line in lines.take_while(|line| !line.is_empty()) {
         let (name, value) = line.split_once(": ").unwrap();
@@ -159,8 +161,10 @@ fn serve(mut stream: impl Read + Write, log: &Mutex<Vec<Asked>>, answer: &dyn Fn
     let (size, pause) = reply.pieces.unwrap_or((body.len().max(1), Duration::ZERO));
     for piece in body.chunks(size) {
         if stream.write_all(piece).is_err() {
-            return;
+            return false;
         }
         thread::sleep(pause);
     }
+    let _ = stream.flush();
+    reply.cut.is_none()
 }

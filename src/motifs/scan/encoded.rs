@@ -44,14 +44,20 @@ pub(super) struct Block {
 impl Encoded {
     /// Encodes sequences, in order.
     pub fn new<'a>(sequences: impl IntoIterator<Item = &'a [u8]>) -> Encoded {
+        Encoded::in_blocks(sequences, BLOCK)
+    }
+
+    /// With so many places in a block.
+    pub(super) fn in_blocks<'a>(sequences: impl IntoIterator<Item = &'a [u8]>, block: usize) -> Encoded {
         let (mut starts, mut letters) = (Vec::new(), Vec::new());
         for sequence in sequences {
             starts.push(letters.len());
+            letters.reserve(sequence.len() + 1);
             letters.extend(sequence.iter().map(|letter| letter_index(*letter).map_or(BREAK, |index| index as u8)));
             letters.push(BREAK);
         }
-        let blocks: Vec<usize> = (0..letters.len()).step_by(BLOCK).collect();
-        let blocks = blocks.into_par_iter().map(|start| Block::new(&letters, start, (start + BLOCK).min(letters.len()))).collect();
+        let blocks: Vec<usize> = (0..letters.len()).step_by(block).collect();
+        let blocks = blocks.into_par_iter().map(|start| Block::new(&letters, start, (start + block).min(letters.len()))).collect();
         let pack = |four: &[u8]| (0..4).fold(0, |byte, i| byte << 2 | four.get(i).map_or(0, |letter| letter & 3));
         let packed = letters.chunks(4).map(pack).chain([0; 2]).collect();
         Encoded { starts, letters, packed, blocks }
