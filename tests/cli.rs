@@ -590,6 +590,37 @@ fn density_from_files_to_report() {
     assert!(!folder.path().join("c").exists());
 }
 
+/// Whatever is in a track's file, it is read or refused in one sentence.
+#[test]
+fn a_damaged_track_is_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    world(folder.path());
+    let reading = ["boundaries", "--genome", "genome.fa", "--checkpoint", NANO, "--context", "512", "--margin", "64", "--out", "t.bw"];
+    ok(folder.path(), &reading);
+    let whole = std::fs::read(folder.path().join("t.plus.bw")).unwrap();
+    let (mut refused, mut state) = (0, 7_u64);
+    let mut random = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    for round in 0..20 {
+        let mut bytes = whole.clone();
+        match round % 3 {
+            0 => bytes.truncate(random(whole.len())),
+            1 => (0..20).for_each(|_| bytes[random(64)] = random(256) as u8),
+            _ => (0..200).for_each(|_| bytes[random(whole.len())] ^= 1 << random(8)),
+        }
+        std::fs::write(folder.path().join("t.plus.bw"), bytes).unwrap();
+        let command = ["density", "--genome", "genome.fa", "--annotation", "genes.gtf", "--signal", "t.plus.bw", "--context", "512"];
+        let more = ["--margin", "64", "--permutations", "50", "--bootstraps", "50", "--out", "a"];
+        let output = run(folder.path(), &[&command[..], &more].concat());
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(0 | 1)) && !message.contains("panicked"), "round {round}: {message}");
+        refused += usize::from(!output.status.success());
+    }
+    assert!(refused > 5, "{refused}");
+}
+
 /// A track in place of a model: means are those of the track's bases, and nothing is said of boundaries.
 #[test]
 fn density_of_a_track() {

@@ -2,11 +2,12 @@
 
 pub mod write;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{BufReader, ErrorKind};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use bigtools::{BigWigRead, BigWigReadOpenError};
 
@@ -112,9 +113,25 @@ impl BigWig {
     }
 }
 
-/// The library asserts what a sound file holds; a damaged one is an error here, not the end of the program.
+thread_local! {
+    static IN_LIBRARY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The library asserts what a sound file holds; a damaged one is an error here, not the end of the program nor a report of a panic.
 fn guarded<T>(path: &Path, read: impl FnOnce() -> T) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(read)).map_err(|_| Error::file(path, "a damaged bigWig file: copy or make it again"))
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let report = panic::take_hook();
+        panic::set_hook(Box::new(move |of| {
+            if !IN_LIBRARY.get() {
+                report(of)
+            }
+        }));
+    });
+    IN_LIBRARY.set(true);
+    let read = panic::catch_unwind(AssertUnwindSafe(read));
+    IN_LIBRARY.set(false);
+    read.map_err(|_| Error::file(path, "a damaged bigWig file: copy or make it again"))
 }
 
 #[cfg(test)]
