@@ -2,6 +2,7 @@
 
 use super::answers::{About, Answers, Origin};
 use super::progress::Bar;
+use super::reads::Opened;
 use super::results;
 use crate::error::Result;
 use crate::pipelines::store::Part;
@@ -39,10 +40,8 @@ pub struct Asked<'a> {
     pub inputs: &'a [Input],
     /// What `run.json` says of the models.
     pub facts: Value,
-    /// Each with what tells it from the others.
-    pub sources: &'a [(&'a str, &'a dyn BoundarySource)],
-    /// Whether these are models, whose answers are worth keeping.
-    pub are_models: bool,
+    /// The models, whose answers are worth keeping, each with what tells it from the others.
+    pub models: &'a [(&'a str, &'a dyn BoundarySource)],
 }
 
 impl Course {
@@ -56,7 +55,27 @@ impl Course {
         Ok(Course { run, bar, origin, out: out.to_path_buf(), part, folder })
     }
 
-    /// Runs `study`, and leaves what it found or, of a part, its answers.
+    /// Runs `study` on the one model or track that was opened, as [`Course::finish`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read<T>(
+        mut self,
+        opened: &Opened,
+        (parameters, inputs): (Value, &[Input]),
+        report: &Report<T>,
+        study: impl FnOnce(&dyn BoundarySource, &dyn Fn(Progress)) -> Result<T>,
+    ) -> Result<()> {
+        self.run.dtype = opened.dtype();
+        opened.with(|source| {
+            let model = [("", source)];
+            let models = if matches!(opened, Opened::Model { .. }) { &model[..] } else { &[] };
+            let asked = Asked { parameters, inputs, facts: opened.facts(), models };
+            self.finish(asked, report, |kept, progress| study(kept.first().copied().unwrap_or(source), progress))
+        })
+    }
+
+    /// Runs `study` with the models of `asked`, and leaves what it found or, of a part, its answers.
     ///
     /// # Errors
     /// Those of `study`; shards of another run; files that cannot be read or written.
@@ -67,10 +86,10 @@ impl Course {
         study: impl FnOnce(&[&dyn BoundarySource], &dyn Fn(Progress)) -> Result<T>,
     ) -> Result<()> {
         let Course { run, bar, origin, out, part, folder } = self;
-        let Asked { parameters, inputs, facts, sources, are_models } = asked;
+        let Asked { parameters, inputs, facts, models } = asked;
         let about = About { analysis: report.analysis, parameters, inputs, stage: 0, dtype: &run.dtype };
-        let answers = if are_models { Answers::of(origin, &about, &out, part)? } else { Answers::Direct };
-        let found = answers.with_all(sources, |sources| study(sources, &|progress| bar.show(progress)))?;
+        let answers = if models.is_empty() { Answers::Direct } else { Answers::of(origin, &about, &out, part)? };
+        let found = answers.with_all(models, |models| study(models, &|progress| bar.show(progress)))?;
         if answers.is_shard() {
             return answers.leave_shard(&about, &run, &out);
         }

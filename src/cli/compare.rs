@@ -255,7 +255,7 @@ impl Request {
             write_tables: report::write_tables,
             outcome: report::outcome,
         };
-        let asked = Asked { parameters, inputs: &inputs, facts, sources: &of_models, are_models: !of_models.is_empty() };
+        let asked = Asked { parameters, inputs: &inputs, facts, models: &of_models };
         course.finish(asked, &report, |kept, progress| {
             let (mut kept, mut contenders) = (kept.iter().copied(), Vec::new());
             for (number, name) in names.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! `density`: does the model cut some classes of sequence more densely than others?
 
-use super::analysis::{Asked, Course, Report};
+use super::analysis::{Course, Report};
 use super::answers::{Origin, ShardOption};
 use super::reads::Reads;
 use super::{counts, source, splice_profile};
@@ -156,7 +156,7 @@ fn check_context(context: usize, margin: usize, stretch: usize) -> Result<()> {
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
-        let mut course = Course::start(origin, &self.out, self.part)?;
+        let course = Course::start(origin, &self.out, self.part)?;
         let checkpoint = self.reads.checkpoint()?;
         let (context, margin) = splice_profile::context_of(checkpoint.as_ref(), self.context, self.margin, 0)?;
         check_context(context, margin, self.pipeline.stretch_bp)?;
@@ -164,8 +164,7 @@ impl Request {
         let (genome, annotation) = source::reference(self.files.as_ref())?;
         let inputs = self.inputs()?;
         let opened = self.reads.open(checkpoint, &genome)?;
-        course.run.dtype = opened.dtype();
-        let (parameters, are_models) = (serde_json::to_value(&self.pipeline).unwrap_or_default(), !self.reads.is_signal());
+        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let report = Report {
             analysis: "density",
             bases_read: |found: &pipeline::Density| found.bases_read,
@@ -173,9 +172,8 @@ impl Request {
             write_tables: report::write_tables,
             outcome: report::outcome,
         };
-        opened.with(|source| {
-            let asked = Asked { parameters, inputs: &inputs, facts: opened.facts(), sources: &[("", source)], are_models };
-            course.finish(asked, &report, |sources, progress| pipeline::run(&genome, &annotation, sources[0], &self.pipeline, progress))
+        course.read(&opened, (parameters, &inputs), &report, |source, progress| {
+            pipeline::run(&genome, &annotation, source, &self.pipeline, progress)
         })
     }
 

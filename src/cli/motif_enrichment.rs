@@ -1,6 +1,6 @@
 //! `motif-enrichment`: do boundaries gather at motifs in promoters?
 
-use super::analysis::{Asked, Course, Report};
+use super::analysis::{Course, Report};
 use super::answers::{Origin, ShardOption};
 use super::reads::Reads;
 use super::{counts, scan, source, splice_profile};
@@ -323,7 +323,7 @@ impl Arguments {
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
-        let mut course = Course::start(origin, &self.out, self.part)?;
+        let course = Course::start(origin, &self.out, self.part)?;
         let checkpoint = self.reads.checkpoint()?;
         self.settle_context(checkpoint.as_ref())?;
         let genome = source::genome(self.genome.as_deref())?;
@@ -338,8 +338,7 @@ impl Request {
         }
         let inputs = self.inputs()?;
         let opened = self.reads.open(checkpoint, &genome)?;
-        course.run.dtype = opened.dtype();
-        let (parameters, are_models) = (serde_json::to_value(&self.pipeline).unwrap_or_default(), !self.reads.is_signal());
+        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let report = Report {
             analysis: "motif-enrichment",
             bases_read: |found: &pipeline::Enrichment| found.bases_read,
@@ -347,11 +346,8 @@ impl Request {
             write_tables: report::write_tables,
             outcome: report::outcome,
         };
-        opened.with(|source| {
-            let asked = Asked { parameters, inputs: &inputs, facts: opened.facts(), sources: &[("", source)], are_models };
-            course.finish(asked, &report, |sources, progress| {
-                pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, sources[0], &self.pipeline, progress)
-            })
+        course.read(&opened, (parameters, &inputs), &report, |source, progress| {
+            pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, source, &self.pipeline, progress)
         })
     }
 

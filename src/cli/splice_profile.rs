@@ -1,6 +1,6 @@
 //! `splice-profile`: do boundaries fall on splice junctions?
 
-use super::analysis::{Asked, Course, Report};
+use super::analysis::{Course, Report};
 use super::answers::{Origin, ShardOption};
 use super::counts::MOST;
 use super::reads::Reads;
@@ -357,15 +357,14 @@ impl Arguments {
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
-        let mut course = Course::start(origin, &self.out, self.part)?;
+        let course = Course::start(origin, &self.out, self.part)?;
         let checkpoint = self.reads.checkpoint()?;
         self.settle_context(checkpoint.as_ref())?;
         let (genome, annotation) = source::reference(self.files.as_ref())?;
         let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), bed::read)?;
         let inputs = self.inputs()?;
         let opened = self.reads.open(checkpoint, &genome)?;
-        course.run.dtype = opened.dtype();
-        let (parameters, are_models) = (serde_json::to_value(&self.pipeline).unwrap_or_default(), !self.reads.is_signal());
+        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let report = Report {
             analysis: "splice-profile",
             bases_read: |found: &pipeline::SpliceProfile| found.comparison.bases_read,
@@ -373,11 +372,8 @@ impl Request {
             write_tables: report::write_tables,
             outcome: report::outcome,
         };
-        opened.with(|source| {
-            let asked = Asked { parameters, inputs: &inputs, facts: opened.facts(), sources: &[("", source)], are_models };
-            course.finish(asked, &report, |sources, progress| {
-                pipeline::run(&genome, &annotation, &given, sources[0], &self.pipeline, progress)
-            })
+        course.read(&opened, (parameters, &inputs), &report, |source, progress| {
+            pipeline::run(&genome, &annotation, &given, source, &self.pipeline, progress)
         })
     }
 

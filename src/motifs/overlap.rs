@@ -6,7 +6,7 @@ use super::scan::Hit;
 
 /// The hits of one motif on one sequence that overlap no better one, by start. Best first: the smallest p-value, then the smallest start,
 /// then the plus strand; each is kept if it shares no base, on either strand, with one kept before.
-pub fn best_of_overlapping(hits: Vec<Hit>) -> Vec<Hit> {
+pub fn best_of_overlapping(hits: &[Hit]) -> Vec<Hit> {
     let mut order: Vec<usize> = (0..hits.len()).collect();
     order.sort_unstable_by(|a, b| {
         let (a, b) = (&hits[*a], &hits[*b]);
@@ -37,9 +37,9 @@ mod tests {
     fn the_best_stays_and_what_touches_it_goes() {
         let hits =
             [(0, Minus, 3e-5), (2, Plus, 1e-5), (7, Plus, 2e-5), (8, Plus, 4e-5), (8, Minus, 4e-5), (30, Minus, 1e-5), (30, Plus, 1e-5)];
-        let kept = best_of_overlapping(hits.map(hit).to_vec());
+        let kept = best_of_overlapping(&hits.map(hit));
         // 8+ touches 2+ and shares bases with 7+, which lost to 2+; of the palindrome the plus strand is kept.
         assert_eq!(kept, [(2, Plus, 1e-5), (8, Plus, 4e-5), (30, Plus, 1e-5)].map(hit));
-        assert!(best_of_overlapping(Vec::new()).is_empty());
+        assert!(best_of_overlapping(&[]).is_empty());
     }
 }

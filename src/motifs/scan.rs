@@ -157,7 +157,7 @@ fn hits(motif: usize, weights: &Weights, tail: &Tail, sequences: &Encoded, all: 
     let hits: Vec<Hit> = found.into_iter().filter_map(hit).collect();
     match all {
         true => hits,
-        false => hits.chunk_by(|a, b| a.sequence == b.sequence).flat_map(|here| best_of_overlapping(here.to_vec())).collect(),
+        false => hits.chunk_by(|a, b| a.sequence == b.sequence).flat_map(best_of_overlapping).collect(),
     }
 }
 

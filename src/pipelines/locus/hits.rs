@@ -52,7 +52,7 @@ fn of_element(query: &Query, element: &Element, encoded: &Encoded, window: Inter
         let allowed = |(anchor, strand): &(usize, Strand)| element.places(*anchor, *strand, slack).any(|one| one == (place, hit.strand));
         anchors.iter().any(allowed)
     };
-    best_of_overlapping(scanned.hits.into_iter().filter(at_home).collect())
+    best_of_overlapping(&scanned.hits.into_iter().filter(at_home).collect::<Vec<_>>())
 }
 
 fn row(query: &Query, hit: Hit, sequence: &[u8], window: Interval) -> HitRow {

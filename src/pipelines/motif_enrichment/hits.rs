@@ -151,7 +151,7 @@ fn resolved(places: Vec<Place>) -> Vec<Place> {
             score: hit.score,
             p_value: hit.p_value,
         };
-        best_of_overlapping(same.iter().map(hit).collect()).into_iter().map(place).collect::<Vec<_>>()
+        best_of_overlapping(&same.iter().map(hit).collect::<Vec<_>>()).into_iter().map(place).collect::<Vec<_>>()
     };
     places.chunk_by(|a, b| a.ground == b.ground).flat_map(of_ground).collect()
 }
