@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::genome::Strand;
-use crate::genome::annotation::{Annotation, Transcript};
+use crate::genome::annotation::{Annotation, Gene, Transcript};
 use crate::genome::contig_names::examples;
 use crate::genome::junctions::SiteKind;
+use crate::genome::{Strand, region};
 
 /// An inter-base position of a transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,8 +99,16 @@ pub fn find_gene(annotation: &Annotation, name: &str) -> Result<usize> {
             Err(Error::Invalid(format!("no gene '{name}' in the annotation; it has {}", examples(known))))
         }
         _ => {
-            let ids = examples(found.iter().map(|i| annotation.genes[*i].id.as_str()));
-            Err(Error::Invalid(format!("{} genes are called '{name}' ({ids}): name one by its identifier, or give --region", found.len())))
+            let place = |gene: &Gene| {
+                let contig = annotation.contigs.get(gene.contig).map_or("", String::as_str);
+                format!("{} at {}", gene.id, region::written(contig, gene.interval))
+            };
+            let places: Vec<String> = found.iter().map(|i| place(&annotation.genes[*i])).collect();
+            let places = examples(places.iter().map(String::as_str));
+            Err(Error::Invalid(format!(
+                "{} genes are called '{name}' ({places}): name one by its identifier, or give --region",
+                found.len()
+            )))
         }
     }
 }
@@ -152,7 +160,7 @@ mod tests {
         for (name, index) in [("ey", 0), ("Ey", 1), ("hbb", 2), ("g4", 3)] {
             assert_eq!(find_gene(&annotation, name).unwrap(), index);
         }
-        for (name, part) in [("EY", "2 genes"), ("dup", "G4, G5"), ("nope", "no gene 'nope'"), ("", "no gene")] {
+        for (name, part) in [("EY", "2 genes"), ("dup", "G4 at :1-10, G5 at :1-10"), ("nope", "no gene 'nope'"), ("", "no gene")] {
             let message = find_gene(&annotation, name).unwrap_err().to_string();
             assert!(message.contains(part), "{message}");
         }

@@ -33,7 +33,7 @@ pub enum Class {
     Cds,
     /// Exons before the coding sequence.
     Utr5,
-    /// Exons after it; in a GTF the stop codon is the first of it.
+    /// Exons after it.
     Utr3,
     /// Exons of transcripts without coding sequence.
     NoncodingExon,
@@ -172,6 +172,31 @@ impl ContigClasses {
         found.unstranded(Class::Intergenic, subtract(&[Interval::new(0, sequence.len())], &outside));
         found.unstranded(Class::Repeat, soft_masked(sequence));
         found
+    }
+
+    /// Of the stranded classes only what some of the genes give, whose classes are `some`; [`ContigClasses::all`] stays that of all genes.
+    pub fn only(mut self, some: &ContigClasses) -> ContigClasses {
+        let of = |list: &[(Interval, Strand)], strand: Strand| -> Vec<Interval> {
+            list.iter().filter(|(_, s)| *s == strand).map(|(part, _)| *part).collect()
+        };
+        for class in Class::ALL.into_iter().filter(|class| class.is_stranded()) {
+            let (own, asked) = (&mut self.stranded[class as usize], &some.stranded[class as usize]);
+            if matches!(class, Class::Donor | Class::Acceptor) {
+                own.retain(|window| {
+                    asked.binary_search_by_key(&(window.0.start, window.1), |(part, strand)| (part.start, *strand)).is_ok()
+                });
+                continue;
+            }
+            let mut shared: Vec<(Interval, Strand)> = Vec::new();
+            for strand in [Strand::Plus, Strand::Minus] {
+                let mine = of(own, strand);
+                let others = subtract(&mine, &of(asked, strand));
+                shared.extend(subtract(&mine, &others).into_iter().map(|part| (part, strand)));
+            }
+            shared.sort_unstable();
+            *own = shared;
+        }
+        self
     }
 
     fn set(&mut self, class: Class, by_strand: &[Vec<Interval>; 2]) {

@@ -108,7 +108,7 @@ impl Junctions {
             })
             .collect();
         let chosen_contigs = chosen_contigs(&names, annotation, &map, request)?;
-        check_biotypes(annotation, request)?;
+        annotation.check_biotypes(&request.biotypes)?;
         let (mut canonical_rules, mut found) = (BTreeMap::new(), Found::default());
         for (gene_index, gene) in annotation.genes.iter().enumerate() {
             let contig = contig_of[gene.contig];
@@ -231,20 +231,6 @@ fn chosen_contigs(
             .ok_or_else(|| Error::Invalid(format!("no contig '{name}' in the genome; it has {}", names.examples())))
     });
     chosen.collect::<Result<_>>().map(Some)
-}
-
-fn check_biotypes(annotation: &Annotation, request: &JunctionRequest) -> Result<()> {
-    let known: BTreeSet<&str> = annotation.genes.iter().map(|g| g.biotype.as_str()).filter(|b| !b.is_empty()).collect();
-    match request.biotypes.iter().find(|wanted| !known.contains(wanted.as_str())) {
-        None => Ok(()),
-        Some(wanted) if known.is_empty() => {
-            Err(Error::Invalid(format!("biotype '{wanted}' was asked for, but this annotation has no gene biotypes")))
-        }
-        Some(wanted) => {
-            let known: Vec<&str> = known.into_iter().collect();
-            Err(Error::Invalid(format!("no gene has the biotype '{wanted}'; the annotation has {}", known.join(", "))))
-        }
-    }
 }
 
 /// Connected components of genes that share a base, whatever their strands.

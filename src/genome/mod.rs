@@ -14,6 +14,7 @@ pub mod composition;
 pub mod contig_names;
 pub mod fasta;
 mod fasta_index;
+pub mod fit;
 mod gff3;
 mod gtf;
 pub mod junctions;

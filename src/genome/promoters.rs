@@ -1,6 +1,6 @@
 //! Promoters: windows around transcription start sites, or regions of a file, each with what it is replicated by.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ mod files;
 
 pub use files::{BedAnchor, read_bed, read_fps};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::genome::annotation::Annotation;
 use crate::genome::contig_names::ContigNames;
 use crate::genome::fasta::Contig;
@@ -141,11 +141,7 @@ impl Promoters {
     /// No contig of the annotation is in the genome; a biotype that no gene has.
     pub fn of_annotation(annotation: &Annotation, contigs: &[Contig], request: &PromoterRequest) -> Result<Promoters> {
         let map = ContigNames::new(contigs.iter().map(|contig| &contig.name)).map_annotation(&annotation.contigs)?;
-        if let Some(wanted) = request.biotypes.iter().find(|wanted| !annotation.genes.iter().any(|gene| gene.biotype == **wanted)) {
-            let known: BTreeSet<&str> = annotation.genes.iter().map(|gene| gene.biotype.as_str()).filter(|b| !b.is_empty()).collect();
-            let known: Vec<&str> = known.into_iter().collect();
-            return Err(Error::Invalid(format!("no gene has the biotype '{wanted}'; the annotation has {}", known.join(", "))));
-        }
+        annotation.check_biotypes(&request.biotypes)?;
         let mut found = Promoters::default();
         for gene in &annotation.genes {
             let canonical = canonical_transcript(gene).map(|(index, _)| index);

@@ -12,6 +12,33 @@ pub(in crate::genome) struct Feature<'a> {
     pub attributes: &'a [u8],
 }
 
+/// What a feature adds to a transcript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::genome) enum Segment {
+    Exon,
+    Cds,
+    /// Part of the coding sequence, whether or not the CDS holds it: in GTF it does not, in GFF3 it does.
+    StopCodon,
+    Utr,
+}
+
+impl Segment {
+    /// By the third column.
+    pub fn of(kind: &[u8]) -> Option<Segment> {
+        let ends = |suffix: &[u8]| kind.len() >= suffix.len() && kind[kind.len() - suffix.len()..].eq_ignore_ascii_case(suffix);
+        match kind {
+            _ if kind.eq_ignore_ascii_case(b"CDS") => Some(Segment::Cds),
+            // Also noncoding_exon, pseudogenic_exon.
+            _ if ends(b"exon") => Some(Segment::Exon),
+            b"stop_codon" => Some(Segment::StopCodon),
+            // five_prime_UTR, 3UTR, 5'-UTR.
+            b"UTR5" | b"UTR3" => Some(Segment::Utr),
+            _ if ends(b"UTR") => Some(Segment::Utr),
+            _ => None,
+        }
+    }
+}
+
 fn position(text: &[u8]) -> Option<usize> {
     if text.is_empty() {
         return None;
@@ -33,7 +60,13 @@ pub(super) fn split_columns(line: &[u8]) -> std::result::Result<Feature<'_>, Str
         count += 1;
     }
     if count != 9 {
-        let hint = if count == 1 && line.contains(&b' ') { " (columns are separated by tabs, not spaces)" } else { "" };
+        let hint = if line.contains(&b'\r') {
+            "; its lines end with carriage returns, as on old Macs: convert them with tr '\\r' '\\n'"
+        } else if count == 1 && line.contains(&b' ') {
+            " (columns are separated by tabs, not spaces)"
+        } else {
+            ""
+        };
         return Err(format!("expected 9 tab-separated columns, found {count}{hint}"));
     }
     let number =
@@ -55,12 +88,4 @@ pub(super) fn split_columns(line: &[u8]) -> std::result::Result<Feature<'_>, Str
     };
     let interval = Interval::new(start - 1, end);
     Ok(Feature { contig: columns[0], kind: columns[2], interval, strand, attributes: columns[8] })
-}
-
-/// GFF3 writes `key=value`, GTF `key "value"` or `key value`: the first of `=`, `"` and a space after a key decides. `None` where the
-/// line has no attributes to judge by.
-pub(super) fn is_gff3(attributes: &[u8]) -> Option<bool> {
-    let text = attributes.trim_ascii();
-    let key_end = text.iter().position(|b| matches!(b, b'=' | b'"' | b' '))?;
-    (key_end > 0).then(|| text[key_end] == b'=')
 }

@@ -94,3 +94,21 @@ fn as_counted_base_by_base() {
         }
     }
 }
+
+#[test]
+fn only_the_classes_of_some_genes() {
+    let asked = gene(Strand::Plus, &[(100, 200), (300, 400)], &[(150, 200)]);
+    let other = gene(Strand::Plus, &[(180, 190), (340, 500)], &[(180, 190)]);
+    let classes = |genes: &[&Gene]| ContigClasses::new(&[b'A'; 600], genes, &windows());
+    let both = classes(&[&asked, &other]);
+    let found = classes(&[&asked, &other]).only(&classes(&[&asked]));
+    assert_eq!(of(&found, Class::Donor), [(195, 205, '+')]);
+    assert_eq!(of(&found, Class::Cds), [(150, 200, '+')]);
+    assert_eq!(of(&found, Class::Utr3), [(300, 400, '+')]);
+    assert_eq!(of(&found, Class::Intron), [(200, 300, '+')]);
+    assert_eq!(of(&found, Class::Promoter), [(80, 110, '+')]);
+    assert_eq!(
+        (found.all, found.clusters, of(&both, Class::Intergenic)),
+        (both.all.clone(), both.clusters.clone(), vec![(0, 80, '+'), (500, 600, '+')])
+    );
+}
