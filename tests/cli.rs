@@ -740,12 +740,81 @@ fn families_side_by_side() {
 fn nothing_to_compare_is_said_and_not_hidden() {
     let here = tempfile::tempdir().unwrap();
     world(here.path());
-    let printed = ok(here.path(), &splice_profile("r", &["--min-intron", "100000"]));
-    assert!(printed.contains("donor      decoy          0"), "{printed}");
-    let page = std::fs::read_to_string(here.path().join("r/index.html")).unwrap();
-    assert!(page.contains("could not be asked") && page.contains("no data") && !page.contains("NaN"));
-    let (head, rows) = tsv(here.path().join("r/tables/pairs.tsv"));
-    assert_eq!((head.len(), rows.len()), (13, 0));
+    let parts = ["nothing could be compared: left out 96 of 96 splice sites: 96 intron too short"];
+    fails(here.path(), &splice_profile("r", &["--min-intron", "100000"]), 1, &parts);
+    assert!(!here.path().join("r").exists());
+}
+
+#[test]
+fn an_annotation_that_is_off_is_told_from_one_of_another_genome() {
+    let here = tempfile::tempdir().unwrap();
+    let (fasta, annotation) = world(here.path());
+    let gtf = std::fs::read_to_string(&annotation).unwrap();
+    let moved = |by: usize| -> String {
+        let line = |line: &str| {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let at = |column: usize| (columns[column].parse::<usize>().unwrap() + by).to_string();
+            [&columns[..3], &[&at(3), &at(4)], &columns[5..]].concat().join("\t") + "\n"
+        };
+        gtf.lines().map(line).collect()
+    };
+    std::fs::write(&annotation, moved(1)).unwrap();
+    let parts =
+        ["genes.gtf: only 0 of 48 annotated introns on chr1 read GT-AG: with the annotation moved by -1 base", "nothing could be compared"];
+    fails(here.path(), &splice_profile("r", &[]), 1, &parts);
+    std::fs::write(&annotation, moved(17)).unwrap();
+    for command in ["splice-profile", "density", "compare"] {
+        let output = run(here.path(), &[command, "--genome", fasta.to_str().unwrap(), "--annotation", "genes.gtf", "--shard", "1/2"]);
+        assert!(text(&output.stderr).contains("another assembly"), "{command}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn biotypes_follow_one_rule() {
+    let here = tempfile::tempdir().unwrap();
+    let (_, annotation) = world(here.path());
+    let files = ["--genome", "genome.fa", "--annotation", "genes.gtf", "--checkpoint", NANO];
+    let commands = ["splice-profile", "motif-enrichment", "density", "locus", "compare"];
+    let asked = |command: &'static str, more: &[&'static str]| -> Vec<&'static str> {
+        let place: &[&str] = if command == "locus" { &["--gene", "g1"] } else { &[] };
+        let files = if command == "compare" { &files[..4] } else { &files[..] };
+        [&[command], files, place, more].concat()
+    };
+    for command in commands {
+        let help = ok(here.path(), &[command, "--help"]);
+        assert!(help.contains("--biotype <NAME>") && help.contains("`all` for every gene"), "{command}");
+        fails(
+            here.path(),
+            &asked(command, &["--biotype", "lncRNA"]),
+            1,
+            &["genes.gtf: ", "'lncRNA'", "there are protein_coding", "--biotype all"],
+        );
+    }
+    let without = std::fs::read_to_string(&annotation).unwrap().replace(" gene_biotype \"protein_coding\";", "");
+    std::fs::write(&annotation, without).unwrap();
+    for command in commands {
+        let parts = ["genes.gtf: ", "names no biotypes", "--biotype all"];
+        fails(here.path(), &asked(command, &["--biotype", "protein_coding"]), 1, &parts);
+    }
+    // Without biotypes, promoters are those of all genes, with and without `all`.
+    let few = [
+        "--context",
+        "512",
+        "--margin",
+        "64",
+        "--permutations",
+        "20",
+        "--bootstraps",
+        "20",
+        "--matrix-id",
+        "MA0108",
+        "--motifs",
+        "vertebrates",
+    ];
+    for (out, more) in [("a", &[][..]), ("b", &["--biotype", "all"])] {
+        ok(here.path(), &[&asked("motif-enrichment", &few)[..], more, &["--out", out]].concat());
+    }
+    assert_eq!(tsv(here.path().join("a/tables/promoters.tsv")), tsv(here.path().join("b/tables/promoters.tsv")));
 }
 
 #[test]

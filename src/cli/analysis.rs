@@ -1,6 +1,7 @@
 //! The course of an analysis: opened, asked of its sources, and left as results or as a shard of them.
 
 use super::answers::{About, Answers, Origin};
+use super::left_out::LeftOut;
 use super::progress::Bar;
 use super::reads::Opened;
 use super::results;
@@ -18,6 +19,8 @@ pub struct Report<T> {
     pub analysis: &'static str,
     pub bases_read: fn(&T) -> u64,
     pub summary: fn(&T) -> String,
+    /// What could not be used; where nothing could, there are no results.
+    pub left_out: fn(&T) -> LeftOut,
     pub write_tables: fn(&T, &Path) -> Result<()>,
     pub outcome: fn(&T) -> Value,
 }
@@ -78,7 +81,7 @@ impl Course {
     /// Runs `study` with the models of `asked`, and leaves what it found or, of a part, its answers.
     ///
     /// # Errors
-    /// Those of `study`; shards of another run; files that cannot be read or written.
+    /// Those of `study`; nothing that could be used; shards of another run; files that cannot be read or written.
     pub fn finish<T>(
         self,
         asked: Asked<'_>,
@@ -93,6 +96,9 @@ impl Course {
         if answers.is_shard() {
             return answers.leave_shard(&about, &run, &out);
         }
+        let left_out = (report.left_out)(&found);
+        left_out.check()?;
+        left_out.line().iter().for_each(|line| bar.note(line));
         let parameters = about.parameters;
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         results::write(folder, &out, (report.bases_read)(&found), &(report.summary)(&found), |folder| {

@@ -2,11 +2,14 @@
 
 use super::analysis::{Asked, Course, Report};
 use super::answers::{Origin, ShardOption};
+use super::biotypes::Biotypes;
 use super::compute::Compute;
+use super::left_out::LeftOut;
 use super::splice_profile::context_of;
 use super::{counts, scan, source};
 use crate::error::{Error, Result};
 use crate::genome::fasta::Genome;
+use crate::genome::junctions::SiteStatus;
 use crate::genome::promoters::{PromoterRequest, Promoters, TssChoice, Window};
 use crate::model::{Checkpoint, LdarNet};
 use crate::pipelines::BoundarySource;
@@ -55,6 +58,8 @@ pub struct Arguments {
     /// Gene annotation: GTF or GFF3, plain or gzip [default: bundled]
     #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
+    #[command(flatten)]
+    biotypes: Biotypes,
     /// Motifs: insects, vertebrates, or a file [default: insects for the bundled genome, else vertebrates]
     #[arg(long, value_name = "FILE")]
     motifs: Option<PathBuf>,
@@ -149,6 +154,7 @@ pub struct Request {
     margin: Option<usize>,
     compute: Compute,
     part: Option<Part>,
+    biotypes: Biotypes,
     pipeline: CompareRequest,
 }
 
@@ -194,6 +200,7 @@ impl Arguments {
             compute: self.compute,
             part: self.shard.part(),
             pipeline: CompareRequest {
+                biotypes: self.biotypes.of_genes(),
                 flank: self.flank,
                 p: self.p,
                 permutations: self.permutations,
@@ -202,8 +209,15 @@ impl Arguments {
                 batch: self.batch,
                 ..CompareRequest::default()
             },
+            biotypes: self.biotypes,
         })
     }
+}
+
+fn left_out(found: &pipeline::Compared) -> LeftOut {
+    let out = found.site_statuses.iter().filter(|(status, _)| **status != SiteStatus::Used);
+    let reasons = out.map(|(status, n)| (status.name().to_string(), *n as u64)).collect();
+    LeftOut { what: "windows around splice sites and over promoters", used: found.n_windows as u64, reasons }
 }
 
 impl Request {
@@ -219,7 +233,7 @@ impl Request {
     /// Runs the comparison, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
         let mut course = Course::start(origin, &self.out, self.part)?;
-        let (genome, annotation) = source::reference(self.files.as_ref())?;
+        let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
         let motifs = scan::read_motifs(&self.motifs)?;
         let inputs = self.inputs()?;
         let checkpoints = self.checkpoints()?;
@@ -231,7 +245,7 @@ impl Request {
         }
         let promoters = PromoterRequest {
             tss: TssChoice::Unique,
-            biotypes: vec!["protein_coding".into()],
+            biotypes: self.biotypes.of_promoters(&annotation),
             window: Window { upstream_bp: 500, downstream_bp: 100 },
         };
         let promoters = Promoters::of_annotation(&annotation, genome.contigs(), &promoters)?;
@@ -252,6 +266,7 @@ impl Request {
             analysis: "compare",
             bases_read: |found: &pipeline::Compared| found.bases_read,
             summary: report::summary,
+            left_out,
             write_tables: report::write_tables,
             outcome: report::outcome,
         };

@@ -2,6 +2,8 @@
 
 use super::analysis::{Course, Report};
 use super::answers::{Origin, ShardOption};
+use super::biotypes::Biotypes;
+use super::left_out::LeftOut;
 use super::reads::Reads;
 use super::{counts, source, splice_profile};
 use crate::error::{Error, Result};
@@ -41,6 +43,8 @@ pub struct Arguments {
     /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
     #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
+    #[command(flatten)]
+    biotypes: Biotypes,
     #[command(flatten)]
     reads: Reads,
     /// Folder for the results
@@ -122,6 +126,7 @@ impl Arguments {
             max_per_class: self.max_per_class,
             caliper: self.caliper,
             contigs: self.contigs,
+            biotypes: self.biotypes.of_genes(),
             permutations: self.permutations,
             bootstraps: self.bootstraps,
             seed: self.seed,
@@ -153,6 +158,16 @@ fn check_context(context: usize, margin: usize, stretch: usize) -> Result<()> {
     Ok(())
 }
 
+fn left_out(found: &pipeline::Density) -> LeftOut {
+    let sum = |of: fn(&pipeline::AccountingRow) -> u64| found.accounting.iter().map(of).sum::<u64>();
+    let reasons = [
+        ("too short", sum(|row| row.n_short)),
+        ("not plain letters or at an end", sum(|row| row.n_not_plain)),
+        ("without a control", sum(|row| row.n_no_control)),
+    ];
+    LeftOut { what: "stretches", used: sum(|row| row.n_used), reasons: reasons.map(|(reason, n)| (reason.into(), n)).to_vec() }
+}
+
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
@@ -161,7 +176,7 @@ impl Request {
         let (context, margin) = splice_profile::context_of(checkpoint.as_ref(), self.context, self.margin, 0)?;
         check_context(context, margin, self.pipeline.stretch_bp)?;
         (self.pipeline.context, self.pipeline.margin) = (context, margin);
-        let (genome, annotation) = source::reference(self.files.as_ref())?;
+        let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
         let inputs = self.inputs()?;
         let opened = self.reads.open(checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
@@ -169,6 +184,7 @@ impl Request {
             analysis: "density",
             bases_read: |found: &pipeline::Density| found.bases_read,
             summary: report::summary,
+            left_out,
             write_tables: report::write_tables,
             outcome: report::outcome,
         };

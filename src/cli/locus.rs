@@ -1,5 +1,6 @@
 //! `locus`: what the model does at one place.
 
+use super::biotypes::Biotypes;
 use super::compute::Compute;
 use super::{progress, results, scan, source, splice_profile};
 use crate::bundled;
@@ -42,6 +43,8 @@ pub struct Arguments {
     /// Gene annotation: GTF or GFF3, plain or gzip; may be left out with --region [default: bundled]
     #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
+    #[command(flatten)]
+    biotypes: Biotypes,
     /// Model: the authors' .pt, or safetensors [default: bundled]
     #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
@@ -92,6 +95,7 @@ pub struct Arguments {
 pub struct Request {
     genome: Option<PathBuf>,
     annotation: Option<PathBuf>,
+    biotypes: Biotypes,
     checkpoints: Vec<Option<PathBuf>>,
     signal: Option<PathBuf>,
     motifs: Option<PathBuf>,
@@ -148,6 +152,7 @@ impl Arguments {
         Ok(Request {
             genome,
             annotation,
+            biotypes: self.biotypes,
             checkpoints: std::iter::once(self.checkpoint).chain(self.compare.map(Some)).collect(),
             signal: self.signal,
             context: self.context,
@@ -182,6 +187,10 @@ impl Request {
         bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
         let genome = source::genome(self.genome.as_deref())?;
         let annotation = source::annotation(self.annotation.as_deref(), self.genome.as_deref())?;
+        if let Some(annotation) = &annotation {
+            source::remarks(&genome, annotation)?.iter().for_each(|line| bar.note(line));
+        }
+        let annotation = annotation.map(|annotation| self.biotypes.only(annotation)).transpose()?;
         let queries = self.queries()?;
         let inputs = self.inputs()?;
         let models = self.models()?;

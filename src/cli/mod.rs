@@ -6,6 +6,7 @@
 mod analysis;
 mod answers;
 mod bench;
+mod biotypes;
 mod boundaries;
 mod compare;
 mod compute;
@@ -15,6 +16,7 @@ mod density;
 mod evaluate;
 mod fetch;
 mod inspect;
+mod left_out;
 mod locus;
 mod merge;
 mod motif_enrichment;

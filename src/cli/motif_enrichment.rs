@@ -2,13 +2,15 @@
 
 use super::analysis::{Course, Report};
 use super::answers::{Origin, ShardOption};
+use super::biotypes::Biotypes;
+use super::left_out::LeftOut;
 use super::reads::Reads;
 use super::{counts, scan, source, splice_profile};
 use crate::bundled;
 use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
 use crate::genome::fasta::Genome;
-use crate::genome::promoters::{BedAnchor, PromoterRequest, Promoters, TssChoice, Window, read_bed, read_fps};
+use crate::genome::promoters::{BedAnchor, Dropped, PromoterRequest, Promoters, TssChoice, Window, read_bed, read_fps};
 use crate::model::Checkpoint;
 use crate::motifs::select::Selection;
 use crate::pipelines::motif_enrichment::{self as pipeline, Control, EnrichmentRequest, Query};
@@ -57,9 +59,8 @@ pub struct Arguments {
     /// Which transcription starts of the annotation
     #[arg(long, value_enum, default_value = "unique")]
     tss: Tss,
-    /// Only genes of these biotypes; `all` for all
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "protein_coding")]
-    biotype: Vec<String>,
+    #[command(flatten)]
+    biotypes: Biotypes,
     /// Bases of a promoter before its start site
     #[arg(long, value_name = "BASES", default_value_t = 500)]
     upstream: usize,
@@ -215,7 +216,9 @@ pub struct Request {
     annotation: Option<PathBuf>,
     regions: Option<PathBuf>,
     bed_anchor: BedAnchor,
+    /// Its biotypes are those of `biotypes`.
     promoters: PromoterRequest,
+    biotypes: Biotypes,
     reads: Reads,
     part: Option<Part>,
     out: PathBuf,
@@ -287,12 +290,13 @@ impl Arguments {
                     Tss::Canonical => TssChoice::Canonical,
                     Tss::All => TssChoice::All,
                 },
-                biotypes: if self.biotype.iter().any(|name| name == "all") { Vec::new() } else { self.biotype },
+                biotypes: Vec::new(),
                 window,
             },
             genome,
             annotation,
             regions: self.regions,
+            biotypes: self.biotypes,
             part: self.shard.part(),
             reads: self.reads,
             out: self.out,
@@ -320,6 +324,13 @@ impl Arguments {
     }
 }
 
+fn left_out(found: &pipeline::Enrichment) -> LeftOut {
+    let reason =
+        |dropped: &Dropped| serde_json::to_value(dropped).ok().and_then(|name| Some(name.as_str()?.to_string())).unwrap_or_default();
+    let reasons = found.dropped.iter().map(|(dropped, n)| (reason(dropped), *n as u64)).collect();
+    LeftOut { what: "promoters", used: found.promoters.len() as u64, reasons }
+}
+
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
@@ -328,6 +339,9 @@ impl Request {
         self.settle_context(checkpoint.as_ref())?;
         let genome = source::genome(self.genome.as_deref())?;
         let annotation = source::annotation(self.annotation.as_deref(), self.genome.as_deref())?;
+        if let Some(annotation) = &annotation {
+            source::remarks(&genome, annotation)?.iter().for_each(|line| course.bar.note(line));
+        }
         let queries = self.queries()?;
         let promoters = self.read_promoters(&genome, annotation.as_ref())?;
         if !promoters.promoters.is_empty() && promoters.promoters.iter().all(|promoter| promoter.tss.is_none()) {
@@ -343,6 +357,7 @@ impl Request {
             analysis: "motif-enrichment",
             bases_read: |found: &pipeline::Enrichment| found.bases_read,
             summary: report::summary,
+            left_out,
             write_tables: report::write_tables,
             outcome: report::outcome,
         };
@@ -386,7 +401,10 @@ impl Request {
                 read_fps(path, genome.contigs(), self.promoters.window)
             }
             (Some(path), _) => read_bed(path, genome.contigs(), self.bed_anchor),
-            (None, Some(annotation)) => Promoters::of_annotation(annotation, genome.contigs(), &self.promoters),
+            (None, Some(annotation)) => {
+                let asked = PromoterRequest { biotypes: self.biotypes.of_promoters(annotation), ..self.promoters.clone() };
+                Promoters::of_annotation(annotation, genome.contigs(), &asked)
+            }
             (None, None) => Err(Error::Usage("--genome needs --annotation, or --regions".into())),
         }
     }

@@ -1,11 +1,15 @@
 //! Inputs that default to the bundled set, and names that stand for files of the cache.
 
+use super::progress::Bar;
 use crate::bundled;
 use crate::error::{Error, Result};
 use crate::fetch::{cache, sources};
 use crate::genome::annotation::Annotation;
+use crate::genome::contig_names::{ContigNames, examples};
 use crate::genome::fasta::Genome;
+use crate::genome::fit::IntronFit;
 use crate::model::Checkpoint;
+use crate::report::format::count;
 use crate::report::provenance::Input;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use serde_json::{Value, json};
@@ -82,12 +86,38 @@ pub fn annotation(path: Option<&Path>, genome: Option<&Path>) -> Result<Option<A
     }
 }
 
-/// Genome and annotation of files, or the bundled ones.
-pub fn reference(files: Option<&(PathBuf, PathBuf)>) -> Result<(Genome, Annotation)> {
-    match files {
-        Some((genome, annotation)) => Ok((Genome::open(genome)?, Annotation::open(annotation)?)),
-        None => Ok((bundled::genome()?, bundled::annotation()?)),
+/// Genome and annotation of files, or the bundled ones; [`remarks`] go to `bar`.
+pub fn reference(files: Option<&(PathBuf, PathBuf)>, bar: &Bar) -> Result<(Genome, Annotation)> {
+    let (genome, annotation) = match files {
+        Some((genome, annotation)) => (Genome::open(genome)?, Annotation::open(annotation)?),
+        None => (bundled::genome()?, bundled::annotation()?),
+    };
+    remarks(&genome, &annotation)?.iter().for_each(|line| bar.note(line));
+    Ok((genome, annotation))
+}
+
+/// What a user should know of an annotation, a line each: what of it is left out or mended, and where it looks to be of another genome.
+///
+/// # Errors
+/// None of its contigs is in the genome; a contig that cannot be read.
+pub fn remarks(genome: &Genome, annotation: &Annotation) -> Result<Vec<String>> {
+    let (summary, path) = (&annotation.summary, annotation.path.display());
+    let mut lines = Vec::new();
+    if !summary.notes.is_empty() {
+        let notes: Vec<String> = summary.notes.iter().map(|(reason, n)| format!("{reason}: {}", count(*n as usize))).collect();
+        lines.push(format!("{path}, {} lines: {}", count(summary.lines as usize), notes.join("; ")));
     }
+    let map = ContigNames::new(genome.contigs().iter().map(|contig| &contig.name)).map_annotation(&annotation.contigs)?;
+    let lost = annotation.genes.iter().filter(|gene| map[gene.contig].is_none()).count();
+    if lost > 0 {
+        let absent = annotation.contigs.iter().zip(&map).filter(|(_, index)| index.is_none()).map(|(name, _)| name.as_str());
+        let (all, absent) = (count(annotation.genes.len()), examples(absent));
+        lines.push(format!("{path}: {} of {all} genes lie on contigs that the genome lacks ({absent})", count(lost)));
+    }
+    lines.extend(
+        IntronFit::of(genome, annotation)?.and_then(|fit| fit.complaint()).map(|complaint| format!("warning: {path}: {complaint}")),
+    );
+    Ok(lines)
 }
 
 /// The records of what [`genome`] and [`annotation`] open.

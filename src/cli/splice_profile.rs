@@ -2,7 +2,9 @@
 
 use super::analysis::{Course, Report};
 use super::answers::{Origin, ShardOption};
+use super::biotypes::Biotypes;
 use super::counts::MOST;
+use super::left_out::LeftOut;
 use super::reads::Reads;
 use super::source;
 use crate::controls::{ControlRequest, Family, Method, Side};
@@ -65,9 +67,8 @@ pub struct Arguments {
     /// Least distance of a read position from the ends of what the model is given [default: a quarter of the context, at most 512]
     #[arg(long, value_name = "BASES")]
     margin: Option<usize>,
-    /// Only genes of these biotypes
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    biotype: Vec<String>,
+    #[command(flatten)]
+    biotypes: Biotypes,
     /// Which transcripts speak for a gene
     #[arg(long, value_enum, default_value = "canonical")]
     transcripts: Transcripts,
@@ -334,7 +335,7 @@ impl Arguments {
                 Transcripts::Canonical => TranscriptChoice::Canonical,
                 Transcripts::All => TranscriptChoice::All,
             },
-            biotypes: self.biotype,
+            biotypes: self.biotypes.of_genes(),
             contigs: self.contigs,
             max_sites: self.max_sites,
             min_intron_bp: self.min_intron,
@@ -354,13 +355,19 @@ impl Arguments {
     }
 }
 
+fn left_out(found: &pipeline::SpliceProfile) -> LeftOut {
+    let (used, out): (Vec<_>, Vec<_>) = found.accounting.iter().partition(|row| row.status == "used");
+    let reasons = out.into_iter().map(|row| (row.status.clone(), row.n)).collect();
+    LeftOut { what: "splice sites", used: used.iter().map(|row| row.n).sum(), reasons }
+}
+
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
         let course = Course::start(origin, &self.out, self.part)?;
         let checkpoint = self.reads.checkpoint()?;
         self.settle_context(checkpoint.as_ref())?;
-        let (genome, annotation) = source::reference(self.files.as_ref())?;
+        let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
         let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), bed::read)?;
         let inputs = self.inputs()?;
         let opened = self.reads.open(checkpoint, &genome)?;
@@ -369,6 +376,7 @@ impl Request {
             analysis: "splice-profile",
             bases_read: |found: &pipeline::SpliceProfile| found.comparison.bases_read,
             summary: report::summary,
+            left_out,
             write_tables: report::write_tables,
             outcome: report::outcome,
         };

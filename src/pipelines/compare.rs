@@ -7,6 +7,8 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,7 @@ pub use rows::{ClusterRow, CutRow, LengthRow, TokenizerRow};
 use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
 use crate::genome::fasta::Genome;
+use crate::genome::junctions::SiteStatus;
 use crate::genome::promoters::Promoters;
 use crate::motifs::Motif;
 use crate::pipelines::{BoundarySource, Progress};
@@ -38,6 +41,9 @@ pub struct CompareRequest {
     pub margin: usize,
     /// Inter-base positions on either side of a splice junction that make up its window.
     pub flank: usize,
+    /// Biotypes of genes whose junctions are looked at; empty for all.
+    #[serde(default)]
+    pub biotypes: Vec<String>,
     /// The largest p-value of a motif's hit.
     pub p: f64,
     /// Shifts and flips of the tests.
@@ -52,7 +58,17 @@ pub struct CompareRequest {
 
 impl Default for CompareRequest {
     fn default() -> Self {
-        CompareRequest { context: 4096, margin: 512, flank: 150, p: 1e-4, permutations: 10_000, bootstraps: 2000, seed: 1, batch: 4 }
+        CompareRequest {
+            context: 4096,
+            margin: 512,
+            flank: 150,
+            biotypes: Vec::new(),
+            p: 1e-4,
+            permutations: 10_000,
+            bootstraps: 2000,
+            seed: 1,
+            batch: 4,
+        }
     }
 }
 
@@ -75,6 +91,8 @@ pub struct Compared {
     pub tokenizers: Vec<TokenizerRow>,
     /// Lengths of whole tokens.
     pub lengths: Vec<LengthRow>,
+    /// What became of splice sites: one that is used has a window.
+    pub site_statuses: BTreeMap<SiteStatus, usize>,
     /// Windows around junctions and over promoters.
     pub n_windows: usize,
     /// Inter-base positions in them.
@@ -110,13 +128,14 @@ pub fn run(
         return Err(Error::Invalid(format!("a context of {} bases has no room between margins of {}", request.context, request.margin)));
     }
     let Some(first) = contenders.first() else { return Err(Error::Invalid("nothing was asked to be compared".into())) };
-    let mut windows = elements::windows(genome, annotation, promoters, motifs, first.source, request, progress)?;
+    let (mut windows, site_statuses) = elements::windows(genome, annotation, promoters, motifs, first.source, request, progress)?;
     let bases_read = read::cuts(genome, &mut windows, contenders, request, progress)?;
     if contenders.iter().any(|contender| contender.source.is_part()) {
         return Ok(Compared::default());
     }
     progress(Progress { stage: "testing", done: 0, total: 1 });
     let mut found = Compared {
+        site_statuses,
         n_windows: windows.len(),
         n_positions: windows.iter().map(|window| window.length as u64).sum(),
         bases_read,

@@ -18,7 +18,7 @@ pub use crate::pipelines::comparison::BaselineRow;
 pub use rows::{AccountingRow, BalanceRow, LengthRow, PairRow, StatisticsRow};
 
 use crate::error::{Error, Result};
-use crate::genome::annotation::Annotation;
+use crate::genome::annotation::{Annotation, Gene};
 use crate::genome::classes::{Class, ClassWindows, ContigClasses};
 use crate::genome::contig_names::ContigNames;
 use crate::genome::fasta::Genome;
@@ -51,6 +51,9 @@ pub struct DensityRequest {
     pub caliper: f64,
     /// Contigs, by any of their names; empty for all.
     pub contigs: Vec<String>,
+    /// Biotypes of the genes whose classes are asked about; empty for all. Genes of other biotypes have no stretches, and are no controls.
+    #[serde(default)]
+    pub biotypes: Vec<String>,
     /// Bases of a tile given to the model.
     pub context: usize,
     /// Least distance of a position from the ends of its tile, in bases.
@@ -74,6 +77,7 @@ impl Default for DensityRequest {
             max_per_class: 400,
             caliper: 0.03,
             contigs: Vec::new(),
+            biotypes: Vec::new(),
             context: 4096,
             margin: 512,
             permutations: 10_000,
@@ -172,12 +176,21 @@ pub fn run(
     let names = ContigNames::new(genome.contigs().iter().map(|contig| &contig.name));
     let map = names.map_annotation(&annotation.contigs)?;
     let chosen = chosen(genome, &names, annotation, &map, request)?;
+    annotation.check_biotypes(&request.biotypes)?;
     let mut genes = BTreeMap::new();
     for gene in &annotation.genes {
         genes.entry(map[gene.contig]).or_insert_with(Vec::new).push(gene);
     }
-    let none = Vec::new();
     let windows = ClassWindows { junction_bp: request.stretch_bp / 2, promoter: PROMOTER };
+    let classes = |contig: usize, sequence: &[u8]| {
+        let genes: &[&Gene] = genes.get(&Some(contig)).map_or(&[], Vec::as_slice);
+        let all = ContigClasses::new(sequence, genes, &windows);
+        if request.biotypes.is_empty() {
+            return all;
+        }
+        let asked: Vec<&Gene> = genes.iter().copied().filter(|gene| request.biotypes.contains(&gene.biotype)).collect();
+        all.only(&ContigClasses::new(sequence, &asked, &windows))
+    };
     let mut contigs = ContigReader::new(genome, source);
     let total: u64 = chosen.iter().map(|contig| genome.contigs()[*contig].length_bp as u64).sum();
     let mut listing = listing::Listing::new(request, &rng);
@@ -185,7 +198,7 @@ pub fn run(
     for &contig in &chosen {
         progress(Progress { stage: "listing classes", done, total });
         let sequence = contigs.get(contig)?;
-        let classes = ContigClasses::new(sequence, genes.get(&Some(contig)).unwrap_or(&none), &windows);
+        let classes = classes(contig, sequence);
         listing.contig(contig, &genome.contigs()[contig].name, sequence, &classes);
         done += sequence.len() as u64;
     }
@@ -196,7 +209,7 @@ pub fn run(
         progress(Progress { stage: "matching", done, total });
         let contig = stretches[0].contig;
         let sequence = contigs.get(contig)?;
-        let classes = ContigClasses::new(sequence, genes.get(&Some(contig)).unwrap_or(&none), &windows);
+        let classes = classes(contig, sequence);
         matched.contig(contig, sequence, &classes, stretches, request, &rng);
         done += sequence.len() as u64;
     }

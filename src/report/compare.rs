@@ -73,6 +73,7 @@ impl ComparePage {
             clusters: Vec::new(),
             tokenizers: record.table("tokenizers")?,
             lengths: record.table("lengths")?,
+            site_statuses: Default::default(),
             n_windows: record.outcome("windows")?,
             n_positions: record.outcome("positions")?,
             bases_read: record.outcome("bases_read")?,

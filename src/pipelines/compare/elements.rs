@@ -1,5 +1,7 @@
 //! Windows and what lies in them: motifs in promoters, and splice junctions.
 
+use std::collections::BTreeMap;
+
 use super::CompareRequest;
 use crate::error::Result;
 use crate::genome::Strand;
@@ -161,7 +163,7 @@ impl Window {
     }
 }
 
-/// All windows, those of a cluster side by side. A motif of one column has no inside and is passed over. Windows of junctions hold no base that
+/// All windows, those of a cluster side by side, and what became of splice sites. A motif of one column has no inside and is passed over. Windows of junctions hold no base that
 /// the first contender has no value for.
 pub(super) fn windows(
     genome: &Genome,
@@ -171,14 +173,14 @@ pub(super) fn windows(
     first: &dyn BoundarySource,
     request: &CompareRequest,
     progress: &dyn Fn(Progress),
-) -> Result<Vec<Window>> {
+) -> Result<(Vec<Window>, BTreeMap<SiteStatus, usize>)> {
     let mut contigs = ContigReader::new(genome, first);
-    let mut all = junction_windows(genome, annotation, &mut contigs, request, progress)?;
+    let (mut all, statuses) = junction_windows(genome, annotation, &mut contigs, request, progress)?;
     let after = all.iter().map(|window| window.cluster + 1).max().unwrap_or(0);
     all.extend(promoter_windows(genome, promoters, &mut contigs, motifs, after, request, progress)?);
     // Stable: by contig and position within a cluster.
     all.sort_by_key(|window| window.cluster);
-    Ok(all)
+    Ok((all, statuses))
 }
 
 /// One window a usable junction of a canonical transcript; clusters are overlapping genes.
@@ -188,10 +190,12 @@ fn junction_windows(
     contigs: &mut ContigReader<'_>,
     request: &CompareRequest,
     progress: &dyn Fn(Progress),
-) -> Result<Vec<Window>> {
-    let Some(annotation) = annotation else { return Ok(Vec::new()) };
+) -> Result<(Vec<Window>, BTreeMap<SiteStatus, usize>)> {
+    let mut statuses = BTreeMap::new();
+    let Some(annotation) = annotation else { return Ok((Vec::new(), statuses)) };
     let names: Vec<&str> = genome.contigs().iter().map(|contig| contig.name.as_str()).collect();
-    let asked = JunctionRequest { transcripts: TranscriptChoice::Canonical, biotypes: Vec::new(), contigs: Vec::new(), min_intron_bp: 30 };
+    let (transcripts, biotypes) = (TranscriptChoice::Canonical, request.biotypes.clone());
+    let asked = JunctionRequest { transcripts, biotypes, contigs: Vec::new(), min_intron_bp: 30 };
     let mut junctions = Junctions::new(annotation, &names, &asked)?;
     for contig in 0..names.len() {
         progress(Progress { stage: "checking sites", done: contig as u64, total: names.len() as u64 });
@@ -199,8 +203,9 @@ fn junction_windows(
             junctions.check_sequence(contig, contigs.get(contig)?, request.flank + 1);
         }
     }
+    junctions.sites.iter().for_each(|site| *statuses.entry(site.status).or_insert(0) += 1);
     let usable = junctions.sites.iter().filter(|site| site.status == SiteStatus::Used);
-    Ok(usable
+    let windows = usable
         .map(|site| Window {
             contig: site.contig,
             strand: site.strand,
@@ -210,7 +215,8 @@ fn junction_windows(
             elements: vec![Element { kind: Kind::Site(site.kind), at: request.flank, width: 0 }],
             cuts: Vec::new(),
         })
-        .collect())
+        .collect();
+    Ok((windows, statuses))
 }
 
 /// One window a promoter, those that share a base merged; on the strand of the first start site.

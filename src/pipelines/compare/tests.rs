@@ -42,7 +42,7 @@ fn find<'a>(found: &'a Compared, tokenizer: &str, element: &str, measure: &str) 
 fn junctions(request: &CompareRequest) -> BTreeSet<(Strand, usize)> {
     let (genome, annotation) = (bundled::genome().unwrap(), bundled::annotation().unwrap());
     let none = Promoters::default();
-    let windows = elements::windows(&genome, Some(&annotation), &none, &[], &Tokenizer::Fixed(4), request, &|_| ()).unwrap();
+    let (windows, _) = elements::windows(&genome, Some(&annotation), &none, &[], &Tokenizer::Fixed(4), request, &|_| ()).unwrap();
     let at = |window: &Window| {
         if window.strand == Strand::Plus { window.low + request.flank } else { window.low + window.length - 1 - request.flank }
     };

@@ -272,7 +272,7 @@ impl DensityPage {
         let texts = [
             "Classes: each base is coding, 5′ UTR, 3′ UTR, exon of a non-coding transcript or intron, by the first of these that any transcript of any gene says of it; \
              outside of genes and promoters it is intergenic. An intron is thus no exon of another transcript. Over these lie all exons; windows around the donors and acceptors of \
-             canonical transcripts; promoters; and repeats, which are the lower-case letters of the FASTA. In a GTF the stop codon is the first of the 3′ UTR."
+             canonical transcripts; promoters; and repeats, which are the lower-case letters of the FASTA. Stop codons are coding."
                 .to_string(),
             format!(
                 "Stretches: parts of a class cut evenly into at most {} bases (around junctions, {} on either side; promoters reach from {} before to {} after each \
