@@ -559,6 +559,8 @@ fn made_anew(folder: &Path, name: &str) {
     std::fs::remove_dir_all(at.join("figures")).unwrap();
     ok(folder, &["report", name]);
     assert!(std::fs::read(at.join("index.html")).unwrap() == page && bytes_of(&at) == drawn);
+    // A second run knows the folder for its own.
+    ldar::report::folder::ResultsFolder::at(&at).unwrap();
 }
 
 /// Classes, their accounts and the run; the same on one thread.
@@ -867,6 +869,12 @@ fn a_recipe_goes_on_where_it_stopped() {
     }
     assert_eq!(text(&ask(&[]).stderr).matches("unchanged").count(), 2);
     assert_eq!(std::fs::read_to_string(here.path().join("two/index.html")).unwrap(), page);
+
+    // A table that is gone is made again.
+    std::fs::remove_file(here.path().join("two/steps/first/tables/pairs.tsv")).unwrap();
+    let mended = text(&ask(&[]).stderr);
+    assert!(!mended.contains("first: unchanged") && mended.contains("second: unchanged"), "{mended}");
+    assert!(here.path().join("two/steps/first/tables/pairs.tsv").exists());
 
     // Another input of the same name is another input.
     let genome = std::fs::read_to_string(here.path().join("genome.fa")).unwrap();

@@ -1,6 +1,7 @@
 //! Runs in parts: shards give what one run gives, byte by byte, and a killed run goes on where it was.
 #![allow(clippy::unwrap_used)]
 
+use sha2::Digest;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -216,6 +217,101 @@ fn shards_of_tracks_are_one_run() {
     std::fs::rename(at.join("g.fa.gz"), at.join("else/g.fa.gz")).unwrap();
     assert!(message(&run(at, &["merge", "1", "2", "--out", "again.bw"])).contains("g.fa.gz"));
     ok(at, &["merge", "1", "2", "--out", "again.bw", "--input", "g.fa.gz=else/g.fa.gz"]);
+}
+
+/// Shards of a GPU in bf16 are put together where there is neither GPU nor checkpoint: what is known of the model is what they say.
+#[test]
+fn shards_are_merged_without_their_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::copy(NANO, at.join("nano.pt")).unwrap();
+    let commands: [&[&str]; 3] = [
+        &[&["density", "--checkpoint", "nano.pt"], &DENSITY[3..]].concat(),
+        &[&COMPARE[..], &["fixed:4", "nano.pt"]].concat(),
+        &["boundaries", "--genome", "fly", "--regions", "r.bed", "--checkpoint", "nano.pt", "--context", "1024"],
+    ];
+    std::fs::write(at.join("r.bed"), "chr4\t200000\t206000\n").unwrap();
+    for (number, command) in commands.iter().enumerate() {
+        let out = |name: &str| format!("{name}{number}{}", if number == 2 { ".bw" } else { "" });
+        ok(at, &[command, &["--out", &out("whole")][..]].concat());
+        for part in ["1/2", "2/2"] {
+            let place = at.join(format!("{number}-{}", &part[..1]));
+            ok(at, &[command, &["--shard", part, "--out", place.to_str().unwrap()][..]].concat());
+            // As a run on a GPU would have left it.
+            let manifest = std::fs::read_to_string(place.join("manifest.json")).unwrap();
+            let manifest =
+                manifest.replace("stage 0, f32\"", "stage 0, bf16 (CUDA)\"").replace("\"dtype\": \"f32\"", "\"dtype\": \"bf16 (CUDA)\"");
+            let manifest = manifest.replace("\"device\": \"cpu\"", "\"device\": \"cuda:0\"");
+            std::fs::write(place.join("manifest.json"), &manifest).unwrap();
+            let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+            let mut answers = std::fs::read(place.join("answers.bin")).unwrap();
+            answers[8..40].copy_from_slice(&sha2::Sha256::digest(manifest["model"]["answers"].as_str().unwrap()));
+            std::fs::write(place.join("answers.bin"), answers).unwrap();
+        }
+    }
+    std::fs::remove_file(at.join("nano.pt")).unwrap();
+    for number in 0..3 {
+        let shards = [format!("{number}-1"), format!("{number}-2")];
+        let out = |name: &str| format!("{name}{number}{}", if number == 2 { ".bw" } else { "" });
+        ok(at, &["merge", &shards[0], &shards[1], "--out", &out("merged")]);
+        if number == 2 {
+            let bytes = |name: &str| std::fs::read(at.join(format!("{name}2.plus.bw"))).unwrap();
+            assert!(bytes("whole") == bytes("merged"));
+            continue;
+        }
+        same(at, &out("whole"), &out("merged"));
+        let record = |name: &str| -> serde_json::Value {
+            serde_json::from_slice(&std::fs::read(at.join(out(name)).join("run.json")).unwrap()).unwrap()
+        };
+        let (whole, merged) = (record("whole"), record("merged"));
+        assert_eq!((&merged["compute"]["dtype"], &merged["compute"]["device"]), (&"bf16 (CUDA)".into(), &"cuda:0".into()));
+        assert_eq!((&whole["compute"]["dtype"], &whole["compute"]["device"]), (&"f32".into(), &"cpu".into()));
+        assert_eq!((&merged["inputs"], &merged["model"]), (&whole["inputs"], &whole["model"]));
+        assert_eq!(merged["parameters"], whole["parameters"]);
+    }
+    // Shards of two precisions are no run.
+    let manifest = std::fs::read_to_string(at.join("0-1/manifest.json")).unwrap();
+    std::fs::write(at.join("0-1/manifest.json"), manifest.replace("stage 0, bf16 (CUDA)", "stage 0, f32")).unwrap();
+    let output = run(at, &["merge", "0-1", "0-2", "--out", "mixed"]);
+    assert!(message(&output).contains("they differ in the model"), "{}", message(&output));
+}
+
+/// Killed, a recipe's run takes its step along: nothing computes unseen, and the next run goes on.
+#[cfg(unix)]
+#[test]
+fn a_killed_recipe_leaves_nothing_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let step = format!(
+        "options = {{ checkpoint = \"{NANO}\", context = 1024, margin = 128, control = \"all\", permutations = 100, bootstraps = 100 }}"
+    );
+    let recipe = format!("title = \"t\"\nabout = \"a\"\n[[step]]\nname = \"one\"\ncommand = \"splice-profile\"\n{step}\n");
+    std::fs::write(at.join("r.toml"), recipe).unwrap();
+    let answers = at.join("r/steps/one.partial/answers.bin");
+    let length = || std::fs::metadata(&answers).map_or(0, |found| found.len());
+    let wait = |what: &str, done: &mut dyn FnMut() -> bool| {
+        let started = Instant::now();
+        while !done() {
+            assert!(started.elapsed() < Duration::from_secs(120), "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let mut parent = program(at, &["reproduce", "r.toml"]).spawn().unwrap();
+    wait("no answers", &mut || length() > 40_000);
+    parent.kill().unwrap(); // SIGKILL
+    parent.wait().unwrap();
+    // The lock on the answers is free as soon as the step has ended.
+    let file = std::fs::File::open(&answers).unwrap();
+    let started = Instant::now();
+    wait("the step goes on", &mut || file.try_lock().is_ok());
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    drop(file);
+    let held = length();
+    let mut again = program(at, &["reproduce", "r.toml"]).spawn().unwrap();
+    wait("the run does not go on", &mut || length() > held + 40_000 || again.try_wait().unwrap().is_some());
+    again.kill().unwrap();
+    let said = message(&again.wait_with_output().unwrap());
+    assert!(said.contains("are at hand"), "{said}");
 }
 
 /// Kills a run each time its file of answers has grown by a step, until it ends by itself. Returns what the last run said, and the answers that were

@@ -29,7 +29,7 @@ pub struct Report<T> {
 pub struct Course {
     pub run: Run,
     pub bar: Bar,
-    origin: Origin,
+    pub origin: Origin,
     out: PathBuf,
     part: Option<Part>,
     folder: Option<ResultsFolder>,
@@ -43,6 +43,8 @@ pub struct Asked<'a> {
     pub inputs: &'a [Input],
     /// What `run.json` says of the models.
     pub facts: Value,
+    /// Bases the first model was given at once in training, where its file says so.
+    pub trained_length: Option<usize>,
     /// The models, whose answers are worth keeping, each with what tells it from the others.
     pub models: &'a [(&'a str, &'a dyn BoundarySource)],
 }
@@ -69,11 +71,12 @@ impl Course {
         report: &Report<T>,
         study: impl FnOnce(&dyn BoundarySource, &dyn Fn(Progress)) -> Result<T>,
     ) -> Result<()> {
-        self.run.dtype = opened.dtype();
-        opened.with(|source| {
+        opened.recorded(&mut self.run);
+        opened.with(0, |source| {
             let model = [("", source)];
-            let models = if matches!(opened, Opened::Model { .. }) { &model[..] } else { &[] };
-            let asked = Asked { parameters, inputs, facts: opened.facts(), models };
+            let models = if matches!(opened, Opened::Signal(_)) { &[] } else { &model[..] };
+            let (facts, trained_length) = (opened.facts(), opened.trained_length());
+            let asked = Asked { parameters, inputs, facts, trained_length, models };
             self.finish(asked, report, |kept, progress| study(kept.first().copied().unwrap_or(source), progress))
         })
     }
@@ -89,8 +92,17 @@ impl Course {
         study: impl FnOnce(&[&dyn BoundarySource], &dyn Fn(Progress)) -> Result<T>,
     ) -> Result<()> {
         let Course { run, bar, origin, out, part, folder } = self;
-        let Asked { parameters, inputs, facts, models } = asked;
-        let about = About { analysis: report.analysis, parameters, inputs, stage: 0, dtype: &run.dtype };
+        let Asked { parameters, inputs, facts, trained_length, models } = asked;
+        let about = About {
+            analysis: report.analysis,
+            parameters,
+            inputs,
+            stage: 0,
+            dtype: &run.dtype,
+            device: &run.device,
+            trained_length,
+            facts: &facts,
+        };
         let answers = if models.is_empty() { Answers::Direct } else { Answers::of(origin, &about, &out, part)? };
         let found = answers.with_all(models, |models| study(models, &|progress| bar.show(progress)))?;
         if answers.is_shard() {
@@ -103,7 +115,7 @@ impl Course {
         bar.show(Progress { stage: "writing results", done: 0, total: 1 });
         results::write(folder, &out, (report.bases_read)(&found), &(report.summary)(&found), |folder| {
             (report.write_tables)(&found, folder)?;
-            Ok(run.to_json(report.analysis, parameters, inputs, facts, &bar.finish(), (report.outcome)(&found)))
+            Ok(run.to_json(report.analysis, parameters, inputs, &facts, &bar.finish(), (report.outcome)(&found)))
         })?;
         answers.remove()
     }

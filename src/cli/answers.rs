@@ -1,12 +1,15 @@
 //! Where a run has its answers from: the model, what an earlier run of the same kept, or shards. And what it leaves: results, or a shard.
 
 use super::shards::Shards;
+use super::stderr::say;
 use crate::error::{Error, Result};
+use crate::model::Checkpoint;
+use crate::output::{check_folder, is_temporary};
 use crate::pipelines::BoundarySource;
-use crate::pipelines::store::{Merged, Part, Remembering, Store};
+use crate::pipelines::store::{self, Merged, Part, Remembering, Store};
 use crate::report::format::count;
-use crate::report::provenance::{Input, Run, tool};
-use crate::report::shard::{ANSWERS, Manifest};
+use crate::report::provenance::{Input, Run};
+use crate::report::shard::{ANSWERS, MANIFEST, MOST_SHARDS, Manifest, Model};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -24,8 +27,9 @@ pub struct ShardOption {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shard(Part);
 
-/// No run is cut into more.
-const MOST_SHARDS: u32 = 100_000;
+/// Raised by hand when a checkpoint comes to give other answers in the same arithmetic, or when the analyses come to ask for them otherwise: kept answers and
+/// shards of another number are not used. The version of the program is not asked: days of a model's time must outlive it.
+const ANSWERS_FORMAT: u32 = 1;
 
 impl FromStr for Shard {
     type Err = String;
@@ -62,6 +66,30 @@ impl Origin {
             Origin::Merged(shards) => Run::of_command(shards.command()),
         }
     }
+
+    /// Who answered, for shards: their model is not opened, and need not be there nor run on this machine.
+    pub fn model(&self) -> Option<&Model> {
+        match self {
+            Origin::Typed => None,
+            Origin::Merged(shards) => Some(shards.model()),
+        }
+    }
+
+    /// Bases that a model was given at once in training, where its file says so: of the checkpoint that was opened, or of the shards' model.
+    pub fn trained_length(&self, checkpoint: Option<&Checkpoint>) -> Option<usize> {
+        checkpoint.map_or_else(|| self.model()?.trained_length, Checkpoint::trained_length)
+    }
+
+    /// The record of a run's checkpoint: of the file, which `open` reads, or, of shards, of their checkpoint of that number.
+    ///
+    /// # Errors
+    /// Those of `open`; shards of another command.
+    pub fn checkpoint(&self, number: usize, open: impl FnOnce() -> Result<Input>) -> Result<Input> {
+        match self {
+            Origin::Typed => open(),
+            Origin::Merged(shards) => shards.checkpoint(number),
+        }
+    }
 }
 
 /// What one run is about, as its shards must agree on.
@@ -76,13 +104,20 @@ pub struct About<'a> {
     pub stage: usize,
     /// Precision and what runs it.
     pub dtype: &'a str,
+    /// The device.
+    pub device: &'a str,
+    /// Bases the model was given at once in training, where its file says so.
+    pub trained_length: Option<usize>,
+    /// What `run.json` says of the model.
+    pub facts: &'a Value,
 }
 
 impl About<'_> {
-    /// What says which model answers, in which version of this program.
+    /// What the answers depend on.
     fn model(&self) -> String {
         let checkpoints = self.inputs.iter().filter(|input| input.role == "checkpoint").map(|input| input.sha256.as_str());
-        format!("{} checkpoint {} stage {} {}", tool(), checkpoints.collect::<Vec<_>>().join(" "), self.stage, self.dtype)
+        let checkpoints = checkpoints.collect::<Vec<_>>().join(" ");
+        format!("answers {ANSWERS_FORMAT}, checkpoint {checkpoints}, stage {}, {}", self.stage, self.dtype)
     }
 }
 
@@ -100,7 +135,12 @@ pub enum Answers {
         part: Option<Part>,
     },
     /// From all shards.
-    Merged(RefCell<Vec<Store>>),
+    Merged {
+        /// Their files.
+        stores: RefCell<Vec<Store>>,
+        /// Router of the model.
+        stage: usize,
+    },
 }
 
 impl Answers {
@@ -109,18 +149,13 @@ impl Answers {
     /// # Errors
     /// Shards of another run; a folder `OUT.partial` that is not ours or in use.
     pub fn of(origin: Origin, about: &About<'_>, out: &Path, part: Option<Part>) -> Result<Answers> {
-        let model = about.model();
         if let Origin::Merged(shards) = origin {
-            return Ok(Answers::Merged(RefCell::new(shards.stores(about.inputs, &about.parameters, &model)?)));
+            let stores = RefCell::new(shards.stores(about.inputs, &about.parameters)?);
+            return Ok(Answers::Merged { stores, stage: about.stage });
         }
-        let folder = partial(out)?;
-        std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-        let (store, dropped) = Store::open(&folder.join(ANSWERS), &model)?;
-        if dropped {
-            eprintln!("{}: answers of another model or version of this program are dropped", folder.display());
-        }
+        let (folder, store) = kept(out, &about.model())?;
         if !store.is_empty() {
-            eprintln!("going on with {}: the answers to {} calls of the model are at hand", folder.display(), count(store.len()));
+            say(&format!("going on with {}: the answers to {} calls of the model are at hand", folder.display(), count(store.len())));
         }
         Ok(Answers::Kept { folder, store: RefCell::new(store), part })
     }
@@ -141,12 +176,12 @@ impl Answers {
                     clear(folder)?; // it failed before there was anything to keep
                 }
                 if part.is_some() && found.is_ok() {
-                    eprintln!("{} bases read by the model", count(all.iter().map(|one| one.asked_bp() as usize).sum()));
+                    say(&format!("{} bases read by the model", count(all.iter().map(|one| one.asked_bp() as usize).sum())));
                 }
                 found
             }
-            Answers::Merged(stores) => {
-                let all: Vec<Merged<'_>> = sources.iter().map(|(of, _)| Merged::new(of, stores)).collect();
+            Answers::Merged { stores, stage } => {
+                let all: Vec<Merged<'_>> = sources.iter().map(|(of, _)| Merged::new(of, stores, *stage == 0)).collect();
                 run(&all.iter().map(|one| one as &dyn BoundarySource).collect::<Vec<_>>())
             }
         }
@@ -163,23 +198,20 @@ impl Answers {
     /// A folder `out` that is no former shard; files that cannot be written.
     pub fn leave_shard(self, about: &About<'_>, run: &Run, out: &Path) -> Result<()> {
         let Answers::Kept { folder, store, part: Some(part) } = self else { return Ok(()) };
-        let manifest = Manifest::new(
-            about.analysis,
-            &about.parameters,
-            about.inputs,
-            &about.model(),
-            (part.index, part.of),
-            store.borrow().len(),
-            run,
-        );
-        drop(store);
+        let store = store.into_inner();
+        let model = Model {
+            answers: about.model(),
+            dtype: about.dtype.into(),
+            device: about.device.into(),
+            trained_length: about.trained_length,
+            facts: about.facts.clone(),
+        };
+        let part = (part.index, part.of);
+        let manifest = Manifest::new(about.analysis, &about.parameters, about.inputs, model, part, store.len(), run);
+        store.finish()?;
         manifest.put(&folder, out)?;
-        eprintln!(
-            "shard {} of {} in {}; when all are there: ldar-analyze merge SHARDS... --out RESULTS",
-            part.index + 1,
-            part.of,
-            out.display()
-        );
+        let (index, of) = part;
+        say(&format!("shard {} of {of} in {}; when all are there: ldar-analyze merge SHARDS... --out RESULTS", index + 1, out.display()));
         Ok(())
     }
 
@@ -202,13 +234,57 @@ fn clear(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The folder `OUT.partial` with the answers of a model. Those of another one are put aside, under its name, and found again when it is asked anew.
+fn kept(out: &Path, model: &str) -> Result<(PathBuf, Store)> {
+    let folder = partial(out)?;
+    let of = |name: &str| {
+        let mut aside = folder.clone().into_os_string();
+        aside.push(format!(".{name}"));
+        PathBuf::from(aside)
+    };
+    let moved = |from: &Path, to: &Path| std::fs::rename(from, to).map_err(Error::io(from));
+    for _ in 0..2 {
+        let own = of(&store::name(model));
+        if own.exists() && !folder.exists() {
+            moved(&own, &folder)?;
+        }
+        std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        only_answers(&folder)?;
+        match Store::open(&folder.join(ANSWERS), model)? {
+            store::Opened::Store(store) => return Ok((folder, store)),
+            store::Opened::OfAnother(other) => {
+                let aside = of(&other);
+                moved(&folder, &aside)?;
+                say(&format!(
+                    "{}: kept answers of another checkpoint, stage, precision or kind of processor; now in {}, for a run with those. Remove it if there will be none",
+                    folder.display(),
+                    aside.display()
+                ));
+            }
+        }
+    }
+    Err(Error::file(&folder, "another process changes it: choose another --out"))
+}
+
+/// Refuses a folder `OUT.partial` that is somebody's: it would become a shard, or go with its answers.
+fn only_answers(folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
+        let name = entry.map_err(Error::io(folder))?.file_name();
+        if name != ANSWERS && name != MANIFEST && !is_temporary(&name) {
+            return Err(Error::file(
+                folder,
+                format!("holds '{}', which is no answer of a model: choose another --out", name.to_string_lossy()),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// `OUT.partial`, beside `OUT`.
 fn partial(out: &Path) -> Result<PathBuf> {
-    let out = std::path::absolute(out).map_err(Error::io(out))?;
-    let name = out.file_name().ok_or_else(|| Error::file(&out, "cannot hold results; choose a folder inside it"))?;
-    let mut name = name.to_os_string();
-    name.push(".partial");
-    Ok(out.with_file_name(name))
+    let mut place = check_folder(out)?.into_os_string();
+    place.push(".partial");
+    Ok(place.into())
 }
 
 #[cfg(test)]
@@ -222,5 +298,31 @@ mod tests {
             assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
         }
         assert!(partial(Path::new("a/b/")).unwrap().ends_with("a/b.partial"));
+    }
+
+    #[test]
+    fn answers_of_another_model_are_put_aside_and_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let names = || {
+            let all = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            all.collect::<std::collections::BTreeSet<_>>()
+        };
+        let (_, mut store) = kept(&out, "f32").unwrap();
+        store.put([1; 16], &[vec![0.5]]).unwrap();
+        assert!(kept(&out, "f32").unwrap_err().to_string().contains("another process"));
+        drop(store);
+        let (_, mut store) = kept(&out, "bf16").unwrap();
+        assert!(store.is_empty());
+        store.put([2; 16], &[vec![0.5]]).unwrap();
+        store.put([3; 16], &[vec![0.5]]).unwrap();
+        drop(store);
+        assert_eq!(names(), ["out.partial".to_string(), format!("out.partial.{}", store::name("f32"))].into());
+        for (model, answers, other) in [("f32", 1, "bf16"), ("bf16", 2, "f32"), ("f32", 1, "bf16")] {
+            assert_eq!(kept(&out, model).unwrap().1.len(), answers);
+            assert_eq!(names(), ["out.partial".to_string(), format!("out.partial.{}", store::name(other))].into());
+        }
+        std::fs::write(folder.path().join("out.partial/thesis.txt"), "years").unwrap();
+        assert!(kept(&out, "f32").unwrap_err().to_string().contains("thesis.txt"));
     }
 }

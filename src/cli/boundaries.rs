@@ -6,14 +6,16 @@ mod tracks;
 
 use super::answers::{self, Answers, Origin, ShardOption};
 use super::compute::Compute;
+use super::reads::Opened;
 use super::source;
+use super::stderr::say;
 use crate::error::{Error, Result};
 use crate::genome::Interval;
 use crate::genome::fasta::Genome;
 use crate::memory;
+use crate::output;
 use crate::pipelines::BoundarySource;
 use crate::pipelines::boundaries::{BoundariesRequest, Reading};
-use crate::pipelines::ldarnet::Router;
 use crate::pipelines::store::Part;
 use crate::report::format::count;
 use crate::report::provenance::Input;
@@ -109,8 +111,6 @@ impl Arguments {
             return Err(Error::Usage("--batch 0: at least one window must be read at a time".into()));
         }
         let fasta = source::fasta(Some(self.fasta));
-        source::spare(fasta.as_deref(), &self.out)?;
-        source::spare(self.checkpoint.as_deref(), &self.out)?;
         let seams = if tracks { SEAMS } else { 0 };
         let reading = BoundariesRequest { context: self.context, margin, batch: self.batch, seams };
         let part = self.shard.part();
@@ -128,27 +128,48 @@ impl Request {
         if matches!(origin, Origin::Merged(_)) && !is_track(&self.out) {
             return Err(Error::Usage("shards of boundaries make tracks: end --out in .bw, .bedgraph, .bedgraph.gz or .parquet".into()));
         }
+        // Nothing can be kept beside standard output or a device.
+        let out = super::table::place(self.out.clone()).filter(|out| !output::is_device(out));
+        self.check_place(out.as_deref())?;
         let mut run = origin.start();
         let genome = source::genome(self.fasta.as_deref())?;
         let regions = regions::read(&genome, &self.regions)?;
-        let model = self.compute.model(&source::checkpoint(self.checkpoint.as_deref())?, &self.compute.device()?)?;
-        run.dtype = model.arithmetic().to_string();
-        let router = Router::new(&model, self.stage)?;
-        // Nothing can be kept beside standard output or a device.
-        let is_device = self.out.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
-        let Some(out) = super::table::place(self.out.clone()).filter(|_| !is_device) else { return self.write(&genome, &regions, &router) };
-        if self.part.is_some() {
-            shard::replaceable(&out)?;
-        }
-        let inputs = self.inputs()?;
+        let opened = Opened::model(&origin, self.checkpoint.as_deref(), self.compute)?;
+        opened.recorded(&mut run);
+        let Some(out) = out else { return opened.with(self.stage, |source| self.write(&genome, &regions, source)) };
+        let inputs = self.inputs(&origin)?;
         let mut parameters = serde_json::to_value(self.reading).unwrap_or_default();
-        if !Path::new(&self.regions).is_file() {
+        if self.regions_file().is_none() {
             parameters["regions"] = self.regions.as_str().into(); // else their file is an input
         }
-        let about = answers::About { analysis: "boundaries", parameters, inputs: &inputs, stage: self.stage, dtype: &run.dtype };
+        let about = answers::About {
+            analysis: "boundaries",
+            parameters,
+            inputs: &inputs,
+            stage: self.stage,
+            dtype: &run.dtype,
+            device: &run.device,
+            trained_length: opened.trained_length(),
+            facts: &opened.facts(),
+        };
         let answers = Answers::of(origin, &about, &out, self.part)?;
-        answers.with(&router, |source| self.write(&genome, &regions, source))?;
+        opened.with(self.stage, |source| answers.with(source, |source| self.write(&genome, &regions, source)))?;
         if answers.is_shard() { answers.leave_shard(&about, &run, &out) } else { answers.remove() }
+    }
+
+    /// Refuses an output that would replace what is not ours, before anything is read.
+    fn check_place(&self, out: Option<&Path>) -> Result<()> {
+        let inputs: Vec<&Path> = [self.fasta.as_deref(), self.checkpoint.as_deref(), self.regions_file()].into_iter().flatten().collect();
+        match out {
+            Some(out) if self.part.is_some() => shard::replaceable(out).map(drop),
+            // A track says nothing of who made it.
+            Some(out) if is_track(out) => tracks::places(out).iter().try_for_each(|place| output::check_file(place, &inputs, |_| false)),
+            out => super::table::check(out, table::HEADER, &inputs),
+        }
+    }
+
+    fn regions_file(&self) -> Option<&Path> {
+        Some(Path::new(&self.regions)).filter(|path| path.is_file())
     }
 
     fn write(&self, genome: &Genome, regions: &BTreeMap<usize, Vec<Interval>>, source: &dyn BoundarySource) -> Result<()> {
@@ -165,10 +186,11 @@ impl Request {
         super::table::write(out.as_deref(), |out, failed| rows.write(out, failed))
     }
 
-    fn inputs(&self) -> Result<Vec<Input>> {
-        let mut inputs = vec![source::genome_input(self.fasta.as_deref())?, source::checkpoint_input(self.checkpoint.as_deref())?];
-        if Path::new(&self.regions).is_file() {
-            inputs.push(Input::file("regions", Path::new(&self.regions))?);
+    fn inputs(&self, origin: &Origin) -> Result<Vec<Input>> {
+        let checkpoint = origin.checkpoint(0, || source::checkpoint_input(self.checkpoint.as_deref()))?;
+        let mut inputs = vec![source::genome_input(self.fasta.as_deref())?, checkpoint];
+        if let Some(path) = self.regions_file() {
+            inputs.push(Input::file("regions", path)?);
         }
         Ok(inputs)
     }
@@ -176,17 +198,17 @@ impl Request {
     /// What was read, on standard error.
     fn tell(&self, reading: &Reading) {
         let peak = memory::peak_bytes().map_or(String::new(), |bytes| format!("peak memory {:.2} GB, ", bytes as f64 / 1e9));
-        eprintln!("{peak}{} bases read by the model", count(reading.bases_read as usize));
+        say(&format!("{peak}{} bases read by the model", count(reading.bases_read as usize)));
         match reading.seams {
-            0 => eprintln!("no seams: every contig was read at once"),
-            n => eprintln!(
+            0 => say("no seams: every contig was read at once"),
+            n => say(&format!(
                 "seams: right after {n} of them the value differs by at most {:.1e} from that of a window centred on it{}",
                 reading.seam_difference,
                 if reading.seam_difference > SEAMLESS { "; a larger --margin (and --context) lessens this" } else { "" }
-            ),
+            )),
         }
         for place in tracks::places(&self.out) {
-            eprintln!("{}", place.display());
+            say(&place.display().to_string());
         }
     }
 }

@@ -11,12 +11,12 @@ use crate::error::{Error, Result};
 use crate::genome::fasta::Genome;
 use crate::genome::junctions::SiteStatus;
 use crate::genome::promoters::{PromoterRequest, Promoters, TssChoice, Window};
-use crate::model::{Checkpoint, LdarNet};
+use crate::model::{Checkpoint, LdarNet, device};
 use crate::pipelines::BoundarySource;
 use crate::pipelines::compare::{self as pipeline, CompareRequest, Contender};
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::signal::{Missing, Signal};
-use crate::pipelines::store::Part;
+use crate::pipelines::store::{Part, Unopened};
 use crate::pipelines::tokenizers::Tokenizer;
 use crate::report::compare as report;
 use crate::report::provenance::Input;
@@ -235,13 +235,17 @@ impl Request {
         let mut course = Course::start(origin, &self.out, self.part)?;
         let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
         let motifs = scan::read_motifs(&self.motifs)?;
-        let inputs = self.inputs()?;
-        let checkpoints = self.checkpoints()?;
+        let inputs = self.inputs(&course.origin)?;
+        let checkpoints = self.checkpoints(&course.origin)?;
         let first = checkpoints.iter().flatten().next();
-        (self.pipeline.context, self.pipeline.margin) = context_of(first, self.context, self.margin, 0)?;
+        let trained_length = course.origin.trained_length(first);
+        (self.pipeline.context, self.pipeline.margin) = context_of(trained_length, self.context, self.margin, 0)?;
         let models = self.models(&checkpoints)?;
         for model in models.iter().flatten() {
-            course.run.dtype = model.arithmetic().to_string();
+            course.run.computed(&model.arithmetic().to_string(), &device::name(model.device()));
+        }
+        if let Some(model) = course.origin.model() {
+            course.run.computed(&model.dtype, &model.device);
         }
         let promoters = PromoterRequest {
             tss: TssChoice::Unique,
@@ -256,9 +260,10 @@ impl Request {
         parameters["contenders"] = self.contenders.iter().map(known).collect();
         let facts = |checkpoint: &Checkpoint| json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json});
         let facts = json!(checkpoints.iter().flatten().map(facts).collect::<Vec<_>>());
+        let facts = course.origin.model().map_or(facts, |model| model.facts.clone());
         let all = self.sources(&models, &genome)?;
         // Tokenizers and tracks are asked as they are; of models, each known by its file, the answers are kept.
-        let is_model = |number: usize| models[number].is_some();
+        let is_model = |number: usize| self.contenders[number].1.is_model();
         let files = inputs.iter().filter(|input| input.role == "checkpoint").map(|input| input.sha256.as_str());
         let of_models = (0..all.len()).filter(|number| is_model(*number)).map(|number| all[number].as_ref());
         let of_models: Vec<(&str, &dyn BoundarySource)> = files.zip(of_models).collect();
@@ -270,7 +275,7 @@ impl Request {
             write_tables: report::write_tables,
             outcome: report::outcome,
         };
-        let asked = Asked { parameters, inputs: &inputs, facts, models: &of_models };
+        let asked = Asked { parameters, inputs: &inputs, facts, trained_length, models: &of_models };
         course.finish(asked, &report, |kept, progress| {
             let (mut kept, mut contenders) = (kept.iter().copied(), Vec::new());
             for (number, name) in names.iter().enumerate() {
@@ -281,8 +286,10 @@ impl Request {
         })
     }
 
-    fn checkpoints(&self) -> Result<Vec<Option<Checkpoint>>> {
+    /// The files of those that are models; of shards none, as their models are not opened.
+    fn checkpoints(&self, origin: &Origin) -> Result<Vec<Option<Checkpoint>>> {
         let open = |(_, what): &(String, What)| match what {
+            _ if origin.model().is_some() => Ok(None),
             What::Bundled => source::checkpoint(None).map(Some),
             What::Checkpoint(path) => source::checkpoint(Some(path)).map(Some),
             _ => Ok(None),
@@ -300,18 +307,23 @@ impl Request {
                 (What::Kmer(k), _) => Box::new(Tokenizer::Kmer(*k)),
                 (What::Bpe(path), _) => Box::new(Tokenizer::open(path)?),
                 (What::Track(path), _) => Box::new(Signal::open(path, None, Missing::Zero, genome.contigs())?),
-                (What::Bundled | What::Checkpoint(_), None) => return Err(Error::Invalid(format!("{name} was not opened"))),
+                (What::Bundled | What::Checkpoint(_), None) => Box::new(Unopened),
             })
         };
         self.contenders.iter().zip(models).map(source).collect()
     }
 
-    fn inputs(&self) -> Result<Vec<Input>> {
+    fn inputs(&self, origin: &Origin) -> Result<Vec<Input>> {
         let mut inputs = source::files_inputs(self.files.as_ref())?;
+        let mut models = 0;
+        let mut checkpoint = |path: Option<&Path>| {
+            models += 1;
+            origin.checkpoint(models - 1, || source::checkpoint_input(path))
+        };
         for (_, what) in &self.contenders {
             match what {
-                What::Bundled => inputs.push(source::checkpoint_input(None)?),
-                What::Checkpoint(path) => inputs.push(source::checkpoint_input(Some(path))?),
+                What::Bundled => inputs.push(checkpoint(None)?),
+                What::Checkpoint(path) => inputs.push(checkpoint(Some(path))?),
                 What::Bpe(path) => inputs.push(Input::file("tokenizer", path)?),
                 What::Track(path) => inputs.push(Input::file("track", path)?),
                 What::Fixed(_) | What::Random(_) | What::Kmer(_) => {}

@@ -1,5 +1,6 @@
 //! `--device` and `--dtype`: where a model runs, and in which precision.
 
+use super::stderr::say;
 use crate::error::{Error, Result};
 use crate::model::device::{Choice, Device};
 use crate::model::{Checkpoint, LdarNet, Precision};
@@ -33,7 +34,7 @@ enum Type {
 impl Compute {
     /// Opens the device that was asked for; `auto` says on standard error which it found, in a build that can run on a GPU.
     pub fn device(self) -> Result<Device> {
-        self.device.open(&|what| eprintln!("{what}"))
+        self.device.open(&say)
     }
 
     /// The precision that was asked for on `device`; says so on standard error where f32 is run instead.
@@ -45,7 +46,7 @@ impl Compute {
             (Some(Type::Bf16), true) => (Precision::Bf16, "a GPU, or a processor with AMX or AVX-512-BF16"),
         };
         if !device.is_cpu() || asked.arithmetic().precision() != asked {
-            eprintln!("--dtype {asked} gains nothing without {needs}: running in f32");
+            say(&format!("--dtype {asked} gains nothing without {needs}: running in f32"));
         }
         asked
     }

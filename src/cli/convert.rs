@@ -1,8 +1,9 @@
 //! `convert`: a PyTorch checkpoint to safetensors, read back and compared.
 
-use super::{source, stdout};
+use super::stdout;
 use crate::error::{Error, Result};
 use crate::model::checkpoint;
+use crate::output::check_file;
 use crate::report::format::count;
 use std::path::PathBuf;
 
@@ -35,7 +36,7 @@ impl Arguments {
         if !self.to.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
             return Err(Error::Usage(format!("convert writes safetensors: give '{}' a name that ends in .safetensors", self.to.display())));
         }
-        source::spare(Some(&self.from), &self.to)?;
+        check_file(&self.to, &[&self.from], checkpoint::is_ours)?;
         Ok(Request { from: self.from, to: self.to })
     }
 }

@@ -172,13 +172,14 @@ impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
         let course = Course::start(origin, &self.out, self.part)?;
-        let checkpoint = self.reads.checkpoint()?;
-        let (context, margin) = splice_profile::context_of(checkpoint.as_ref(), self.context, self.margin, 0)?;
+        let checkpoint = self.reads.checkpoint(&course.origin)?;
+        let trained = course.origin.trained_length(checkpoint.as_ref());
+        let (context, margin) = splice_profile::context_of(trained, self.context, self.margin, 0)?;
         check_context(context, margin, self.pipeline.stretch_bp)?;
         (self.pipeline.context, self.pipeline.margin) = (context, margin);
         let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
-        let inputs = self.inputs()?;
-        let opened = self.reads.open(checkpoint, &genome)?;
+        let inputs = self.inputs(&course.origin)?;
+        let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let report = Report {
             analysis: "density",
@@ -193,9 +194,9 @@ impl Request {
         })
     }
 
-    fn inputs(&self) -> Result<Vec<Input>> {
+    fn inputs(&self, origin: &Origin) -> Result<Vec<Input>> {
         let mut inputs = source::files_inputs(self.files.as_ref())?;
-        inputs.extend(self.reads.inputs()?);
+        inputs.extend(self.reads.inputs(origin)?);
         Ok(inputs)
     }
 }

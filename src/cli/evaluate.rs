@@ -4,10 +4,10 @@ use super::compute::Compute;
 use super::progress::Bar;
 use super::{source, stdout};
 use crate::error::{Error, Result};
-use crate::figures::Figure;
 use crate::figures::curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};
+use crate::figures::{Figure, render::is_ours};
 use crate::model::Arithmetic;
-use crate::output::write_atomic;
+use crate::output::{check_file, write_atomic};
 use crate::pipelines::Progress;
 use crate::report::format::count;
 use crate::train::data::Corpus;
@@ -62,9 +62,9 @@ impl Arguments {
             if !curves.extension().is_some_and(|e| e == "svg" || e == "png") {
                 return Err(Error::Usage(format!("--curves {}: a figure's name ends in .svg or .png", curves.display())));
             }
-            for input in [Some(self.recipe.as_path()), self.checkpoint.as_deref(), self.metrics.as_deref()] {
-                source::spare(input, curves)?;
-            }
+            let inputs: Vec<&Path> =
+                [Some(self.recipe.as_path()), self.checkpoint.as_deref(), self.metrics.as_deref()].into_iter().flatten().collect();
+            check_file(curves, &inputs, is_ours)?;
         }
         Ok(Request {
             recipe: Recipe::open(&self.recipe)?,

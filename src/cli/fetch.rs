@@ -1,5 +1,6 @@
 //! `fetch`: public references into the user's cache.
 
+use super::stderr::say;
 use super::{progress, stdout};
 use crate::error::{Error, Result};
 use crate::fetch::cache::{self, megabytes};
@@ -192,16 +193,16 @@ impl Fetch {
         bar.finish();
         let held = held?;
         if held.iter().all(|file| file.before) {
-            eprintln!("{} {} is in the cache: nothing to do", self.wanted.name, self.wanted.release);
+            say(&format!("{} {} is in the cache: nothing to do", self.wanted.name, self.wanted.release));
         }
         let mut lines = String::new();
         for file in &held {
             let _ = writeln!(lines, "{}\t{}", file.role, file.path.display());
         }
         stdout::print(&lines)?;
-        eprintln!("licence: {} ({})", self.wanted.licence, self.wanted.site);
+        say(&format!("licence: {} ({})", self.wanted.licence, self.wanted.site));
         if let Some(use_it) = self.use_it(&held) {
-            eprintln!("use: {use_it}");
+            say(&format!("use: {use_it}"));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::bundled;
 use crate::error::{Error, Result};
 use crate::genome::anchor::Anchor;
 use crate::genome::{Strand, region};
-use crate::model::{Checkpoint, LdarNet};
+use crate::model::{Checkpoint, LdarNet, device};
 use crate::pipelines::Progress;
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::locus::{self as pipeline, LEAST_BP, LocusRequest, MOST_BP, Place, Reader};
@@ -195,7 +195,7 @@ impl Request {
         let inputs = self.inputs()?;
         let models = self.models()?;
         for ready in &models {
-            run.dtype = ready.model.arithmetic().to_string();
+            run.computed(&ready.model.arithmetic().to_string(), &device::name(ready.model.device()));
         }
         let routers = models.iter().map(|ready| Router::new(&ready.model, 0)).collect::<Result<Vec<_>>>()?;
         let signal = self.signal.as_deref().map(|path| Signal::open(path, None, Missing::Zero, genome.contigs())).transpose()?;
@@ -216,7 +216,7 @@ impl Request {
         let models = json!(models.iter().map(facts).collect::<Vec<_>>());
         results::write(Some(folder), &self.out, found.bases_read, &report::summary(&found), |folder| {
             report::write_tables(&found, folder)?;
-            Ok(run.to_json("locus", parameters, &inputs, models, &bar.finish(), report::outcome(&found)))
+            Ok(run.to_json("locus", parameters, &inputs, &models, &bar.finish(), report::outcome(&found)))
         })
     }
 
@@ -225,7 +225,7 @@ impl Request {
         let mut all: Vec<Ready> = Vec::new();
         for path in &self.checkpoints {
             let checkpoint = source::checkpoint(path.as_deref())?;
-            let (context_bp, margin_bp) = splice_profile::context_of(Some(&checkpoint), self.context, self.margin, 0)?;
+            let (context_bp, margin_bp) = splice_profile::context_of(checkpoint.trained_length(), self.context, self.margin, 0)?;
             let file = path.as_deref().filter(|path| path.as_os_str() != "bundled");
             let mut name = file.map_or("bundled model fly-2m".into(), file_name);
             if all.iter().any(|other| other.name == name) {

@@ -16,8 +16,9 @@ Examples:
   ldar-analyze merge shards/* --out results --input /data/hg38.fa.gz=/home/me/hg38.fa.gz
       a file that is no longer where the shards read it
 
-Sites, controls and statistics are made again from the inputs, which must be those of the shards (their SHA-256 are compared); the model is not
-asked. Shards must have been run with one version of this program, the same options, and the same --dtype on processors that run it alike.")]
+Sites, controls and statistics are made again from the inputs, which must be those of the shards (their SHA-256 are compared); the model is neither
+asked nor opened, and need not be there. Shards must have been run with the same checkpoint and options, and the same --dtype on processors that run it
+alike; merge itself runs on any machine.")]
 pub struct Arguments {
     /// Folders of all shards of one run
     #[arg(value_name = "SHARD", required = true)]
@@ -52,7 +53,7 @@ impl Request {
     /// Runs the shards' command on their answers.
     pub fn run(self) -> Result<()> {
         let shards = Shards::open(&self.shards, &self.out, &self.inputs)?;
-        let command = parsed(&shards.command()).map_err(|e| Error::file(&self.shards[0], format!("its command cannot be read: {e}")))?;
+        let command = parsed(&shards.words()).map_err(|e| Error::file(&self.shards[0], format!("its command cannot be read: {e}")))?;
         let origin = Origin::Merged(shards);
         match command {
             Command::SpliceProfile(arguments) => arguments.validate()?.run(origin),

@@ -29,11 +29,12 @@ mod scan;
 mod shards;
 mod source;
 mod splice_profile;
+mod stderr;
 mod stdout;
 mod table;
 mod train;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_contained, said};
 use answers::Origin;
 use clap::{Parser, Subcommand};
 use std::error::Error as _;
@@ -128,14 +129,36 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match run(arguments) {
+    refuse_at_the_limit();
+    reproduce::end_with_parent();
+    std::panic::set_hook(Box::new(report_panic));
+    match std::panic::catch_unwind(|| run(arguments)).unwrap_or(Err(Error::Invalid("stopped by a fault of this program".into()))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if stdout::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", chain(&error));
+            stderr::say(&format!("error: {}", chain(&error)));
             ExitCode::from(if matches!(error, Error::Usage(_)) { 2 } else { 1 })
         }
     }
+}
+
+/// Says what broke, and where, for whoever mends it; nothing where it becomes an error about a file.
+fn report_panic(of: &std::panic::PanicHookInfo<'_>) {
+    if !is_contained() {
+        let at = of.location().map_or(String::new(), |at| format!(" at {at}"));
+        let what = said(of.payload()).unwrap_or_default();
+        stderr::say(&format!(
+            "a fault of {} {}{at}: {what}\nplease report it with the command",
+            env!("CARGO_PKG_NAME"),
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
+}
+
+/// A file that reaches the limit of `ulimit -f` is an error of its writer, which removes it and says so, and not the end of the program.
+fn refuse_at_the_limit() {
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
 }
 
 /// The message with those of its causes that it does not quote already.

@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
 use crate::genome::fasta::Genome;
 use crate::genome::promoters::{BedAnchor, Dropped, PromoterRequest, Promoters, TssChoice, Window, read_bed, read_fps};
-use crate::model::Checkpoint;
 use crate::motifs::select::Selection;
 use crate::pipelines::motif_enrichment::{self as pipeline, Control, EnrichmentRequest, Query};
 use crate::pipelines::store::Part;
@@ -335,8 +334,8 @@ impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
         let course = Course::start(origin, &self.out, self.part)?;
-        let checkpoint = self.reads.checkpoint()?;
-        self.settle_context(checkpoint.as_ref())?;
+        let checkpoint = self.reads.checkpoint(&course.origin)?;
+        self.settle_context(course.origin.trained_length(checkpoint.as_ref()))?;
         let genome = source::genome(self.genome.as_deref())?;
         let annotation = source::annotation(self.annotation.as_deref(), self.genome.as_deref())?;
         if let Some(annotation) = &annotation {
@@ -350,8 +349,8 @@ impl Request {
                  part, is the start site, give --regions-are starts or --regions-are thick",
             );
         }
-        let inputs = self.inputs()?;
-        let opened = self.reads.open(checkpoint, &genome)?;
+        let inputs = self.inputs(&course.origin)?;
+        let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let report = Report {
             analysis: "motif-enrichment",
@@ -366,9 +365,9 @@ impl Request {
         })
     }
 
-    fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {
+    fn settle_context(&mut self, trained: Option<usize>) -> Result<()> {
         (self.pipeline.context, self.pipeline.margin) =
-            splice_profile::context_of(checkpoint, self.context, self.margin, self.pipeline.flank)?;
+            splice_profile::context_of(trained, self.context, self.margin, self.pipeline.flank)?;
         Ok(())
     }
 
@@ -409,12 +408,12 @@ impl Request {
         }
     }
 
-    fn inputs(&self) -> Result<Vec<Input>> {
+    fn inputs(&self, origin: &Origin) -> Result<Vec<Input>> {
         let mut inputs = source::reference_inputs(self.genome.as_deref(), self.annotation.as_deref())?;
         if let Some(path) = &self.regions {
             inputs.push(Input::file("regions", path)?);
         }
-        inputs.extend(self.reads.inputs()?);
+        inputs.extend(self.reads.inputs(origin)?);
         inputs.push(scan::motifs_input(&self.motifs)?);
         inputs.push(Input::bytes("core promoter elements", bundled::CORE_PROMOTER.name, bundled::CORE_PROMOTER.bytes));
         Ok(inputs)

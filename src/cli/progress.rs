@@ -1,5 +1,6 @@
 //! Progress on standard error, where that is a terminal: what is being done, how far, and how much longer.
 
+use super::stderr::say;
 use crate::pipelines::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::RefCell;
@@ -36,7 +37,7 @@ impl Bar {
     /// A line above the bar, or on standard error where there is none.
     pub fn note(&self, text: &str) {
         let state = self.state.borrow();
-        if state.bar.is_hidden() { eprintln!("{text}") } else { state.bar.println(text) }
+        if state.bar.is_hidden() { say(text) } else { state.bar.println(text) }
     }
 
     /// Shows where the pipeline is.

@@ -1,15 +1,17 @@
 //! What an analysis reads: a model, or a track from bigWig files.
 
+use super::answers::Origin;
 use super::compute::Compute;
 use super::source;
 use crate::error::{Error, Result};
 use crate::genome::fasta::{Contig, Genome};
-use crate::model::{Checkpoint, LdarNet};
+use crate::model::{Checkpoint, LdarNet, device};
 use crate::pipelines::BoundarySource;
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::signal::{Missing, Signal};
-use crate::pipelines::store::Part;
-use crate::report::provenance::Input;
+use crate::pipelines::store::{Part, Unopened};
+use crate::report::provenance::{Input, Run};
+use crate::report::shard::Model;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +53,8 @@ pub enum Opened {
     },
     /// A track.
     Signal(Signal),
+    /// Shards of a model, which is not opened.
+    Shards(Model),
 }
 
 impl Reads {
@@ -75,18 +79,24 @@ impl Reads {
         }
     }
 
-    /// Opens the model's file; `None` for a track.
-    pub fn checkpoint(&self) -> Result<Option<Checkpoint>> {
-        if self.is_signal() { Ok(None) } else { source::checkpoint(self.checkpoint.as_deref()).map(Some) }
+    /// Opens what can be opened before there is a genome: the model's file. `None` for a track, and for shards, whose model is not opened.
+    pub fn checkpoint(&self, origin: &Origin) -> Result<Option<Checkpoint>> {
+        match self.is_signal() || origin.model().is_some() {
+            true => Ok(None),
+            false => source::checkpoint(self.checkpoint.as_deref()).map(Some),
+        }
     }
 
     /// Makes ready what will be read on a genome.
-    pub fn open(&self, checkpoint: Option<Checkpoint>, genome: &Genome) -> Result<Opened> {
-        let Some(checkpoint) = checkpoint else {
-            return Ok(Opened::Signal(self.signal(genome.contigs())?));
-        };
-        let model = self.compute.model(&checkpoint, &self.compute.device()?)?;
-        Ok(Opened::Model { checkpoint, model })
+    pub fn open(&self, origin: &Origin, checkpoint: Option<Checkpoint>, genome: &Genome) -> Result<Opened> {
+        match (checkpoint, origin.model()) {
+            (Some(checkpoint), _) => {
+                let model = self.compute.model(&checkpoint, &self.compute.device()?)?;
+                Ok(Opened::Model { checkpoint, model })
+            }
+            (None, Some(model)) => Ok(Opened::Shards(model.clone())),
+            (None, None) => Ok(Opened::Signal(self.signal(genome.contigs())?)),
+        }
     }
 
     fn signal(&self, contigs: &[Contig]) -> Result<Signal> {
@@ -99,9 +109,9 @@ impl Reads {
     }
 
     /// The files.
-    pub fn inputs(&self) -> Result<Vec<Input>> {
+    pub fn inputs(&self, origin: &Origin) -> Result<Vec<Input>> {
         let Some(signal) = &self.signal else {
-            return Ok(vec![source::checkpoint_input(self.checkpoint.as_deref())?]);
+            return Ok(vec![origin.checkpoint(0, || source::checkpoint_input(self.checkpoint.as_deref()))?]);
         };
         let mut inputs = vec![Input::file("signal", signal)?];
         if let Some(minus) = &self.signal_minus {
@@ -112,19 +122,40 @@ impl Reads {
 }
 
 impl Opened {
-    /// Hands what pipelines read to `run`.
-    pub fn with<T>(&self, run: impl FnOnce(&dyn BoundarySource) -> Result<T>) -> Result<T> {
+    /// A model from its file, or that of shards, which is not opened.
+    pub fn model(origin: &Origin, checkpoint: Option<&Path>, compute: Compute) -> Result<Opened> {
+        if let Some(model) = origin.model() {
+            return Ok(Opened::Shards(model.clone()));
+        }
+        let checkpoint = source::checkpoint(checkpoint)?;
+        let model = compute.model(&checkpoint, &compute.device()?)?;
+        Ok(Opened::Model { checkpoint, model })
+    }
+
+    /// Says in the record of a run what the model runs in and on; of a track nothing.
+    pub fn recorded(&self, run: &mut Run) {
         match self {
-            Opened::Model { model, .. } => run(&Router::new(model, 0)?),
-            Opened::Signal(signal) => run(signal),
+            Opened::Model { model, .. } => run.computed(&model.arithmetic().to_string(), &device::name(model.device())),
+            Opened::Signal(_) => {}
+            Opened::Shards(model) => run.computed(&model.dtype, &model.device),
         }
     }
 
-    /// The model's precision and what runs it; a track is f32.
-    pub fn dtype(&self) -> String {
+    /// Hands what pipelines read to `run`: of a model, its router of `stage`.
+    pub fn with<T>(&self, stage: usize, run: impl FnOnce(&dyn BoundarySource) -> Result<T>) -> Result<T> {
         match self {
-            Opened::Model { model, .. } => model.arithmetic().to_string(),
-            Opened::Signal(_) => "f32".into(),
+            Opened::Model { model, .. } => run(&Router::new(model, stage)?),
+            Opened::Signal(signal) => run(signal),
+            Opened::Shards(_) => run(&Unopened),
+        }
+    }
+
+    /// Bases the model was given at once in training, where its file says so.
+    pub fn trained_length(&self) -> Option<usize> {
+        match self {
+            Opened::Model { checkpoint, .. } => checkpoint.trained_length(),
+            Opened::Signal(_) => None,
+            Opened::Shards(model) => model.trained_length,
         }
     }
 
@@ -133,6 +164,7 @@ impl Opened {
         match self {
             Opened::Model { checkpoint, .. } => source::model_facts(checkpoint),
             Opened::Signal(_) => Value::Null,
+            Opened::Shards(model) => model.facts.clone(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The end of an analysis: its results folder, and what is said of it.
 
+use super::stderr::say;
 use super::stdout;
 use crate::error::Result;
 use crate::memory;
@@ -17,7 +18,7 @@ use std::path::Path;
 pub fn place(out: &Path, part: Option<Part>) -> Result<Option<ResultsFolder>> {
     match part {
         None => ResultsFolder::at(out).map(Some),
-        Some(_) => shard::replaceable(out).map(|()| None),
+        Some(_) => shard::replaceable(out).map(|_| None),
     }
 }
 
@@ -37,7 +38,7 @@ pub fn write(
         page::write(folder)
     })?;
     let peak = memory::peak_bytes().map_or(String::new(), |bytes| format!("peak memory {:.2} GB, ", bytes as f64 / 1e9));
-    eprintln!("{peak}{} bases read by the model", count(bases_read as usize));
+    say(&format!("{peak}{} bases read by the model", count(bases_read as usize)));
     let shown = if out.exists() { out } else { &place };
     stdout::print(&format!("{summary}\n{}\n", shown.join("index.html").display()))
 }

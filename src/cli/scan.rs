@@ -1,5 +1,6 @@
 //! `scan`: where motifs fit, as a table.
 
+use super::stderr::say;
 use super::{progress, source, table};
 use crate::bundled;
 use crate::error::{Error, Result};
@@ -80,6 +81,9 @@ pub struct Request {
     out: Option<PathBuf>,
 }
 
+/// The first line of the table.
+const HEADER: &str = "motif_id\tmotif_name\tcontig\tstart\tend\tstrand\tscore\tp_value\tmatched";
+
 /// Bases that are scanned together: sequences are held in memory, and motifs prepared, once for each.
 const BATCH_BP: usize = 1 << 26;
 
@@ -92,12 +96,12 @@ impl Arguments {
         if !(self.p > 0.0 && self.p <= 0.1) {
             return Err(Error::Usage(format!("--p {}: above 0, and at most 0.1", self.p)));
         }
-        for input in [self.fasta.as_deref(), Some(self.motifs.as_path()), self.background.as_deref()] {
-            source::spare(input, &self.out)?;
-        }
         let selection = Selection { matrix_ids: self.matrix_id, names: self.name, tax_groups: self.tax_group, families: self.family };
         let Arguments { fasta, motifs, p, background, all_hits, out, .. } = self;
-        Ok(Request { fasta: source::fasta(fasta), motifs, selection, p, background, all_hits, out: table::place(out) })
+        let (fasta, out) = (source::fasta(fasta), table::place(out));
+        let inputs: Vec<&Path> = [fasta.as_deref(), Some(&motifs), background.as_deref()].into_iter().flatten().collect();
+        table::check(out.as_deref(), HEADER, &inputs)?;
+        Ok(Request { fasta, motifs, selection, p, background, all_hits, out })
     }
 }
 
@@ -192,7 +196,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Writes the table, by contig, start, motif and strand; what is no fault of the writer goes to `failed`.
     fn write(&mut self, out: &mut dyn Write, failed: &mut Option<Error>) -> io::Result<()> {
-        writeln!(out, "motif_id\tmotif_name\tcontig\tstart\tend\tstrand\tscore\tp_value\tmatched")?;
+        writeln!(out, "{HEADER}")?;
         let mut done = 0;
         for batch in batches(self.genome.contigs(), BATCH_BP) {
             let sequences = batch.iter().map(|contig| self.genome.read_contig(&contig.name)).collect::<Result<Vec<_>>>();
@@ -239,19 +243,24 @@ impl Run<'_> {
         let bases = total_bp(self.genome.contigs()) as usize;
         let [a, c, ..] = self.request.background.probabilities();
         let (hits, with) = (count(self.n_hits), count(self.hit.len()));
-        eprintln!("{hits} hits of {with} of {} motifs in {} bases at p <= {:e}", count(self.motifs.len()), count(bases), self.request.p);
-        eprintln!("background: A and T {a:.4} each, C and G {c:.4} each");
+        say(&format!(
+            "{hits} hits of {with} of {} motifs in {} bases at p <= {:e}",
+            count(self.motifs.len()),
+            count(bases),
+            self.request.p
+        ));
+        say(&format!("background: A and T {a:.4} each, C and G {c:.4} each"));
         if older > 0 {
-            eprintln!("matrices passed over for a later version in the file: {}", count(older));
+            say(&format!("matrices passed over for a later version in the file: {}", count(older)));
         }
         if !self.mute.is_empty() {
             let names: Vec<&str> = self.mute.iter().take(5).map(|index| self.motifs[*index].id.as_str()).collect();
             let more = if self.mute.len() > names.len() { ", ..." } else { "" };
-            eprintln!(
+            say(&format!(
                 "motifs without hits because their best word is more likely than that: {} ({}{more})",
                 count(self.mute.len()),
                 names.join(", ")
-            );
+            ));
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Shards of one run: that they are all there, alike, and of the inputs at hand.
 
 use crate::error::{Error, Result};
+use crate::fetch::sources;
 use crate::pipelines::store::Store;
 use crate::report::provenance::Input;
-use crate::report::shard::{ANSWERS, Manifest};
+use crate::report::shard::{ANSWERS, Manifest, Model};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -34,12 +35,14 @@ impl Shards {
         if let Some(twice) = found.windows(2).find(|two| two[0].1.shard == two[1].1.shard) {
             return Err(Error::file(&twice[1].0, format!("is shard {} of {}, as is {}", one.shard, one.of, twice[0].0.display())));
         }
-        let missing: Vec<String> =
-            (1..=one.of).filter(|n| found.iter().all(|(_, manifest)| manifest.shard != *n)).map(|n| format!("{n}/{}", one.of)).collect();
-        if !missing.is_empty() {
-            let some = missing.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
-            let more = if missing.len() > 10 { format!(" and {} more", missing.len() - 10) } else { String::new() };
-            return Err(Error::Invalid(format!("shards are missing: {some}{more}; run them with --shard, then merge")));
+        let mut missing = (1..=one.of).filter(|n| found.binary_search_by_key(n, |(_, manifest)| manifest.shard).is_err());
+        let some: Vec<String> = missing.by_ref().take(10).map(|n| format!("{n}/{}", one.of)).collect();
+        if !some.is_empty() {
+            let more = match missing.count() {
+                0 => String::new(),
+                n => format!(" and {n} more"),
+            };
+            return Err(Error::Invalid(format!("shards are missing: {}{more}; run them with --shard, then merge", some.join(", "))));
         }
         let command = command(one, out, inputs);
         Ok(Shards { found, command })
@@ -50,26 +53,56 @@ impl Shards {
         self.command.clone()
     }
 
+    /// The command in words that this machine understands: a fetched model goes by its path, as it need not be in the cache here.
+    pub fn words(&self) -> Vec<String> {
+        let of_cache = |word: &String| {
+            let name = word.strip_prefix("--checkpoint=").unwrap_or(word);
+            let set = sources::named(name).ok().filter(|set| set.roles().contains(&"checkpoint"))?;
+            let is_of = |input: &&Input| input.role == "checkpoint" && Path::new(&input.path).iter().any(|part| part == set.name.as_str());
+            let path = &self.manifest().inputs.iter().find(is_of)?.path;
+            Some(word.replace(name, path))
+        };
+        self.command.iter().map(|word| of_cache(word).unwrap_or_else(|| word.clone())).collect()
+    }
+
+    /// What all shards say alike.
+    fn manifest(&self) -> &Manifest {
+        &self.found[0].1
+    }
+
+    /// Who answered.
+    pub fn model(&self) -> &Model {
+        &self.manifest().model
+    }
+
+    /// The record of the checkpoint of a number, from 0, that the shards were made with.
+    ///
+    /// # Errors
+    /// They were made with fewer.
+    pub fn checkpoint(&self, number: usize) -> Result<Input> {
+        let mut checkpoints = self.manifest().inputs.iter().filter(|input| input.role == "checkpoint");
+        checkpoints.nth(number).cloned().ok_or_else(|| Error::file(&self.found[0].0, "does not say of which checkpoint it is"))
+    }
+
     /// The answers, once it is sure that they are to this run's questions.
     ///
     /// # Errors
-    /// Inputs that are not those of the shards, other parameters, another model or version, damaged files.
-    pub fn stores(&self, inputs: &[Input], parameters: &Value, model: &str) -> Result<Vec<Store>> {
+    /// Inputs that are not those of the shards, other parameters, damaged files.
+    pub fn stores(&self, inputs: &[Input], parameters: &Value) -> Result<Vec<Store>> {
         let open = |(folder, manifest): &(PathBuf, Manifest)| {
             for (number, input) in inputs.iter().enumerate() {
                 if !manifest.inputs.get(number).is_some_and(|known| same_file(known, input)) {
                     return Err(Error::file(&input.path, format!("is not the {} that {} was made of", input.role, folder.display())));
                 }
             }
-            if manifest.parameters != *parameters || manifest.model != model {
-                let what = if manifest.model == *model {
-                    "other parameters".into()
-                } else {
-                    format!("'{}', here it is '{model}'", manifest.model)
-                };
-                return Err(Error::file(folder, format!("was made with {what}: use the same version and kind of machine")));
+            if manifest.parameters != *parameters {
+                let by = &manifest.tool;
+                return Err(Error::file(
+                    folder,
+                    format!("was made with other parameters, by {by}: merge with the version that made the shards"),
+                ));
             }
-            let store = Store::open_finished(&folder.join(ANSWERS), model)?;
+            let store = Store::open_finished(&folder.join(ANSWERS), &manifest.model.answers)?;
             match store.len() == manifest.calls {
                 true => Ok(store),
                 false => Err(Error::file(folder, format!("holds {} of {} answers: run this shard again", store.len(), manifest.calls))),
@@ -87,9 +120,6 @@ fn same_file(one: &Input, other: &Input) -> bool {
 /// The first thing in which two shards are not of one run.
 fn difference(one: &Manifest, other: &Manifest) -> Option<String> {
     let words = |what: &str, a: &str, b: &str| Some(format!("{what} ({a}, {b})"));
-    if one.tool != other.tool {
-        return words("the program", &one.tool, &other.tool);
-    }
     if one.analysis != other.analysis {
         return words("the analysis", &one.analysis, &other.analysis);
     }
@@ -105,8 +135,8 @@ fn difference(one: &Manifest, other: &Manifest) -> Option<String> {
     if let Some((file, _)) = file {
         return Some(format!("the {} ({})", file.role, file.path));
     }
-    (one.model != other.model || one.parameters != other.parameters || one.inputs.len() != other.inputs.len())
-        .then(|| format!("the model ('{}', '{}')", one.model, other.model))
+    (one.model.answers != other.model.answers || one.parameters != other.parameters || one.inputs.len() != other.inputs.len())
+        .then(|| format!("the model ('{}', '{}')", one.model.answers, other.model.answers))
 }
 
 /// The command without what is of a shard, for results in `out`, with files where they are now.

@@ -141,11 +141,3 @@ pub fn files_inputs(files: Option<&(PathBuf, PathBuf)>) -> Result<Vec<Input>> {
 pub fn model_facts(checkpoint: &Checkpoint) -> Value {
     json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes})
 }
-
-/// Refuses to write where something is read.
-pub fn spare(input: Option<&Path>, output: &Path) -> Result<()> {
-    match (input.map(Path::canonicalize), output.canonicalize()) {
-        (Some(Ok(from)), Ok(to)) if from == to => Err(Error::Usage(format!("the output would overwrite the input '{}'", output.display()))),
-        _ => Ok(()),
-    }
-}

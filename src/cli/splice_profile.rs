@@ -11,7 +11,6 @@ use crate::controls::{ControlRequest, Family, Method, Side};
 use crate::error::{Error, Result};
 use crate::genome::bed;
 use crate::genome::junctions::TranscriptChoice;
-use crate::model::Checkpoint;
 use crate::pipelines::splice_profile::{self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit};
 use crate::pipelines::store::Part;
 use crate::report::provenance::Input;
@@ -237,9 +236,8 @@ pub fn check_context(context: usize, margin: usize, flank: usize) -> Result<()> 
     Ok(())
 }
 
-/// Context and margin: as asked, else as the checkpoint says.
-pub fn context_of(checkpoint: Option<&Checkpoint>, context: Option<usize>, margin: Option<usize>, flank: usize) -> Result<(usize, usize)> {
-    let trained = checkpoint.and_then(|c| c.notes.get("train_length")?.trim().parse().ok()).filter(|length| *length > 0);
+/// Context and margin: as asked, else by the length the model was trained on.
+pub fn context_of(trained: Option<usize>, context: Option<usize>, margin: Option<usize>, flank: usize) -> Result<(usize, usize)> {
     let context = context.or(trained).unwrap_or(CONTEXT);
     let margin = margin.unwrap_or(default_margin(context));
     check_context(context, margin, flank)?;
@@ -365,12 +363,12 @@ impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
         let course = Course::start(origin, &self.out, self.part)?;
-        let checkpoint = self.reads.checkpoint()?;
-        self.settle_context(checkpoint.as_ref())?;
+        let checkpoint = self.reads.checkpoint(&course.origin)?;
+        self.settle_context(course.origin.trained_length(checkpoint.as_ref()))?;
         let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
         let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), bed::read)?;
-        let inputs = self.inputs()?;
-        let opened = self.reads.open(checkpoint, &genome)?;
+        let inputs = self.inputs(&course.origin)?;
+        let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let report = Report {
             analysis: "splice-profile",
@@ -385,15 +383,15 @@ impl Request {
         })
     }
 
-    fn settle_context(&mut self, checkpoint: Option<&Checkpoint>) -> Result<()> {
+    fn settle_context(&mut self, trained: Option<usize>) -> Result<()> {
         let comparison = &mut self.pipeline.comparison;
-        (comparison.context, comparison.margin) = context_of(checkpoint, self.context, self.margin, comparison.flank)?;
+        (comparison.context, comparison.margin) = context_of(trained, self.context, self.margin, comparison.flank)?;
         Ok(())
     }
 
-    fn inputs(&self) -> Result<Vec<Input>> {
+    fn inputs(&self, origin: &Origin) -> Result<Vec<Input>> {
         let mut inputs = source::files_inputs(self.files.as_ref())?;
-        inputs.extend(self.reads.inputs()?);
+        inputs.extend(self.reads.inputs(origin)?);
         if let Some(path) = &self.control_bed {
             inputs.push(Input::file("controls", path)?);
         }

@@ -1,11 +1,12 @@
 //! `train`: a model from a recipe.
 
 use super::compute::Compute;
+use super::stderr::say;
 use super::stdout;
 use crate::error::{Error, Result};
 use crate::report::format::count;
 use crate::train::recipe::Recipe;
-use crate::train::run::{Ending, Metrics, Run};
+use crate::train::run::{Ending, Lengthened, Metrics, Run};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,8 +20,9 @@ Examples:
   ldar-analyze train analyses/train-fly-2m.toml --out runs/fly-2m --resume
 
 The folder holds metrics.tsv (one row every few steps), training.safetensors (weights, moments and step: what --resume needs) and at the
-end model.safetensors. Ctrl-C writes a checkpoint and stops; a killed run loses the steps since its last checkpoint. A resumed run ends on
-the same bits as one that was never stopped.")]
+end model.safetensors. Ctrl-C and SIGTERM write a checkpoint and stop; a killed run loses the steps since its last checkpoint. A resumed run ends on
+the same bits as one that was never stopped. It may have other log_every, validate_every, validation_windows, checkpoint_every and recompute than before, and
+more steps: the learning rate then follows the longer schedule from there on.")]
 pub struct Arguments {
     /// Recipe (TOML): model, data, masking, optimizer, length of the run
     #[arg(value_name = "RECIPE")]
@@ -57,11 +59,21 @@ impl Request {
         let device = self.compute.device()?;
         let precision = self.compute.training_precision(&device)?;
         let mut run = Run::open(self.recipe, &self.out, self.resume, &device, precision)?;
+        if let Some(Lengthened { from, lr_before, lr }) = run.lengthened() {
+            say(&format!(
+                "the run grows from {from} steps to {steps}: from step {} on the learning rate follows the schedule of {steps} steps, {lr:.2e} next, where it \
+                 would have been {lr_before:.2e}; the steps before followed that of {from}, so the result is not that of {steps} steps at a stretch",
+                run.step() + 1
+            ));
+        }
         let stop = Arc::new(AtomicBool::new(false));
+        // A batch system asks with SIGTERM, and kills soon after.
+        signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone())
+            .map_err(|e| Error::Invalid(format!("SIGTERM cannot be caught: {e}")))?;
         let asked = stop.clone();
         ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))
             .map_err(|e| Error::Invalid(format!("Ctrl-C cannot be caught: {e}")))?;
-        eprintln!("training on {} bases, steps {} to {steps}", count(run.corpus().training_bases()), run.step());
+        say(&format!("training on {} bases, steps {} to {steps}", count(run.corpus().training_bases()), run.step()));
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr_with_hz(2));
         if let Ok(style) = ProgressStyle::with_template("{pos}/{len} steps {wide_bar} {eta} left  {msg}") {
             bar.set_style(style);
@@ -72,8 +84,11 @@ impl Request {
             bar.set_position(row.step);
             bar.set_message(summary(row));
             if let Some((mlm, _)) = row.validation {
-                let line = format!("step {}: held-out MLM {mlm:.4} nats", row.step);
-                if bar.is_hidden() { eprintln!("{line}") } else { bar.println(line) }
+                let line = match mlm.is_nan() {
+                    true => format!("step {}: held-out MLM not measured: no position of the held-out windows was masked", row.step),
+                    false => format!("step {}: held-out MLM {mlm:.4} nats", row.step),
+                };
+                if bar.is_hidden() { say(&line) } else { bar.println(line) }
             }
         })?;
         bar.finish_and_clear();

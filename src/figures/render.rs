@@ -7,9 +7,23 @@ use crate::error::{Error, Result};
 use plotters::backend::BitMapBackend;
 use plotters::backend::SVGBackend;
 use plotters_backend::DrawingBackend;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 /// No figure grows beyond this height (about 1.2 m); it bounds the memory a PNG can ask for.
 const TALLEST_PT: f64 = 3400.0;
+
+/// What the root of every SVG of ours carries beside its size and description.
+const ROOT: &str = "stroke-linejoin=\"round\" role=\"img\" aria-label=\"";
+
+/// Whether a file is an SVG document of ours, by its root; a PNG says nothing of who made it.
+pub fn is_ours(path: &Path) -> bool {
+    let mut head = [0; 256];
+    let read = File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
+    let head = String::from_utf8_lossy(&head[..read]);
+    head.starts_with("<svg ") && head.contains(ROOT)
+}
 
 /// The figure as an SVG document. The root carries its size in millimetres and the figure's description as its accessible name.
 pub fn svg<F: Figure>(figure: &F) -> Result<String> {
@@ -36,7 +50,7 @@ pub fn svg<F: Figure>(figure: &F) -> Result<String> {
     let name = escape(&figure.description());
     Ok(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.2}mm\" height=\"{:.2}mm\" viewBox=\"0 0 {} {}\" \
-         stroke-linejoin=\"round\" role=\"img\" aria-label=\"{name}\">\n\
+         {ROOT}{name}\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n{pictures}{body}",
         width / PT_PER_MM,
         height / PT_PER_MM,
@@ -152,6 +166,11 @@ mod tests {
         assert!(!text.contains('\u{1}') && !text.contains("NaN") && !text.contains(" id="));
         assert!(!text.contains("<polyline"), "a line with a NaN is not drawn");
         assert_eq!(text, svg(&figure).unwrap());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (text, ours) in [(text.as_str(), true), ("<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>", false), ("", false)] {
+            std::fs::write(file.path(), text).unwrap();
+            assert_eq!(is_ours(file.path()), ours);
+        }
     }
 
     #[test]

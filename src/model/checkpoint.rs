@@ -103,6 +103,11 @@ impl Checkpoint {
         LdarNet::new(&self.config, &mut Loaded::new(on(&self.tensors, device)?))
     }
 
+    /// Bases that the model was given at once in training, where the notes say so.
+    pub fn trained_length(&self) -> Option<usize> {
+        self.notes.get("train_length")?.trim().parse().ok().filter(|length| *length > 0)
+    }
+
     /// Number of parameters, shared ones once.
     pub fn parameters(&self) -> usize {
         self.tensors.values().map(Tensor::elem_count).sum()
@@ -148,6 +153,18 @@ pub fn save_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>, notes: BTre
     })
 }
 
+/// Whether a file is one that [`Checkpoint::save`] wrote: safetensors whose text says so.
+pub fn is_ours(path: &Path) -> bool {
+    notes(path).is_some_and(|notes| notes.get("format").is_some_and(|format| format == "ldarnet") && notes.contains_key("config"))
+}
+
+/// The text of a safetensors file; `None` for what is no such file.
+pub fn notes(path: &Path) -> Option<HashMap<String, String>> {
+    let mut file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    header(path, &mut file, length).ok()?.1.metadata().clone()
+}
+
 /// Reads all tensors and text of a safetensors file that [`save_tensors`] wrote.
 pub fn load_tensors(path: &Path) -> Result<(BTreeMap<String, Tensor>, BTreeMap<String, String>)> {
     let mut file = BufReader::new(File::open(path).map_err(Error::io(path))?);
@@ -156,7 +173,8 @@ pub fn load_tensors(path: &Path) -> Result<(BTreeMap<String, Tensor>, BTreeMap<S
     safetensors_content(path, &mut file, length)
 }
 
-fn at(path: &Path, error: Error) -> Error {
+/// The error with the file that it is about, where it does not name one.
+pub fn at(path: &Path, error: Error) -> Error {
     match error {
         Error::Invalid(message) => Error::file(path, message),
         other => other,
@@ -165,7 +183,11 @@ fn at(path: &Path, error: Error) -> Error {
 
 type Content = (BTreeMap<String, Tensor>, BTreeMap<String, String>);
 
-fn safetensors_content(path: &Path, source: &mut dyn Source, length: u64) -> Result<Content> {
+/// No safetensors header is longer.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// The header of a safetensors file, and its length.
+fn header(path: &Path, source: &mut dyn Source, length: u64) -> Result<(u64, Metadata)> {
     let bad = |what: &str| Error::file(path, format!("is neither a PyTorch archive nor safetensors: {what}"));
     if length < 8 {
         return Err(bad("it is too short"));
@@ -173,12 +195,16 @@ fn safetensors_content(path: &Path, source: &mut dyn Source, length: u64) -> Res
     let mut size = [0; 8];
     source.read_exact(&mut size).map_err(Error::io(path))?;
     let size = u64::from_le_bytes(size);
-    if size > length - 8 {
-        return Err(bad("its header would be longer than the file"));
+    if size > length - 8 || size > LONGEST_HEADER {
+        return Err(bad("its header would be longer than the file, or than 100 MB"));
     }
     let mut header = vec![0; size as usize];
     source.read_exact(&mut header).map_err(Error::io(path))?;
-    let metadata: Metadata = serde_json::from_slice(&header).map_err(|e| bad(&e.to_string()))?;
+    Ok((size, serde_json::from_slice(&header).map_err(|e| bad(&e.to_string()))?))
+}
+
+fn safetensors_content(path: &Path, source: &mut dyn Source, length: u64) -> Result<Content> {
+    let (size, metadata) = header(path, source, length)?;
     let mut tensors = BTreeMap::new();
     for (name, info) in metadata.tensors() {
         let (start, end) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);

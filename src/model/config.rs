@@ -62,6 +62,18 @@ impl Layout {
         }
     }
 
+    /// Number of blocks of each stage, outermost first.
+    pub fn blocks_by_stage(&self) -> Vec<usize> {
+        match self {
+            Layout::Stack(blocks) => vec![blocks.len()],
+            Layout::Stage { encoder, inner, decoder } => {
+                let mut all = vec![encoder.len() + decoder.len()];
+                all.extend(inner.blocks_by_stage());
+                all
+            }
+        }
+    }
+
     fn has(&self, mixer: Mixer) -> bool {
         let any = |blocks: &[Block]| blocks.iter().any(|b| b.mixer == mixer);
         match self {

@@ -3,6 +3,7 @@
 use crate::kernels::cuda;
 use crate::{Error, Result};
 pub use candle_core::Device;
+use candle_core::DeviceLocation;
 use std::str::FromStr;
 
 /// A device as asked for.
@@ -62,6 +63,15 @@ impl Choice {
     }
 }
 
+/// A device as [`Choice`] names it: `cpu`, `cuda:0`.
+pub fn name(device: &Device) -> String {
+    match device.location() {
+        DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+        DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+        DeviceLocation::Cpu => "cpu".into(),
+    }
+}
+
 /// What an error says before its backtrace.
 fn first_line(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
@@ -78,7 +88,7 @@ mod tests {
         for bad in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "cuda:4294967296", "CPU"] {
             assert!(bad.parse::<Choice>().unwrap_err().contains("cuda:N"), "{bad}");
         }
-        assert!(Choice::Cpu.open(&|_| panic!("nothing to say")).unwrap().is_cpu());
+        assert_eq!(name(&Choice::Cpu.open(&|_| panic!("nothing to say")).unwrap()), "cpu");
     }
 
     #[cfg(not(feature = "cuda"))]

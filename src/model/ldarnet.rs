@@ -13,7 +13,7 @@ use crate::kernels::precision::{Arithmetic, Precision};
 use crate::kernels::routing::boundary_prob;
 use crate::kernels::tape::Tape;
 use crate::{Error, Result};
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 /// A boundary is where the probability is above this, in training and analysis.
 pub const THRESHOLD: f32 = 0.5;
@@ -121,6 +121,11 @@ impl LdarNet {
         let on_device = cuda::runs(&self.embeddings);
         self.set_arithmetic(if on_device { precision.on_device(true) } else { Precision::F32.arithmetic() })?;
         Ok(self.arithmetic)
+    }
+
+    /// The device that the weights lie on.
+    pub fn device(&self) -> &Device {
+        self.embeddings.device()
     }
 
     /// What the projections run on in inference.

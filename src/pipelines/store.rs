@@ -15,7 +15,7 @@
 mod merged;
 mod remembering;
 
-pub use merged::Merged;
+pub use merged::{Merged, Unopened};
 pub use remembering::{Part, Remembering};
 
 use std::collections::HashMap;
@@ -53,6 +53,24 @@ fn first<const N: usize>(hash: &[u8]) -> [u8; N] {
     bytes
 }
 
+/// What tells a model, given as to [`Store::open`], from others in names of files.
+pub fn name(of: &str) -> String {
+    short_name(&Sha256::digest(of)[..])
+}
+
+fn short_name(model: &[u8]) -> String {
+    model.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What [`Store::open`] found.
+#[derive(Debug)]
+pub enum Opened {
+    /// Answers of the model asked for, or a file without any.
+    Store(Store),
+    /// Answers of another one, with its [`name`].
+    OfAnother(String),
+}
+
 /// A file of answers.
 #[derive(Debug)]
 pub struct Store {
@@ -65,11 +83,11 @@ pub struct Store {
 
 impl Store {
     /// Opens a file of the answers of the model that `of` describes, to read and to add to, and makes it where there is none. Answers of another model
-    /// are dropped: the second result says so.
+    /// are left as they are.
     ///
     /// # Errors
     /// A file that cannot be read or written, one that is something else, and one that another process adds to.
-    pub fn open(path: &Path, of: &str) -> Result<(Store, bool)> {
+    pub fn open(path: &Path, of: &str) -> Result<Opened> {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(Error::io(path))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -79,18 +97,23 @@ impl Store {
             Err(TryLockError::Error(_)) => {} // a file system without locks
         }
         let model = Sha256::digest(of);
-        let found = Store::index(path, &file)?;
-        let dropped = found.as_ref().is_some_and(|(head, ..)| head[..] != model[..]);
-        let (index, end) = match found {
-            Some((_, index, end)) if !dropped => (index, end),
-            _ => {
+        let (index, end) = match Store::index(path, &file)? {
+            Some((head, ..)) if head[..] != model[..] => return Ok(Opened::OfAnother(short_name(&head))),
+            Some((_, index, end)) => (index, end),
+            None => {
                 file.set_len(0).and_then(|()| file.rewind()).map_err(Error::io(path))?;
                 file.write_all(&[&KIND[..], &model[..]].concat()).map_err(Error::io(path))?;
                 (HashMap::new(), HEAD)
             }
         };
         file.set_len(end).map_err(Error::io(path))?;
-        Ok((Store { path: path.to_path_buf(), file, index, end }, dropped))
+        Ok(Opened::Store(Store { path: path.to_path_buf(), file, index, end }))
+    }
+
+    /// Whether a file is one of answers, by its first bytes.
+    pub fn is_one(path: &Path) -> bool {
+        let mut kind = [0; KIND.len()];
+        File::open(path).and_then(|mut file| file.read_exact(&mut kind)).is_ok_and(|()| kind == *KIND)
     }
 
     /// Opens a finished file to read.
@@ -151,6 +174,19 @@ impl Store {
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
+    }
+
+    /// Where the file lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Brings all answers to the disk.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn finish(self) -> Result<()> {
+        self.file.sync_all().map_err(Error::io(&self.path))
     }
 
     /// The answer to a call, where it is kept.

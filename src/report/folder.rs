@@ -1,6 +1,8 @@
 //! The results folder: filled under a temporary name beside its place, then renamed into it, so that it is there whole or not at all.
 
 use crate::error::{Error, Result};
+use crate::output::{PendingFolder, check_folder};
+use crate::report::record::Record;
 use std::path::{Path, PathBuf};
 
 /// What a results folder holds; a folder with anything else in it is somebody's work and is not replaced.
@@ -47,23 +49,16 @@ impl ResultsFolder {
     /// Looks whether results can be put there; nothing is changed but that missing folders above it are made.
     ///
     /// # Errors
-    /// A file of that name, a folder that is not empty and no former result, a parent that cannot be written to.
+    /// A file of that name, a folder that is not empty and no former result, one that must not be replaced (see [`check_folder`]), a parent that cannot be
+    /// written to.
     pub fn at(place: &Path) -> Result<ResultsFolder> {
-        let place = match place.canonicalize() {
-            Ok(place) => place, // through links and `.`, to what would be replaced
-            Err(_) => std::path::absolute(place).map_err(Error::io(place))?,
-        };
-        let parent = place.parent().ok_or_else(|| Error::file(&place, "cannot hold results; choose a folder inside it"))?.to_path_buf();
+        let place = check_folder(place)?;
+        let parent = place.parent().unwrap_or(Path::new("/")).to_path_buf();
         replaceable(&place)?;
         std::fs::create_dir_all(&parent).map_err(Error::io(&parent))?;
-        let folder = ResultsFolder { place, parent };
         // Better to learn now than after the run that nothing can be written.
-        folder.temporary()?;
-        Ok(folder)
-    }
-
-    fn temporary(&self) -> Result<tempfile::TempDir> {
-        tempfile::Builder::new().prefix(".ldar-analyze-").tempdir_in(&self.parent).map_err(Error::io(&self.parent))
+        PendingFolder::new_in(&parent)?;
+        Ok(ResultsFolder { place, parent })
     }
 
     /// Fills the folder through `fill` and puts it in its place; a former result there is replaced. Returns the place.
@@ -71,28 +66,10 @@ impl ResultsFolder {
     /// # Errors
     /// Those of `fill`; then, and when the folder cannot be put in its place, a former result stays as it was.
     pub fn write(self, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-        let fresh = self.temporary()?;
+        let fresh = PendingFolder::new_in(&self.parent)?;
         fill(fresh.path())?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Temporary folders are private; results are not.
-            std::fs::set_permissions(fresh.path(), std::fs::Permissions::from_mode(0o755)).map_err(Error::io(fresh.path()))?;
-        }
         replaceable(&self.place)?;
-        let former = self.temporary()?;
-        let kept = former.path().join("former");
-        let had_former = self.place.exists();
-        if had_former {
-            std::fs::rename(&self.place, &kept).map_err(Error::io(&self.place))?;
-        }
-        if let Err(error) = std::fs::rename(fresh.path(), &self.place) {
-            if had_former {
-                let _ = std::fs::rename(&kept, &self.place);
-            }
-            return Err(Error::io(&self.place)(error));
-        }
-        let _ = fresh.keep(); // it is elsewhere now
+        fresh.keep(&self.place)?;
         Ok(self.place)
     }
 }
@@ -109,9 +86,7 @@ fn replaceable(place: &Path) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    let run = std::fs::read_to_string(place.join("run.json")).unwrap_or_default();
-    let run: serde_json::Value = serde_json::from_str(&run).unwrap_or_default();
-    if run["tool"]["name"] != env!("CARGO_PKG_NAME") {
+    if Record::read(place).is_err() {
         return Err(Error::file(
             place,
             "is not empty and holds no former result (no run.json of ldar-analyze): choose another --out, or empty it",
@@ -136,7 +111,10 @@ mod tests {
     use super::*;
 
     fn fill(folder: &Path, text: &str) -> Result<()> {
-        let run = format!("{{\"tool\": {{\"name\": \"ldar-analyze\"}}, \"text\": \"{text}\"}}");
+        let run = serde_json::json!({
+            "tool": {"name": "ldar-analyze", "version": "0"}, "analysis": text, "command": [], "parameters": {}, "inputs": [], "outcome": {},
+        });
+        let run = run.to_string();
         std::fs::write(folder.join("run.json"), run).map_err(Error::io(folder))
     }
 

@@ -16,6 +16,14 @@
 
 use super::block::{Block, Level, Writer};
 
+/// The first thing in every page.
+const SKIP: &str = "<a class=\"skip\" href=\"#content\">Skip to the results</a>";
+
+/// Whether a text is a page of ours.
+pub(super) fn is_page(text: &str) -> bool {
+    text.starts_with("<!DOCTYPE html>\n<html lang=\"en\">\n") && text.contains(SKIP)
+}
+
 /// A whole report.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
@@ -77,11 +85,11 @@ impl Report {
     pub fn to_html(&self) -> String {
         let mut page = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n\
              <meta name=\"description\" content=\"{}\">\n<title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n\
-             <a class=\"skip\" href=\"#content\">Skip to the results</a>\n<header>\n<h1>{}</h1>\n",
+             {SKIP}\n<header>\n<h1>{}</h1>\n",
             escape(&self.headline),
             escape(&self.title),
             include_str!("page.css"),

@@ -2,6 +2,7 @@
 
 use super::compare::ComparePage;
 use super::density::DensityPage;
+use super::html::is_page;
 use super::locus::LocusPage;
 use super::motif_enrichment::MotifPage;
 use super::record::Record;
@@ -9,7 +10,7 @@ use super::splice_profile::SplicePage;
 use super::{Chapter, Report};
 use crate::error::{Error, Result};
 use crate::figures::Figure;
-use crate::output::write_atomic;
+use crate::output::{check_file, write_atomic};
 use serde::Deserialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -49,8 +50,17 @@ impl Gallery {
 /// # Errors
 /// What keeps a file from being read or written, and a folder of another version.
 pub fn write(folder: &Path) -> Result<()> {
+    check_page(folder)?;
     let page = report(folder, &Gallery::at(folder.join("figures")))?.to_html();
     write_atomic(&folder.join("index.html"), |file| file.write_all(page.as_bytes()))
+}
+
+/// Refuses to write over a page that is not one of ours.
+///
+/// # Errors
+/// It is somebody's.
+pub fn check_page(folder: &Path) -> Result<()> {
+    check_file(&folder.join("index.html"), &[], |page| std::fs::read_to_string(page).is_ok_and(|page| is_page(&page)))
 }
 
 /// The report of a results folder.
@@ -58,16 +68,24 @@ pub fn write(folder: &Path) -> Result<()> {
 /// # Errors
 /// As [`write()`].
 pub fn report(folder: &Path, gallery: &Gallery) -> Result<Report> {
-    let record = Record::read(folder)?;
+    of_record(&Record::read(folder)?, gallery)
+}
+
+fn of_record(record: &Record, gallery: &Gallery) -> Result<Report> {
     match record.analysis.as_str() {
-        "splice-profile" => SplicePage::open(&record)?.report(gallery),
-        "density" => DensityPage::open(&record)?.report(gallery),
-        "locus" => LocusPage::open(&record)?.report(gallery),
-        "compare" => ComparePage::open(&record)?.report(gallery),
-        "reproduce" => collection(&record, gallery),
-        "motif-enrichment" => MotifPage::open(&record)?.report(gallery),
-        other => Err(Error::file(folder, format!("holds results of '{other}', which has no page"))),
+        "splice-profile" => SplicePage::open(record)?.report(gallery),
+        "density" => DensityPage::open(record)?.report(gallery),
+        "locus" => LocusPage::open(record)?.report(gallery),
+        "compare" => ComparePage::open(record)?.report(gallery),
+        "reproduce" => collection(record, gallery),
+        "motif-enrichment" => MotifPage::open(record)?.report(gallery),
+        other => Err(Error::file(&record.folder, format!("holds results of '{other}', which has no page"))),
     }
+}
+
+/// Whether a step of a recipe may be called so: its name is that of its folder.
+pub fn is_step_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 /// The steps of a recipe, a chapter each.
@@ -86,8 +104,16 @@ fn collection(record: &Record, gallery: &Gallery) -> Result<Report> {
     let Parameters { title, about, paper } = record.parameters()?;
     let steps: Vec<Step> = record.outcome("steps")?;
     let chapter = |step: &Step| {
+        let wrong = |what: &str| Error::file(record.folder.join("run.json"), format!("step '{}' {what}", step.name));
+        if !is_step_name(&step.name) {
+            return Err(wrong("is no name of a folder under steps/"));
+        }
         let folder = format!("steps/{}/", step.name);
-        Ok(Chapter { report: report(&record.folder.join(&folder), &Gallery::none())?, folder })
+        let of_step = Record::read(&record.folder.join(&folder))?;
+        if of_step.analysis == record.analysis {
+            return Err(wrong("is the report of a recipe itself"));
+        }
+        Ok(Chapter { report: of_record(&of_step, &Gallery::none())?, folder })
     };
     let chapters = steps.iter().map(chapter).collect::<Result<_>>()?;
     let appendix = if paper { vec![super::paper::section(gallery)?] } else { Vec::new() };

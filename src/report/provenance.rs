@@ -66,18 +66,25 @@ pub struct Run {
     command: Vec<String>,
     /// Precision of the model's projections and what ran them.
     pub dtype: String,
+    /// What the model ran on: `cpu`, `cuda:0`.
+    pub device: String,
 }
 
 impl Run {
     /// A run that starts now, with the command line of this process.
     pub fn start() -> Run {
         let command = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
-        Run { started: SystemTime::now(), command, dtype: "f32".into() }
+        Run { started: SystemTime::now(), command, dtype: "f32".into(), device: "cpu".into() }
     }
 
     /// A run that starts now, under another command line.
     pub fn of_command(command: Vec<String>) -> Run {
         Run { command, ..Run::start() }
+    }
+
+    /// Says what the model ran in and on.
+    pub fn computed(&mut self, dtype: &str, device: &str) {
+        (self.dtype, self.device) = (dtype.into(), device.into());
     }
 
     /// The command line, word by word.
@@ -91,7 +98,7 @@ impl Run {
         analysis: &str,
         parameters: Value,
         inputs: &[Input],
-        model: Value,
+        model: &Value,
         timings: &[(&str, f64)],
         outcome: Value,
     ) -> Value {
@@ -106,7 +113,7 @@ impl Run {
             "inputs": inputs,
             "model": model,
             "compute": {
-                "device": "cpu",
+                "device": self.device,
                 "dtype": self.dtype,
                 "threads": rayon::current_num_threads(),
                 "cpu": cpu(),

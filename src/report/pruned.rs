@@ -17,6 +17,7 @@ const NOTE: &str = "<p class=\"subtitle left-out\">";
 pub fn prune(folder: &Path) -> Result<usize> {
     let path = folder.join("index.html");
     let page = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+    super::page::check_page(folder)?;
     let (page, missing) = without_dead_links(&page, &|href| folder.join(href).exists());
     if missing > 0 {
         write_atomic(&path, |file| file.write_all(page.as_bytes()))?;

@@ -7,7 +7,7 @@ mod rows;
 mod schema;
 pub mod stream;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, contained};
 use crate::output::write_atomic;
 use polars::prelude::{Column, CsvWriter, DataFrame, ParquetReader, ParquetWriter, PolarsError, SerReader, SerWriter};
 use rayon::prelude::*;
@@ -42,7 +42,7 @@ pub fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec<T>> {
     let path = folder.join(format!("{name}.parquet"));
     let wrong = |what: &dyn std::fmt::Display| Error::file(&path, format!("the table cannot be read: {what}"));
     let file = std::fs::File::open(&path).map_err(Error::io(&path))?;
-    let frame = ParquetReader::new(file).finish().map_err(|e| wrong(&e))?;
+    let frame = contained(|| ParquetReader::new(file).finish()).map_err(|what| wrong(&what))?.map_err(|e| wrong(&e))?;
     let fields = fields::<T>().map_err(|e| wrong(&e))?;
     let columns = fields.iter().map(|field| cells(&frame, field)).collect::<Result<Vec<_>, _>>().map_err(|e| wrong(&e))?;
     (0..frame.height()).map(|index| rows::row(&fields, &columns, index).map_err(|e| wrong(&e))).collect()
@@ -162,6 +162,31 @@ mod tests {
         let message = read::<Other>(folder.path(), "rows").unwrap_err().to_string();
         assert!(message.contains("rows.parquet"), "{message}");
         assert!(read::<Row>(folder.path(), "none").unwrap_err().to_string().contains("none.parquet"));
+    }
+
+    /// One byte of the file changed, or its end cut off: an error, or rows of the same kind, and never a panic.
+    #[test]
+    fn damaged_tables_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "rows", &rows()).unwrap();
+        let path = folder.path().join("rows.parquet");
+        let sound = std::fs::read(&path).unwrap();
+        let mut refused = 0;
+        for at in 0..sound.len() {
+            let mut damaged = sound.clone();
+            damaged[at] ^= [0xff, 1, 0x80][at % 3];
+            for bytes in [&damaged[..], &sound[..at]] {
+                std::fs::write(&path, bytes).unwrap();
+                match read::<Row>(folder.path(), "rows") {
+                    Ok(rows) => assert!(rows.len() <= 3),
+                    Err(e) => {
+                        assert!(e.to_string().contains("rows.parquet"), "{e}");
+                        refused += 1;
+                    }
+                }
+            }
+        }
+        assert!(refused > sound.len());
     }
 
     #[test]

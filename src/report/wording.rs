@@ -47,14 +47,58 @@ const OF_A_TRACK: [(&str, &str); 26] = [
     ("the model", "the track"),
 ];
 
-/// The report in the words that fit what was read.
+/// The report in the words that fit what was read. What the user named stays as it is.
 pub(super) fn report(about: &About, report: Report) -> Report {
-    let reworded =
-        |text: &str| OF_A_TRACK.iter().fold(text.to_string(), |text, (of_a_model, of_a_track)| text.replace(of_a_model, of_a_track));
-    if about.signal { report.with_texts(&reworded) } else { report }
+    let paths = about.inputs.iter().flat_map(|input| [input.path.as_str(), input.path.rsplit('/').next().unwrap_or_default()]);
+    let mut names: Vec<&str> = paths.chain([about.command.as_str()]).filter(|name| of_a_track(name) != *name).collect();
+    names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    if about.signal { report.with_texts(&|text| reworded(text, &names)) } else { report }
+}
+
+fn of_a_track(text: &str) -> String {
+    OF_A_TRACK.iter().fold(text.to_string(), |text, (of_a_model, of_a_track)| text.replace(of_a_model, of_a_track))
+}
+
+/// The text with other words between the `names`, of which longer ones come first.
+fn reworded(text: &str, names: &[&str]) -> String {
+    let Some((name, rest)) = names.split_first() else { return of_a_track(text) };
+    text.split(name).map(|between| reworded(between, rest)).collect::<Vec<_>>().join(name)
 }
 
 /// The name of the values in figures.
 pub(super) fn quantity(about: &About) -> &'static str {
     if about.signal { "signal" } else { "boundary probability" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::provenance::Input;
+    use crate::report::{Block, Section};
+
+    #[test]
+    fn what_the_user_named_stays() {
+        let path = "/home/me/the model/boundary probability.fa";
+        let about = About {
+            genome: "genome boundary probability.fa".into(),
+            annotation: String::new(),
+            model: "signal x.bw".into(),
+            bundled: false,
+            signal: true,
+            tool: "t".into(),
+            command: format!("ldar-analyze density --genome '{path}' --signal x.bw"),
+            inputs: vec![Input { role: "genome".into(), path: path.into(), bytes: 1, sha256: "0".into() }],
+        };
+        let blocks = vec![
+            Block::Paragraph(format!("t. To run it again: {}. Here the model gives a boundary probability.", about.command)),
+            Block::Paragraph(format!("{path} and the model")),
+        ];
+        let made =
+            Report { subtitle: about.genome.clone(), sections: vec![Section { title: "the model".into(), blocks }], ..Report::default() };
+        let texts = report(&about, made);
+        assert_eq!(texts.subtitle, about.genome);
+        assert_eq!(texts.sections[0].title, "the track");
+        let expected = [format!("t. To run it again: {}. Here the track gives a signal.", about.command), format!("{path} and the track")];
+        assert_eq!(texts.sections[0].blocks, expected.map(Block::Paragraph));
+    }
 }

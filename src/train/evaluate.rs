@@ -37,27 +37,27 @@ pub struct Evaluation {
     pub table_nats: Vec<f64>,
 }
 
-/// Mean masked loss and compression over windows.
+/// Mean masked loss and compression over windows; the loss is `NaN` where no position was masked.
 pub fn masked_loss(model: &LdarNet, windows: &[Vec<u8>], recipe: &Recipe, rng: &mut Rng) -> Result<(f64, f64)> {
-    let (mut sum, mut count, mut kept, mut bases) = (0.0, 0, 0, 0);
+    let (mut sum, mut count, mut kept, mut bases) = (0.0, 0_u32, 0, 0);
     for windows in windows.chunks(4) {
         let batch = mask(windows.to_vec(), &recipe.masking, rng);
         let output = model.forward(&batch.inputs)?;
         let logits = output.logits.to_vec2::<f32>()?;
         sum += batch.targets.iter().map(|&(row, base)| nats(&logits[row], base)).sum::<f64>();
-        count += batch.targets.len();
+        count += batch.targets.len() as u32;
         if let Some(stage) = output.stages.first() {
             kept += stage.mask.iter().filter(|&&b| b).count();
             bases += stage.mask.len();
         }
     }
-    Ok((sum / count.max(1) as f64, bases as f64 / kept.max(1) as f64))
+    Ok((sum / f64::from(count), bases as f64 / kept.max(1) as f64))
 }
 
 /// Measures a model on the tested part of a recipe's data. `report` is told the rounds done of all.
 ///
 /// # Errors
-/// The tested part holds no window.
+/// The tested part holds no window, or none of its positions was masked.
 pub fn evaluate(model: &LdarNet, recipe: &Recipe, corpus: &Corpus, report: &mut dyn FnMut(u64, u64)) -> Result<Evaluation> {
     let windows = corpus.test_windows();
     if windows.is_empty() {
@@ -91,8 +91,14 @@ pub fn evaluate(model: &LdarNet, recipe: &Recipe, corpus: &Corpus, report: &mut 
             report(round * windows.len() as u64 + w as u64 + 1, total);
         }
     }
+    if positions == 0 {
+        let what = format!("no position of the {} tested windows was masked", windows.len());
+        return Err(Error::Invalid(format!(
+            "{what}: there is no loss to measure; make masking.fraction larger, or the tested part longer"
+        )));
+    }
     let means: Vec<f64> = by_window.iter().filter(|(_, n)| *n > 0).map(|(sum, n)| sum / *n as f64).collect();
-    let count = positions.max(1) as f64;
+    let count = positions as f64;
     Ok(Evaluation {
         positions,
         windows: windows.len(),

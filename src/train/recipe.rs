@@ -4,6 +4,7 @@ use super::objective::Objective;
 use super::optimizer::{AdamW, lr_multipliers};
 use super::schedule::Schedule;
 use crate::model::Config;
+use crate::model::weights::inventory;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -184,6 +185,25 @@ impl Recipe {
             ModelRecipe::Named(named) => Config::named(&named.config),
             ModelRecipe::Written(json) => Config::from_json(json.clone()),
         }
+    }
+
+    /// What training takes of memory at the very least, in bytes: weights, gradients and two moments of each parameter, and on a CPU, where they are held
+    /// beside these, what every layer keeps of a micro-batch for the way back.
+    ///
+    /// # Errors
+    /// A configuration that no model can be built on.
+    pub fn least_memory_bytes(&self, config: &Config, activations: bool) -> Result<u128> {
+        let size = |shape: &[usize]| shape.iter().map(|n| *n as u128).product::<u128>();
+        let parameters: u128 = inventory(config)?.iter().map(|(_, shape)| size(shape)).sum();
+        let mut kept = 0.0;
+        if activations {
+            let mut rows = (self.run.micro_batch * self.data.length) as f64;
+            for (number, (stage, layers)) in config.stages.iter().zip(config.layout.blocks_by_stage()).enumerate() {
+                kept += rows * (stage.d_model * layers) as f64;
+                rows /= self.optimizer.compression.get(number).copied().unwrap_or(1.0);
+            }
+        }
+        Ok(16 * parameters + 4 * kept as u128)
     }
 
     /// The training objective.

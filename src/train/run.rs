@@ -3,21 +3,22 @@
 use super::data::{Batch, Corpus, mask};
 use super::evaluate::masked_loss;
 use super::optimizer::{Gradients, Optimizer, trainable};
-use super::recipe::Recipe;
-use crate::model::checkpoint::{Checkpoint, load_tensors, on, save_tensors};
+use super::recipe::{Recipe, RunRecipe};
+use crate::memory;
+use crate::model::checkpoint::{Checkpoint, at, is_ours, load_tensors, notes, on, save_tensors};
 use crate::model::fresh::Fresh;
 use crate::model::weights::Loaded;
 use crate::model::{Config, LdarNet, Precision};
-use crate::output::write_atomic;
+use crate::output::{check_file, write_atomic};
 use crate::stats::rng::Rng;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// One row of the metrics table.
+/// One row of the metrics table. It is the same whether the run was resumed or not, but for the speed.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     /// Steps made.
@@ -34,7 +35,7 @@ pub struct Metrics {
     pub compression: f64,
     /// Gradient norm before clipping.
     pub grad_norm: f64,
-    /// Masked loss and bases per boundary on held-out windows, where measured.
+    /// Masked loss and bases per boundary on held-out windows, where measured; the loss is `NaN` where no position of theirs was masked.
     pub validation: Option<(f64, f64)>,
     /// Bases per second since the row before.
     pub bases_per_s: f64,
@@ -44,12 +45,51 @@ const HEADER: &str = "step\tbases\tlr\tmlm_nats\tratio\tcompression\tgrad_norm\t
 
 impl Metrics {
     fn line(&self) -> String {
-        let (mlm, compression) = self.validation.map_or((String::new(), String::new()), |(m, c)| (format!("{m:.5}"), format!("{c:.3}")));
+        let known = |value: f64, digits: usize| if value.is_nan() { String::new() } else { format!("{value:.digits$}") };
+        let (mlm, compression) = self.validation.map_or((String::new(), String::new()), |(m, c)| (known(m, 5), known(c, 3)));
         format!(
             "{}\t{}\t{:.6e}\t{:.5}\t{:.5}\t{:.3}\t{:.4}\t{mlm}\t{compression}\t{:.0}",
             self.step, self.bases, self.lr, self.mlm, self.ratio, self.compression, self.grad_norm, self.bases_per_s
         )
     }
+}
+
+/// Sums over the steps since the last row of the table; a checkpoint keeps them, so that a resumed run writes the same rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Since {
+    steps: u64,
+    mlm: f64,
+    ratio: f64,
+    compression: f64,
+    grad_norm: f64,
+    seconds: f64,
+}
+
+impl Since {
+    /// Bit for bit, as text.
+    fn to_text(self) -> String {
+        let Since { steps, mlm, ratio, compression, grad_norm, seconds } = self;
+        let bits = [mlm, ratio, compression, grad_norm, seconds].map(|sum| format!(" {:016x}", sum.to_bits())).concat();
+        format!("{steps}{bits}")
+    }
+
+    fn from_text(text: &str) -> Option<Since> {
+        let mut words = text.split(' ');
+        let steps = words.next()?.parse().ok()?;
+        let mut sum = || u64::from_str_radix(words.next()?, 16).ok().map(f64::from_bits);
+        Some(Since { steps, mlm: sum()?, ratio: sum()?, compression: sum()?, grad_norm: sum()?, seconds: sum()? })
+    }
+}
+
+/// A run that goes on for more steps than it was started for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lengthened {
+    /// Steps of the recipe before.
+    pub from: u64,
+    /// Base learning rate of the next step by the schedule of those.
+    pub lr_before: f64,
+    /// That by the schedule that holds now.
+    pub lr: f64,
 }
 
 /// How a run ended.
@@ -72,33 +112,39 @@ pub struct Run {
     optimizer: Optimizer,
     /// The batches of the next step.
     ready: Option<Vec<Batch>>,
+    since: Since,
+    /// Each schedule that steps were made by: the step it began at, its length.
+    schedules: Vec<(u64, u64)>,
     folder: PathBuf,
 }
 
 impl Run {
     /// Starts in `folder`, or goes on from the checkpoint there, on a device and there in a precision (see [`LdarNet::set_training_precision`]).
     ///
+    /// A resumed run may log, measure and save at other steps, recompute or not, and have more steps than before (see [`Run::lengthened`]): none of these
+    /// changes the steps that were made.
+    ///
     /// # Errors
-    /// The folder holds a run and `resume` is false; or `resume` is true and it holds none, or one of another recipe.
+    /// The folder holds a run and `resume` is false; or `resume` is true and it holds none, or one of another recipe; files that are not of such a run;
+    /// a recipe that asks for more memory than there is.
     pub fn open(recipe: Recipe, folder: &Path, resume: bool, device: &Device, precision: Precision) -> Result<Run> {
-        let state_path = folder.join("training.safetensors");
-        if !resume && state_path.exists() {
-            return Err(Error::file(folder, "already holds a training run: continue it with --resume, or choose another --out"));
-        }
-        if resume && !state_path.exists() {
-            return Err(Error::file(folder, "holds no training.safetensors to resume from: leave out --resume to start"));
-        }
+        let state_path = folder.join(STATE);
+        check_folder(folder, resume, &recipe)?;
         let config = recipe.config()?;
+        if let (needed, Some(total)) = (recipe.least_memory_bytes(&config, device.is_cpu())?, memory::total_bytes())
+            && needed > u128::from(total)
+        {
+            let [needed, total] = [needed as f64, total as f64].map(|bytes| bytes / 1e9);
+            let what = format!("recipe: it takes {needed:.0} GB of memory at least, and this machine has {total:.0} GB");
+            return Err(Error::Invalid(format!("{what}: make the model, data.length or run.micro_batch smaller, or set run.recompute")));
+        }
         let corpus = Corpus::open(&recipe.data)?;
         let state = if resume { Some(load_tensors(&state_path)?) } else { None };
+        let wrong = |e: Error| at(&state_path, e);
+        let mut before = State { step: 0, since: Since::default(), schedules: Vec::new() };
         let weights: BTreeMap<String, Tensor> = match &state {
             Some((tensors, notes)) => {
-                if notes.get("data") != Some(&format!("{:016x}", corpus.digest())) {
-                    return Err(Error::file(&state_path, "was trained on other sequence: resume with the FASTA files it was started with"));
-                }
-                if notes.get("recipe") != Some(&recipe_text(&recipe)?) {
-                    return Err(Error::file(&state_path, "belongs to another recipe: resume with the recipe it was started with"));
-                }
+                before = State::read(notes, &recipe, corpus.digest()).map_err(|what| Error::file(&state_path, what))?;
                 let weight = |(name, tensor): (&String, &Tensor)| Some((name.strip_prefix("w.")?.to_string(), tensor.clone()));
                 tensors.iter().filter_map(weight).collect()
             }
@@ -109,15 +155,25 @@ impl Run {
             }
         };
         let tensors = trainable(&weights, device)?;
-        let mut model = LdarNet::new(&config, &mut Loaded::new(tensors.clone()))?;
+        let mut model = LdarNet::new(&config, &mut Loaded::new(tensors.clone())).map_err(wrong)?;
         model.set_training_precision(precision)?;
         let mut optimizer = Optimizer::new(recipe.adamw(&config), &tensors, config.stages.len())?;
-        if let Some((tensors, notes)) = &state {
-            let step = notes.get("step").and_then(|s| s.parse().ok());
-            let step = step.ok_or_else(|| Error::file(&state_path, "does not say at which step it was written"))?;
-            optimizer.restore(tensors, step)?;
+        if let Some((tensors, _)) = &state {
+            optimizer.restore(tensors, before.step).map_err(wrong)?;
         }
-        Ok(Run { recipe, config, corpus, tensors, model, optimizer, ready: None, folder: folder.to_path_buf() })
+        let State { since, mut schedules, .. } = before;
+        if schedules.last().is_none_or(|(_, steps)| *steps != recipe.run.steps) {
+            schedules.push((before.step, recipe.run.steps));
+        }
+        let folder = folder.to_path_buf();
+        Ok(Run { recipe, config, corpus, tensors, model, optimizer, ready: None, since, schedules, folder })
+    }
+
+    /// What becomes of the learning rate in a run that was just resumed with more steps.
+    pub fn lengthened(&self) -> Option<Lengthened> {
+        let [.., (_, from), (at, steps)] = self.schedules[..] else { return None };
+        let lr = |steps| self.recipe.optimizer.lr * self.recipe.optimizer.schedule.factor(at, steps);
+        (at == self.step()).then(|| Lengthened { from, lr_before: lr(from), lr: lr(steps) })
     }
 
     /// Steps made so far.
@@ -137,29 +193,30 @@ impl Run {
     /// Trains to the end of the recipe, or until `stop` says so. `report` is told every row of the metrics.
     pub fn train(&mut self, stop: &dyn Fn() -> bool, report: &mut dyn FnMut(&Metrics)) -> Result<Ending> {
         let steps = self.recipe.run.steps;
-        let mut table = MetricsTable::open(&self.folder.join("metrics.tsv"), self.step())?;
+        let mut table = MetricsTable::open(&self.folder.join(METRICS), self.step())?;
         let validation = self.corpus.holdout_windows(self.recipe.run.validation_windows);
-        let (mut row, mut rows, mut since) = (Metrics::default(), 0_u64, Instant::now());
+        let mut started = Instant::now();
         while self.step() < steps {
             if stop() {
+                self.since.seconds += started.elapsed().as_secs_f64();
                 self.checkpoint()?;
                 return Ok(Ending::Stopped(self.step()));
             }
-            self.one_step(&mut row)?;
-            rows += 1;
+            let lr = self.one_step()?;
             let (run, step) = (&self.recipe.run, self.step());
             let validate = step % run.validate_every == 0 || step == steps;
             if step % run.log_every == 0 || validate {
-                let seconds = since.elapsed().as_secs_f64();
-                let n = rows as f64;
+                let seconds = self.since.seconds + started.elapsed().as_secs_f64();
+                let since = std::mem::take(&mut self.since);
+                let n = since.steps as f64;
                 let mut done = Metrics {
                     step,
                     bases: step * self.bases_per_step(),
-                    lr: row.lr,
-                    mlm: row.mlm / n,
-                    ratio: row.ratio / n,
-                    compression: row.compression / n,
-                    grad_norm: row.grad_norm / n,
+                    lr,
+                    mlm: since.mlm / n,
+                    ratio: since.ratio / n,
+                    compression: since.compression / n,
+                    grad_norm: since.grad_norm / n,
                     validation: None,
                     bases_per_s: n * self.bases_per_step() as f64 / seconds,
                 };
@@ -169,29 +226,32 @@ impl Run {
                 }
                 table.add(&done)?;
                 report(&done);
-                (row, rows, since) = (Metrics::default(), 0, Instant::now());
+                started = Instant::now();
             }
             if step % self.recipe.run.checkpoint_every == 0 || step == steps {
+                self.since.seconds += started.elapsed().as_secs_f64();
+                started = Instant::now();
                 self.checkpoint()?;
             }
         }
-        self.save_model(&self.folder.join("model.safetensors"))?;
+        self.save_model(&self.folder.join(MODEL))?;
         Ok(Ending::Finished)
     }
 
-    /// Makes one step, while another thread draws the windows of the next.
-    fn one_step(&mut self, row: &mut Metrics) -> Result<()> {
+    /// Makes one step, while another thread draws the windows of the next. Returns its base learning rate.
+    fn one_step(&mut self) -> Result<f64> {
         let step = self.step();
         let (corpus, recipe) = (&self.corpus, &self.recipe);
         let batches = self.ready.take().unwrap_or_else(|| batches_of(corpus, recipe, step));
-        let (model, optimizer) = (&self.model, &mut self.optimizer);
-        let next = std::thread::scope(|scope| {
+        let (model, optimizer, since) = (&self.model, &mut self.optimizer, &mut self.since);
+        let (lr, next) = std::thread::scope(|scope| {
             let next = scope.spawn(|| batches_of(corpus, recipe, step + 1));
-            learn(model, optimizer, recipe, &batches, row)?;
-            next.join().map_err(|_| Error::Invalid("the thread that draws windows failed".into()))
+            let lr = learn(model, optimizer, recipe, &batches, since)?;
+            let next = next.join().map_err(|_| Error::Invalid("the thread that draws windows failed".into()))?;
+            Ok::<_, Error>((lr, next))
         })?;
         self.ready = Some(next);
-        Ok(())
+        Ok(lr)
     }
 
     fn checkpoint(&self) -> Result<()> {
@@ -201,18 +261,27 @@ impl Run {
             ("step".to_string(), self.step().to_string()),
             ("recipe".to_string(), recipe_text(&self.recipe)?),
             ("data".to_string(), format!("{:016x}", self.corpus.digest())),
+            ("since".to_string(), self.since.to_text()),
+            ("schedules".to_string(), self.schedules_text()),
         ]);
-        save_tensors(&self.folder.join("training.safetensors"), &tensors, notes)
+        save_tensors(&self.folder.join(STATE), &tensors, notes)
+    }
+
+    fn schedules_text(&self) -> String {
+        self.schedules.iter().map(|(step, steps)| format!("{step}:{steps}")).collect::<Vec<_>>().join(" ")
     }
 
     /// Writes the model alone.
     fn save_model(&self, path: &Path) -> Result<()> {
-        let notes = BTreeMap::from([
+        let mut notes = BTreeMap::from([
             ("step".to_string(), self.step().to_string()),
             ("bases_seen".to_string(), (self.step() * self.bases_per_step()).to_string()),
             ("train_length".to_string(), self.recipe.data.length.to_string()),
             ("recipe".to_string(), recipe_text(&self.recipe)?),
         ]);
+        if self.schedules.len() > 1 {
+            notes.insert("schedules".into(), self.schedules_text()); // the recipe alone does not tell how it was made
+        }
         Checkpoint { config: self.config.clone(), tensors: on(&self.tensors, &Device::Cpu)?, notes }.save(path)
     }
 }
@@ -224,8 +293,8 @@ fn batches_of(corpus: &Corpus, recipe: &Recipe, step: u64) -> Vec<Batch> {
     windows.chunks(recipe.run.micro_batch).map(|windows| mask(windows.to_vec(), &recipe.masking, &mut rng)).collect()
 }
 
-/// Forward, backward and update on the micro-batches of a step.
-fn learn(model: &LdarNet, optimizer: &mut Optimizer, recipe: &Recipe, batches: &[Batch], row: &mut Metrics) -> Result<()> {
+/// Forward, backward and update on the micro-batches of a step. Returns its base learning rate.
+fn learn(model: &LdarNet, optimizer: &mut Optimizer, recipe: &Recipe, batches: &[Batch], since: &mut Since) -> Result<f64> {
     let step = optimizer.step;
     let micro_batches = recipe.run.batch / recipe.run.micro_batch;
     let objective = recipe.objective();
@@ -235,14 +304,87 @@ fn learn(model: &LdarNet, optimizer: &mut Optimizer, recipe: &Recipe, batches: &
         if !loss.mlm.is_finite() {
             return Err(Error::Invalid(format!("the loss is {} at step {}: lower the learning rate", loss.mlm, step + 1)));
         }
-        row.mlm += loss.mlm / micro_batches as f64;
-        row.ratio += loss.ratio / micro_batches as f64;
-        row.compression += loss.compression / micro_batches as f64;
+        since.mlm += loss.mlm / micro_batches as f64;
+        since.ratio += loss.ratio / micro_batches as f64;
+        since.compression += loss.compression / micro_batches as f64;
         optimizer.accumulate(&loss.backward()?, &mut sums)?;
     }
-    row.lr = recipe.optimizer.lr * recipe.optimizer.schedule.factor(step, recipe.run.steps);
-    row.grad_norm += optimizer.step(&sums, micro_batches, row.lr)?;
-    Ok(())
+    let lr = recipe.optimizer.lr * recipe.optimizer.schedule.factor(step, recipe.run.steps);
+    since.grad_norm += optimizer.step(&sums, micro_batches, lr)?;
+    since.steps += 1;
+    Ok(lr)
+}
+
+/// The files of a run.
+const STATE: &str = "training.safetensors";
+const METRICS: &str = "metrics.tsv";
+const MODEL: &str = "model.safetensors";
+
+/// Refuses a folder whose files of these names are not those of a run.
+fn check_folder(folder: &Path, resume: bool, recipe: &Recipe) -> Result<()> {
+    let [state, metrics, model] = [STATE, METRICS, MODEL].map(|name| folder.join(name));
+    let inputs: Vec<&Path> = recipe.data.fasta.iter().map(PathBuf::as_path).collect();
+    let says = |path: &Path, names: &[&str]| notes(path).is_some_and(|notes| names.iter().all(|name| notes.contains_key(*name)));
+    let is_model = |path: &Path| is_ours(path) && says(path, &["recipe", "bases_seen"]);
+    match (resume, state.exists()) {
+        (false, true) => {
+            return Err(Error::file(folder, "already holds a training run: continue it with --resume, or choose another --out"));
+        }
+        (true, false) => return Err(Error::file(folder, format!("holds no {STATE} to resume from: leave out --resume to start"))),
+        (false, false) if is_model(&model) => {
+            return Err(Error::file(folder, format!("already holds a trained model, {MODEL}: choose another --out")));
+        }
+        _ => {}
+    }
+    check_file(&state, &inputs, |path| says(path, &["step", "recipe", "data"]))?;
+    check_file(&model, &inputs, |path| resume && is_model(path))?;
+    check_file(&metrics, &inputs, |path| {
+        let mut head = vec![0; HEADER.len() + 1];
+        std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == format!("{HEADER}\n").into_bytes()
+    })
+}
+
+/// What a run was doing when it was saved, beside its tensors.
+struct State {
+    step: u64,
+    since: Since,
+    schedules: Vec<(u64, u64)>,
+}
+
+impl State {
+    /// Reads the notes of a run that is to go on with `recipe`; the error says what is wrong with the file.
+    fn read(notes: &BTreeMap<String, String>, recipe: &Recipe, digest: u64) -> Result<State, String> {
+        let lacks = |name: &str| format!("does not say its '{name}': it is of another version, or damaged");
+        let note = |name: &str| notes.get(name).ok_or_else(|| lacks(name));
+        if note("data")? != &format!("{digest:016x}") {
+            return Err("was trained on other sequence: resume with the FASTA files it was started with".into());
+        }
+        may_go_on(note("recipe")?, recipe)?;
+        let step = note("step")?.parse().map_err(|_| lacks("step"))?;
+        let since = Since::from_text(note("since")?).ok_or_else(|| lacks("since"))?;
+        let schedule = |text: &str| text.split_once(':').and_then(|(step, steps)| Some((step.parse().ok()?, steps.parse().ok()?)));
+        let schedules = note("schedules")?.split(' ').map(schedule).collect::<Option<_>>().ok_or_else(|| lacks("schedules"))?;
+        Ok(State { step, since, schedules })
+    }
+}
+
+/// Refuses to go on with a recipe that would have made other steps than those that were made. More steps are no such recipe, though their schedule is
+/// longer: from here on the learning rate follows it.
+fn may_go_on(before: &str, recipe: &Recipe) -> Result<(), String> {
+    let mut old: Recipe = toml::from_str(before).map_err(|e| format!("holds a recipe that cannot be read: {e}"))?;
+    let steps = old.run.steps;
+    if recipe.run.steps < steps {
+        return Err(format!("was started for {steps} steps: run.steps can grow, not fall to {}", recipe.run.steps));
+    }
+    let RunRecipe { batch, micro_batch, .. } = old.run;
+    old.run = RunRecipe { batch, micro_batch, ..recipe.run.clone() };
+    let [old, new] = [&old, recipe].map(|recipe| recipe_text(recipe).map_err(|e| e.to_string()));
+    let (old, new) = (old?, new?);
+    match old.lines().zip(new.lines()).find(|(old, new)| old != new) {
+        Some((old, new)) => Err(format!("belongs to another recipe ({old}; here {new}): resume with the recipe it was started with")),
+        None if old != new => Err("belongs to another recipe: resume with the recipe it was started with".into()),
+        None => Ok(()),
+    }
 }
 
 /// The recipe as text, by file names only: the same recipe started from another folder is the same.

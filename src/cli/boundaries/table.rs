@@ -11,6 +11,9 @@ use crate::pipelines::{BoundarySource, Progress};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+/// The first line.
+pub const HEADER: &str = "contig\tposition\tbase\tboundary_prob\tis_boundary";
+
 /// What is read, and how.
 pub struct Table<'a> {
     /// The sequences.
@@ -29,7 +32,7 @@ impl Table<'_> {
         let bar = progress::Bar::new();
         let total = self.regions.values().flatten().map(|region| region.len_bp() as u64).sum();
         let mut done = 0;
-        writeln!(out, "contig\tposition\tbase\tboundary_prob\tis_boundary")?;
+        writeln!(out, "{HEADER}")?;
         for (contig, regions) in self.regions {
             let name = &self.genome.contigs()[*contig].name;
             let mut refused = None;

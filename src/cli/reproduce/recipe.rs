@@ -20,6 +20,7 @@
 
 use crate::bundled;
 use crate::error::{Error, Result};
+use crate::report::page::is_step_name;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -94,10 +95,9 @@ impl Recipe {
     fn parse(name: &str, path: &Path, text: &str) -> Result<Recipe> {
         let mut recipe: Recipe = toml::from_str(text).map_err(|e| Error::file(path, format!("is no recipe: {e}")))?;
         recipe.name = name.to_string();
-        let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         let mut seen = BTreeSet::new();
         for step in &recipe.step {
-            if !plain(&step.name) || !seen.insert(&step.name) {
+            if !is_step_name(&step.name) || !seen.insert(&step.name) {
                 let what = "names of steps are their folders: lower-case letters, digits and dashes, each once";
                 return Err(Error::file(path, format!("step '{}': {what}", step.name)));
             }

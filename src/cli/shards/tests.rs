@@ -11,7 +11,13 @@ fn manifest(shard: u32) -> Manifest {
         shard,
         of: 3,
         calls: 0,
-        model: "m".into(),
+        model: Model {
+            answers: "m".into(),
+            dtype: "bf16 (CUDA)".into(),
+            device: "cuda:0".into(),
+            trained_length: Some(2048),
+            facts: json!({"parameters": 3}),
+        },
         command: words.map(String::from).to_vec(),
         folder: "/nowhere".into(),
         parameters: json!({"seed": 1, "batch": 4}),
@@ -49,6 +55,35 @@ fn shards_of_other_runs_and_missing_ones_are_named() {
     let mut other = manifest(2);
     other.inputs[0].sha256 = "else".into();
     assert!(open(&[&a, &place("genome", &other), &c]).unwrap_err().contains("the genome (g.fa)"));
-    let model = place("model", &Manifest { model: "n".into(), ..manifest(2) });
+    let model = place("model", &Manifest { model: Model { answers: "n".into(), ..manifest(2).model }, ..manifest(2) });
     assert!(open(&[&a, &model, &c]).unwrap_err().contains("the model"));
+}
+
+/// What the shards say is what the run is told of its model.
+#[test]
+fn the_model_is_that_of_the_shards() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |shard: u32| {
+        let mut manifest = manifest(shard);
+        // Another version, and another GPU of the machine, make no other answers.
+        manifest.tool = format!("t {shard}");
+        manifest.model.device = format!("cuda:{shard}");
+        manifest.command = ["x", "density", "--checkpoint", "ldarnet-110m", "--genome=g.fa"].map(String::from).to_vec();
+        manifest.inputs.push(Input {
+            role: "checkpoint".into(),
+            path: "/gone/ldar-analyze/ldarnet-110m/1/model.safetensors".into(),
+            bytes: 1,
+            sha256: "c".into(),
+        });
+        let place = folder.path().join(shard.to_string());
+        std::fs::create_dir(&place).unwrap();
+        std::fs::write(place.join("manifest.json"), serde_json::to_string(&manifest).unwrap()).unwrap();
+        place
+    };
+    let shards = Shards::open(&[place(1), place(2), place(3)], Path::new("out"), &[]).unwrap();
+    assert_eq!((shards.model().dtype.as_str(), shards.model().trained_length), ("bf16 (CUDA)", Some(2048)));
+    assert_eq!(shards.checkpoint(0).unwrap().sha256, "c");
+    assert!(shards.checkpoint(1).is_err());
+    assert_eq!(shards.command()[3], "ldarnet-110m");
+    assert_eq!(shards.words()[3], "/gone/ldar-analyze/ldarnet-110m/1/model.safetensors");
 }

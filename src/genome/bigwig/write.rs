@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use bigtools::{BBIDataProcessor, BBIDataSource, BBIProcessError, BigWigWrite, InputSortType, ProcessDataError, Value};
 use tokio::runtime::Runtime;
 
-use crate::error::{Error, Result};
+use crate::error::{CONTAINED_THREAD, Error, Result, said};
 use crate::genome::fasta::Contig;
 
 /// Pieces that may wait for the writer.
@@ -51,13 +51,15 @@ impl BigWigWriter {
         let sizes: HashMap<String, u32> = contigs.iter().map(|contig| (contig.name.clone(), contig.length_bp as u32)).collect();
         let file = File::create(path).map_err(Error::io(path))?;
         let (pieces, waiting) = sync_channel(WAITING);
-        let thread = std::thread::spawn(move || {
+        // The library panics where a file cannot be written.
+        let thread = std::thread::Builder::new().name(CONTAINED_THREAD.into()).spawn(move || {
             let mut runtime = tokio::runtime::Builder::new_multi_thread();
-            let runtime = runtime.worker_threads(1).build().map_err(|e| e.to_string())?;
+            let runtime = runtime.worker_threads(1).thread_name(CONTAINED_THREAD).build().map_err(|e| e.to_string())?;
             let mut out = BigWigWrite::new(BufWriter::new(file), sizes);
             out.options.input_sort_type = InputSortType::START;
             out.write(Pieces(waiting), runtime).map_err(|e| e.to_string())
         });
+        let thread = thread.map_err(Error::io(path))?;
         Ok(BigWigWriter { path: path.to_path_buf(), pieces: Some(pieces), thread: Some(thread), empty: true })
     }
 
@@ -94,8 +96,12 @@ impl BigWigWriter {
         match ended {
             Some(Ok(Ok(()))) | None => Ok(()),
             Some(Ok(Err(message))) => Err(Error::file(&self.path, message)),
-            Some(Err(_)) => {
-                Err(Error::file(&self.path, "the bigWig could not be written: is there room in the folder for temporary files?"))
+            Some(Err(what)) => {
+                let what = said(what.as_ref()).unwrap_or_default();
+                Err(Error::file(
+                    &self.path,
+                    format!("the bigWig could not be written; is there room, here and in the folder for temporary files? ({what})"),
+                ))
             }
         }
     }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::matching::Matched;
 use super::{DensityRequest, TOKEN_REACH};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::genome::fasta::Genome;
 use crate::genome::sequence::model_letters;
 use crate::genome::{Interval, Strand};
@@ -124,10 +124,23 @@ pub(super) fn read(
             found[pair][side] = Some(reading(sequence, part((pair, side)), *strand, values, kind));
         })?;
     }
-    let pairs = found.into_iter().filter_map(|[stretch, control]| Some([stretch?, control?])).collect();
+    // Of a part of the calls only nothing is found, and the pipeline ends after it.
+    let pairs = match source.is_part() {
+        true => Vec::new(),
+        false => whole(found)?,
+    };
     let mut read = Read { pairs, kind, explained: None, tiles: plans.iter().map(|plan| plan.tiles.len() as u64).sum(), bases: total };
     read.predict(matched);
     Ok(read)
+}
+
+/// Every stretch and control, as later steps go by the number of the pair.
+fn whole(found: Vec<[Option<Reading>; 2]>) -> Result<Vec<[Reading; 2]>> {
+    let all = found.into_iter().enumerate().map(|(pair, found)| match found {
+        [Some(stretch), Some(control)] => Ok([stretch, control]),
+        _ => Err(Error::Invalid(format!("pair {} of a stretch and its control was planned and not read: please report this", pair + 1))),
+    });
+    all.collect()
 }
 
 impl Read {
@@ -163,5 +176,17 @@ impl Read {
             }
         }
         self.explained = Some(explained);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_that_was_not_read_is_an_error() {
+        let read = || Some(reading(&[b'A'; 60], Interval::new(20, 40), Strand::Plus, &[0.5; 20], Values::Signal));
+        assert_eq!(whole(vec![[read(), read()], [read(), read()]]).unwrap().len(), 2);
+        assert!(whole(vec![[read(), read()], [read(), None]]).unwrap_err().to_string().contains("pair 2"));
     }
 }

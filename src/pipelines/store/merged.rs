@@ -6,16 +6,27 @@ use super::{Store, key};
 use crate::error::{Error, Result};
 use crate::pipelines::{BoundarySource, Stretch};
 
+/// The model of shards, which is not opened: [`Merged`] answers in its place.
+pub struct Unopened;
+
+impl BoundarySource for Unopened {
+    fn read(&self, _: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
+        Err(Error::Invalid("the model of shards was asked, which is not opened".into()))
+    }
+}
+
 /// Shards in the place of a model.
 pub struct Merged<'a> {
     of: &'a str,
     stores: &'a RefCell<Vec<Store>>,
+    sees_all: bool,
 }
 
 impl<'a> Merged<'a> {
-    /// All shards of a run, for the answers of `of`: see [`Remembering::new`](super::Remembering::new).
-    pub fn new(of: &'a str, stores: &'a RefCell<Vec<Store>>) -> Self {
-        Merged { of, stores }
+    /// All shards of a run, for the answers of `of`: see [`Remembering::new`](super::Remembering::new). `sees_all` is true of the outermost stage, which
+    /// has a probability for each base.
+    pub fn new(of: &'a str, stores: &'a RefCell<Vec<Store>>, sees_all: bool) -> Self {
+        Merged { of, stores, sees_all }
     }
 }
 
@@ -23,9 +34,12 @@ impl BoundarySource for Merged<'_> {
     fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
         let key = key(self.of, stretches);
         for store in self.stores.borrow_mut().iter_mut() {
-            if let Some(values) = store.get(&key)? {
-                return Ok(values);
-            }
+            let Some(values) = store.get(&key)? else { continue };
+            let is_sound = |value: &f32| (0.0..=1.0).contains(value) || (value.is_nan() && !self.sees_all);
+            return match values.iter().flatten().find(|value| !is_sound(value)) {
+                Some(value) => Err(Error::file(store.path(), format!("holds {value} for a boundary probability: run its shard again"))),
+                None => Ok(values),
+            };
         }
         let place = stretches.iter().find_map(|stretch| stretch.place);
         let place = place.map_or(String::new(), |p| format!(" at {}:{}-{}:{}", p.contig, p.bases.start, p.bases.end, p.strand));

@@ -79,7 +79,7 @@ fn a_resumed_run_ends_on_the_same_bits() {
     let mut killed = Run::open(recipe.clone(), &parts, true, &Device::Cpu, Precision::F32).unwrap();
     assert_eq!(killed.step(), 7);
     for _ in 0..2 {
-        killed.one_step(&mut Metrics::default()).unwrap();
+        killed.one_step().unwrap();
     }
     drop(killed);
     let mut resumed = Run::open(recipe.clone(), &parts, true, &Device::Cpu, Precision::F32).unwrap();
@@ -87,14 +87,18 @@ fn a_resumed_run_ends_on_the_same_bits() {
     assert_eq!(resumed.train(&|| false, &mut |_| ()).unwrap(), Ending::Finished);
     let bytes = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
     assert!(bytes(&whole) == bytes(&parts), "a resumed run ends on other bits");
-    let metrics = std::fs::read_to_string(parts.join("metrics.tsv")).unwrap();
-    let steps: Vec<&str> = metrics.lines().skip(1).map(|l| l.split('\t').next().unwrap()).collect();
-    assert!(steps.windows(2).all(|w| w[0].parse::<u64>().unwrap() < w[1].parse::<u64>().unwrap()), "{steps:?}");
+    // So does the table, but for the speed, though step 7 lies between two rows.
+    let rows = |folder: &Path| {
+        let table = std::fs::read_to_string(folder.join("metrics.tsv")).unwrap();
+        table.lines().map(|line| line.rsplit_once('\t').unwrap().0.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&whole), rows(&parts));
 
     assert!(Run::open(recipe.clone(), &parts, false, &Device::Cpu, Precision::F32).err().unwrap().to_string().contains("--resume"));
     let mut other = recipe.clone();
     other.optimizer.lr = 1e-4;
-    assert!(Run::open(other, &parts, true, &Device::Cpu, Precision::F32).err().unwrap().to_string().contains("another recipe"));
+    let message = Run::open(other, &parts, true, &Device::Cpu, Precision::F32).err().unwrap().to_string();
+    assert!(message.contains("another recipe (lr = 0.002; here lr = 0.0001)") && message.contains("training.safetensors"), "{message}");
     assert!(
         Run::open(recipe, &temp.path().join("nothing"), true, &Device::Cpu, Precision::F32)
             .err()
@@ -112,4 +116,131 @@ fn learns_a_repeat() {
     run.train(&|| false, &mut |m| rows.push(m.clone())).unwrap();
     let last = rows.last().unwrap().validation.unwrap();
     assert!(rows[0].mlm > 1.2 && last.0 < 0.9, "from {} to {}", rows[0].mlm, last.0);
+}
+
+fn open(recipe: &Recipe, folder: &Path, resume: bool) -> Result<Run> {
+    Run::open(recipe.clone(), folder, resume, &Device::Cpu, Precision::F32)
+}
+
+#[test]
+fn what_does_not_change_the_past_may_change() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("run");
+    let mut recipe = recipe(temp.path(), 10);
+    let mut run = open(&recipe, &folder, false).unwrap();
+    assert_eq!(run.lengthened(), None);
+    let polls = Cell::new(0);
+    let stop = || {
+        polls.set(polls.get() + 1);
+        polls.get() > 4
+    };
+    assert_eq!(run.train(&stop, &mut |_| ()).unwrap(), Ending::Stopped(4));
+    let run = &mut recipe.run;
+    (run.log_every, run.validate_every, run.validation_windows, run.checkpoint_every, run.recompute) = (3, 5, 2, 4, true);
+    assert_eq!(open(&recipe, &folder, true).unwrap().lengthened(), None);
+    recipe.run.steps = 20;
+    let mut longer = open(&recipe, &folder, true).unwrap();
+    // Step 5 of 10 and of 20 are both on the plateau.
+    assert_eq!(longer.lengthened(), Some(Lengthened { from: 10, lr_before: 2e-3, lr: 2e-3 }));
+    assert_eq!(longer.train(&|| false, &mut |_| ()).unwrap(), Ending::Finished);
+    assert_eq!(notes(&folder.join(MODEL)).unwrap()["schedules"], "0:10 4:20");
+    // A finished run goes on from where its learning rate had decayed.
+    recipe.run.steps = 22;
+    let Lengthened { from, lr_before, lr } = open(&recipe, &folder, true).unwrap().lengthened().unwrap();
+    assert!(from == 20 && lr_before < 1.1e-4 && lr > lr_before, "{lr_before} {lr}");
+    recipe.run.steps = 9;
+    assert!(open(&recipe, &folder, true).err().unwrap().to_string().contains("started for 20 steps"));
+    recipe.run.steps = 20;
+    recipe.run.batch = 2;
+    assert!(open(&recipe, &folder, true).err().unwrap().to_string().contains("(batch = 4; here batch = 2)"));
+}
+
+#[test]
+fn files_of_others_are_left_alone() {
+    let temp = tempfile::tempdir().unwrap();
+    let recipe = recipe(temp.path(), 2);
+    let at = |name: &str| temp.path().join("run").join(name);
+    std::fs::create_dir(temp.path().join("run")).unwrap();
+    let theirs = |resume: bool, name: &str| {
+        let message = open(&recipe, &temp.path().join("run"), resume).err().unwrap().to_string();
+        assert!(message.contains(name), "{message}");
+    };
+    for name in [MODEL, METRICS] {
+        std::fs::write(at(name), "years of work").unwrap();
+        theirs(false, name);
+        assert_eq!(std::fs::read(at(name)).unwrap(), b"years of work");
+        std::fs::remove_file(at(name)).unwrap();
+    }
+    open(&recipe, &temp.path().join("run"), false).unwrap().train(&|| false, &mut |_| ()).unwrap();
+    for name in [MODEL, METRICS, STATE] {
+        let ours = std::fs::read(at(name)).unwrap();
+        std::fs::write(at(name), "years of work").unwrap();
+        theirs(true, name);
+        std::fs::write(at(name), ours).unwrap();
+    }
+    open(&recipe, &temp.path().join("run"), true).unwrap();
+    // The model stays also where what is needed to go on was removed.
+    std::fs::remove_file(at(STATE)).unwrap();
+    theirs(false, MODEL);
+}
+
+#[test]
+fn a_damaged_state_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let (recipe, folder) = (recipe(temp.path(), 2), temp.path().join("run"));
+    open(&recipe, &folder, false).unwrap().train(&|| false, &mut |_| ()).unwrap();
+    let (tensors, notes) = load_tensors(&folder.join(STATE)).unwrap();
+    let refused = |tensors: &BTreeMap<String, Tensor>, notes: BTreeMap<String, String>, part: &str| {
+        save_tensors(&folder.join(STATE), tensors, notes).unwrap();
+        let message = open(&recipe, &folder, true).err().unwrap().to_string();
+        assert!(message.contains("training.safetensors: ") && message.contains(part), "{message}");
+    };
+    for name in ["w.embeddings.weight", "m.embeddings.weight"] {
+        let mut some = tensors.clone();
+        some.remove(name).unwrap();
+        refused(&some, notes.clone(), "embeddings.weight");
+    }
+    for name in ["since", "schedules"] {
+        let mut some = notes.clone();
+        some.remove(name).unwrap();
+        refused(&tensors, some.clone(), name);
+        some.insert(name.into(), "x".into());
+        refused(&tensors, some, name);
+    }
+}
+
+#[test]
+fn absurd_sizes_are_refused_before_memory_is_asked_for() {
+    let temp = tempfile::tempdir().unwrap();
+    let sound = recipe(temp.path(), 2);
+    let needed = sound.least_memory_bytes(&sound.config().unwrap(), true).unwrap();
+    assert!((100_000..100_000_000).contains(&needed), "{needed}");
+    let refused = |recipe: &Recipe| {
+        let message = open(recipe, &temp.path().join("run"), false).err().unwrap().to_string();
+        assert!(message.contains("GB of memory at least"), "{message}");
+    };
+    let mut wide = sound.clone();
+    let mut json = serde_json::to_value(&sound.model).unwrap();
+    json["d_model"] = serde_json::json!([1 << 18, 1 << 20]);
+    wide.model = crate::train::recipe::ModelRecipe::Written(json);
+    refused(&wide);
+    let mut long = sound.clone();
+    (long.data.length, long.run.batch, long.run.micro_batch) = (1 << 26, 1 << 20, 1 << 20);
+    refused(&long);
+}
+
+#[test]
+fn a_loss_without_masked_positions_is_no_number() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut recipe = recipe(temp.path(), 2);
+    recipe.masking.fraction = 1e-12;
+    let run = open(&recipe, &temp.path().join("run"), false).unwrap();
+    let windows = run.corpus.holdout_windows(2);
+    let measured = masked_loss(&run.model, &windows, &recipe, &mut Rng::new(1)).unwrap();
+    assert!(measured.0.is_nan() && measured.1 >= 1.0);
+    let line = Metrics { validation: Some(measured), ..Metrics::default() }.line();
+    assert_eq!(line.split('\t').nth(7), Some(""));
+    let mut report = |_, _| ();
+    let message = crate::train::evaluate::evaluate(&run.model, &recipe, &run.corpus, &mut report).err().unwrap().to_string();
+    assert!(message.contains("was masked"), "{message}");
 }
