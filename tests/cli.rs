@@ -997,3 +997,79 @@ fn an_interrupted_training_run_can_go_on() {
     assert!(text(&output.stdout).contains("--resume"), "{}", text(&output.stdout));
     assert!(folder.path().join("run/training.safetensors").exists() && !folder.path().join("run/model.safetensors").exists());
 }
+
+#[test]
+fn no_number_is_too_large_to_be_refused() {
+    let here = tempfile::tempdir().unwrap();
+    let table: &[(&[&str], &[&str])] = &[
+        (&["splice-profile"], &["flank", "context", "margin", "max-sites", "min-intron", "controls-per-site", "gc-flank", "min-site-distance", "kmer"]),
+        (&["splice-profile"], &["permutations", "bootstraps", "batch"]),
+        (&["motif-enrichment"], &["upstream", "downstream", "min-hits", "gc-flank", "flank", "context", "margin", "permutations", "bootstraps", "batch"]),
+        (&["density"], &["stretch", "max-per-class", "context", "margin", "permutations", "bootstraps", "batch"]),
+        (&["compare"], &["flank", "context", "margin", "permutations", "bootstraps", "batch"]),
+        (&["locus"], &["flank", "context", "margin", "batch"]),
+        (&["boundaries", "--fasta", "x.fa"], &["context", "margin", "stage", "batch"]),
+        (&["inspect", "--config", "2m"], &["length"]),
+        (&["bench", "--config", "2m"], &["length", "batch", "runs"]),
+        (&["fetch", "human"], &["retries", "timeout"]),
+        (&["scan"], &["threads"]),
+    ];
+    for (command, options) in table {
+        for option in *options {
+            for value in ["18446744073709551615", "18446744073709551616", "10000001"] {
+                let option = format!("--{option}={value}");
+                fails(here.path(), &[*command, &[option.as_str()][..]].concat(), 2, &[&option[2..option.find('=').unwrap()]]);
+            }
+        }
+    }
+    assert_eq!(std::fs::read_dir(here.path()).unwrap().count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_are_read_or_named() {
+    let here = tempfile::tempdir().unwrap();
+    let at = here.path();
+    world(at);
+    std::fs::write(at.join("m.jaspar"), ">m\nA 9 0 0 9 0 0\nC 0 9 0 0 9 0\nG 0 0 9 0 0 9\nT 0 0 0 0 0 0\n").unwrap();
+    std::fs::write(at.join("r.bed"), "chr1\t100\t130\n").unwrap();
+    let bash = |command: &str| {
+        let command = command.replace("ldar-analyze", env!("CARGO_BIN_EXE_ldar-analyze"));
+        Command::new("bash").args(["-c", &command]).current_dir(at).output().unwrap()
+    };
+    let expected = ok(at, &["scan", "--fasta", "genome.fa", "--motifs", "m.jaspar"]);
+    assert!(expected.lines().count() > 3);
+    for command in [
+        "ldar-analyze scan --fasta <(cat genome.fa) --motifs <(cat m.jaspar)",
+        "cat genome.fa | gzip | ldar-analyze scan --fasta /dev/stdin --motifs m.jaspar",
+        "ldar-analyze scan --fasta /dev/stdin --motifs m.jaspar < genome.fa",
+    ] {
+        let output = bash(command);
+        assert_eq!((code(&output), text(&output.stdout)), (0, expected.clone()), "{command}: {}", text(&output.stderr));
+    }
+    let region = ["boundaries", "--fasta", "genome.fa", "--checkpoint", NANO, "--regions", "r.bed"];
+    let table = bash(&format!("ldar-analyze boundaries --fasta <(cat genome.fa) --checkpoint {NANO} --regions <(cat r.bed)"));
+    assert_eq!(text(&table.stdout), ok(at, &region));
+    // What is asked for its checksum too is asked twice.
+    let kept = bash(&format!("ldar-analyze boundaries --fasta genome.fa --checkpoint {NANO} --regions <(cat r.bed) --out o.bedgraph"));
+    assert!(code(&kept) == 1 && text(&kept.stderr).contains("write it to a file first"), "{}", text(&kept.stderr));
+    assert!(!Path::new("/dev/stdin.fai").exists());
+}
+
+#[test]
+fn what_is_left_out_is_said() {
+    let here = tempfile::tempdir().unwrap();
+    let at = here.path();
+    world(at);
+    std::fs::write(at.join("n.fa"), ">a\nACGTNNNNACGT\n>b\nNN\n").unwrap();
+    let said = text(&run(at, &["scan", "--fasta", "n.fa"]).stderr);
+    assert!(said.contains("left out 6 of 14 bases: 6 N or no base"), "{said}");
+    std::fs::write(at.join("r.bed"), "chr1\t700\t1300\nchrZ\t1\t90\nchr1\t36900\t37100\nchr1\t3000\t3600\n").unwrap();
+    let asked = ["motif-enrichment", "--genome", "genome.fa", "--regions", "r.bed", "--checkpoint", NANO, "--context", "512", "--motifs", "insects", "--name", "Cf2"];
+    let said = text(&run(at, &[&asked[..], &["--permutations", "100", "--bootstraps", "50"]].concat()).stderr);
+    assert!(said.contains("left out 2 of 4 ") && said.contains("1 contig not in genome") && said.contains("1 window off contig"), "{said}");
+    std::fs::write(at.join("bad.bed"), "chr1\t5\t9\nchr1\t\x1b[31m5\t9\n").unwrap();
+    let said = run(at, &["boundaries", "--fasta", "genome.fa", "--regions", "bad.bed", "--out", "o.bedgraph"]);
+    assert_eq!(code(&said), 1);
+    assert!(text(&said.stderr).contains("bad.bed:2: ' [31m5' is no position"), "{}", text(&said.stderr));
+}

@@ -1,7 +1,7 @@
 //! `bench`: how fast a model runs on this machine.
 
 use super::compute::Compute;
-use super::{source, stdout};
+use super::{counts, source, stdout};
 use crate::benchmark::{Benchmark, Measured, Mode};
 use crate::error::{Error, Result};
 use crate::kernels::profile::Pass;
@@ -30,16 +30,16 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", value_parser = ["110m", "2m"])]
     config: Option<String>,
     /// Bases per sequence
-    #[arg(long, value_name = "BASES", default_value_t = 4096)]
+    #[arg(long, value_name = "BASES", default_value_t = 4096, value_parser = counts::parse)]
     length: usize,
     /// Sequences per batch
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = counts::batch)]
     batch: usize,
     /// What to time: a forward pass, or a training step (forward, loss, backward, AdamW)
     #[arg(long, value_name = "MODE", default_value = "forward", value_parser = ["forward", "train"])]
     mode: String,
     /// Timed runs
-    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = counts::parse)]
     runs: usize,
     /// Print the time of every operation
     #[arg(long)]
@@ -60,11 +60,7 @@ pub struct Request(Arguments);
 impl Arguments {
     /// Refuses sizes that mean nothing.
     pub fn validate(self) -> Result<Request> {
-        for (option, value) in [("length", self.length), ("batch", self.batch), ("runs", self.runs)] {
-            if value == 0 {
-                return Err(Error::Usage(format!("--{option} 0: there would be nothing to measure")));
-            }
-        }
+        counts::check(&[("--length", self.length), ("--batch", self.batch), ("--runs", self.runs)])?;
         if self.recompute && self.mode != "train" {
             return Err(Error::Usage("--recompute needs --mode train".into()));
         }

@@ -7,8 +7,8 @@ mod tracks;
 use super::answers::{self, Answers, Origin, ShardOption};
 use super::compute::Compute;
 use super::reads::Opened;
-use super::source;
 use super::stderr::say;
+use super::{counts, source};
 use crate::error::{Error, Result};
 use crate::genome::Interval;
 use crate::genome::fasta::Genome;
@@ -59,16 +59,16 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
     /// Bases given to the model at once; 0 reads every record at once
-    #[arg(long, value_name = "BASES", default_value_t = 4096)]
+    #[arg(long, value_name = "BASES", default_value_t = 4096, value_parser = counts::parse)]
     context: usize,
     /// Bases trimmed from each end of a window [default: an eighth of the context, a quarter for tracks]
-    #[arg(long, value_name = "BASES")]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
     /// Router to read, 0 for the outermost
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = counts::parse)]
     stage: usize,
     /// Windows given to the model together
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
     batch: usize,
     #[command(flatten)]
     compute: Compute,
@@ -107,9 +107,7 @@ impl Arguments {
                 margin.max(1)
             )));
         }
-        if self.batch == 0 {
-            return Err(Error::Usage("--batch 0: at least one window must be read at a time".into()));
-        }
+        counts::check(&[("--batch", self.batch)])?;
         let fasta = source::fasta(Some(self.fasta));
         let seams = if tracks { SEAMS } else { 0 };
         let reading = BoundariesRequest { context: self.context, margin, batch: self.batch, seams };
@@ -169,7 +167,7 @@ impl Request {
     }
 
     fn regions_file(&self) -> Option<&Path> {
-        Some(Path::new(&self.regions)).filter(|path| path.is_file())
+        Some(Path::new(&self.regions)).filter(|_| regions::is_file(&self.regions))
     }
 
     fn write(&self, genome: &Genome, regions: &BTreeMap<usize, Vec<Interval>>, source: &dyn BoundarySource) -> Result<()> {

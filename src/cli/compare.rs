@@ -70,25 +70,25 @@ pub struct Arguments {
     #[arg(long, value_name = "P", default_value_t = 1e-4)]
     p: f64,
     /// Positions on either side of a splice junction
-    #[arg(long, value_name = "BASES", default_value_t = 150)]
+    #[arg(long, value_name = "BASES", default_value_t = 150, value_parser = counts::parse)]
     flank: usize,
     /// Bases given at once [default: the length the first model was trained on, else 4096]
-    #[arg(long, value_name = "BASES")]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     context: Option<usize>,
     /// Least distance of a read position from the ends of these [default: a quarter of the context, at most 512]
-    #[arg(long, value_name = "BASES")]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
     /// Shifts and flips of the tests
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
     permutations: usize,
     /// Draws of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 2000)]
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
     bootstraps: usize,
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Stretches read together
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
     batch: usize,
     #[command(flatten)]
     compute: Compute,

@@ -54,31 +54,31 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     contigs: Vec<String>,
     /// Bases of a stretch, at most; junctions get half of it on either side
-    #[arg(long, value_name = "BASES", default_value_t = 100)]
+    #[arg(long, value_name = "BASES", default_value_t = 100, value_parser = counts::parse)]
     stretch: usize,
     /// At most so many stretches of each class, a random subset
-    #[arg(long, value_name = "N", default_value_t = 400)]
+    #[arg(long, value_name = "N", default_value_t = 400, value_parser = counts::parse)]
     max_per_class: usize,
     /// Largest difference in G+C fraction between a stretch and its control
     #[arg(long, value_name = "FRACTION", default_value_t = 0.03)]
     caliper: f64,
     /// Bases given to the model at once [default: the length it was trained on, else 4096]
-    #[arg(long, value_name = "BASES")]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     context: Option<usize>,
     /// Least distance of a read position from the ends of what the model is given [default: a quarter of the context, at most 512]
-    #[arg(long, value_name = "BASES")]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
     /// Random flips of the permutation tests
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
     permutations: usize,
     /// Draws of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 2000)]
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
     bootstraps: usize,
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Tiles given to the model together
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
     batch: usize,
     /// Compare two controls of each stretch with each other instead: must come out null
     #[arg(long)]

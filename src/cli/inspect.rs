@@ -1,6 +1,6 @@
 //! `inspect`: what a checkpoint or a named configuration is.
 
-use super::{source, stdout};
+use super::{counts, source, stdout};
 use crate::error::{Error, Result};
 use crate::model::flops::forward_flops_per_base;
 use crate::model::weights::inventory;
@@ -28,7 +28,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", value_parser = ["110m", "2m"])]
     config: Option<String>,
     /// Sequence length for which FLOPs are given, in bases
-    #[arg(long, value_name = "BASES", default_value_t = 4096)]
+    #[arg(long, value_name = "BASES", default_value_t = 4096, value_parser = counts::parse)]
     length: usize,
     /// Bases per boundary assumed for FLOPs
     #[arg(long, value_name = "RATIO", default_value_t = 4.0)]
@@ -58,9 +58,7 @@ enum Model {
 impl Arguments {
     /// Refuses lengths and ratios that mean nothing.
     pub fn validate(self) -> Result<Request> {
-        if self.length == 0 {
-            return Err(Error::Usage("--length 0: FLOPs per base need at least one base".into()));
-        }
+        counts::check(&[("--length", self.length)])?;
         if !(self.compression >= 1.0 && self.compression.is_finite()) {
             return Err(Error::Usage(format!("--compression {}: bases per boundary, so at least 1", self.compression)));
         }

@@ -2,7 +2,7 @@
 
 use super::biotypes::Biotypes;
 use super::compute::Compute;
-use super::{progress, results, scan, source, splice_profile};
+use super::{counts, progress, results, scan, source, splice_profile};
 use crate::bundled;
 use crate::error::{Error, Result};
 use crate::genome::anchor::Anchor;
@@ -67,7 +67,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PLACE", default_value = "tss", help_heading = "Place")]
     around: String,
     /// Bases on either side of that place
-    #[arg(long, value_name = "BASES", default_value_t = 250, help_heading = "Place")]
+    #[arg(long, value_name = "BASES", default_value_t = 250, help_heading = "Place", value_parser = counts::parse)]
     flank: usize,
     /// Motifs to mark: core-promoter, insects, vertebrates, a file as scan reads it, or none
     #[arg(long, value_name = "FILE", default_value = "core-promoter")]
@@ -79,13 +79,13 @@ pub struct Arguments {
     #[arg(long, value_name = "FOLDER", default_value = "locus")]
     out: PathBuf,
     /// Bases given to a model at once [default: the length it was trained on, else 4096]
-    #[arg(long, value_name = "BASES")]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     context: Option<usize>,
     /// Least distance of a read position from the ends of what a model is given [default: a quarter of the context, at most 512]
-    #[arg(long, value_name = "BASES")]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
     /// Tiles given to a model together
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
     batch: usize,
     #[command(flatten)]
     compute: Compute,
@@ -113,9 +113,7 @@ impl Arguments {
         if !(self.p > 0.0 && self.p <= 0.1) {
             return usage(format!("--p {}: above 0, and at most 0.1", self.p));
         }
-        if self.batch == 0 {
-            return usage("--batch 0: at least one tile must be read at a time".into());
-        }
+        counts::check(&[("--batch", self.batch)])?;
         if let Some(context) = self.context {
             splice_profile::check_context(context, self.margin.unwrap_or(splice_profile::default_margin(context)), 0)?;
         }

@@ -61,10 +61,10 @@ pub struct Arguments {
     #[command(flatten)]
     biotypes: Biotypes,
     /// Bases of a promoter before its start site
-    #[arg(long, value_name = "BASES", default_value_t = 500)]
+    #[arg(long, value_name = "BASES", default_value_t = 500, value_parser = counts::parse)]
     upstream: usize,
     /// Bases of a promoter after its start site
-    #[arg(long, value_name = "BASES", default_value_t = 100)]
+    #[arg(long, value_name = "BASES", default_value_t = 100, value_parser = counts::parse)]
     downstream: usize,
     #[command(flatten)]
     reads: Reads,
@@ -95,7 +95,7 @@ pub struct Arguments {
     #[arg(long, value_name = "P", default_value_t = 1e-4, help_heading = "Motifs")]
     p: f64,
     /// Motifs with fewer usable hits are listed, not tested
-    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Motifs")]
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Motifs", value_parser = counts::parse)]
     min_hits: usize,
     /// Show every hit of this motif in a heat map, by identifier; several with commas [default: the TATA box, or where it has fewer than --min-hits, the motif with most hits]
     #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Motifs")]
@@ -111,31 +111,31 @@ pub struct Arguments {
     )]
     control: Vec<ControlChoice>,
     /// Bases on either side of a hit's middle whose composition is matched
-    #[arg(long, value_name = "BASES", default_value_t = 50, help_heading = "Controls")]
+    #[arg(long, value_name = "BASES", default_value_t = 50, help_heading = "Controls", value_parser = counts::parse)]
     gc_flank: usize,
     /// Largest difference in G+C fraction between a hit and its control, on each side
     #[arg(long, value_name = "FRACTION", default_value_t = 0.1, help_heading = "Controls")]
     caliper: f64,
     /// Positions of the profile on either side of a hit; the control shuffled shuffles as many bases
-    #[arg(long, value_name = "BASES", default_value_t = 50)]
+    #[arg(long, value_name = "BASES", default_value_t = 50, value_parser = counts::parse)]
     flank: usize,
     /// Bases given to the model [default: the length it was trained on, else 4096]
-    #[arg(long, value_name = "BASES")]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     context: Option<usize>,
     /// Least distance of a read position from the ends of what the model is given [default: a quarter of the context, at most 512]
-    #[arg(long, value_name = "BASES")]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
     /// Random flips of the first round of the permutation tests; small p-values get as many as the number of motifs needs
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
     permutations: usize,
     /// Draws of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = counts::parse)]
     bootstraps: usize,
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Tiles given to the model together
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
     batch: usize,
     /// Compare hits of a permuted matrix with hits of others, for every motif: must come out null
     #[arg(long)]

@@ -1,12 +1,13 @@
 //! `scan`: where motifs fit, as a table.
 
+use super::left_out::LeftOut;
 use super::stderr::say;
 use super::{progress, source, table};
 use crate::bundled;
 use crate::error::{Error, Result};
 use crate::genome::Strand;
 use crate::genome::fasta::{Contig, Genome};
-use crate::genome::sequence::reverse_complement;
+use crate::genome::sequence::{is_acgt, reverse_complement};
 use crate::motifs::Motif;
 use crate::motifs::background::{Background, Letters};
 use crate::motifs::scan::{Encoded, ScanRequest, scan};
@@ -113,7 +114,7 @@ impl Request {
         let bar = progress::Bar::new();
         let background = self.read_background(&genome, &bar)?;
         let request = ScanRequest { p: self.p, all_hits: self.all_hits, ..ScanRequest::new(background) };
-        let mut run = Run { genome: &genome, motifs: &motifs, request, bar: &bar, n_hits: 0, hit: BTreeSet::new(), mute: BTreeSet::new() };
+        let mut run = Run { genome: &genome, motifs: &motifs, request, bar: &bar, n_hits: 0, unread: 0, hit: BTreeSet::new(), mute: BTreeSet::new() };
         table::write(self.out.as_deref(), |out, failed| run.write(out, failed))?;
         bar.finish();
         run.report(older);
@@ -125,9 +126,9 @@ impl Request {
             Some(name) if name.as_os_str() == "uniform" => Ok(Background::UNIFORM),
             Some(path) => Background::open(path),
             None => {
-                let (mut letters, mut done) = (Letters::default(), 0);
+                let (mut letters, mut done, total) = (Letters::default(), 0, total_bp(genome.contigs()));
                 for contig in genome.contigs() {
-                    bar.show(Progress { stage: "counting letters", done, total: total_bp(genome.contigs()) });
+                    bar.show(Progress { stage: "counting letters", done, total });
                     letters.add(&genome.read_contig(&contig.name)?);
                     done += contig.length_bp as u64;
                 }
@@ -188,6 +189,8 @@ struct Run<'a> {
     request: ScanRequest,
     bar: &'a progress::Bar,
     n_hits: usize,
+    /// Bases that are none of A, C, G and T.
+    unread: usize,
     /// Motifs with a hit, and those that cannot have one.
     hit: BTreeSet<usize>,
     mute: BTreeSet<usize>,
@@ -213,6 +216,7 @@ impl Run<'_> {
     fn batch(&mut self, out: &mut dyn Write, contigs: &[Contig], sequences: &[Vec<u8>], done: u64) -> io::Result<()> {
         let encoded = Encoded::new(sequences.iter().map(Vec::as_slice));
         let (here, total) = (total_bp(contigs), total_bp(self.genome.contigs()));
+        self.unread += sequences.iter().flatten().filter(|base| !is_acgt(&[**base])).count();
         let mut hits = Vec::new();
         for (index, motifs) in self.motifs.chunks(MOTIFS_AT_ONCE).enumerate() {
             let first = index * MOTIFS_AT_ONCE;
@@ -249,6 +253,8 @@ impl Run<'_> {
             count(bases),
             self.request.p
         ));
+        let left_out = LeftOut { what: "bases", used: (bases - self.unread) as u64, reasons: vec![("N or no base".into(), self.unread as u64)] };
+        left_out.line().iter().for_each(|line| say(line));
         say(&format!("background: A and T {a:.4} each, C and G {c:.4} each"));
         if older > 0 {
             say(&format!("matrices passed over for a later version in the file: {}", count(older)));

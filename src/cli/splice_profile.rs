@@ -3,10 +3,9 @@
 use super::analysis::{Course, Report};
 use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
-use super::counts::MOST;
 use super::left_out::LeftOut;
 use super::reads::Reads;
-use super::source;
+use super::{counts, source};
 use crate::controls::{ControlRequest, Family, Method, Side};
 use crate::error::{Error, Result};
 use crate::genome::bed;
@@ -58,13 +57,13 @@ pub struct Arguments {
     #[arg(long, value_name = "FOLDER", default_value = "splice-profile")]
     out: PathBuf,
     /// Positions of the profile on either side of a site
-    #[arg(long, value_name = "BASES", default_value_t = 120)]
+    #[arg(long, value_name = "BASES", default_value_t = 120, value_parser = counts::parse)]
     flank: usize,
     /// Bases given to the model around sites [default: the length it was trained on, else 4096]
-    #[arg(long, value_name = "BASES")]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     context: Option<usize>,
     /// Least distance of a read position from the ends of what the model is given [default: a quarter of the context, at most 512]
-    #[arg(long, value_name = "BASES")]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
     #[command(flatten)]
     biotypes: Biotypes,
@@ -75,10 +74,10 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     contigs: Vec<String>,
     /// At most so many sites of each kind, a random subset
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = counts::parse)]
     max_sites: Option<usize>,
     /// Shorter introns are left out
-    #[arg(long, value_name = "BASES", default_value_t = 30)]
+    #[arg(long, value_name = "BASES", default_value_t = 30, value_parser = counts::parse)]
     min_intron: usize,
     /// Families of controls, the primary one first; `all` for all that need no file
     #[arg(long, value_enum, value_name = "FAMILY", value_delimiter = ',', default_value = "decoy", help_heading = "Controls")]
@@ -90,7 +89,7 @@ pub struct Arguments {
     #[arg(long = "match", value_enum, default_value = "nearest", help_heading = "Controls")]
     method: Matching,
     /// Controls for each site, at most; their values are averaged
-    #[arg(long, value_name = "K", default_value_t = 1, help_heading = "Controls")]
+    #[arg(long, value_name = "K", default_value_t = 1, help_heading = "Controls", value_parser = counts::parse)]
     controls_per_site: usize,
     /// Let a control serve several sites
     #[arg(long, help_heading = "Controls")]
@@ -99,16 +98,16 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value = "any", help_heading = "Controls")]
     control_side: ControlSide,
     /// Bases of each flank whose composition is matched
-    #[arg(long, value_name = "BASES", default_value_t = 50, help_heading = "Controls")]
+    #[arg(long, value_name = "BASES", default_value_t = 50, help_heading = "Controls", value_parser = counts::parse)]
     gc_flank: usize,
     /// Largest difference in G+C fraction between a site and its control, on each flank
     #[arg(long, value_name = "FRACTION", default_value_t = 0.05, help_heading = "Controls")]
     caliper: f64,
     /// Least distance of a control from every annotated site of its strand; 5 keeps their endpoints apart
-    #[arg(long, value_name = "BASES", default_value_t = 5, help_heading = "Controls")]
+    #[arg(long, value_name = "BASES", default_value_t = 5, help_heading = "Controls", value_parser = counts::parse)]
     min_site_distance: usize,
     /// Widest k-mer that controls of family kmer share with their site
-    #[arg(long, value_name = "K", default_value_t = 8, help_heading = "Controls")]
+    #[arg(long, value_name = "K", default_value_t = 8, help_heading = "Controls", value_parser = counts::parse)]
     kmer: usize,
     /// Unit of replication: what the test flips and the bootstrap draws as one
     #[arg(long, value_enum, default_value = "gene")]
@@ -117,16 +116,16 @@ pub struct Arguments {
     #[arg(long)]
     strand_average: bool,
     /// Random flips of the permutation test
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
     permutations: usize,
     /// Draws of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 2000)]
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
     bootstraps: usize,
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Tiles given to the model together
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
     batch: usize,
     /// Compare controls with a second, disjoint set of controls instead, in every family: must come out null
     #[arg(long)]
@@ -248,21 +247,14 @@ impl Arguments {
     /// Refuses what no run could meet, before anything is read.
     pub fn validate(self) -> Result<Request> {
         let usage = |message: &str| Err(Error::Usage(message.into()));
-        for (name, value) in [
+        counts::check(&[
             ("--permutations", self.permutations),
             ("--bootstraps", self.bootstraps),
             ("--batch", self.batch),
             ("--gc-flank", self.gc_flank),
             ("--max-sites", self.max_sites.unwrap_or(1)),
             ("--controls-per-site", self.controls_per_site),
-        ] {
-            if value == 0 {
-                return usage(&format!("{name} 0: at least 1 is needed"));
-            }
-            if value > MOST {
-                return usage(&format!("{name} {value}: at most {MOST}"));
-            }
-        }
+        ])?;
         if self.flank < pipeline::ENDPOINT_REACH {
             return usage(&format!("--flank {}: the endpoint takes {} positions on either side", self.flank, pipeline::ENDPOINT_REACH));
         }
@@ -366,7 +358,7 @@ impl Request {
         let checkpoint = self.reads.checkpoint(&course.origin)?;
         self.settle_context(course.origin.trained_length(checkpoint.as_ref()))?;
         let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
-        let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), bed::read)?;
+        let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), |path| bed::read_positions(path, genome.contigs()))?;
         let inputs = self.inputs(&course.origin)?;
         let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();

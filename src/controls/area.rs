@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::controls::strength::WeightMatrix;
 use crate::controls::{ControlRequest, Covariates};
+use crate::genome::classes::overlaps_any;
 use crate::genome::composition::Composition;
 use crate::genome::sequence::base_downstream;
 use crate::genome::{Interval, Strand, merge_intervals};
@@ -49,6 +50,18 @@ pub struct Ground<'a> {
     pub annotated: &'a BTreeSet<usize>,
     /// Bases on either side of a position that must be there and be ACGT.
     pub radius_bp: usize,
+    /// Bases without a value, in order and apart.
+    pub missing: &'a [Interval],
+    /// Bases before and after a position that must have one.
+    pub read_bp: [usize; 2],
+}
+
+impl Ground<'_> {
+    /// Whether every base that the values around a position are read from has one.
+    fn has_values(&self, position: usize) -> bool {
+        let [before, after] = self.read_bp;
+        !overlaps_any(self.missing, &Interval::new(position.saturating_sub(before), position.saturating_add(after)))
+    }
 }
 
 /// A site that wants controls.
@@ -107,7 +120,7 @@ impl<'a> Area<'a> {
         Area { ground, cluster, wanted, genes, places, composition, matrix, flank_bp: request.gc_flank_bp, near_bp }
     }
 
-    /// The surroundings of a position that the user gives, without genes; `None` where its window leaves the contig or is not all ACGT.
+    /// The surroundings of a position that the user gives, without genes; `None` where its window leaves the contig, is not all ACGT or lacks a value.
     pub fn lone(
         ground: &'a Ground<'a>,
         cluster: usize,
@@ -121,7 +134,7 @@ impl<'a> Area<'a> {
         let whole = region.start >= 1 && region.end < ground.sequence.len() && composition.is_acgt(region.start, region.end);
         let area =
             Area { ground, cluster, wanted: Vec::new(), genes: Vec::new(), places: Vec::new(), composition, matrix, flank_bp, near_bp: 0 };
-        whole.then_some(area)
+        (whole && ground.has_values(position)).then_some(area)
     }
 
     /// Whether a position lies in one of its genes.
@@ -152,13 +165,16 @@ impl<'a> Area<'a> {
         self.composition.soft_masked(position.saturating_sub(1), position + 1) > 0
     }
 
-    /// Whether a position has its whole window of plain letters and keeps away from annotated sites. As for sites, the window may not
+    /// Whether a position has its whole window of plain letters and of values, and keeps away from annotated sites. As for sites, the window may not
     /// reach the ends of the contig, which no model scores.
     pub fn is_free(&self, position: usize) -> bool {
         let radius = self.ground.radius_bp.max(self.flank_bp);
         let whole = position > radius && position + radius < self.ground.sequence.len();
         let near = position.saturating_sub(self.near_bp)..=position.saturating_add(self.near_bp);
-        whole && self.composition.is_acgt(position - radius, position + radius) && self.ground.annotated.range(near).next().is_none()
+        whole
+            && self.composition.is_acgt(position - radius, position + radius)
+            && self.ground.annotated.range(near).next().is_none()
+            && self.ground.has_values(position)
     }
 
     /// Whether a position lies strictly inside a place: at the very end of a gene there is nothing beyond.

@@ -62,6 +62,8 @@ impl<'a> Case<'a> {
             core: self.core.clone(),
             annotated: &annotated,
             radius_bp: 20,
+            missing: &[],
+            read_bp: [0, 0],
         };
         let mut counts = LetterCounts::new(Span::DONOR);
         self.positions.iter().for_each(|p| counts.add(self.sequence, self.strand, *p));
@@ -236,7 +238,17 @@ fn shuffled_windows_keep_core_dinucleotides_and_composition() {
     let sequence = random_sequence(400, 12);
     let none = BTreeSet::new();
     for (core, strand) in [(donor(), Strand::Plus), (acceptor(), Strand::Minus), (acceptor(), Strand::Plus)] {
-        let ground = Ground { sequence: &sequence, contig: "c", strand, kind: "site", core: core.clone(), annotated: &none, radius_bp: 60 };
+        let ground = Ground {
+            sequence: &sequence,
+            contig: "c",
+            strand,
+            kind: "site",
+            core: core.clone(),
+            annotated: &none,
+            radius_bp: 60,
+            missing: &[],
+            read_bp: [0, 0],
+        };
         let original = model_letters(&sequence[140..260], strand);
         let pairs = |letters: &[u8]| {
             let mut all: Vec<[u8; 2]> = letters.windows(2).map(|w| [w[0], w[1]]).collect();

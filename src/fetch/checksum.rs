@@ -4,11 +4,11 @@ use super::Event;
 use super::manifest::Check;
 use super::sources::WantedFile;
 use crate::error::{Error, Result};
-use flate2::bufread::MultiGzDecoder;
+use crate::genome::text;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::Path;
 
 /// What a file must be.
@@ -97,7 +97,7 @@ fn read(path: &Path, tell: &dyn Fn(Event)) -> Result<(Facts, Vec<u8>)> {
 }
 
 fn unpack(path: &Path) -> io::Result<u64> {
-    io::copy(&mut MultiGzDecoder::new(BufReader::with_capacity(1 << 18, File::open(path)?)), &mut io::sink())
+    io::copy(&mut text::unpacked(File::open(path)?)?, &mut io::sink())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,8 +1,6 @@
 //! Gene annotations: GTF and GFF3 in the GENCODE, Ensembl and RefSeq dialects, plain or gzip, as genes with transcripts and exons.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +14,7 @@ pub(super) use draft::{Draft, GeneDraft, SEVERAL_TRANSCRIPTS, TranscriptDraft};
 pub(super) use lines::{Feature, Segment};
 
 use crate::error::{Error, Result};
+use crate::genome::text::{self, printable};
 use crate::genome::{Interval, Strand};
 
 /// A gene model set.
@@ -121,7 +120,7 @@ impl AnnotationSummary {
 pub const ALL_BIOTYPES: &str = "all";
 
 impl Annotation {
-    /// Reads a GTF or GFF3 file, plain or gzip (also of several members), told apart by content and not by the file's name.
+    /// Reads a GTF or GFF3 file, plain, gzip or bgzip, told by content and not by the file's name.
     ///
     /// # Errors
     /// An unreadable, damaged or cut-off file; [`Error::Parse`] with the line number where a line has not nine columns, a position that is no number,
@@ -129,16 +128,7 @@ impl Annotation {
     /// sound but unusable (no strand, no parent) are skipped and counted in [`AnnotationSummary::notes`].
     pub fn open(path: impl AsRef<Path>) -> Result<Annotation> {
         let path = path.as_ref();
-        let mut file = File::open(path).map_err(Error::io(path))?;
-        let mut head = Vec::new();
-        file.by_ref().take(2).read_to_end(&mut head).map_err(Error::io(path))?;
-        let gzip = head == [0x1f, 0x8b];
-        let whole = std::io::Cursor::new(head).chain(file);
-        if gzip {
-            read::read(path, &mut BufReader::with_capacity(1 << 18, flate2::bufread::MultiGzDecoder::new(BufReader::new(whole))))
-        } else {
-            read::read(path, &mut BufReader::with_capacity(1 << 18, whole))
-        }
+        read::read(path, text::open(path)?)
     }
 
     /// Reads a gzip GTF or GFF3 that is already in memory. `name` stands for the path in errors.
@@ -146,7 +136,8 @@ impl Annotation {
     /// # Errors
     /// As [`Annotation::open`].
     pub fn from_gz_bytes(name: &str, bytes: &[u8]) -> Result<Annotation> {
-        read::read(Path::new(name), &mut BufReader::with_capacity(1 << 18, flate2::bufread::MultiGzDecoder::new(bytes)))
+        let path = Path::new(name);
+        read::read(path, text::unpacked(bytes).map_err(Error::io(path))?)
     }
 
     /// The biotypes of its genes.
@@ -171,9 +162,9 @@ impl Annotation {
     }
 }
 
-/// Text of a file. What is not UTF-8 is replaced, and control characters are spaces: they would break tables and move a terminal's cursor.
+/// Text of a file in a form that can be printed.
 pub(super) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).replace(char::is_control, " ")
+    printable(bytes)
 }
 
 /// The canonical tag a comma- or single-valued `tag` attribute carries, if any; the first of two wins by [`CanonicalTag`]'s order.

@@ -118,6 +118,11 @@ impl ContigNames {
         examples(self.genome.iter().map(String::as_str))
     }
 
+    /// Says that a contig is not among them.
+    pub fn lacks(&self, name: &str) -> String {
+        format!("the genome has no contig '{name}'; it has {}", self.examples())
+    }
+
     /// Maps every annotation contig to a genome contig, or to `None`. Two annotation names for one genome contig both map to it.
     ///
     /// # Errors

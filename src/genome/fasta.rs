@@ -1,18 +1,23 @@
 //! Genomes: FASTA as plain text or bgzip (read contig by contig through an index, made where it is missing) or plain gzip (decoded
 //! once into memory, as it cannot be read from the middle).
 
+mod index;
+mod records;
+
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use noodles::bgzf::{self, gzi};
-use noodles::core::Region;
-use noodles::fasta::{self, fai};
+use noodles::bgzf;
+use noodles::fasta::fai;
 
 use crate::error::{Error, Result};
-use crate::genome::fasta_index::{self, BGZF_HEADER_LEN};
+use crate::genome::text::{self, BGZF_HEADER_LEN, is_bgzf};
+use index::Text;
 
 /// One sequence of a genome.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,52 +41,57 @@ pub struct Contig {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Genome {
     path: PathBuf,
     contigs: Vec<Contig>,
+    by_name: HashMap<String, usize>,
     source: Source,
 }
 
-#[derive(Debug)]
 enum Source {
-    Plain { index: fai::Index },
-    Bgzf { index: fai::Index, blocks: gzi::Index },
-    BgzfBytes { bytes: Cow<'static, [u8]>, index: fai::Index, blocks: gzi::Index },
+    Indexed { text: Mutex<Text>, index: Vec<fai::Record> },
     Memory(Vec<Vec<u8>>),
+}
+
+impl fmt::Debug for Genome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Genome").field("path", &self.path).field("contigs", &self.contigs.len()).finish_non_exhaustive()
+    }
 }
 
 impl Genome {
     /// Opens a FASTA: plain, bgzip or gzip, told apart by content. `PATH.fai` (and `PATH.gzi` for bgzip) are used where they fit the
     /// file and made where they are missing, older than the FASTA or inconsistent with it; where the folder is not writable they are kept
-    /// in memory. A FASTA whose lines have no common length cannot be indexed and is held in memory.
+    /// in memory. What cannot be indexed is held in memory: plain gzip, what comes through a pipe, a FASTA whose lines have no common length.
     ///
     /// # Errors
-    /// A missing or unreadable file, an empty file, one that is not FASTA, and contigs of the same name.
+    /// A missing or unreadable file, one that is cut off, one that is not FASTA (with the line), one without a base, and contigs of the same name.
     pub fn open(path: impl AsRef<Path>) -> Result<Genome> {
         let path = path.as_ref();
         let mut file = File::open(path).map_err(Error::io(path))?;
-        if file.metadata().map_err(Error::io(path))?.is_dir() {
+        let about = file.metadata().map_err(Error::io(path))?;
+        if about.is_dir() {
             return Err(Error::file(path, "a folder, not a FASTA file"));
+        }
+        if !about.is_file() {
+            return Genome::in_memory(path, &mut text::unpacked(file).map_err(Error::io(path))?);
         }
         let mut head = Vec::with_capacity(BGZF_HEADER_LEN);
         file.by_ref().take(BGZF_HEADER_LEN as u64).read_to_end(&mut head).map_err(Error::io(path))?;
         file.seek(SeekFrom::Start(0)).map_err(Error::io(path))?;
-        if fasta_index::is_bgzf(&head) {
-            let blocks = fasta_index::gzi_for(path)?;
-            let mut reader = bgzf::io::IndexedReader::new(BufReader::new(file), blocks.clone());
-            match fasta_index::fai_for(path, &mut reader)? {
-                Some(index) => Genome::indexed(path, index.clone(), Source::Bgzf { index, blocks }),
-                None => Genome::in_memory(path, flate2::read::MultiGzDecoder::new(File::open(path).map_err(Error::io(path))?)),
-            }
-        } else if head.starts_with(&[0x1f, 0x8b]) {
-            Genome::in_memory(path, flate2::read::MultiGzDecoder::new(file))
+        let text = if is_bgzf(&head) {
+            index::gzi_for(path)?.map(|blocks| Text::new(bgzf::io::IndexedReader::new(BufReader::new(file), blocks)))
+        } else if head.starts_with(b">") {
+            Some(Text::new(BufReader::with_capacity(1 << 18, file)))
         } else {
-            match fasta_index::fai_for(path, &mut BufReader::with_capacity(1 << 18, file))? {
-                Some(index) => Genome::indexed(path, index.clone(), Source::Plain { index }),
-                None => Genome::in_memory(path, File::open(path).map_err(Error::io(path))?),
-            }
+            None // plain gzip; a byte-order mark, a comment, or no FASTA at all
+        };
+        if let Some(mut text) = text
+            && let Some(index) = index::fai_for(path, &mut text)?
+        {
+            return Genome::indexed(path, text, index);
         }
+        Genome::in_memory(path, &mut text::open(path)?)
     }
 
     /// A bgzip FASTA that is already in memory (embedded in the program); its index is built here. `name` stands for the path in errors.
@@ -89,46 +99,49 @@ impl Genome {
     /// # Errors
     /// As [`Genome::open`]; also when the bytes are not bgzip.
     pub fn from_bgzf_bytes(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Genome> {
-        let bytes = bytes.into();
+        let bytes: Cow<'static, [u8]> = bytes.into();
         let path = Path::new(name);
-        if !fasta_index::is_bgzf(&bytes) {
-            return Err(Error::file(path, "not a bgzip file"));
-        }
-        let blocks = fasta_index::scan_blocks(path, &mut Cursor::new(&bytes[..]))?;
-        let mut reader = bgzf::io::IndexedReader::new(Cursor::new(&bytes[..]), blocks.clone());
-        match fasta_index::build_fai(path, &mut reader)? {
-            Some(index) => Genome::indexed(path, index.clone(), Source::BgzfBytes { bytes, index, blocks }),
-            None => Genome::in_memory(path, flate2::read::MultiGzDecoder::new(&bytes[..])),
-        }
+        let blocks = if is_bgzf(&bytes) { index::scan_blocks(path, &mut Cursor::new(&bytes[..]))? } else { None };
+        let blocks = blocks.ok_or_else(|| Error::file(path, "not a bgzip file"))?;
+        let mut text = Text::new(bgzf::io::IndexedReader::new(Cursor::new(bytes), blocks));
+        let index = index::build_fai(path, &mut text)?;
+        Genome::indexed(path, text, index.ok_or_else(|| Error::file(path, "lines have no common length: it cannot be indexed"))?)
     }
 
-    fn indexed(path: &Path, index: fai::Index, source: Source) -> Result<Genome> {
-        let contigs =
-            index.as_ref().iter().map(|record| Contig { name: record.name().to_string(), length_bp: record.length() as usize }).collect();
-        Genome { path: path.to_path_buf(), contigs, source }.checked()
+    fn indexed(path: &Path, text: Text, index: Vec<fai::Record>) -> Result<Genome> {
+        let contig = |record: &fai::Record| Contig { name: text::printable(record.name()), length_bp: record.length() as usize };
+        let contigs = index.iter().map(contig).collect();
+        Genome::new(path, contigs, Source::Indexed { text: Mutex::new(text), index })
     }
 
-    fn in_memory(path: &Path, text: impl Read) -> Result<Genome> {
-        let records = fasta_index::read_records(path, &mut BufReader::with_capacity(1 << 18, text))?;
-        let (contigs, sequences) =
-            records.into_iter().map(|(name, sequence)| (Contig { name, length_bp: sequence.len() }, sequence)).unzip();
-        Genome { path: path.to_path_buf(), contigs, source: Source::Memory(sequences) }.checked()
+    fn in_memory(path: &Path, text: &mut dyn BufRead) -> Result<Genome> {
+        let records = records::read(path, text, true)?.all;
+        let contigs = |record: records::Record| (Contig { name: record.shown(), length_bp: record.letters.len() }, record.letters);
+        let (contigs, sequences) = records.into_iter().map(contigs).unzip();
+        Genome::new(path, contigs, Source::Memory(sequences))
     }
 
-    fn checked(self) -> Result<Genome> {
-        if self.contigs.is_empty() {
-            return Err(Error::file(&self.path, "an empty FASTA: it holds no sequence"));
+    fn new(path: &Path, contigs: Vec<Contig>, source: Source) -> Result<Genome> {
+        if contigs.iter().all(|contig| contig.length_bp == 0) {
+            return Err(Error::file(path, format!("holds no sequence: {} records, and no base in them", contigs.len())));
         }
-        let mut seen = HashSet::new();
-        if let Some(contig) = self.contigs.iter().find(|contig| !seen.insert(contig.name.as_str())) {
-            return Err(Error::file(&self.path, format!("two sequences are named '{}'; rename one", contig.name)));
+        let mut by_name = HashMap::with_capacity(contigs.len());
+        for (number, contig) in contigs.iter().enumerate() {
+            if by_name.insert(contig.name.clone(), number).is_some() {
+                return Err(Error::file(path, format!("two sequences are named '{}'; rename one", contig.name)));
+            }
         }
-        Ok(self)
+        Ok(Genome { path: path.to_path_buf(), contigs, by_name, source })
     }
 
     /// The contigs, in file order.
     pub fn contigs(&self) -> &[Contig] {
         &self.contigs
+    }
+
+    /// The number of a contig among [`Genome::contigs`], by its very name.
+    pub fn number(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
     }
 
     /// Where the genome came from, for messages and reports.
@@ -141,45 +154,29 @@ impl Genome {
     /// # Errors
     /// An unknown name, an unreadable file, and characters that are no sequence letters.
     pub fn read_contig(&self, name: &str) -> Result<Vec<u8>> {
-        let position = self.contigs.iter().position(|contig| contig.name == name);
-        let Some(position) = position else {
+        let Some(number) = self.number(name) else {
             let known = crate::genome::contig_names::examples(self.contigs.iter().map(|c| c.name.as_str()));
             return Err(Error::file(&self.path, format!("no contig '{name}'; it has {known}")));
         };
-        let length_bp = self.contigs[position].length_bp;
-        let sequence = match &self.source {
-            Source::Memory(sequences) => return Ok(sequences[position].clone()),
-            Source::Plain { index } => self.query(BufReader::with_capacity(1 << 18, self.file()?), index, name)?,
-            Source::Bgzf { index, blocks } => {
-                self.query(bgzf::io::IndexedReader::new(BufReader::new(self.file()?), blocks.clone()), index, name)?
+        match &self.source {
+            Source::Memory(sequences) => Ok(sequences[number].clone()),
+            Source::Indexed { text, index } => {
+                let mut text = text.lock().unwrap_or_else(PoisonError::into_inner);
+                let letters = index::letters(&mut text, &index[number]).map_err(Error::io(&self.path))?;
+                letters.ok_or_else(|| self.fault(name))
             }
-            Source::BgzfBytes { bytes, index, blocks } => {
-                self.query(bgzf::io::IndexedReader::new(Cursor::new(&bytes[..]), blocks.clone()), index, name)?
-            }
-        };
-        if sequence.len() != length_bp {
-            return Err(Error::file(
-                &self.path,
-                format!(
-                    "contig '{name}' has {} bases where its index says {length_bp}; the file changed while it was open",
-                    sequence.len()
-                ),
-            ));
         }
-        if let Some(letter) = sequence.iter().find(|b| !fasta_index::is_sequence_letter(**b)) {
-            return Err(Error::file(&self.path, format!("contig '{name}' holds the byte {letter:#04x}, which is no sequence letter")));
-        }
-        Ok(sequence)
     }
 
-    fn file(&self) -> Result<File> {
-        File::open(&self.path).map_err(Error::io(&self.path))
-    }
-
-    fn query<R: BufRead + Seek>(&self, reader: R, index: &fai::Index, name: &str) -> Result<Vec<u8>> {
-        let mut reader = fasta::io::Reader::new(reader);
-        let record = reader.query(index, &Region::new(name, ..)).map_err(Error::io(&self.path))?;
-        Ok(record.sequence().as_ref().to_vec())
+    /// Why a contig is not what the index says: read from its start, the file tells the line.
+    fn fault(&self, name: &str) -> Error {
+        match text::open(&self.path).and_then(|mut text| records::read(&self.path, &mut text, false)) {
+            Err(error) => error,
+            Ok(_) => {
+                let message = format!("contig '{name}' is not as its index says: remove {}.fai and run again", self.path.display());
+                Error::file(&self.path, message)
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub use site::{Site, SiteKind, SiteStatus, window_status};
 
 use crate::error::{Error, Result};
 use crate::genome::annotation::{Annotation, Gene};
+use crate::genome::classes::overlaps_any;
 use crate::genome::contig_names::ContigNames;
 use crate::genome::{Interval, Strand};
 
@@ -189,11 +190,12 @@ impl Junctions {
         }
     }
 
-    /// Drops the sites of one genome contig without values in their window: `sequence` reads N for bases that have none.
-    pub fn check_signal(&mut self, contig: usize, sequence: &[u8], radius_bp: usize) {
+    /// Drops the sites of one genome contig that lack values: `missing` are the bases without one, in order and apart, `read` the bases that the
+    /// values around a position of a strand are read from.
+    pub fn check_signal(&mut self, contig: usize, missing: &[Interval], read: impl Fn(usize, Strand) -> Interval) {
         let range = self.site_range(contig);
         for site in self.sites[range].iter_mut().filter(|site| site.status == SiteStatus::Used) {
-            if window_status(sequence, site.position, radius_bp) != SiteStatus::Used {
+            if overlaps_any(missing, &read(site.position, site.strand)) {
                 site.status = SiteStatus::NoSignal;
             }
         }

@@ -13,7 +13,6 @@ pub mod classes;
 pub mod composition;
 pub mod contig_names;
 pub mod fasta;
-mod fasta_index;
 pub mod fit;
 mod gff3;
 mod gtf;
@@ -21,6 +20,7 @@ pub mod junctions;
 pub mod promoters;
 pub mod region;
 pub mod sequence;
+pub mod text;
 
 use std::fmt;
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::genome::text::{self, Lines};
 
 /// Probabilities of A, C, G and T. Both strands are scanned against the same background, so A and T have the same probability, and C
 /// and G: frequencies of one strand are averaged with those of its reverse complement, as FIMO does.
@@ -30,10 +31,11 @@ impl Background {
     /// An unreadable file; a line that is not of this form; a letter missing or twice; a frequency that is not above 0; frequencies that
     /// add up to 1 no better than within 0.01.
     pub fn open(path: &Path) -> Result<Background> {
-        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let mut lines = Lines::new(path, text::open(path)?);
         let mut found = [None; 4];
-        for (index, line) in text.lines().enumerate() {
-            let wrong = |message: String| Error::Parse { path: path.into(), line: index as u64 + 1, message };
+        while let Some((number, line)) = lines.advance()? {
+            let wrong = |message: String| Error::Parse { path: path.into(), line: number, message };
+            let line = String::from_utf8_lossy(line);
             let fields: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
             let [word, value] = fields[..] else {
                 if fields.is_empty() {

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::controls::balance::BalanceRow;
 pub use heatmap::{MOST_BINS, MOST_SITES};
 pub use matching::Matched;
+pub use reading::strand_windows;
 pub use rows::{BaselineRow, ControlRow, HeatmapRow, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow, StatisticsRow, StrandRow};
 
 use crate::controls::strength::Span;
@@ -26,7 +27,7 @@ use crate::genome::bed::BedRecord;
 use crate::genome::fasta::Genome;
 use crate::genome::{Interval, Strand};
 use crate::pipelines::tiles::TileShape;
-use crate::pipelines::{BoundarySource, Progress, Values, read_contig};
+use crate::pipelines::{BoundarySource, Progress, Values, masked};
 use crate::stats::rng::Rng;
 
 /// The endpoint is the mean over offsets `-ENDPOINT_REACH ..= ENDPOINT_REACH`. Fixed before any result was seen; not an option.
@@ -118,6 +119,22 @@ impl ComparisonRequest {
         self.flank.max(self.controls.gc_flank_bp).max(WIDEST_MATRIX).max(self.controls.kmer)
     }
 
+    /// The bases before and after an inter-base position of a strand that the values of its profile are read from: each value is read from the base after
+    /// its position in the orientation of the strand, and of [`ComparisonRequest::strand_average`] from that on either side.
+    pub fn read_bp(&self, strand: Strand) -> [usize; 2] {
+        match strand {
+            _ if self.strand_average => [self.flank + 1, self.flank + 1],
+            Strand::Plus => [self.flank, self.flank + 1],
+            Strand::Minus => [self.flank + 1, self.flank],
+        }
+    }
+
+    /// These bases around a position.
+    pub fn bases_read(&self, position: usize, strand: Strand) -> Interval {
+        let [before, after] = self.read_bp(strand);
+        Interval::new(position.saturating_sub(before), position.saturating_add(after))
+    }
+
     /// Refuses what no run could meet.
     ///
     /// # Errors
@@ -193,7 +210,7 @@ pub struct Study<'a> {
     pub kinds: Vec<Kind>,
     /// Sites, by contig; each with its window of plain letters.
     pub sites: Vec<Site>,
-    /// Sites that weight matrices are fitted on: those above, before any were sampled.
+    /// Sites that weight matrices are fitted on, by contig: those above, before any were sampled.
     pub references: Vec<Site>,
     /// Clusters of genes: contig and interval, by contig and start, without overlaps.
     pub clusters: Vec<(usize, Interval)>,
@@ -201,8 +218,8 @@ pub struct Study<'a> {
     pub annotated: BTreeMap<(usize, Strand), BTreeSet<usize>>,
     /// Merged exons of all transcripts by cluster and strand, where [`ControlRequest::side`] needs them.
     pub exons: BTreeMap<(usize, Strand), Vec<Interval>>,
-    /// The user's controls, contigs named as the genome names them.
-    pub given: Vec<BedRecord>,
+    /// The user's controls by contig and strand, contigs named as the genome names them.
+    pub given: BTreeMap<(usize, Strand), Vec<BedRecord>>,
 }
 
 impl Study<'_> {
@@ -282,26 +299,53 @@ pub struct SiteFacts {
 pub struct ContigReader<'a> {
     genome: &'a Genome,
     source: &'a dyn BoundarySource,
-    last: Option<(usize, Vec<u8>)>,
+    last: Option<Loaded>,
+}
+
+struct Loaded {
+    contig: usize,
+    letters: Vec<u8>,
+    missing: Vec<Interval>,
+    /// The letters with N where values are missing; `None` where none is.
+    masked: Option<Vec<u8>>,
 }
 
 impl<'a> ContigReader<'a> {
-    /// Nothing read yet. Bases that the source has no value for will read N.
+    /// Nothing read yet.
     pub fn new(genome: &'a Genome, source: &'a dyn BoundarySource) -> ContigReader<'a> {
         ContigReader { genome, source, last: None }
     }
 
-    /// The letters of a contig, by its number in the genome.
+    /// The letters of a contig, by its number in the genome, as [`masked`] gives them.
     ///
     /// # Errors
-    /// An unreadable contig.
+    /// An unreadable contig, and those of the source.
     pub fn get(&mut self, contig: usize) -> Result<&[u8]> {
-        if self.last.as_ref().is_none_or(|(index, _)| *index != contig) {
-            self.last = None; // never two contigs in memory
-            let name = self.genome.contigs().get(contig).map_or("", |c| c.name.as_str());
-            self.last = Some((contig, read_contig(self.genome, name, self.source)?));
-        }
-        Ok(self.last.as_ref().map_or(&[], |(_, sequence)| sequence))
+        let loaded = self.load(contig)?;
+        Ok(loaded.masked.as_deref().unwrap_or(&loaded.letters))
+    }
+
+    /// The letters of a contig as they are, and the bases that the source has no value for, in order and apart.
+    ///
+    /// # Errors
+    /// As [`ContigReader::get`].
+    pub fn letters(&mut self, contig: usize) -> Result<(&[u8], &[Interval])> {
+        let loaded = self.load(contig)?;
+        Ok((&loaded.letters, &loaded.missing))
+    }
+
+    fn load(&mut self, contig: usize) -> Result<&Loaded> {
+        let last = self.last.take().filter(|last| last.contig == contig); // never two contigs in memory
+        let loaded = match last {
+            Some(loaded) => loaded,
+            None => {
+                let name = self.genome.contigs().get(contig).map_or("", |c| c.name.as_str());
+                let (letters, missing) = (self.genome.read_contig(name)?, self.source.missing(name)?);
+                let masked = (!missing.is_empty()).then(|| masked(letters.clone(), &missing));
+                Loaded { contig, letters, missing, masked }
+            }
+        };
+        Ok(self.last.insert(loaded))
     }
 }
 

@@ -15,7 +15,6 @@ pub mod tiles;
 pub mod tokenizers;
 
 use crate::error::Result;
-use crate::genome::fasta::Genome;
 use crate::genome::sequence::model_letters;
 use crate::genome::{Interval, Strand};
 
@@ -84,8 +83,7 @@ pub trait BoundarySource {
         false
     }
 
-    /// Bases of a contig that the source has no value for, in order and apart. Pipelines read them as N: no window of a site or of a control holds
-    /// one.
+    /// Bases of a contig that the source has no value for, in order and apart: nothing that is read holds one.
     ///
     /// # Errors
     /// Whatever keeps the source from saying so.
@@ -94,18 +92,13 @@ pub trait BoundarySource {
     }
 }
 
-/// The letters of a contig, with N for bases that the source has no value for and for those next to them: a position is read from the base on
-/// either side.
-///
-/// # Errors
-/// An unreadable contig, and those of the source.
-pub fn read_contig(genome: &Genome, contig: &str, source: &dyn BoundarySource) -> Result<Vec<u8>> {
-    let mut sequence = genome.read_contig(contig)?;
-    for missing in source.missing(contig)? {
-        let end = missing.end.saturating_add(1).min(sequence.len());
-        sequence[missing.start.saturating_sub(1).min(end)..end].fill(b'N');
+/// The letters of a contig with N for bases that have no value and for those next to them: a position is read from the base on either side.
+pub fn masked(mut letters: Vec<u8>, missing: &[Interval]) -> Vec<u8> {
+    for part in missing {
+        let end = part.end.saturating_add(1).min(letters.len());
+        letters[part.start.saturating_sub(1).min(end)..end].fill(b'N');
     }
-    Ok(sequence)
+    letters
 }
 
 /// How far a pipeline is.

@@ -1,7 +1,7 @@
 //! Tracks from bigWig files where a model would stand: the same controls and statistics on any signal by base.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::{BoundarySource, Stretch, Values};
@@ -28,6 +28,7 @@ pub enum Missing {
 /// minus. At offset 0 of a site stands the value of the first base downstream of it, as in deepTools with bins of one base.
 pub struct Signal {
     contigs: Vec<Contig>,
+    by_name: HashMap<String, usize>,
     plus: BigWig,
     minus: Option<BigWig>,
     missing: Missing,
@@ -42,12 +43,12 @@ impl Signal {
     pub fn open(plus: &Path, minus: Option<&Path>, missing: Missing, contigs: &[Contig]) -> Result<Signal> {
         let open = |path| BigWig::open(path, contigs);
         let (plus, minus) = (open(plus)?, minus.map(open).transpose()?);
-        Ok(Signal { contigs: contigs.to_vec(), plus, minus, missing, known: RefCell::default() })
+        let by_name = contigs.iter().enumerate().map(|(number, contig)| (contig.name.clone(), number)).collect();
+        Ok(Signal { contigs: contigs.to_vec(), by_name, plus, minus, missing, known: RefCell::default() })
     }
 
     fn contig(&self, name: &str) -> Result<usize> {
-        let found = self.contigs.iter().position(|contig| contig.name == name);
-        found.ok_or_else(|| Error::Invalid(format!("a track was asked for {name}, which the genome lacks")))
+        self.by_name.get(name).copied().ok_or_else(|| Error::Invalid(format!("a track was asked for {name}, which the genome lacks")))
     }
 
     fn file(&self, strand: Strand) -> &BigWig {

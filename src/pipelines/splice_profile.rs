@@ -14,10 +14,10 @@ pub use rows::{AccountingRow, LetterRow, SiteRow};
 
 use crate::controls::strength::Span;
 use crate::controls::{Core, Side};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::genome::annotation::{Annotation, AnnotationSummary};
 use crate::genome::bed::BedRecord;
-use crate::genome::contig_names::{self, ContigNames};
+use crate::genome::contig_names;
 use crate::genome::fasta::Genome;
 use crate::genome::junctions::{CanonicalRule, JunctionRequest, Junctions, SiteKind, SiteStatus, TranscriptChoice};
 use crate::genome::{Interval, Strand, merge_intervals};
@@ -86,7 +86,7 @@ pub struct SpliceProfile {
     pub comparison: Comparison,
 }
 
-/// Runs the analysis. `given` are the controls of family `bed`.
+/// Runs the analysis. `given` are the controls of family `bed`, on contigs as the genome names them, each with a strand.
 ///
 /// # Errors
 /// A request that cannot be met, a genome and an annotation that do not fit each other, an unreadable contig, and what the model reports.
@@ -114,12 +114,9 @@ pub fn run(
     for (done, contig) in usable.iter().enumerate() {
         progress(Progress { stage: "checking sites", done: done as u64, total: usable.len() as u64 });
         let radius_bp = request.comparison.radius_bp();
-        if source.missing(names[*contig])?.is_empty() {
-            junctions.check_sequence(*contig, contigs.get(*contig)?, radius_bp);
-        } else {
-            junctions.check_sequence(*contig, &genome.read_contig(names[*contig])?, radius_bp);
-            junctions.check_signal(*contig, contigs.get(*contig)?, radius_bp);
-        }
+        let (sequence, missing) = contigs.letters(*contig)?;
+        junctions.check_sequence(*contig, sequence, radius_bp);
+        junctions.check_signal(*contig, missing, |position, strand| request.comparison.bases_read(position, strand));
     }
     let references = sites(&junctions, annotation);
     sample(&mut junctions, request.max_sites, &Rng::new(request.comparison.seed));
@@ -134,7 +131,7 @@ pub fn run(
             Side::Any => BTreeMap::new(),
             Side::Exon | Side::Intron => exons(&junctions, annotation),
         },
-        given: renamed(given, &names)?,
+        given: by_place(genome, given),
     };
     let found = comparison::run(&study, &mut contigs, source, &request.comparison, progress)?;
     for site in junctions.sites.iter_mut().enumerate().filter(|(_, site)| site.status == SiteStatus::Used) {
@@ -196,25 +193,15 @@ fn exons(junctions: &Junctions, annotation: &Annotation) -> BTreeMap<(usize, Str
     all
 }
 
-/// The user's controls under the genome's contig names; the contig in a site's name is renamed too.
-fn renamed(given: &[BedRecord], names: &[&str]) -> Result<Vec<BedRecord>> {
-    let contigs = ContigNames::new(names);
-    let find = |name: &str| contigs.find(name).map(|index| names[index]);
-    let rename = |record: &BedRecord| {
-        let contig = find(&record.contig).ok_or_else(|| {
-            Error::Invalid(format!("a control lies on contig '{}', which the genome lacks; it has {}", record.contig, contigs.examples()))
-        })?;
-        if record.strand.is_none() {
-            let place = format!("{contig}:{}-{}", record.interval.start, record.interval.end);
-            return Err(Error::Invalid(format!("the control {place} has no strand: column 6 must be + or -")));
+/// The user's controls by contig and strand.
+fn by_place(genome: &Genome, given: &[BedRecord]) -> BTreeMap<(usize, Strand), Vec<BedRecord>> {
+    let mut all: BTreeMap<(usize, Strand), Vec<BedRecord>> = BTreeMap::new();
+    for record in given {
+        if let Some(place) = genome.number(&record.contig).zip(record.strand) {
+            all.entry(place).or_default().push(record.clone());
         }
-        let name = match record.name.split_once(':') {
-            Some((of, rest)) if find(of) == Some(contig) => format!("{contig}:{rest}"),
-            _ => record.name.clone(),
-        };
-        Ok(BedRecord { contig: contig.to_string(), name, ..record.clone() })
-    };
-    given.iter().map(rename).collect()
+    }
+    all
 }
 
 /// Keeps a random subset of `max_sites` usable sites of each kind.

@@ -93,7 +93,7 @@ impl TrackWriter {
         let file = Pending::new(path)?;
         let open = || OpenOptions::new().write(true).truncate(true).open(file.temporary()).map_err(Error::io(path));
         let to = match kind {
-            Kind::BigWig => To::BigWig(BigWigWriter::create(file.temporary(), contigs)?),
+            Kind::BigWig => To::BigWig(BigWigWriter::create(open()?, path, contigs)?),
             Kind::BedGraph => To::BedGraph(Box::new(BufWriter::new(open()?))),
             Kind::BedGraphGz => To::BedGraph(Box::new(GzEncoder::new(BufWriter::new(open()?), Compression::default()))),
             Kind::Parquet => To::Parquet(Box::new(BaseTable::new(open()?, path)?)),

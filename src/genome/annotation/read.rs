@@ -1,15 +1,13 @@
 //! From lines to an annotation: which of the two formats it is, and each line to its reader.
 
-use std::io::{BufRead, ErrorKind, Read};
+use std::io::BufRead;
 use std::path::Path;
 
 use super::lines::split_columns;
 use super::{Annotation, Draft};
 use crate::error::{Error, Result};
+use crate::genome::text::Lines;
 use crate::genome::{gff3, gtf};
-
-/// No line of an annotation is as long, in bytes.
-const LONGEST_LINE: u64 = 1 << 24;
 
 /// Lines that tell their format, after which it is taken as known.
 const ENOUGH_LINES: usize = 100;
@@ -133,24 +131,10 @@ impl Course<'_> {
 }
 
 /// Reads an annotation; `path` is for messages, and for the format where no line tells it.
-pub(super) fn read<R: BufRead>(path: &Path, reader: &mut R) -> Result<Annotation> {
+pub(super) fn read(path: &Path, reader: impl BufRead) -> Result<Annotation> {
     let mut course = Course { path, draft: Draft::default(), evidence: Evidence::default(), kept: Vec::new(), reader: None };
-    let (mut line, mut number) = (Vec::new(), 0u64);
-    loop {
-        line.clear();
-        if reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(|error| damaged(path, error))? == 0 {
-            break;
-        }
-        number += 1;
-        if line.len() as u64 == LONGEST_LINE {
-            let message = format!("a line of {LONGEST_LINE} bytes or more: is this a GTF or GFF3 file?");
-            return Err(Error::Parse { path: path.to_path_buf(), line: number, message });
-        }
-        let mut text = line.strip_suffix(b"\n").unwrap_or(&line);
-        while let Some(rest) = text.strip_suffix(b"\r") {
-            text = rest;
-        }
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text); // a byte-order mark, from editors
+    let mut lines = Lines::new(path, reader);
+    while let Some((number, text)) = lines.advance()? {
         if text.starts_with(b"##FASTA") || text.starts_with(b">") {
             break; // sequences follow the features
         }
@@ -162,17 +146,6 @@ pub(super) fn read<R: BufRead>(path: &Path, reader: &mut R) -> Result<Annotation
         }
     }
     course.finish()
-}
-
-/// The errors of gzip, in words.
-fn damaged(path: &Path, error: std::io::Error) -> Error {
-    match error.kind() {
-        ErrorKind::UnexpectedEof => Error::file(path, "the gzip file is cut off: it ends in the middle; download or copy it again"),
-        ErrorKind::InvalidInput | ErrorKind::InvalidData => {
-            Error::file(path, format!("the gzip file is damaged or cut off ({error}); download or copy it again"))
-        }
-        _ => Error::io(path)(error),
-    }
 }
 
 #[cfg(test)]

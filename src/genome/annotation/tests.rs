@@ -3,7 +3,7 @@ use std::io::Write;
 use super::*;
 
 fn read_text(text: &str) -> Result<Annotation> {
-    read::read(Path::new("test.gtf"), &mut BufReader::new(text.as_bytes()))
+    read::read(Path::new("test.gtf"), text.as_bytes())
 }
 
 /// Spaces separate columns, `~` is a space within one.

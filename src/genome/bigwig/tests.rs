@@ -13,7 +13,7 @@ fn value(contig: usize, base: usize) -> f32 {
 }
 
 fn written(path: &Path) {
-    let mut file = BigWigWriter::create(path, &contigs()).unwrap();
+    let mut file = BigWigWriter::create(File::create(path).unwrap(), path, &contigs()).unwrap();
     for (number, contig) in contigs().iter().enumerate().filter(|(number, _)| *number != 1) {
         for first in (0..contig.length_bp).step_by(4321) {
             let values: Vec<f32> = (first..contig.length_bp.min(first + 4321)).map(|base| value(number, base)).collect();
@@ -59,7 +59,8 @@ fn other_assemblies_and_other_files_are_refused() {
     std::fs::write(folder.path().join("text.bw"), "fixedStep chrom=chr1 start=1\n1\n2\n").unwrap();
     let message = BigWig::open(&folder.path().join("text.bw"), &contigs()).err().unwrap().to_string();
     assert!(message.contains("not a bigWig"), "{message}");
-    assert!(BigWigWriter::create(&folder.path().join("e.bw"), &contigs()).unwrap().finish().is_err(), "no value at all");
+    let empty = BigWigWriter::create(File::create(folder.path().join("e.bw")).unwrap(), Path::new("asked.bw"), &contigs()).unwrap();
+    assert!(empty.finish().unwrap_err().to_string().starts_with("asked.bw: no base has a value"));
 }
 
 #[test]

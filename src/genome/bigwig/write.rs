@@ -35,11 +35,11 @@ struct Piece {
 }
 
 impl BigWigWriter {
-    /// Starts a file of values on these contigs. The file is not whole before [`BigWigWriter::finish`].
+    /// Starts a file of values on these contigs in `file`; `path` stands for it in errors. It is not whole before [`BigWigWriter::finish`].
     ///
     /// # Errors
-    /// A file that cannot be made; contigs that the format cannot hold (more than 65 535, or longer than 4 Gb).
-    pub fn create(path: &Path, contigs: &[Contig]) -> Result<BigWigWriter> {
+    /// Contigs that the format cannot hold (more than 65 535, or longer than 4 Gb).
+    pub fn create(file: File, path: &Path, contigs: &[Contig]) -> Result<BigWigWriter> {
         let long = contigs.iter().find(|contig| u32::try_from(contig.length_bp).is_err());
         if contigs.len() > MOST_CONTIGS || long.is_some() {
             let message = match long {
@@ -49,7 +49,6 @@ impl BigWigWriter {
             return Err(Error::file(path, message));
         }
         let sizes: HashMap<String, u32> = contigs.iter().map(|contig| (contig.name.clone(), contig.length_bp as u32)).collect();
-        let file = File::create(path).map_err(Error::io(path))?;
         let (pieces, waiting) = sync_channel(WAITING);
         // The library panics where a file cannot be written.
         let thread = std::thread::Builder::new().name(CONTAINED_THREAD.into()).spawn(move || {

@@ -110,11 +110,14 @@ fn bed_regions_as_they_are_or_by_their_starts() {
     let thick = bed(text, BedAnchor::Thick(WINDOW)).unwrap();
     assert_eq!(seen(&thick), [("p1", 199, 259, Some(249), 0), ("p2", 301, 361, Some(311), 1)]);
     assert_eq!(bed("chr1 5 9\n", BedAnchor::Region).unwrap().promoters[0].window, Interval::new(5, 9));
+    // A byte-order mark is no part of the first contig's name.
+    assert!(bed(&format!("\u{feff}{}", &text[17..]), BedAnchor::Region).unwrap().dropped == regions.dropped);
     for (text, anchor, part) in [
-        ("chr1\t5\n", BedAnchor::Region, "x.bed:1: '' is no position"),
+        ("chr1\t5\n", BedAnchor::Region, "x.bed:1: a BED line has at least three columns"),
+        ("#\nchr1\t9\t5\n", BedAnchor::Region, ":2: the end 5 lies before the start 9"),
         ("#\nchr1\t5\t5\n", BedAnchor::Region, ":2: the region 5-5 is empty"),
         ("chr1\t5\t-6\n", BedAnchor::Region, "'-6' is no position"),
-        ("chr1\t5\t6\tn\t0\t*\n", BedAnchor::Region, "strand '*'"),
+        ("chr1\t5\t6\tn\t0\t*\n", BedAnchor::Region, "'*' is no strand"),
         ("chr1\t5\t6\tn\t0\t+\n", BedAnchor::Thick(WINDOW), "a thick part takes 8"),
         ("chrQ\t5\t6\n", BedAnchor::Region, "(chrQ) is in the genome (chr1, chr2)"),
         ("", BedAnchor::Region, "no regions"),

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use super::Motif;
 use crate::error::{Error, Result};
+use crate::genome::text;
 
 /// A file of matrices larger than this, unpacked, is none.
 const MOST_BYTES: u64 = 1 << 28;
@@ -44,18 +45,12 @@ pub fn open(path: impl AsRef<Path>) -> Result<Vec<Motif>> {
 /// As [`open`].
 pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Vec<Motif>> {
     let mut unpacked = Vec::new();
-    let bytes = match bytes.starts_with(&[0x1f, 0x8b]) {
-        true => {
-            let mut reader = flate2::read::MultiGzDecoder::new(bytes).take(MOST_BYTES + 1);
-            reader.read_to_end(&mut unpacked).map_err(Error::io(path))?;
-            &unpacked
-        }
-        false => bytes,
-    };
+    text::unpacked(bytes).and_then(|text| text.take(MOST_BYTES + 1).read_to_end(&mut unpacked)).map_err(Error::io(path))?;
+    let bytes = unpacked;
     if bytes.len() as u64 > MOST_BYTES {
         return Err(Error::file(path, format!("more than {MOST_BYTES} bytes: this is no file of matrices")));
     }
-    let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
+    let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
     let numbered = text.lines().enumerate().map(|(index, line)| (index as u64 + 1, line.trim()));
     let lines = Lines { path, lines: numbered.filter(|(_, line)| !line.is_empty()).collect() };
     let starts = |prefixes: &[&str]| lines.lines.iter().any(|(_, line)| prefixes.iter().any(|prefix| line.starts_with(prefix)));

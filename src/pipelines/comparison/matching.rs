@@ -125,15 +125,14 @@ impl Matrices {
             .map(|(kind, k)| k.span.map_or_else(Vec::new, |span| vec![LetterCounts::new(span); parts(kind)]))
             .collect();
         let mut letters = [0.0f64; 4];
-        let used: BTreeSet<usize> = study.references.iter().map(|site| site.contig).collect();
-        for contig in used.into_iter().filter(|_| study.kinds.iter().any(|kind| kind.span.is_some())) {
-            let sequence = contigs.get(contig)?;
+        for sites in study.references.chunk_by(|a, b| a.contig == b.contig).filter(|_| study.kinds.iter().any(|kind| kind.span.is_some())) {
+            let (sequence, _) = contigs.letters(sites[0].contig)?;
             for base in sequence {
                 if let Some(letter) = b"ACGT".iter().position(|b| *b == base.to_ascii_uppercase()) {
                     letters[letter] += 1.0;
                 }
             }
-            for site in study.references.iter().filter(|site| site.contig == contig) {
+            for site in sites {
                 let part = if by_contig[site.kind] { site.contig } else { fold(site.cluster) };
                 if let Some(counts) = counts[site.kind].get_mut(part) {
                     counts.add(sequence, site.strand, site.position);
@@ -171,7 +170,7 @@ fn on_each_ground(
     rng: &Rng,
     visit: &mut dyn FnMut(usize, &Seeker<'_>),
 ) -> Result<()> {
-    let sequence = contigs.get(contig)?;
+    let (sequence, missing) = contigs.letters(contig)?;
     let none = BTreeSet::new();
     let name = study.genome.contigs().get(contig).map_or("", |c| c.name.as_str());
     let from = study.sites.partition_point(|site| site.contig < contig);
@@ -191,6 +190,8 @@ fn on_each_ground(
                 core: about.core.clone(),
                 annotated: study.annotated.get(&(contig, strand)).unwrap_or(&none),
                 radius_bp: request.radius_bp(),
+                missing,
+                read_bp: request.read_bp(strand),
             };
             let areas: Vec<Area<'_>> = (wanted.into_par_iter())
                 .map(|(cluster, wanted)| {
@@ -234,7 +235,7 @@ fn places(study: &Study<'_>, cluster: usize, strand: Strand, wanted: &[Wanted], 
 fn given(study: &Study<'_>, contig: usize, strand: Strand) -> Given {
     let name = study.genome.contigs().get(contig).map_or("", |c| c.name.as_str());
     let mut given = Given::default();
-    for record in study.given.iter().filter(|record| record.contig == name && record.strand == Some(strand)) {
+    for record in study.given.get(&(contig, strand)).into_iter().flatten() {
         let position = record.upstream_end(strand);
         let named = record.name.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')).and_then(|rest| rest.split_once(':'));
         match named.filter(|(_, of)| *of == strand.to_string()).and_then(|(position, _)| position.parse().ok()) {

@@ -7,11 +7,14 @@ mod shuffled;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+pub use plan::strand_windows;
+
 use super::baseline::{AT_ONCE, Baseline, Fit};
 use super::heatmap::Sample;
 use super::{ComparisonRequest, ContigReader, ENDPOINT_REACH, Study};
 use crate::error::Result;
 use crate::genome::Strand;
+use crate::genome::classes::overlaps_any;
 use crate::pipelines::tiles::{ContigStrand, Tile, TilePlan, TileShape, Window, plan, read_tiles};
 use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::bootstrap::ProfileSums;
@@ -84,12 +87,14 @@ pub(super) struct Readings {
     shuffled: BTreeMap<(usize, Strand), Vec<usize>>,
     /// Subjects read on the other strand as well.
     both_strands: BTreeSet<usize>,
+    /// Those of them whose values are kept.
+    strand_sample: BTreeSet<usize>,
     pub pairs: Vec<Pair>,
     /// Subject of each site that was read.
     pub site_subject: BTreeMap<usize, usize>,
     endpoints: Vec<[f64; LAYERS]>,
     sums: HashMap<usize, [ProfileSums; LAYERS]>,
-    /// Probabilities of the same positions on the two strands: cluster, own, opposite.
+    /// Probabilities of the same positions on the two strands, of a bounded sample of subjects: cluster, own, opposite.
     pub strand_values: Vec<(usize, f32, f32)>,
     /// Sites whose own profiles are kept.
     pub sample: Sample,
@@ -146,16 +151,19 @@ impl Readings {
                 read_tiles(on, &tiles, request.batch, source, &mut whole, &mut |index, values| {
                     let subject = members[index];
                     self.keep(subject, Layer::Own, values);
-                    if self.both_strands.contains(&subject) {
+                    if self.strand_sample.contains(&subject) {
                         kept.insert(subject, values.to_vec());
                     }
                 })?;
                 self.baseline = fit;
-                let both: Vec<usize> = members.iter().copied().filter(|s| self.both_strands.contains(s)).collect();
+                let other = if strand == Strand::Plus { Strand::Minus } else { Strand::Plus };
+                // A track may lack the one base more that the other strand reads.
+                let missing = source.missing(on.contig)?;
+                let has_values = |s: &usize| !overlaps_any(&missing, &request.bases_read(self.subjects[*s].position, other));
+                let both: Vec<usize> = members.iter().copied().filter(|s| self.both_strands.contains(s) && has_values(s)).collect();
                 let shape = if request.strand_average { TileShape { context_bp: request.context, ..lone } } else { lone };
                 let tiles = self.tile_plan(study, contig, &both, &shape)?;
                 (self.tiles, self.bases) = (self.tiles + tiles.tiles.len() as u64, self.bases + tiles.bases());
-                let other = if strand == Strand::Plus { Strand::Minus } else { Strand::Plus };
                 let mut whole = |tile: &Tile, _: &[f32]| report(tile.bases.len_bp() as u64);
                 read_tiles(ContigStrand { strand: other, ..on }, &tiles, request.batch, source, &mut whole, &mut |index, values| {
                     let subject = both[index];

@@ -260,7 +260,7 @@ impl BaselineRow {
     }
 }
 
-/// Agreement of the probabilities of the same positions read on both strands.
+/// Agreement of the probabilities of the same positions read on both strands: of a random sample of windows, of about a million positions at most.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StrandRow {
     /// The statistic: `pearson`, `spearman`, `mean_difference`, or a quantile of the difference (own strand minus other), `difference_q05`...

@@ -13,7 +13,7 @@ use crate::genome::promoters::{Promoter, merged};
 use crate::genome::sequence::is_acgt;
 use crate::genome::{Interval, Strand, merge_intervals};
 use crate::pipelines::tiles::{ContigStrand, TileShape, Window, plan, read_tiles};
-use crate::pipelines::{BoundarySource, Progress, read_contig};
+use crate::pipelines::{BoundarySource, Progress, masked};
 use crate::stats::rng::Rng;
 
 /// Windows outside for each promoter.
@@ -128,7 +128,7 @@ pub(super) fn read(
     for (contig, promoters) in of_contig {
         progress(Progress { stage: "reading promoters", done, total });
         let name = &genome.contigs()[contig].name;
-        let sequence = read_contig(genome, name, source)?;
+        let sequence = masked(genome.read_contig(name)?, &source.missing(name)?);
         let mut here = promoter_grounds(contig, &promoters, &sequence, request);
         for (tss, strand) in known.codons.get(&contig).into_iter().flatten() {
             let at = here.partition_point(|ground| ground.interval.end <= *tss);

@@ -83,7 +83,7 @@ pub(super) fn letters(junctions: &Junctions, contigs: &mut ContigReader<'_>) -> 
     let width = 2 * LOGO_REACH as usize;
     let mut counts = SiteKind::ALL.map(|_| vec![[0u64; 4]; width]);
     for site in junctions.sites.iter().filter(|site| site.status == SiteStatus::Used) {
-        let sequence = contigs.get(site.contig)?; // sites lie by contig: each is read once
+        let (sequence, _) = contigs.letters(site.contig)?; // sites lie by contig: each is read once
         let columns = &mut counts[usize::from(site.kind == SiteKind::Acceptor)];
         for (column, k) in columns.iter_mut().zip(-LOGO_REACH..) {
             let base = base_downstream(sequence, site.strand, site.position, k);

@@ -4,7 +4,8 @@ use std::fmt::Write;
 use super::*;
 use crate::controls::{Family, Method};
 use crate::genome::sequence::reverse_complement;
-use crate::pipelines::Stretch;
+use crate::pipelines::comparison::strand_windows;
+use crate::pipelines::{Stretch, Values};
 
 /// Fires at the start of GTAAGT.
 struct Motif;
@@ -424,20 +425,78 @@ fn units_of_replication_and_given_controls() {
     assert_eq!((of(Unit::Site).n_clusters, of(Unit::Contig).n_clusters), (of(Unit::Site).n_pairs, 1));
     assert!(of(Unit::Gene).n_clusters < of(Unit::Site).n_clusters && of(Unit::Contig).ci_low.is_nan());
     let site = run(Unit::Gene).sites.into_iter().find(|s| s.status == "used" && s.site_kind == "donor" && s.strand == "+").unwrap();
-    let record = |contig: &str, at: usize, name: String| BedRecord {
-        contig: contig.into(),
+    let record = |at: usize| BedRecord {
+        line: 1,
+        contig: "chr1".into(),
         interval: Interval::new(at, at),
-        name,
+        name: site.site.clone(),
         strand: Some(Strand::Plus),
     };
     let asked = with(|c| c.controls.families = vec![Family::Bed]);
-    let given = [record("1", 333, site.site.replace("chr1", "1")), record("chr1", 444, site.site.clone())];
+    let given = [record(333), record(444)];
     let found = super::run(&genome, &annotation, &given, &Noise(1), &asked, &|_| ()).unwrap().comparison;
     let pair = found.pairs.iter().find(|p| p.site == site.site).unwrap();
     assert_eq!((pair.control_site.as_str(), pair.n_controls, found.pairs.len()), ("chr1:333:+,chr1:444:+", 2, 1));
-    let message =
-        super::run(&genome, &annotation, &[record("chrX", 5, String::new())], &Noise(1), &asked, &|_| ()).unwrap_err().to_string();
-    assert!(message.contains("chrX") && message.contains("chr1"), "{message}");
-    let bare = BedRecord { strand: None, ..record("chr1", 5, String::new()) };
-    assert!(super::run(&genome, &annotation, &[bare], &Noise(1), &asked, &|_| ()).unwrap_err().to_string().contains("no strand"));
+}
+
+/// A track with no value at some bases.
+struct Gappy(Vec<Interval>);
+
+impl BoundarySource for Gappy {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
+        let value = |base: usize| {
+            let missing = self.0.iter().any(|gap| gap.start <= base && base < gap.end);
+            if missing { f32::NAN } else { (base * 31 % 1009) as f32 }
+        };
+        let one = |stretch: &Stretch<'_>| {
+            let place = stretch.place.unwrap();
+            let mut values: Vec<f32> = (place.bases.start..place.bases.end).map(value).collect();
+            if place.strand == Strand::Minus {
+                values.reverse();
+            }
+            values
+        };
+        Ok(stretches.iter().map(one).collect())
+    }
+
+    fn values(&self) -> Values {
+        Values::Signal
+    }
+
+    fn missing(&self, _: &str) -> Result<Vec<Interval>> {
+        Ok(self.0.clone())
+    }
+}
+
+#[test]
+fn a_site_is_dropped_for_the_values_of_its_profile_and_for_no_others() {
+    let (_folder, genome, annotation) = world(2);
+    for (strand_average, gc_flank) in [(false, 10), (false, 50), (true, 10)] {
+        let asked = with(|c| (c.strand_average, c.flank, c.controls.gc_flank_bp, c.controls.caliper) = (strand_average, 30, gc_flank, 0.5));
+        let all = run(&genome, &annotation, &Gappy(Vec::new()), &asked, &|_| ()).unwrap();
+        for strand in ["+", "-"] {
+            let site = all.sites.iter().find(|s| s.strand == strand && s.site_kind == "donor" && s.status == "used").unwrap();
+            let at = site.position as usize;
+            // The base whose value stands at offset k is the one after it: at + k on plus, at - k - 1 on minus.
+            let base = |k: isize| if strand == "+" { at.wrapping_add_signed(k) } else { at.wrapping_add_signed(-k - 1) };
+            for (k, dropped) in [(-31, strand_average), (-30, true), (30, true), (31, false), (-40, false)] {
+                let gap = Gappy(vec![Interval::new(base(k), base(k) + 1)]);
+                let found = run(&genome, &annotation, &gap, &asked, &|_| ()).unwrap();
+                let status = &found.sites.iter().find(|s| s.site == site.site && s.site_kind == "donor").unwrap().status;
+                assert_eq!(status == "no_signal", dropped, "{strand} {k} {status} {gc_flank}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table_of_both_strands_holds_a_sample() {
+    let (_folder, genome, annotation) = world(4);
+    let asked = with(|c| (c.strand_average, c.flank, c.controls.caliper) = (true, 20, 0.5));
+    let mut found = run(&genome, &annotation, &Noise(1), &asked, &|_| ()).unwrap().comparison.strands;
+    let row = found.remove(0);
+    assert!(row.n_positions == row.n_windows * 41 && row.n_windows > 10, "{row:?}");
+    // Ten windows of more are kept where ten are as many as there is room for.
+    assert_eq!(strand_windows(true, 50_000), 10);
+    assert_eq!((strand_windows(true, 120), strand_windows(true, usize::MAX / 4), strand_windows(false, 120)), (4350, 1, 100));
 }

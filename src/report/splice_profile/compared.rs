@@ -315,7 +315,7 @@ impl SplicePage {
                  whose cuts mark a place on the molecule would agree with itself; one that cuts after certain letters need not.",
                 count(first.n_positions as usize),
                 first.n_windows,
-                if self.request.comparison.strand_average { "" } else { ", a random sample" }
+                if self.request.comparison.strand_average { ", all or, of many, a random sample of about a million positions" } else { ", a random sample" }
             )),
             Block::Table(Table {
                 caption: "Agreement of the two strands, with 95% intervals of a bootstrap over clusters of genes.".into(),

@@ -16,6 +16,14 @@ use crate::stats::rng::Rng;
 /// Sites that are read on both strands where not all are.
 const STRAND_SAMPLE: usize = 100;
 
+/// Positions whose values on both strands are kept, where all are read on both, for the table of their agreement: a random sample of windows.
+const STRAND_POSITIONS: usize = 1 << 20;
+
+/// Windows whose values on both strands are kept: a random sample where there are more.
+pub fn strand_windows(strand_average: bool, flank: usize) -> usize {
+    if strand_average { (STRAND_POSITIONS / (2 * flank + 1)).max(1) } else { STRAND_SAMPLE }
+}
+
 /// Contig, strand, position, and of a shuffle its kind and number: what makes two subjects one.
 type Key = (usize, Strand, usize, Option<(usize, usize)>);
 
@@ -80,6 +88,7 @@ impl Readings {
             plans: BTreeMap::new(),
             shuffled: BTreeMap::new(),
             both_strands: BTreeSet::new(),
+            strand_sample: BTreeSet::new(),
             pairs,
             site_subject,
             sums: HashMap::new(),
@@ -97,12 +106,14 @@ impl Readings {
         }
         let mut sample: Vec<usize> = plain.values().flatten().copied().collect();
         if request.strand_average {
-            sample.extend(readings.shuffled.values().flatten());
-        } else {
-            rng.derive("strands").shuffle(&mut sample);
-            sample.truncate(STRAND_SAMPLE);
+            readings.both_strands = sample.iter().chain(readings.shuffled.values().flatten()).copied().collect();
         }
-        readings.both_strands = sample.into_iter().collect();
+        rng.derive("strands").shuffle(&mut sample);
+        sample.truncate(strand_windows(request.strand_average, request.flank));
+        readings.strand_sample = sample.into_iter().collect();
+        if !request.strand_average {
+            readings.both_strands = readings.strand_sample.clone();
+        }
         for ((contig, strand), members) in plain {
             let tiles = readings.tile_plan(study, contig, &members, shape)?;
             readings.tiles += tiles.tiles.len() as u64;

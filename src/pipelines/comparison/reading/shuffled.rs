@@ -44,6 +44,8 @@ impl Readings {
                 core: about.core.clone(),
                 annotated: &none,
                 radius_bp,
+                missing: &[],
+                read_bp: request.read_bp(strand),
             };
             let window = shuffled_window(&ground, position, copy, request.controls.gc_flank_bp, rng);
             letters[at - radius_bp..at + radius_bp].copy_from_slice(&window);
