@@ -1002,9 +1002,15 @@ fn an_interrupted_training_run_can_go_on() {
 fn no_number_is_too_large_to_be_refused() {
     let here = tempfile::tempdir().unwrap();
     let table: &[(&[&str], &[&str])] = &[
-        (&["splice-profile"], &["flank", "context", "margin", "max-sites", "min-intron", "controls-per-site", "gc-flank", "min-site-distance", "kmer"]),
+        (
+            &["splice-profile"],
+            &["flank", "context", "margin", "max-sites", "min-intron", "controls-per-site", "gc-flank", "min-site-distance", "kmer"],
+        ),
         (&["splice-profile"], &["permutations", "bootstraps", "batch"]),
-        (&["motif-enrichment"], &["upstream", "downstream", "min-hits", "gc-flank", "flank", "context", "margin", "permutations", "bootstraps", "batch"]),
+        (
+            &["motif-enrichment"],
+            &["upstream", "downstream", "min-hits", "gc-flank", "flank", "context", "margin", "permutations", "bootstraps", "batch"],
+        ),
         (&["density"], &["stretch", "max-per-class", "context", "margin", "permutations", "bootstraps", "batch"]),
         (&["compare"], &["flank", "context", "margin", "permutations", "bootstraps", "batch"]),
         (&["locus"], &["flank", "context", "margin", "batch"]),
@@ -1065,7 +1071,21 @@ fn what_is_left_out_is_said() {
     let said = text(&run(at, &["scan", "--fasta", "n.fa"]).stderr);
     assert!(said.contains("left out 6 of 14 bases: 6 N or no base"), "{said}");
     std::fs::write(at.join("r.bed"), "chr1\t700\t1300\nchrZ\t1\t90\nchr1\t36900\t37100\nchr1\t3000\t3600\n").unwrap();
-    let asked = ["motif-enrichment", "--genome", "genome.fa", "--regions", "r.bed", "--checkpoint", NANO, "--context", "512", "--motifs", "insects", "--name", "Cf2"];
+    let asked = [
+        "motif-enrichment",
+        "--genome",
+        "genome.fa",
+        "--regions",
+        "r.bed",
+        "--checkpoint",
+        NANO,
+        "--context",
+        "512",
+        "--motifs",
+        "insects",
+        "--name",
+        "Cf2",
+    ];
     let said = text(&run(at, &[&asked[..], &["--permutations", "100", "--bootstraps", "50"]].concat()).stderr);
     assert!(said.contains("left out 2 of 4 ") && said.contains("1 contig not in genome") && said.contains("1 window off contig"), "{said}");
     std::fs::write(at.join("bad.bed"), "chr1\t5\t9\nchr1\t\x1b[31m5\t9\n").unwrap();

@@ -114,7 +114,8 @@ impl Request {
         let bar = progress::Bar::new();
         let background = self.read_background(&genome, &bar)?;
         let request = ScanRequest { p: self.p, all_hits: self.all_hits, ..ScanRequest::new(background) };
-        let mut run = Run { genome: &genome, motifs: &motifs, request, bar: &bar, n_hits: 0, unread: 0, hit: BTreeSet::new(), mute: BTreeSet::new() };
+        let mut run =
+            Run { genome: &genome, motifs: &motifs, request, bar: &bar, n_hits: 0, unread: 0, hit: BTreeSet::new(), mute: BTreeSet::new() };
         table::write(self.out.as_deref(), |out, failed| run.write(out, failed))?;
         bar.finish();
         run.report(older);

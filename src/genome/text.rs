@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 pub const CUT_OFF: &str = "the compressed file is cut off: copy or download it again";
 
 /// What old Mac OS made, and some spreadsheets still do.
-pub(super) const CARRIAGE_RETURNS: &str = "its lines end in carriage returns alone, as in files of old Mac OS; convert it first: tr '\\r' '\\n' < FILE > NEW";
+pub(super) const CARRIAGE_RETURNS: &str =
+    "its lines end in carriage returns alone, as in files of old Mac OS; convert it first: tr '\\r' '\\n' < FILE > NEW";
 
 /// The bytes of a bgzip block header up to and with its block size.
 pub(super) const BGZF_HEADER_LEN: usize = 18;

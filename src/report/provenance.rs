@@ -30,7 +30,8 @@ impl Input {
     pub fn file(role: &str, path: &Path) -> Result<Input> {
         let mut file = File::open(path).map_err(Error::io(path))?;
         if !file.metadata().map_err(Error::io(path))?.is_file() {
-            let message = "a pipe gives its content once, and this command reads its inputs twice, for their checksums: write it to a file first";
+            let message =
+                "a pipe gives its content once, and this command reads its inputs twice, for their checksums: write it to a file first";
             return Err(Error::file(path, message));
         }
         let (mut hash, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 18], 0);

@@ -79,8 +79,7 @@ struct Line {
 /// carriage returns alone; more letters than memory is made for; and those of the reader.
 pub(super) fn read(path: &Path, reader: &mut (impl BufRead + ?Sized), keep: bool) -> Result<Records> {
     let mut found = Records { all: Vec::new(), is_regular: true };
-    let mut line =
-        Line { kind: Kind::Blank, number: 1, bytes: 0, letters: 0, spaced: false, returned: false, header: Vec::new() };
+    let mut line = Line { kind: Kind::Blank, number: 1, bytes: 0, letters: 0, spaced: false, returned: false, header: Vec::new() };
     let (mut at, mut total) = (0u64, 0u64);
     let wrong = |line: &Line, message: String| Error::Parse { path: path.to_path_buf(), line: line.number, message };
     loop {
@@ -102,7 +101,9 @@ pub(super) fn read(path: &Path, reader: &mut (impl BufRead + ?Sized), keep: bool
             found.piece(&mut line, text, keep).map_err(|message| wrong(&line, message))?;
             total += line.letters - before;
             if keep && total > MOST_LETTERS {
-                let message = format!("more than {MOST_LETTERS} letters, too many to hold in memory: give its lines one length and pack it with bgzip");
+                let message = format!(
+                    "more than {MOST_LETTERS} letters, too many to hold in memory: give its lines one length and pack it with bgzip"
+                );
                 return Err(Error::file(path, message));
             }
             line.bytes += piece.len() as u64;

@@ -3,6 +3,7 @@
 use super::answer::{beyond, capital, controls_of, primary};
 use super::{SplicePage, Svg};
 use crate::controls::family::CALIPER_SD;
+use crate::pipelines::comparison::strand_windows;
 use crate::pipelines::splice_profile::{MatchingRow, RunRow, StatisticsRow, StrandRow};
 use crate::report::block::{downloads, link, paragraph};
 use crate::report::format::{MISSING, count, decimals, integer};
@@ -311,11 +312,11 @@ impl SplicePage {
         };
         let blocks = vec![
             paragraph(format!(
-                "The probability of the same inter-base position, read once on the strand of its gene and once on the other: {} positions of {} windows{}. A model \
+                "The probability of the same inter-base position, read once on the strand of its gene and once on the other: {} positions of {} windows, at most {} drawn at random. A model \
                  whose cuts mark a place on the molecule would agree with itself; one that cuts after certain letters need not.",
                 count(first.n_positions as usize),
                 first.n_windows,
-                if self.request.comparison.strand_average { ", all or, of many, a random sample of about a million positions" } else { ", a random sample" }
+                count(strand_windows(self.request.comparison.strand_average, self.request.comparison.flank))
             )),
             Block::Table(Table {
                 caption: "Agreement of the two strands, with 95% intervals of a bootstrap over clusters of genes.".into(),
