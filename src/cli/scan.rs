@@ -254,7 +254,8 @@ impl Run<'_> {
             count(bases),
             self.request.p
         ));
-        let left_out = LeftOut { what: "bases", used: (bases - self.unread) as u64, reasons: vec![("N or no base".into(), self.unread as u64)] };
+        let left_out =
+            LeftOut { what: "bases", used: (bases - self.unread) as u64, reasons: vec![("N or no base".into(), self.unread as u64)] };
         left_out.line().iter().for_each(|line| say(line));
         say(&format!("background: A and T {a:.4} each, C and G {c:.4} each"));
         if older > 0 {
