@@ -35,6 +35,9 @@ const SLOWEST: u64 = 1000;
 /// A checksum file is smaller.
 const MOST_TEXT: u64 = 1 << 22;
 
+/// A file whose length the server does not tell is taken up to so many times its expected size, and at least up to [`MOST_TEXT`].
+const MOST_TIMES: u64 = 4;
+
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What is to be downloaded.
@@ -100,7 +103,13 @@ pub(super) fn text(client: &Client, url: &str, patience: &Patience, tell: &dyn F
     let attempt = || {
         let answer = client.get(url, None)?;
         let mut bytes = Vec::new();
-        answer.body.take(MOST_TEXT).read_to_end(&mut bytes).map_err(|e| Failure::Passing(cut(&e)))?;
+        answer.body.take(MOST_TEXT + 1).read_to_end(&mut bytes).map_err(|e| Failure::Passing(cut(&e)))?;
+        if bytes.len() as u64 > MOST_TEXT {
+            return Err(Failure::Lasting(Error::Invalid(format!(
+                "{url}: is larger than any list of checksums ({})",
+                megabytes(MOST_TEXT)
+            ))));
+        }
         if answer.length.is_some_and(|length| length != bytes.len() as u64) {
             return Err(Failure::Passing("the connection was cut".into()));
         }
@@ -172,7 +181,8 @@ fn attempt(client: &Client, job: &Job, patience: &Patience, tell: &dyn Fn(Event)
 
 /// The part that an earlier attempt left: its state and length. One of another address, or without its state, is dropped.
 fn left_over(job: &Job) -> Result<(State, u64)> {
-    let held = fs::metadata(job.part).map_or(0, |found| found.len());
+    // Only a file of its own is gone on with: a link would lead the rest elsewhere.
+    let held = fs::symlink_metadata(job.part).map_or(0, |found| if found.is_file() { found.len() } else { 0 });
     let state = fs::read_to_string(state_path(job.part)).ok().and_then(|text| serde_json::from_str::<State>(&text).ok());
     match state {
         Some(state) if held > 0 && state.url == job.url && state.total.is_none_or(|total| held <= total) => {
@@ -205,11 +215,12 @@ fn receive(job: &Job, answer: Answer, state: &State, held: u64, patience: &Patie
             // The state comes first: a part is never without it, or with another's.
             discard(job.part);
             save(job, state).map_err(Failure::Lasting)?;
-            File::create(job.part).map_err(io)?
+            File::create_new(job.part).map_err(io)?
         }
         _ => File::options().append(true).open(job.part).map_err(io)?,
     };
     let (mut body, mut done) = (answer.body, held);
+    let most = state.total.unwrap_or_else(|| job.about_bytes.saturating_mul(MOST_TIMES).max(MOST_TEXT));
     let mut buffer = vec![0; 1 << 16];
     let (mut window, mut in_window) = (Instant::now(), 0);
     loop {
@@ -219,8 +230,17 @@ fn receive(job: &Job, answer: Answer, state: &State, held: u64, patience: &Patie
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
             Err(e) => return Err(Failure::Passing(cut(&e))),
         };
-        file.write_all(&buffer[..n]).map_err(io)?;
         done += n as u64;
+        if done > most {
+            discard(job.part);
+            let (most, about) = (megabytes(most), megabytes(job.about_bytes));
+            let message = format!(
+                "{}: sends more than {most}, where about {about} were expected. Nothing of it is kept: try another --mirror",
+                job.url
+            );
+            return Err(Failure::Lasting(Error::Invalid(message)));
+        }
+        file.write_all(&buffer[..n]).map_err(io)?;
         in_window += n as u64;
         tell(Event::Progress { stage: "downloading", done, total: state.total });
         if window.elapsed() > patience.silence {

@@ -19,18 +19,18 @@ pub fn is(path: &Path) -> Result<bool> {
     Ok(is_bgzf(&head))
 }
 
-/// Writes the content of the gzip file `from` as the bgzip file `to`, which it replaces. Holds a few blocks of 64 KiB at a time; the bytes written
+/// Writes the content of the gzip file `from` as the bgzip file `to`, which is not there yet. Holds a few blocks of 64 KiB at a time; the bytes written
 /// do not depend on the number of threads. `progress` is told (compressed bytes read, of how many).
 ///
 /// # Errors
-/// `from` is no sound gzip, or `to` cannot be written.
+/// `from` is no sound gzip, or `to` is there or cannot be written.
 pub fn rewrite(from: &Path, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
     let file = File::open(from).map_err(Error::io(from))?;
     let total = file.metadata().map_err(Error::io(from))?.len();
     let done = Cell::new(0);
     let mut text = unpacked(Counted { file, read: &done }).map_err(Error::io(from))?;
     let threads = NonZero::new(rayon::current_num_threads()).unwrap_or(NonZero::<usize>::MIN);
-    let mut out = MultithreadedWriter::with_worker_count(threads, File::create(to).map_err(Error::io(to))?);
+    let mut out = MultithreadedWriter::with_worker_count(threads, File::create_new(to).map_err(Error::io(to))?);
     let mut buffer = vec![0; 1 << 18];
     loop {
         let n = match text.read(&mut buffer) {

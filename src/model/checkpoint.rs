@@ -1,20 +1,21 @@
-//! Checkpoints: the authors' PyTorch archives are read, safetensors are read and written.
+//! Checkpoints: the authors' PyTorch archives are read ([`torch`]), safetensors are read and written ([`plain`]).
 //!
-//! A `.pt` is a zip of one pickle and one stored file per tensor; the pickle is read as data ([`super::pickle`]) and only the tensors under
-//! `model` are touched, one at a time, so an optimizer state that rides along costs nothing. Ours is safetensors with the configuration as
-//! JSON under `config` in the metadata, and tensors that two modules share stored once.
+//! Ours is safetensors with the configuration as JSON under `config` in the metadata, and tensors that two modules share stored once. A file first
+//! says what it holds; that is held against the configuration and the file's own length before memory is taken for any number.
+
+mod plain;
+mod torch;
+
+pub use plain::{is_ours, load_tensors, notes, save_tensors};
 
 use super::LdarNet;
 use super::config::Config;
-use super::pickle::{self, Object};
 use super::weights::{Loaded, inventory};
-use crate::output::write_atomic;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
-use safetensors::tensor::{Dtype, Metadata};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// A model's configuration and tensors, as a file holds them.
@@ -31,8 +32,12 @@ pub struct Checkpoint {
 trait Source: Read + Seek {}
 impl<T: Read + Seek> Source for T {}
 
+/// Bytes that show what kind of file it is.
+const HEAD: u64 = 4096;
+
 impl Checkpoint {
-    /// Opens a `.pt` or `.safetensors` file, told apart by its first bytes.
+    /// Opens a `.pt` or `.safetensors` file, told apart by its first bytes. Names of tensors may stand behind a prefix that a wrapper gave to
+    /// all of them (`module.`, `_orig_mod.`).
     ///
     /// # Errors
     /// The file cannot be read, holds no configuration, or its tensors do not fit the configuration; the message names the tensor.
@@ -43,20 +48,23 @@ impl Checkpoint {
     }
 
     /// Reads a checkpoint that is already in memory; `name` is used in messages.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self> {
         Self::read(Path::new(name), &mut Cursor::new(bytes))
     }
 
     fn read(path: &Path, source: &mut dyn Source) -> Result<Self> {
-        let mut magic = [0; 4];
         let length = source.seek(SeekFrom::End(0)).map_err(Error::io(path))?;
+        let mut head = Vec::new();
+        source.rewind().and_then(|()| (&mut *source).take(HEAD).read_to_end(&mut head)).map_err(Error::io(path))?;
         source.rewind().map_err(Error::io(path))?;
-        if length < 9 {
-            return Err(Error::file(path, "is too short for a checkpoint"));
+        if let Some(what) = other_kind(&head) {
+            return Err(Error::file(path, what));
         }
-        source.read_exact(&mut magic).map_err(Error::io(path))?;
-        source.rewind().map_err(Error::io(path))?;
-        let checkpoint = if &magic == b"PK\x03\x04" { read_torch(path, source) } else { read_safetensors(path, source, length) };
+        let checkpoint =
+            if head.starts_with(b"PK\x03\x04") { torch::read(path, source, length) } else { plain::read(path, source, length) };
         let mut checkpoint = checkpoint.map_err(|e| at(path, e))?;
         checkpoint.untie().and_then(|()| checkpoint.check()).map_err(|e| at(path, e))?;
         Ok(checkpoint)
@@ -127,52 +135,6 @@ pub fn on(tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<BTreeMa
     tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.to_device(device)?))).collect()
 }
 
-/// Writes tensors (as f32) and text as safetensors, atomically; the same content gives the same bytes.
-pub fn save_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>, notes: BTreeMap<String, String>) -> Result<()> {
-    let mut header = serde_json::Map::new();
-    header.insert("__metadata__".into(), serde_json::json!(notes));
-    let mut end = 0;
-    for (name, tensor) in tensors {
-        let start = end;
-        end += 4 * tensor.elem_count();
-        header.insert(name.clone(), serde_json::json!({"dtype": "F32", "shape": tensor.dims(), "data_offsets": [start, end]}));
-    }
-    let mut header = serde_json::Value::Object(header).to_string().into_bytes();
-    // The numbers start at a multiple of eight bytes.
-    header.resize(header.len().next_multiple_of(8), b' ');
-    let values = |tensor: &Tensor| tensor.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1::<f32>();
-    write_atomic(path, |file| {
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(&header)?;
-        for tensor in tensors.values() {
-            for value in values(tensor).map_err(std::io::Error::other)? {
-                file.write_all(&value.to_le_bytes())?;
-            }
-        }
-        Ok(())
-    })
-}
-
-/// Whether a file is one that [`Checkpoint::save`] wrote: safetensors whose text says so.
-pub fn is_ours(path: &Path) -> bool {
-    notes(path).is_some_and(|notes| notes.get("format").is_some_and(|format| format == "ldarnet") && notes.contains_key("config"))
-}
-
-/// The text of a safetensors file; `None` for what is no such file.
-pub fn notes(path: &Path) -> Option<HashMap<String, String>> {
-    let mut file = File::open(path).ok()?;
-    let length = file.metadata().ok()?.len();
-    header(path, &mut file, length).ok()?.1.metadata().clone()
-}
-
-/// Reads all tensors and text of a safetensors file that [`save_tensors`] wrote.
-pub fn load_tensors(path: &Path) -> Result<(BTreeMap<String, Tensor>, BTreeMap<String, String>)> {
-    let mut file = BufReader::new(File::open(path).map_err(Error::io(path))?);
-    let length = file.seek(SeekFrom::End(0)).map_err(Error::io(path))?;
-    file.rewind().map_err(Error::io(path))?;
-    safetensors_content(path, &mut file, length)
-}
-
 /// The error with the file that it is about, where it does not name one.
 pub fn at(path: &Path, error: Error) -> Error {
     match error {
@@ -181,203 +143,80 @@ pub fn at(path: &Path, error: Error) -> Error {
     }
 }
 
-type Content = (BTreeMap<String, Tensor>, BTreeMap<String, String>);
-
-/// No safetensors header is longer.
-const LONGEST_HEADER: u64 = 100_000_000;
-
-/// The header of a safetensors file, and its length.
-fn header(path: &Path, source: &mut dyn Source, length: u64) -> Result<(u64, Metadata)> {
-    let bad = |what: &str| Error::file(path, format!("is neither a PyTorch archive nor safetensors: {what}"));
-    if length < 8 {
-        return Err(bad("it is too short"));
+/// What a file is, by how it starts, that often stands where a checkpoint should, and what to do.
+fn other_kind(head: &[u8]) -> Option<&'static str> {
+    // The number that starts a file of PyTorch before 1.6, 0x1950a86a20f9469cfc6c, as a pickle.
+    const BEFORE_1_6: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+    let is_text = !head[..head.len().min(8)].contains(&0);
+    let holds = |word: &[u8]| head.windows(word.len()).any(|part| part == word);
+    if head.len() < 9 {
+        Some("is too short for a checkpoint")
+    } else if head.starts_with(b"version https://git-lfs") {
+        Some("is a Git LFS pointer, not the weights: run 'git lfs pull' in its repository, or download the file itself")
+    } else if head.starts_with(BEFORE_1_6) {
+        Some(
+            "is in the format of torch.save before PyTorch 1.6: write it anew with \
+             python -c \"import torch; torch.save(torch.load('OLD.pt', map_location='cpu'), 'NEW.pt')\"",
+        )
+    } else if head.starts_with(&[0x1f, 0x8b]) {
+        Some("is compressed with gzip: unpack it first, if it is a checkpoint")
+    } else if is_text && head.trim_ascii_start().starts_with(b"<") {
+        Some("is a web page, as logins and errors send in place of a file: download it again")
+    } else if is_text && head.trim_ascii_start().starts_with(b"{") && holds(b"\"weight_map\"") {
+        Some("is the index of a checkpoint in several files, which are not read: save all tensors as one .safetensors or .pt file")
+    } else {
+        None
     }
-    let mut size = [0; 8];
-    source.read_exact(&mut size).map_err(Error::io(path))?;
-    let size = u64::from_le_bytes(size);
-    if size > length - 8 || size > LONGEST_HEADER {
-        return Err(bad("its header would be longer than the file, or than 100 MB"));
-    }
-    let mut header = vec![0; size as usize];
-    source.read_exact(&mut header).map_err(Error::io(path))?;
-    Ok((size, serde_json::from_slice(&header).map_err(|e| bad(&e.to_string()))?))
 }
 
-fn safetensors_content(path: &Path, source: &mut dyn Source, length: u64) -> Result<Content> {
-    let (size, metadata) = header(path, source, length)?;
-    let mut tensors = BTreeMap::new();
-    for (name, info) in metadata.tensors() {
-        let (start, end) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
-        if start > end || end > length - 8 - size {
-            return Err(Error::file(path, format!("tensor {name} lies past the end: the file is cut off")));
+/// What a file says it holds, before any number is read.
+struct Listing<P> {
+    config: Config,
+    notes: BTreeMap<String, String>,
+    /// The shape of each tensor, and where its numbers are.
+    tensors: BTreeMap<String, (Vec<usize>, P)>,
+}
+
+impl<P: PartialEq> Listing<P> {
+    /// Takes off a wrapper's prefix, leaves out the second names of tensors that are stored once, and holds the rest against the configuration and
+    /// the length of the file.
+    fn checked(mut self, length: u64) -> Result<Self> {
+        self.unwrap();
+        let (config, tensors) = (&self.config, &self.tensors);
+        let doubles =
+            tensors.iter().filter(|(name, place)| first_copy(name, config).is_some_and(|first| tensors.get(&first) == Some(place)));
+        for name in doubles.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            self.tensors.remove(&name);
         }
-        let mut raw = vec![0; (end - start) as usize];
-        source.seek(SeekFrom::Start(8 + size + start)).map_err(Error::io(path))?;
-        source.read_exact(&mut raw).map_err(Error::io(path))?;
-        let kind = match info.dtype {
-            Dtype::F32 => Kind::F32,
-            Dtype::F64 => Kind::F64,
-            Dtype::F16 => Kind::F16,
-            Dtype::BF16 => Kind::BF16,
-            other => return Err(Error::file(path, format!("tensor {name} is {other:?}: only floating-point tensors are read"))),
-        };
-        let values = kind.floats(&raw);
-        let tensor =
-            Tensor::from_vec(values, info.shape.clone(), &Device::Cpu).map_err(|e| Error::file(path, format!("tensor {name}: {e}")))?;
-        tensors.insert(name.clone(), tensor);
-    }
-    let notes = metadata.metadata().clone().unwrap_or_default().into_iter().collect();
-    Ok((tensors, notes))
-}
-
-fn read_safetensors(path: &Path, source: &mut dyn Source, length: u64) -> Result<Checkpoint> {
-    let (tensors, mut notes) = safetensors_content(path, source, length)?;
-    let config = notes.remove("config").ok_or_else(|| {
-        Error::file(path, "has no configuration: an LDARNet safetensors file holds it as JSON under 'config' in its metadata")
-    })?;
-    let config = serde_json::from_str(&config).map_err(|e| Error::file(path, format!("its configuration is no JSON: {e}")))?;
-    notes.remove("format");
-    Ok(Checkpoint { config: Config::from_json(config)?, tensors, notes })
-}
-
-/// Element types that are read; all become f32.
-#[derive(Clone, Copy)]
-enum Kind {
-    F32,
-    F64,
-    F16,
-    BF16,
-}
-
-impl Kind {
-    fn size(self) -> usize {
-        match self {
-            Kind::F64 => 8,
-            Kind::F32 => 4,
-            Kind::F16 | Kind::BF16 => 2,
-        }
-    }
-
-    fn floats(self, raw: &[u8]) -> Vec<f32> {
-        let short = |b: &[u8]| u16::from_le_bytes([b[0], b[1]]);
-        raw.chunks_exact(self.size())
-            .map(|b| match self {
-                Kind::F32 => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
-                Kind::F64 => f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32,
-                Kind::F16 => half::f16::from_bits(short(b)).to_f32(),
-                Kind::BF16 => half::bf16::from_bits(short(b)).to_f32(),
-            })
-            .collect()
-    }
-}
-
-/// One tensor of a PyTorch pickle: where its numbers lie.
-struct Stored {
-    key: String,
-    kind: Kind,
-    offset: usize,
-    shape: Vec<usize>,
-    stride: Vec<usize>,
-}
-
-fn stored(name: &str, object: &Object) -> Result<Stored> {
-    let wrong = |what: &str| Error::Invalid(format!("tensor {name}: {what}"));
-    let size = |o: &Object| if let Object::Int(i) = o { usize::try_from(*i).ok() } else { None };
-    let sizes = |o: &Object| if let Object::Tuple(items) = o { items.iter().map(size).collect::<Option<Vec<_>>>() } else { None };
-    let mut object = object;
-    // A parameter wraps its tensor.
-    while let Object::Call(callee, arguments) = object
-        && let (Object::Class(_, function), [tensor, ..]) = (&**callee, &arguments[..])
-        && &**function == "_rebuild_parameter"
-    {
-        object = tensor;
-    }
-    let Object::Call(callee, arguments) = object else { return Err(wrong("is not a tensor")) };
-    match (&**callee, &arguments[..]) {
-        (Object::Class(_, function), [Object::Persistent(id), offset, shape, stride, ..]) if &**function == "_rebuild_tensor_v2" => {
-            let Object::Tuple(id) = &**id else { return Err(wrong("its storage has no id")) };
-            let [_, Object::Class(_, storage), Object::Text(key), ..] = &id[..] else { return Err(wrong("its storage has no id")) };
-            let kind = match &**storage {
-                "FloatStorage" => Kind::F32,
-                "DoubleStorage" => Kind::F64,
-                "HalfStorage" => Kind::F16,
-                "BFloat16Storage" => Kind::BF16,
-                other => return Err(wrong(&format!("is a {other}: only floating-point tensors are read"))),
-            };
-            match (size(offset), sizes(shape), sizes(stride)) {
-                (Some(offset), Some(shape), Some(stride)) if shape.len() == stride.len() => {
-                    Ok(Stored { key: key.to_string(), kind, offset, shape, stride })
+        let wanted: HashMap<String, Vec<usize>> = inventory(&self.config)?.into_iter().collect();
+        for (name, (shape, _)) in &self.tensors {
+            match wanted.get(first_copy(name, &self.config).as_ref().unwrap_or(name)) {
+                None => return Err(Error::Invalid(format!("tensor {name} has no place in the configuration"))),
+                Some(want) if want != shape => {
+                    return Err(Error::Invalid(format!("tensor {name} has shape {shape:?}, but the configuration asks for {want:?}")));
                 }
-                _ => Err(wrong("has no readable shape")),
+                Some(_) => {}
             }
         }
-        _ => Err(wrong("is not a dense tensor")),
+        let sizes = wanted.values().map(|shape| shape.iter().fold(1_u64, |n, size| n.saturating_mul(*size as u64)));
+        let parameters = sizes.fold(0, u64::saturating_add);
+        // A parameter takes two bytes or more.
+        if parameters > length / 2 {
+            return Err(Error::Invalid(format!(
+                "the configuration asks for {parameters} parameters, which a file of {length} bytes cannot hold: it is cut off, or of another model"
+            )));
+        }
+        Ok(self)
     }
-}
 
-fn read_torch(path: &Path, source: &mut dyn Source) -> Result<Checkpoint> {
-    let zip_error = |e: zip::result::ZipError| Error::file(path, format!("is not a readable PyTorch archive: {e}"));
-    let mut archive = zip::ZipArchive::new(source).map_err(zip_error)?;
-    let names: Vec<String> = archive.file_names().filter_map(|n| Some(n.ok()?.into_owned())).collect();
-    let pickle_name = names
-        .iter()
-        .find(|n| n.ends_with("/data.pkl"))
-        .ok_or_else(|| Error::file(path, "is a zip without data.pkl, so no PyTorch checkpoint"))?;
-    let root = pickle_name.trim_end_matches("data.pkl").to_string();
-    let read = |archive: &mut zip::ZipArchive<&mut dyn Source>, name: &str| -> Result<Vec<u8>> {
-        let mut entry = archive.by_name(name).map_err(|e| Error::file(path, format!("{name}: {e}")))?;
-        // torch.save stores its files as they are: what is packed could unpack to any size.
-        if entry.compression() != zip::CompressionMethod::Stored {
-            return Err(Error::file(path, format!("{name} is compressed, which torch.save never does")));
+    fn unwrap(&mut self) {
+        let prefixes: Vec<&str> = self.tensors.keys().filter_map(|name| name.strip_suffix("embeddings.weight")).collect();
+        let [prefix] = prefixes[..] else { return };
+        if prefix.ends_with('.') && self.tensors.keys().all(|name| name.starts_with(prefix)) {
+            let skip = prefix.len();
+            let named = std::mem::take(&mut self.tensors).into_iter().map(|(name, place)| (name[skip..].to_string(), place));
+            self.tensors = named.collect();
         }
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).map_err(|e| Error::file(path, format!("{name}: {e}: the file is damaged or cut off")))?;
-        Ok(bytes)
-    };
-    if names.contains(&format!("{root}byteorder")) && read(&mut archive, &format!("{root}byteorder"))? != b"little" {
-        return Err(Error::file(path, "holds big-endian tensors, which are not read"));
-    }
-    let payload = pickle::read(&read(&mut archive, pickle_name)?)?;
-    let config = payload.get("config").ok_or_else(|| Error::file(path, "has no 'config' beside its tensors"))?;
-    let config = Config::from_json(config.to_json())?;
-    let model = payload.get("model").unwrap_or(Object::None);
-    let Object::Dict(model) = &model else {
-        return Err(Error::file(path, "has no dict of tensors under 'model'"));
-    };
-    let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
-    let wanted: HashMap<String, Vec<usize>> = inventory(&config)?.into_iter().collect();
-    let mut shared: HashMap<(String, usize, Vec<usize>, Vec<usize>), String> = HashMap::new();
-    for (key, value) in model.borrow().iter() {
-        let Object::Text(name) = key else { continue };
-        let place = stored(name, value)?;
-        // A shared tensor is stored once and referred to twice: read once.
-        fits(name, &place.shape, &wanted, &config)?;
-        let view = (place.key.clone(), place.offset, place.shape.clone(), place.stride.clone());
-        let first = shared.entry(view).or_insert_with(|| name.to_string()).clone();
-        if let Some(tensor) = tensors.get(&first) {
-            let tensor = tensor.clone();
-            tensors.insert(name.to_string(), tensor);
-            continue;
-        }
-        let raw = read(&mut archive, &format!("{root}data/{}", place.key))?;
-        tensors.insert(name.to_string(), gather(name, &place, &raw)?);
-    }
-    let mut notes = BTreeMap::new();
-    if let Some(Object::Int(step)) = payload.get("step") {
-        notes.insert("step".to_string(), step.to_string());
-    }
-    Ok(Checkpoint { config, tensors, notes })
-}
-
-/// Holds one tensor of a file against the configuration before its numbers are read; a shared one goes by the name of its first copy.
-fn fits(name: &str, shape: &[usize], wanted: &HashMap<String, Vec<usize>>, config: &Config) -> Result<()> {
-    let first = first_copy(name, config);
-    match wanted.get(first.as_deref().unwrap_or(name)) {
-        None => Err(Error::Invalid(format!("tensor {name} has no place in the configuration"))),
-        Some(want) if want != shape => {
-            Err(Error::Invalid(format!("tensor {name} has shape {shape:?}, but the configuration asks for {want:?}")))
-        }
-        Some(_) => Ok(()),
     }
 }
 
@@ -390,44 +229,6 @@ fn first_copy(name: &str, config: &Config) -> Option<String> {
     } else {
         None
     }
-}
-
-/// Picks a tensor's numbers out of its storage.
-fn gather(name: &str, place: &Stored, raw: &[u8]) -> Result<Tensor> {
-    let available = raw.len() / place.kind.size();
-    let count = place.shape.iter().try_fold(1_usize, |n, &s| n.checked_mul(s));
-    let last =
-        place.shape.iter().zip(&place.stride).try_fold(place.offset, |at, (&n, &s)| at.checked_add(n.checked_sub(1)?.checked_mul(s)?));
-    let (Some(count), Some(true)) = (count.filter(|&n| n <= available), last.map(|l| l < available)) else {
-        return Err(Error::Invalid(format!("tensor {name} {:?} reaches past its storage of {available} numbers", place.shape)));
-    };
-    let mut expected = 1;
-    let contiguous = place.shape.iter().zip(&place.stride).rev().all(|(&n, &s)| {
-        let fits = n == 1 || s == expected;
-        expected *= n;
-        fits
-    });
-    let size = place.kind.size();
-    let values = if contiguous {
-        place.kind.floats(&raw[place.offset * size..(place.offset + count) * size])
-    } else {
-        let all = place.kind.floats(raw);
-        let mut index = vec![0; place.shape.len()];
-        (0..count)
-            .map(|_| {
-                let at: usize = place.offset + index.iter().zip(&place.stride).map(|(i, s)| i * s).sum::<usize>();
-                for (i, &n) in index.iter_mut().zip(&place.shape).rev() {
-                    *i += 1;
-                    if *i < n {
-                        break;
-                    }
-                    *i = 0;
-                }
-                all[at]
-            })
-            .collect()
-    };
-    Ok(Tensor::from_vec(values, place.shape.clone(), &Device::Cpu)?)
 }
 
 /// Converts a checkpoint to safetensors and reads it back: the number of tensors and parameters that were found equal.

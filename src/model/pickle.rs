@@ -43,29 +43,39 @@ impl Object {
     }
 
     /// Plain data as JSON; what JSON cannot hold becomes null.
-    pub fn to_json(&self) -> serde_json::Value {
-        self.json(0)
+    ///
+    /// # Errors
+    /// Objects that refer to themselves, or to one another so often that they would never end.
+    pub fn to_json(&self) -> Result<serde_json::Value> {
+        let mut left = MOST_JSON;
+        self.json(MAX_DEPTH, &mut left)
+            .ok_or_else(|| Error::Invalid("the configuration in the pickle refers to itself, or is too large for one".into()))
     }
 
-    fn json(&self, depth: usize) -> serde_json::Value {
+    /// `left` pays for every value that is visited and every letter of its text.
+    fn json(&self, depth: usize, left: &mut usize) -> Option<serde_json::Value> {
         use serde_json::Value;
-        if depth > MAX_DEPTH {
-            return Value::Null;
-        }
-        match self {
+        let text = if let Object::Text(text) = self { text.len() } else { 0 };
+        *left = left.checked_sub(1 + text)?;
+        let depth = depth.checked_sub(1)?;
+        Some(match self {
             Object::Bool(b) => (*b).into(),
             Object::Int(i) => (*i).into(),
             Object::Float(f) => (*f).into(),
             Object::Text(t) => (**t).into(),
-            Object::List(items) => items.borrow().iter().map(|x| x.json(depth + 1)).collect(),
-            Object::Tuple(items) => items.iter().map(|x| x.json(depth + 1)).collect(),
+            Object::List(items) => Value::Array(items.borrow().iter().map(|x| x.json(depth, left)).collect::<Option<_>>()?),
+            Object::Tuple(items) => Value::Array(items.iter().map(|x| x.json(depth, left)).collect::<Option<_>>()?),
             Object::Dict(items) => {
-                let items = items.borrow();
-                let text = |k: &Object| if let Object::Text(t) = k { Some(t.to_string()) } else { None };
-                Value::Object(items.iter().filter_map(|(k, v)| Some((text(k)?, v.json(depth + 1)))).collect())
+                let mut map = serde_json::Map::new();
+                for (key, value) in items.borrow().iter() {
+                    if let Value::String(key) = key.json(depth, left)? {
+                        map.insert(key, value.json(depth, left)?);
+                    }
+                }
+                Value::Object(map)
             }
             _ => Value::Null,
-        }
+        })
     }
 }
 
@@ -101,11 +111,20 @@ impl Drop for Object {
 /// Nesting that a configuration never reaches; guards against objects that hold themselves.
 const MAX_DEPTH: usize = 32;
 
+/// Values and letters of the largest configuration; guards against objects that hold one another many times over.
+const MOST_JSON: usize = 1 << 20;
+
+/// Bytes of the largest pickle that is read: names and shapes of tensors, and perhaps an optimizer's, take far less.
+pub const MOST_BYTES: usize = 1 << 24;
+
 /// Reads one pickle (protocols 2 to 5, as `torch.save` writes them).
 ///
 /// # Errors
-/// The bytes end early, or use an operation that no checkpoint has.
+/// The bytes end early, use an operation that no checkpoint has, or are more than [`MOST_BYTES`].
 pub fn read(bytes: &[u8]) -> Result<Object> {
+    if bytes.len() > MOST_BYTES {
+        return Err(Error::Invalid(format!("the pickle in the checkpoint has {} bytes; {MOST_BYTES} are read at most", bytes.len())));
+    }
     Machine { bytes, at: 0, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() }.run()
 }
 
@@ -381,9 +400,6 @@ impl Machine<'_> {
                     self.stack.push(Object::Persistent(Rc::new(id)))
                 }
                 _ => return self.fail(&format!("operation 0x{op:02x}, which no checkpoint has,")),
-            }
-            if self.stack.len() > 50_000_000 {
-                return self.fail("it grows without end");
             }
         }
     }

@@ -52,12 +52,12 @@ impl Motif {
         if let Some(value) = columns.iter().flatten().find(|value| !(value.is_finite() && **value >= 0.0)) {
             return Err(format!("the matrix '{id}' holds {value}: counts or frequencies are needed, not log-odds"));
         }
-        let sums: Vec<f64> = columns.iter().map(|column| column.iter().sum()).collect();
-        if let Some(empty) = sums.iter().position(|sum| *sum <= 0.0 || !sum.is_finite()) {
-            return Err(format!("the matrix '{id}' has no counts in column {}", empty + 1));
-        }
-        if sums.iter().all(|sum| (sum - 1.0).abs() <= 0.02) {
+        let sum = |column: &[f64; 4]| column.iter().sum::<f64>();
+        if columns.iter().all(|column| (sum(column) - 1.0).abs() <= 0.02) {
             columns.iter_mut().flatten().for_each(|value| *value *= sites);
+        }
+        if let Some(wrong) = columns.iter().position(|column| sum(column) <= 0.0 || !sum(column).is_finite()) {
+            return Err(format!("the counts in column {} of the matrix '{id}' add up to {}", wrong + 1, sum(&columns[wrong])));
         }
         let name = if name.is_empty() { id } else { name };
         Ok(Motif { id: id.into(), name: name.into(), counts: columns, ..Motif::default() })
@@ -134,6 +134,7 @@ mod tests {
             let message = Motif::new("x", "", columns, 20.0).unwrap_err();
             assert!(message.contains(part), "{message}");
         }
+        assert!(Motif::new("x", "", vec![[0.25; 4]], f64::MAX * 2.0).is_err(), "no end of sites");
     }
 
     #[test]

@@ -369,6 +369,37 @@ fn a_full_disk_is_seen_beforehand() {
 }
 
 #[test]
+fn a_body_without_length_has_a_ceiling() {
+    let untold = |body: &[u8]| Reply { untold: true, ..Reply::ok(body) };
+    let (user, short) = (User::new(), Mirror::new(move |_| untold(&jaspar())));
+    user.fetched(&short, &["jaspar"]);
+    let endless = [jaspar(), vec![b'\n'; 100 << 20]].concat();
+    let (user, long) = (User::new(), Mirror::new(move |_| untold(&endless)));
+    user.refused(&long, &["jaspar"], &["sends more than", "were expected", "--mirror"]);
+    assert_eq!((names(&user.path("jaspar-2026")), long.asked().len()), (vec![".lock".to_string()], 1));
+    let sums = Mirror::new(move |_| untold(&vec![b'0'; 5 << 20]));
+    user.refused(&sums, &["human"], &["MD5SUMS", "larger than any list of checksums"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn links_in_the_cache_lead_nowhere() {
+    use std::os::unix::fs::symlink;
+    let (user, mirror) = (User::new(), Mirror::of(human()));
+    let (folder, other) = (user.path("human-50"), user.path("other"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(&other, "mine").unwrap();
+    let kept = format!(r#"{{"url":"{}{HUMAN}/{GENOME}","validator":"\"v1\"","total":null,"done":false,"sha256":null}}"#, mirror.url);
+    std::fs::write(folder.join(format!("{GENOME}.part.json")), kept).unwrap();
+    for name in [GENOME.to_string(), format!("{GENOME}.part"), format!("{GENOME}.new")] {
+        symlink(&other, folder.join(name)).unwrap();
+    }
+    user.fetched(&mirror, &["human"]);
+    user.has_genome();
+    assert_eq!(std::fs::read(&other).unwrap(), b"mine");
+}
+
+#[test]
 fn a_dead_proxy_is_named() {
     let user = User::new();
     let mut command = user.command(&["fetch", "jaspar", "--retries", "0"]);

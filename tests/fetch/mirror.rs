@@ -30,6 +30,8 @@ pub struct Reply {
     pub pieces: Option<(usize, Duration)>,
     /// A Content-Length other than the body's.
     pub claimed: Option<u64>,
+    /// No Content-Length: the body ends with the connection.
+    pub untold: bool,
 }
 
 impl Reply {
@@ -151,7 +153,10 @@ fn serve(mut stream: impl Read + Write, log: &Mutex<Vec<Asked>>, answer: &dyn Fn
     }
     let reply = answer(&asked);
     let length = reply.claimed.unwrap_or(reply.body.len() as u64);
-    let mut head = format!("HTTP/1.1 {} -\r\nContent-Length: {length}\r\nConnection: close\r\n", reply.status);
+    let mut head = format!("HTTP/1.1 {} -\r\nConnection: close\r\n", reply.status);
+    if !reply.untold {
+        head += &format!("Content-Length: {length}\r\n");
+    }
     for (name, value) in &reply.headers {
         head += &format!("{name}: {value}\r\n");
     }

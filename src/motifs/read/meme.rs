@@ -1,5 +1,7 @@
 //! MEME's text formats: the minimal one, and the full output of MEME, DREME and STREME.
 
+use std::str::FromStr;
+
 use super::Lines;
 use crate::error::Result;
 use crate::motifs::{Motif, NOMINAL_SITES};
@@ -23,7 +25,11 @@ pub(super) fn read(lines: &Lines) -> Result<Vec<Motif>> {
             let (_, id, name) = header.take().ok_or_else(|| lines.wrong(line, "a matrix without a MOTIF line before it"))?;
             let columns = columns(lines, line, rest, at)?;
             at += columns.len();
-            let sites = key(lines, line, rest, "nsites=")?.filter(|sites| *sites > 0.0).unwrap_or(NOMINAL_SITES);
+            let sites = match key::<f64>(lines, line, rest, "nsites=")? {
+                Some(sites) if !sites.is_finite() => return Err(lines.wrong(line, format!("'nsites= {sites}' is no number of sites"))),
+                Some(sites) if sites > 0.0 => sites,
+                _ => NOMINAL_SITES,
+            };
             motifs.push(Motif::new(id, name, columns, sites).map_err(|message| lines.wrong(line, message))?);
         }
     }
@@ -60,7 +66,7 @@ fn alphabet(lines: &Lines, line: u64, rest: &str, mut at: usize) -> Result<usize
 }
 
 /// The number after `name` in `alength= 4 w= 19 nsites= 17 E= 4.1e-009`.
-fn key(lines: &Lines, line: u64, text: &str, name: &str) -> Result<Option<f64>> {
+fn key<T: FromStr>(lines: &Lines, line: u64, text: &str, name: &str) -> Result<Option<T>> {
     let padded = format!(" {text}");
     let Some((_, after)) = padded.split_once(&format!(" {name}")) else { return Ok(None) };
     let word = after.split_whitespace().next().unwrap_or_default();
@@ -68,14 +74,20 @@ fn key(lines: &Lines, line: u64, text: &str, name: &str) -> Result<Option<f64>> 
 }
 
 fn columns(lines: &Lines, line: u64, rest: &str, at: usize) -> Result<Vec<[f64; 4]>> {
-    if key(lines, line, rest, "alength=")?.is_some_and(|letters| letters != 4.0) {
+    if key::<usize>(lines, line, rest, "alength=")?.is_some_and(|letters| letters != 4) {
         return Err(lines.wrong(line, "the matrix is not of four letters"));
     }
-    let width = key(lines, line, rest, "w=")?.map(|width| width as usize);
+    let width: Option<usize> = key(lines, line, rest, "w=")?;
+    let starts_with_number = |text: &str| text.split_whitespace().next().is_some_and(|word| word.parse::<f64>().is_ok());
     let mut columns = Vec::new();
-    for &(line, text) in lines.lines[at..].iter().take(width.unwrap_or(usize::MAX)) {
-        if width.is_none() && text.split_whitespace().next().is_none_or(|word| word.parse::<f64>().is_err()) {
-            break;
+    for &(line, text) in &lines.lines[at..] {
+        match width {
+            Some(width) if columns.len() < width => {}
+            Some(width) if starts_with_number(text) => {
+                return Err(lines.wrong(line, format!("the matrix has more than its {width} rows")));
+            }
+            None if starts_with_number(text) => {}
+            _ => break,
         }
         match lines.numbers(line, text.split_whitespace())?[..] {
             [a, c, g, t] if (a + c + g + t - 1.0).abs() <= 0.02 => columns.push([a, c, g, t]),

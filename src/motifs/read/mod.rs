@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::Motif;
 use crate::error::{Error, Result};
-use crate::genome::text;
+use crate::genome::text::{self, printable};
 
 /// A file of matrices larger than this, unpacked, is none.
 const MOST_BYTES: u64 = 1 << 28;
@@ -33,13 +33,10 @@ pub fn open(path: impl AsRef<Path>) -> Result<Vec<Motif>> {
     let path = path.as_ref();
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)).map_err(Error::io(path))?;
-    if bytes.starts_with(sqlite::MAGIC) {
-        return checked(path, sqlite::read(path)?);
-    }
     from_bytes(path, &bytes)
 }
 
-/// Reads motifs that are already in memory, plain or gzip, in any format but SQLite. `path` stands for the file in errors.
+/// Reads motifs that are already in memory. `path` stands for the file in errors.
 ///
 /// # Errors
 /// As [`open`].
@@ -49,6 +46,9 @@ pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Vec<Motif>> {
     let bytes = unpacked;
     if bytes.len() as u64 > MOST_BYTES {
         return Err(Error::file(path, format!("more than {MOST_BYTES} bytes: this is no file of matrices")));
+    }
+    if bytes.starts_with(sqlite::MAGIC) {
+        return checked(path, sqlite::read(path, &bytes)?);
     }
     let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
     let numbered = text.lines().enumerate().map(|(index, line)| (index as u64 + 1, line.trim()));
@@ -64,9 +64,13 @@ pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Vec<Motif>> {
     checked(path, motifs)
 }
 
-fn checked(path: &Path, motifs: Vec<Motif>) -> Result<Vec<Motif>> {
+fn checked(path: &Path, mut motifs: Vec<Motif>) -> Result<Vec<Motif>> {
     if motifs.is_empty() {
         return Err(Error::file(path, "no matrix found; files of JASPAR (.jaspar, .pfm, SQLite), HOMER, MEME and TRANSFAC are read"));
+    }
+    for motif in &mut motifs {
+        let words = [&mut motif.id, &mut motif.name, &mut motif.tax_group].into_iter();
+        words.chain(&mut motif.families).chain(&mut motif.classes).for_each(|word| *word = printable(word.as_bytes()));
     }
     let mut seen = HashSet::new();
     match motifs.iter().find(|motif| !seen.insert(motif.id.as_str())) {

@@ -46,12 +46,38 @@ fn every_format_gives_the_same_matrix() {
 }
 
 #[test]
+fn transfac_matrices_end_where_their_rows_end() {
+    let rows = "01 3 0 1 0 R\n02 0 4 0 0 C\n03 1 1 1 1 N\n";
+    for later in ["XX\nXL\n00\t0\n01\t3\n02\t6\n", "XX\nXL\n01 0 1 2 3\n02 3 1 2 3\n03 1\n04 1\n", "IC 1.9\n00 1 1 1 1\n", "BF x\nBS 1\n"] {
+        expect(&format!("AC M1\nNA T\nP0 A C G T\n{rows}{later}//\n"), "M1", "T");
+    }
+    expect(&format!("NA SIP4\nPO A C G T\n{rows}//\n"), "SIP4", "SIP4");
+    let two = read(&format!("NA a\nPO A C G T\n{rows}//\nNA b\nPO A C G T\n{rows}//\n")).unwrap();
+    assert_eq!(two.iter().map(|m| m.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    for (text, parts) in [
+        ("AC x\nP0 A C G T\n01 1 2 3 4\n03 1 2 3 4\n//\n", &[":4", "row 3", "row 2 should be"][..]),
+        ("AC x\nP0 A C G T\n01 1 2 3 4\nXX\n02 1 2 3 4\n//\n", &[":5", "row 2", "after its end"]),
+        ("AC x\nP0 A C G T\n01 1 2 3 4\nAC y\nP0 A C G T\n01 1 2 3 4\n//\n", &[":5", "second P0"]),
+        ("AC x\nP0 A C G T\n99999999999999999999 1 2 3 4\n//\n", &[":3", "no number of a row"]),
+    ] {
+        let message = read(text).unwrap_err().to_string();
+        assert!(parts.iter().all(|part| message.contains(part)), "{text}: {message}");
+    }
+}
+
+#[test]
 fn jaspar_notes_split_at_semicolons_and_keep_commas() {
     let text =
         "AC M\nID F\nPO A C G T\n01 1 2 3 4\nCC tax_group:insects\nCC tf_family:Fos-related; Jun-related\nCC tf_class:zinc, C2H2\n//\n";
     let motif = &read(text).unwrap()[0];
     assert_eq!((motif.tax_group.as_str(), motif.families.len(), motif.classes.as_slice()), ("insects", 2, &["zinc, C2H2".to_string()][..]));
     assert_eq!(motif.families, ["Fos-related", "Jun-related"]);
+}
+
+#[test]
+fn names_can_be_printed() {
+    let motif = &read(">M\x1b[31m1 a\x08b\u{202e}c\n1\n1\n1\n1\n").unwrap()[0];
+    assert_eq!((motif.id.as_str(), motif.name.as_str()), ("M [31m1", "a b c"));
 }
 
 #[test]
@@ -81,6 +107,10 @@ fn what_is_wrong_is_said_with_its_line() {
         ("MEME version 4\nMOTIF x\nMOTIF y\n", &[":2", "'x' has no letter-probability"]),
         ("MEME version 4\nMOTIF x\nlog-odds matrix: alength= 4 w= 1\n1 2 3 4\n", &[":2", "no letter-probability"]),
         (&format!("{meme}.5 .5 0 0\n"), &[":3", "1 of its 2 rows"]),
+        (&format!("{meme}.5 .5 0 0\n.5 .5 0 0\n.5 .5 0 0\n"), &[":6", "more than its 2 rows"]),
+        (&meme.replace("w= 2", "w= 2.5"), &[":3", "'w= 2.5'"]),
+        (&format!("{}.5 .5 0 0\n.5 .5 0 0\n", meme.replace("w= 2", "w= 2 nsites= inf")), &[":3", "'nsites= inf'"]),
+        (&format!("{}.5 .5 0 0\n.5 .5 0 0\n", meme.replace("w= 2", "w= 2 nsites= nan")), &[":3", "'nsites= NaN'"]),
         (&format!("{meme}.5 .5 0 0\n.5 .5 .5 0\n"), &[":5", "add up to 1"]),
         (&meme.replace("= 4 w", "= 20 w"), &[":3", "four letters"]),
         ("AC x\nPO A C G T\n01 1 2 3\n//\n", &[":3", "found 3"]),
@@ -115,10 +145,29 @@ fn jaspar_as_sqlite() {
         .unwrap();
     let motifs = open(&path).unwrap();
     assert_eq!(motifs.iter().map(|m| m.id.as_str()).collect::<Vec<_>>(), ["MA0001.2", "MA0002.1"]);
+    database.execute_batch("UPDATE MATRIX SET NAME = 'T' || char(9) || 'P' || char(10) WHERE ID = 9").unwrap();
+    assert_eq!(open(&path).unwrap()[0].name, "T P ");
     assert_eq!((motifs[1].counts[0], motifs[1].tax_group.as_str()), ([1.0, 2.5, 3.0, 4.0], "vertebrates"));
     assert_eq!((motifs[1].families.as_slice(), motifs[0].families.len()), (&["Ets-related".to_string()][..], 0));
-    database.execute_batch("DELETE FROM MATRIX_DATA WHERE ID = 9 AND row = 'G'").unwrap();
-    assert!(open(&path).unwrap_err().to_string().contains("'MA0001.2' lacks a letter"));
+    let refused = |change: &str, part: &str| {
+        database.execute_batch(change).unwrap();
+        let message = open(&path).unwrap_err().to_string();
+        assert!(message.contains(part), "{change}: {message}");
+    };
+    refused("INSERT INTO MATRIX_DATA SELECT 9, row, 3, val FROM MATRIX_DATA WHERE ID = 7", "'MA0001.2' lacks column 2");
+    refused(
+        "DELETE FROM MATRIX_DATA WHERE ID = 9 AND col = 3; INSERT INTO MATRIX_DATA VALUES (9, 'T', 1, 4)",
+        "'MA0001.2' lacks a letter in column 2",
+    );
+    refused("DELETE FROM MATRIX_DATA WHERE ID = 9 AND row = 'G'", "'MA0001.2' lacks a letter in column 1");
+    // Tables that compute: without end, or far more than they hold.
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS ID, 'A' AS row, 1 AS col, 1 AS val FROM n";
+    refused(&format!("ALTER TABLE MATRIX_DATA RENAME TO kept; CREATE VIEW MATRIX_DATA AS {endless}"), "not views");
+    let long = "CREATE TABLE MATRIX_DATA (ID integer, row text AS (printf('%0900000000d', ID)), col integer, val float)";
+    refused(&format!("DROP VIEW MATRIX_DATA; {long}; INSERT INTO MATRIX_DATA VALUES (7, 1, 1)"), "no JASPAR database");
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000) INSERT INTO MATRIX_DATA SELECT i, 1, 1 FROM n";
+    let repeated = "CREATE TABLE MATRIX_DATA (ID integer, row text AS (printf('%060000d', ID)), col integer, val float)";
+    refused(&format!("DROP TABLE MATRIX_DATA; {repeated}; {many}"), "more text than the file");
     database.execute_batch("DROP TABLE MATRIX_DATA").unwrap();
     let message = open(&path).unwrap_err().to_string();
     assert!(message.contains("JASPAR.sqlite") && message.contains("no JASPAR database"), "{message}");

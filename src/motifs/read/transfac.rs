@@ -12,6 +12,10 @@ struct Record<'a> {
     /// Where the `P0` line is and which letter each of its columns holds.
     letters: Option<(u64, [usize; 4])>,
     columns: Vec<[f64; 4]>,
+    /// The rows of the matrix go on; any line that is none ends them.
+    in_matrix: bool,
+    /// The number of the next row, which follows from the row before.
+    next: Option<u64>,
     tax_group: &'a str,
     families: Vec<String>,
     classes: Vec<String>,
@@ -26,11 +30,36 @@ pub(super) fn read(lines: &Lines) -> Result<Vec<Motif>> {
         }
         let (key, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let rest = rest.trim();
+        if key.bytes().all(|b| b.is_ascii_digit()) {
+            let Some((_, letters)) = record.letters else {
+                return Err(lines.wrong(line, "a row of numbers before the P0 line that names its letters"));
+            };
+            let number: u64 = key.parse().map_err(|_| lines.wrong(line, format!("'{key}' is no number of a row")))?;
+            match (record.in_matrix, record.next) {
+                (true, Some(next)) if next != number => {
+                    return Err(lines.wrong(line, format!("row {number} of the matrix where row {next} should be")));
+                }
+                (true, _) => {
+                    record.columns.push(column(lines, line, rest, letters)?);
+                    record.next = number.checked_add(1);
+                }
+                (false, Some(next)) if next == number => {
+                    return Err(lines.wrong(line, format!("row {number} of the matrix after its end: remove what stands before it")));
+                }
+                // Numbered rows of another section.
+                (false, _) => record.next = None,
+            }
+            continue;
+        }
+        record.in_matrix = false;
         match key {
+            "P0" | "PO" if record.letters.is_some() => {
+                return Err(lines.wrong(line, "a second P0 line in one record: the // that ends a record lacks before it"));
+            }
             "AC" => record.accession = Some(rest),
             "ID" => record.id = Some(rest),
             "NA" => record.name = Some(rest),
-            "P0" | "PO" => record.letters = Some((line, letters(lines, line, rest)?)),
+            "P0" | "PO" => (record.letters, record.in_matrix) = (Some((line, letters(lines, line, rest)?)), true),
             "CC" => {
                 // Several values are separated by semicolons; commas belong to names.
                 let values = |list: &str| list.split(';').map(|v| v.trim().to_string()).filter(|v| !v.is_empty()).collect();
@@ -41,24 +70,22 @@ pub(super) fn read(lines: &Lines) -> Result<Vec<Motif>> {
                     _ => {}
                 }
             }
-            key if key.bytes().all(|b| b.is_ascii_digit()) => {
-                let Some((_, letters)) = record.letters else {
-                    return Err(lines.wrong(line, "a row of numbers before the P0 line that names its letters"));
-                };
-                // A consensus letter may follow the four numbers.
-                let numbers = lines.numbers(line, rest.split_whitespace().take(4))?;
-                if numbers.len() < 4 {
-                    return Err(lines.wrong(line, format!("expected 4 numbers, found {}", numbers.len())));
-                }
-                let mut column = [0.0; 4];
-                letters.iter().zip(numbers).for_each(|(letter, number)| column[*letter] = number);
-                record.columns.push(column);
-            }
             _ => {}
         }
     }
     motifs.extend(finish(lines, record)?); // the last may lack its //
     Ok(motifs)
+}
+
+/// A row: four numbers, which a consensus letter may follow.
+fn column(lines: &Lines, line: u64, text: &str, letters: [usize; 4]) -> Result<[f64; 4]> {
+    let numbers = lines.numbers(line, text.split_whitespace().take(4))?;
+    if numbers.len() < 4 {
+        return Err(lines.wrong(line, format!("expected 4 numbers, found {}", numbers.len())));
+    }
+    let mut column = [0.0; 4];
+    letters.iter().zip(numbers).for_each(|(letter, number)| column[*letter] = number);
+    Ok(column)
 }
 
 fn letters(lines: &Lines, line: u64, text: &str) -> Result<[usize; 4]> {
@@ -71,7 +98,7 @@ fn letters(lines: &Lines, line: u64, text: &str) -> Result<[usize; 4]> {
 /// `None` for a record without a matrix, as the version header is.
 fn finish(lines: &Lines, record: Record) -> Result<Option<Motif>> {
     let Some((line, _)) = record.letters else { return Ok(None) };
-    let id = record.accession.or(record.id).unwrap_or_default();
+    let id = record.accession.or(record.id).or(record.name).unwrap_or_default();
     let name = record.name.or(record.id).unwrap_or_default();
     let motif = Motif::new(id, name, record.columns, NOMINAL_SITES).map_err(|message| lines.wrong(line, message))?;
     let Record { families, classes, .. } = record;
