@@ -138,7 +138,8 @@ fn what_wrappers_write_is_read() {
     let pickle = data_pkl();
     same(&with_pickle(&replaced(&pickle, &text("model"), &text("state_dict"))));
     let names: BTreeSet<String> = {
-        let Some(pickle::Object::Dict(model)) = pickle::read(&pickle).unwrap().get("model") else { panic!() };
+        let model = pickle::read(&pickle).unwrap().get("model").unwrap();
+        let pickle::Object::Dict(model) = &model else { panic!() };
         let name = |o: &pickle::Object| if let pickle::Object::Text(t) = o { t.to_string() } else { panic!() };
         model.borrow().iter().map(|(key, _)| name(key)).collect()
     };
