@@ -7,7 +7,7 @@ use std::path::Path;
 use tokenizers::Tokenizer as HuggingFace;
 
 use super::{BoundarySource, Stretch};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, contained};
 use crate::genome::Strand;
 use crate::stats::rng::Rng;
 
@@ -53,8 +53,8 @@ impl Tokenizer {
             }
             Tokenizer::Bpe(tokenizer) => {
                 let text = String::from_utf8_lossy(letters);
-                let tokens =
-                    tokenizer.encode(text.as_ref(), false).map_err(|e| Error::Invalid(format!("the tokenizer refused a sequence: {e}")))?;
+                let refused = |what: String| Error::Invalid(format!("the tokenizer refused a sequence: {what}"));
+                let tokens = contained(|| tokenizer.encode(text.as_ref(), false)).map_err(refused)?.map_err(|e| refused(e.to_string()))?;
                 // A token that a normalizer puts in (`▁`) stands for no letter.
                 for (start, _) in tokens.get_offsets().iter().filter(|(start, end)| start < end) {
                     if let Some(cut) = cuts.get_mut(*start) {

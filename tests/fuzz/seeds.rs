@@ -4,7 +4,7 @@ use ldar::genome::bgzip;
 use ldar::genome::bigwig::write::BigWigWriter;
 use ldar::genome::fasta::Genome;
 use ldar::model::Checkpoint;
-use ldar::pipelines::store::Store;
+use ldar::pipelines::store::{Opened, Store};
 use ldar::report::provenance::Run;
 use ldar::report::{shard, tables};
 use ldar::stats::rng::Rng;
@@ -239,10 +239,12 @@ pub const KEY: [u8; 16] = [7; 16];
 
 pub fn shard() -> Vec<Files> {
     vec![made(|folder| {
-        let (mut store, _) = Store::open(&folder.join(shard::ANSWERS), MODEL).unwrap();
+        let Opened::Store(mut store) = Store::open(&folder.join(shard::ANSWERS), MODEL).unwrap() else { panic!() };
         store.put(KEY, &[vec![0.5; 64], vec![0.25; 64]]).unwrap();
         store.put([8; 16], &[vec![]]).unwrap();
-        let manifest = shard::Manifest::new("density", &json!({"flank": 60}), &[], MODEL, (0, 3), 2, &Run::start());
+        let model =
+            shard::Model { answers: MODEL.into(), dtype: "f32".into(), device: "cpu".into(), trained_length: Some(64), facts: json!({}) };
+        let manifest = shard::Manifest::new("density", &json!({"flank": 60}), &[], model, (0, 3), 2, &Run::start());
         fs::write(folder.join(shard::MANIFEST), serde_json::to_string(&manifest).unwrap()).unwrap();
     })]
 }

@@ -3,13 +3,12 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, contained};
 
 /// Bytes of the largest file; vocabularies of 260 000 words take half of it.
 const MOST_BYTES: u64 = 1 << 26;
@@ -35,9 +34,8 @@ pub(super) fn open(path: &Path) -> Result<Tokenizer> {
     for part in ["truncation", "padding", "post_processor", "decoder"] {
         json[part] = Value::Null;
     }
-    // The library takes some files for sound that are not.
-    let read = panic::catch_unwind(AssertUnwindSafe(|| json.to_string().parse::<Tokenizer>()));
-    read.map_err(|_| wrong("the library that reads it failed"))?.map_err(|e| wrong(&e.to_string()))
+    let read = contained(|| json.to_string().parse::<Tokenizer>());
+    read.map_err(|what| wrong(&what))?.map_err(|e| wrong(&e.to_string()))
 }
 
 fn check(json: &Value) -> std::result::Result<(), String> {
