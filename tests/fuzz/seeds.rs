@@ -222,8 +222,8 @@ pub fn parquet() -> Vec<Files> {
         name: format!("row {}", n % 7),
         count: n,
         value: n as f64 / 3.0,
-        maybe: (n % 5 > 0).then_some(0.5),
-        good: n % 2 == 0,
+        maybe: (!n.is_multiple_of(5)).then_some(0.5),
+        good: n.is_multiple_of(2),
     };
     let table = |rows: u64| {
         let mut files = made(|folder| tables::write(folder, "rows", &(0..rows).map(row).collect::<Vec<_>>()).unwrap());
