@@ -14,7 +14,7 @@ pub(super) use draft::{Draft, GeneDraft, SEVERAL_TRANSCRIPTS, TranscriptDraft};
 pub(super) use lines::{Feature, Segment};
 
 use crate::error::{Error, Result};
-use crate::genome::text::{self, printable};
+use crate::genome::text;
 use crate::genome::{Interval, Strand};
 
 /// A gene model set.
@@ -160,11 +160,6 @@ impl Annotation {
         };
         Err(Error::file(&self.path, message))
     }
-}
-
-/// Text of a file in a form that can be printed.
-pub(super) fn text(bytes: &[u8]) -> String {
-    printable(bytes)
 }
 
 /// The canonical tag a comma- or single-valued `tag` attribute carries, if any; the first of two wins by [`CanonicalTag`]'s order.

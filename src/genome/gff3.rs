@@ -6,9 +6,8 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use crate::genome::annotation::{
-    CanonicalTag, Draft, Feature, GeneDraft, SEVERAL_TRANSCRIPTS, Segment, TranscriptDraft, canonical_tag, text,
-};
+use crate::genome::annotation::{CanonicalTag, Draft, Feature, GeneDraft, SEVERAL_TRANSCRIPTS, Segment, TranscriptDraft, canonical_tag};
+use crate::genome::text::printable;
 use crate::genome::{Interval, Strand};
 
 /// How far up a chain of parents is followed; real files have two or three steps, and a file may hold a cycle.
@@ -101,7 +100,7 @@ fn role(kind: &[u8]) -> Role {
 fn biotype_of(kind: &[u8]) -> String {
     match kind {
         b"gene" => String::new(),
-        _ => text(kind.strip_suffix(b"_gene").unwrap_or(kind)),
+        _ => printable(kind.strip_suffix(b"_gene").unwrap_or(kind)),
     }
 }
 
@@ -155,12 +154,12 @@ impl Reader {
             role = Role::Cds;
         }
         let Some(id) = own else { return };
-        let field = |keys: &[&[u8]]| keys.iter().find_map(|key| value_of(key)).map_or(String::new(), |v| text(&decode(v)));
+        let field = |keys: &[&[u8]]| keys.iter().find_map(|key| value_of(key)).map_or(String::new(), |v| printable(&decode(v)));
         let bare = |id: String, prefixes: [&str; 3]| match prefixes.iter().find_map(|p| id.strip_prefix(p)) {
             Some(rest) => rest.to_string(),
             None => id,
         };
-        let own_id = text(&decode(id));
+        let own_id = printable(&decode(id));
         let above = parents.or_else(|| value_of(b"Derives_from").filter(|_| role == Role::Protein));
         let node = Node {
             parent: above.and_then(|ids| ids.split(|b| *b == b',').map(<[u8]>::trim_ascii).find(|id| !id.is_empty())).map(|id| self.id(id)),

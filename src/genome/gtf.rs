@@ -6,9 +6,8 @@
 use std::collections::HashMap;
 
 use crate::genome::Strand;
-use crate::genome::annotation::{
-    CanonicalTag, Draft, Feature, GeneDraft, SEVERAL_TRANSCRIPTS, Segment, TranscriptDraft, canonical_tag, text,
-};
+use crate::genome::annotation::{CanonicalTag, Draft, Feature, GeneDraft, SEVERAL_TRANSCRIPTS, Segment, TranscriptDraft, canonical_tag};
+use crate::genome::text::printable;
 
 /// The attributes that matter, as the line has them. Empty where absent.
 #[derive(Default)]
@@ -127,7 +126,7 @@ impl Reader {
             let entry = &mut draft.genes[index];
             entry.declared.push(feature.interval);
             if entry.biotype.is_empty() {
-                entry.biotype = text(attributes.biotype);
+                entry.biotype = printable(attributes.biotype);
             }
             return;
         }
@@ -143,7 +142,7 @@ impl Reader {
                 let index = known.unwrap_or_else(|| self.add_transcript(draft, &attributes, place));
                 let entry = &mut draft.transcripts[index];
                 if entry.biotype.is_empty() {
-                    entry.biotype = text(first(attributes.transcript_biotype, attributes.biotype));
+                    entry.biotype = printable(first(attributes.transcript_biotype, attributes.biotype));
                 }
                 entry.canonical = [entry.canonical, attributes.canonical].into_iter().flatten().min();
                 if transcript {
@@ -184,7 +183,7 @@ impl Reader {
         // An exon without gene_id: its transcript stands for the gene.
         let gene = self.gene(draft, first(attributes.gene_id, attributes.transcript_id), place, attributes);
         let index = draft.transcripts.len();
-        draft.transcripts.push(TranscriptDraft { gene, id: text(attributes.transcript_id), ..TranscriptDraft::default() });
+        draft.transcripts.push(TranscriptDraft { gene, id: printable(attributes.transcript_id), ..TranscriptDraft::default() });
         let copies = self.transcripts.entry(attributes.transcript_id.to_vec()).or_default();
         if !copies.is_empty() {
             draft.summary.note(SEVERAL_TRANSCRIPTS);
@@ -199,15 +198,15 @@ impl Reader {
         let index = *self.genes.entry(id.to_vec()).or_default().entry(place).or_insert_with(|| {
             let (contig, strand) = place;
             let (name, biotype) = (String::new(), String::new());
-            draft.genes.push(GeneDraft { id: text(id), name, biotype, contig, strand, declared: Vec::new() });
+            draft.genes.push(GeneDraft { id: printable(id), name, biotype, contig, strand, declared: Vec::new() });
             draft.genes.len() - 1
         });
         let gene = &mut draft.genes[index];
         if gene.biotype.is_empty() {
-            gene.biotype = text(attributes.gene_biotype);
+            gene.biotype = printable(attributes.gene_biotype);
         }
         if gene.name.is_empty() {
-            gene.name = text(attributes.gene_name);
+            gene.name = printable(attributes.gene_name);
         }
         index
     }
@@ -220,7 +219,7 @@ mod tests {
     fn all(mut line: &[u8]) -> Vec<(String, String)> {
         let mut found = Vec::new();
         while let Some((key, value)) = next_attribute(&mut line) {
-            found.push((text(key), text(value)));
+            found.push((printable(key), printable(value)));
         }
         found
     }
@@ -243,7 +242,7 @@ mod tests {
         ];
         for (line, expected) in table {
             let expected: Vec<_> = expected.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-            assert_eq!(all(line), expected, "{}", text(line));
+            assert_eq!(all(line), expected, "{}", printable(line));
         }
     }
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::copies::{Spans, place_of, places};
-use super::{Annotation, AnnotationSummary, CanonicalTag, Gene, Segment, Transcript, text};
+use super::{Annotation, AnnotationSummary, CanonicalTag, Gene, Segment, Transcript};
+use crate::genome::text::printable;
 use crate::genome::{Interval, Strand, merge_intervals};
 
 /// Transcripts of one gene identifier that lie further apart than this, in bases, and are not said to be one gene by a line of it, are two genes.
@@ -75,7 +76,7 @@ impl Draft {
         if let Some(index) = self.contig_index.get(name) {
             return *index;
         }
-        self.contigs.push(text(name));
+        self.contigs.push(printable(name));
         self.contig_index.insert(name.to_vec(), self.contigs.len() - 1);
         self.contigs.len() - 1
     }

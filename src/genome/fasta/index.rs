@@ -35,13 +35,12 @@ impl Text {
     fn go(&mut self, to: u64) -> io::Result<()> {
         let ahead = to.checked_sub(self.at).filter(|ahead| *ahead <= NEAR_BYTES);
         let Some(mut ahead) = ahead else {
-            self.at = u64::MAX; // wherever a failure leaves it
-            self.source.seek(SeekFrom::Start(to))?;
-            self.at = to;
+            let sought = self.source.seek(SeekFrom::Start(to));
+            self.at = self.known(sought)?;
             return Ok(());
         };
         while ahead > 0 {
-            let here = (self.source.fill_buf()?.len() as u64).min(ahead);
+            let here = (self.fill_buf()?.len() as u64).min(ahead);
             if here == 0 {
                 break;
             }
@@ -51,11 +50,16 @@ impl Text {
         Ok(())
     }
 
+    /// After a failure nothing is known of where the source is.
+    fn known<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|_| self.at = u64::MAX)
+    }
+
     /// Goes on to the first byte that is no white space; whether a line ends before it, as at the end of the text.
     fn skip_blank(&mut self) -> io::Result<bool> {
         let mut ends = false;
         loop {
-            let buffer = self.source.fill_buf()?;
+            let buffer = self.fill_buf()?;
             let Some(blank) = buffer.iter().position(|byte| !byte.is_ascii_whitespace()) else {
                 if buffer.is_empty() {
                     return Ok(true);
@@ -74,7 +78,8 @@ impl Text {
 
 impl Read for Text {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read(buffer)?;
+        let read = self.source.read(buffer);
+        let read = self.known(read)?;
         self.at += read as u64;
         Ok(read)
     }
@@ -82,6 +87,8 @@ impl Read for Text {
 
 impl BufRead for Text {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let filled = self.source.fill_buf().map(drop);
+        self.known(filled)?;
         self.source.fill_buf()
     }
 
