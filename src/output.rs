@@ -44,6 +44,9 @@ pub fn is_device(path: &Path) -> bool {
 /// # Errors
 /// [`Error::Usage`] for an input; [`Error::File`] for what is not ours, a folder, a write-protected file and a link to nothing.
 pub fn check_file(path: &Path, inputs: &[&Path], is_ours: impl Fn(&Path) -> bool) -> Result<()> {
+    if is_device(path) {
+        return Ok(()); // it is written to as it is
+    }
     let place = place(path)?;
     let refuse = |what: &str| Err(Error::file(path, format!("{what}: move it away, or choose another place for the output")));
     if let Some(input) = inputs.iter().find(|input| is_same(input, &place)) {
@@ -52,7 +55,6 @@ pub fn check_file(path: &Path, inputs: &[&Path], is_ours: impl Fn(&Path) -> bool
     match std::fs::metadata(&place) {
         Err(_) => {}
         Ok(found) if found.is_dir() => return Err(Error::file(path, "is a folder, where a file is to be written")),
-        Ok(found) if !found.is_file() => return Ok(()),
         Ok(found) if found.permissions().readonly() => return refuse("is write-protected"),
         Ok(found) if found.len() > 0 && !is_ours(&place) => {
             return refuse("is already there, and nothing in it tells that this program wrote it");

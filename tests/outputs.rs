@@ -147,6 +147,10 @@ fn messages_need_no_reader() {
     let output = Command::new("bash").current_dir(at).args(["-c", &script]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n1\n", "{}", message(&output));
     assert!(at.join("a.tsv").exists() && read(at.join("a.tsv")).unwrap() == read(at.join("b.tsv")).unwrap());
+    // A pipe takes what a file would.
+    let piped =
+        Command::new("bash").current_dir(at).args(["-c", &format!("set -o pipefail; {scan} /dev/fd/1 | cat > c.tsv")]).output().unwrap();
+    assert!(piped.status.success() && read(at.join("c.tsv")).unwrap() == read(at.join("a.tsv")).unwrap(), "{}", message(&piped));
     // A reader that has left for sure.
     let mut child = Command::new(PROGRAM)
         .current_dir(at)
@@ -166,17 +170,21 @@ fn what_does_not_fit_is_an_error_and_leaves_nothing() {
     world(at);
     let locus = ["locus", "--checkpoint", NANO, "--region", "chr4:50001-50100", "--context", "512", "--motifs", "none", "--out", "out"];
     let density = ["density", "--checkpoint", NANO, "--context", "512", "--margin", "64", "--max-per-class", "4", "--out", "out"];
-    let boundaries = |out: &'static str| [&BOUNDARIES[..], &["all", "--out", out]].concat();
+    ok(at, &[&density[..density.len() - 2], &["--shard", "1/1", "--out", "shards"]].concat());
+    // The answers of shards are there before: what does not fit are the tracks.
+    ok(at, &[&BOUNDARIES[..], &["all", "--shard", "1/1", "--out", "shard"]].concat());
     let commands: Vec<Vec<&str>> = vec![
-        boundaries("out.tsv"),
-        boundaries("out.tsv.gz"),
-        boundaries("out.bw"),
-        boundaries("out.bedgraph"),
-        boundaries("out.parquet"),
+        [&BOUNDARIES[..], &["all", "--out", "out.tsv"]].concat(),
+        vec!["merge", "shard", "--out", "out.bw"],
+        vec!["merge", "shard", "--out", "out.bedgraph"],
+        vec!["merge", "shard", "--out", "out.bedgraph.gz"],
+        vec!["merge", "shard", "--out", "out.parquet"],
         vec!["scan", "--fasta", "g.fa", "--p", "0.01", "--out", "out.tsv"],
+        vec!["scan", "--fasta", "g.fa", "--p", "0.01", "--out", "out.tsv.gz"],
         vec!["convert", NANO, "out.safetensors"],
         locus.to_vec(),
         density.to_vec(),
+        vec!["merge", "shards", "--out", "out"],
     ];
     for command in commands {
         let output =
