@@ -500,7 +500,7 @@ fn splice_profile_from_files_to_report() {
     ok(at, &splice_profile("two", &["--threads", "2"]));
     let (one, two) = (at.join("deep/one"), at.join("two"));
     assert_eq!(bytes_of(&one), bytes_of(&two), "threads change nothing");
-    assert_eq!(bytes_of(&one).len(), 2 * 14 + 2 * 8);
+    assert_eq!(bytes_of(&one).len(), 2 * 16 + 2 * 8);
 
     let (head, statistics) = tsv(one.join("tables/statistics.tsv"));
     let wanted = "site_kind control n_pairs n_clusters site_mean control_mean difference ci_low ci_high d auroc auroc_low auroc_high p_value p_floor \
@@ -511,13 +511,13 @@ fn splice_profile_from_files_to_report() {
     assert_eq!(head[7..9].join(" "), "site_residual control_residual");
     let frame = ParquetReader::new(std::fs::File::open(one.join("tables/pairs.parquet")).unwrap()).finish().unwrap();
     let floats = |name: &str| frame.column(name).unwrap().f64().unwrap().iter().map(Option::unwrap).collect::<Vec<_>>();
-    let (sites, controls) = (floats("site_value"), floats("control_value"));
+    let (sites, controls, corrections) = (floats("site_value"), floats("control_value"), floats("control_correction"));
     for (row, (site, control)) in pairs.iter().zip(sites.iter().zip(&controls)) {
         assert_eq!((row[5].parse(), row[6].parse()), (Ok(*site), Ok(*control)), "text holds every digit of parquet");
     }
     for row in statistics.iter().filter(|row| row[15] == "probability") {
-        let own: Vec<f64> =
-            (pairs.iter().zip(sites.iter().zip(&controls))).filter(|(p, _)| p[0] == row[0]).map(|(_, (s, c))| s - c).collect();
+        let values = sites.iter().zip(&controls).zip(&corrections).map(|((site, control), correction)| site - control - correction);
+        let own: Vec<f64> = pairs.iter().zip(values).filter(|(p, _)| p[0] == row[0]).map(|(_, difference)| difference).collect();
         assert_eq!(row[2].parse(), Ok(own.len()));
         assert!(own.len() > 20 && (row[6].parse::<f64>().unwrap() - own.iter().sum::<f64>() / own.len() as f64).abs() < 1e-12);
     }
@@ -897,7 +897,7 @@ fn a_recipe_goes_on_where_it_stopped() {
 #[test]
 fn compare_sets_tokenizers_side_by_side() {
     let here = tempfile::tempdir().unwrap();
-    let quick = ["--permutations", "99", "--bootstraps", "50", "--context", "1024", "--margin", "100"];
+    let quick = ["--permutations", "99", "--context", "1024", "--margin", "100"];
     let said = ok(here.path(), &[&["compare", NANO, "fixed:4", "kmer:6", "--out", "c"], &quick[..]].concat());
     assert!(said.contains("nano.pt") && said.contains("kmer:6") && said.contains("c/index.html"), "{said}");
     let (head, rows) = tsv(here.path().join("c/tables/cuts.tsv"));

@@ -81,9 +81,6 @@ pub struct Arguments {
     /// Shifts and flips of the tests
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
     permutations: usize,
-    /// Draws of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
-    bootstraps: usize,
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -178,7 +175,7 @@ impl Arguments {
             }
             contenders.push((name, what));
         }
-        counts::check(&[("--permutations", self.permutations), ("--bootstraps", self.bootstraps), ("--batch", self.batch)])?;
+        counts::check(&[("--permutations", self.permutations), ("--batch", self.batch)])?;
         if !(6..=100_000).contains(&self.flank) {
             return Err(Error::Usage(format!("--flank {}: 6 to 100000", self.flank)));
         }
@@ -204,7 +201,6 @@ impl Arguments {
                 flank: self.flank,
                 p: self.p,
                 permutations: self.permutations,
-                bootstraps: self.bootstraps,
                 seed: self.seed,
                 batch: self.batch,
                 ..CompareRequest::default()

@@ -106,7 +106,10 @@ pub struct Arguments {
     /// Least distance of a control from every annotated site of its strand; 5 keeps their endpoints apart
     #[arg(long, value_name = "BASES", default_value_t = 5, help_heading = "Controls", value_parser = counts::parse)]
     min_site_distance: usize,
-    /// Widest k-mer that controls of family kmer share with their site
+    /// Distance that controls keep from annotated sites where their gene allows; the outer offsets of nearer ones carry the signal of the site
+    #[arg(long, value_name = "BASES", default_value_t = 120, help_heading = "Controls", value_parser = counts::parse)]
+    site_distance: usize,
+    /// k-mer that controls of family kmer share with their site; narrower ones are listed apart
     #[arg(long, value_name = "K", default_value_t = 8, help_heading = "Controls", value_parser = counts::parse)]
     kmer: usize,
     /// Unit of replication: what the test flips and the bootstrap draws as one
@@ -127,7 +130,7 @@ pub struct Arguments {
     /// Tiles given to the model together
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
     batch: usize,
-    /// Compare controls with a second, disjoint set of controls instead, in every family: must come out null
+    /// Compare two sets of controls, dealt at random, in every family: must come out null
     #[arg(long)]
     negative_control: bool,
 }
@@ -146,7 +149,7 @@ enum Control {
     Decoy,
     /// As decoy, and as strong by a weight matrix of the other genes' sites
     Strength,
-    /// The same k letters around the position, in any gene with sites of the contig
+    /// The same k letters around the position, in any gene with sites of the contig; both genes are units of replication
     Kmer,
     /// Any position of the same gene, flanks alike
     Random,
@@ -301,6 +304,7 @@ impl Arguments {
             gc_flank_bp: self.gc_flank,
             caliper: self.caliper,
             min_site_distance_bp: self.min_site_distance,
+            site_distance_bp: self.site_distance,
             kmer: self.kmer,
         };
         let comparison = ComparisonRequest {

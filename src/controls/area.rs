@@ -88,6 +88,7 @@ pub struct Area<'a> {
     matrix: Option<&'a WeightMatrix>,
     flank_bp: usize,
     near_bp: usize,
+    far_bp: usize,
 }
 
 /// Candidates of a random sample, for each site of the area.
@@ -116,8 +117,8 @@ impl<'a> Area<'a> {
         let reach = ground.radius_bp.max(request.gc_flank_bp);
         let region = Interval::new(ends.start.saturating_sub(reach), ends.end.saturating_add(reach));
         let composition = Composition::new(ground.sequence, region);
-        let near_bp = request.min_site_distance_bp.max(1) - 1;
-        Area { ground, cluster, wanted, genes, places, composition, matrix, flank_bp: request.gc_flank_bp, near_bp }
+        let [near_bp, far_bp] = [request.min_site_distance_bp, request.site_distance_bp].map(|bp| bp.max(1) - 1);
+        Area { ground, cluster, wanted, genes, places, composition, matrix, flank_bp: request.gc_flank_bp, near_bp, far_bp }
     }
 
     /// The surroundings of a position that the user gives, without genes; `None` where its window leaves the contig, is not all ACGT or lacks a value.
@@ -132,8 +133,18 @@ impl<'a> Area<'a> {
         let region = Interval::new(position.checked_sub(reach)?, position.checked_add(reach)?);
         let composition = Composition::new(ground.sequence, region);
         let whole = region.start >= 1 && region.end < ground.sequence.len() && composition.is_acgt(region.start, region.end);
-        let area =
-            Area { ground, cluster, wanted: Vec::new(), genes: Vec::new(), places: Vec::new(), composition, matrix, flank_bp, near_bp: 0 };
+        let area = Area {
+            ground,
+            cluster,
+            wanted: Vec::new(),
+            genes: Vec::new(),
+            places: Vec::new(),
+            composition,
+            matrix,
+            flank_bp,
+            near_bp: 0,
+            far_bp: 0,
+        };
         (whole && ground.has_values(position)).then_some(area)
     }
 
@@ -170,11 +181,20 @@ impl<'a> Area<'a> {
     pub fn is_free(&self, position: usize) -> bool {
         let radius = self.ground.radius_bp.max(self.flank_bp);
         let whole = position > radius && position + radius < self.ground.sequence.len();
-        let near = position.saturating_sub(self.near_bp)..=position.saturating_add(self.near_bp);
         whole
             && self.composition.is_acgt(position - radius, position + radius)
-            && self.ground.annotated.range(near).next().is_none()
+            && !self.site_within(position, self.near_bp)
             && self.ground.has_values(position)
+    }
+
+    /// Whether a position is nearer to an annotated site than it would be if its gene allowed.
+    pub fn is_near(&self, position: usize) -> bool {
+        self.site_within(position, self.far_bp)
+    }
+
+    fn site_within(&self, position: usize, bp: usize) -> bool {
+        let near = position.saturating_sub(bp)..=position.saturating_add(bp);
+        self.ground.annotated.range(near).next().is_some()
     }
 
     /// Whether a position lies strictly inside a place: at the very end of a gene there is nothing beyond.

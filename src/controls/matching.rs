@@ -17,6 +17,8 @@ pub struct Member {
     pub position: usize,
     /// What is compared.
     pub covariates: Covariates,
+    /// A candidate that is taken only where no other is within the calipers.
+    pub second_choice: bool,
 }
 
 /// What near means.
@@ -103,7 +105,7 @@ impl<'a> Pool<'a> {
         Pool { members, places, strata, taken: vec![false; members.len()], metric, replacement }
     }
 
-    /// The candidate nearest to `site` that lies strictly inside one of `inside` (anywhere, where that is `None`) and is not among `not`; a
+    /// Of the first choices, or where none is left of the others, the candidate nearest to `site` that lies strictly inside one of `inside` (anywhere, where that is `None`) and is not among `not`; a
     /// random one of several equally near. It is then taken.
     ///
     /// # Errors
@@ -116,7 +118,7 @@ impl<'a> Pool<'a> {
             Some(intervals) => intervals.iter().map(|i| at(i.start + 1)..at(i.end).max(at(i.start + 1))).collect(),
         };
         let place = self.metric.place(&site.covariates);
-        let (mut best, mut ties, mut why) = (None::<(f64, usize)>, 0, Dropped::NoCandidate);
+        let (mut best, mut ties, mut why) = (None::<((bool, f64), usize)>, 0, Dropped::NoCandidate);
         for index in ranges.into_iter().flat_map(|range| &stratum[range]) {
             if not.contains(index) {
                 continue;
@@ -127,25 +129,21 @@ impl<'a> Pool<'a> {
                 why = Dropped::Taken;
                 continue;
             }
+            let rank = (self.members[*index].second_choice, distance);
             match best {
-                Some((least, _)) if distance > least => {}
-                Some((least, _)) if distance == least => {
+                Some((least, _)) if rank > least => {}
+                Some((least, _)) if rank == least => {
                     ties += 1;
                     if rng.below(ties) == 0 {
-                        best = Some((distance, *index));
+                        best = Some((rank, *index));
                     }
                 }
-                _ => (best, ties) = (Some((distance, *index)), 1),
+                _ => (best, ties) = (Some((rank, *index)), 1),
             }
         }
         let (_, index) = best.ok_or(why)?;
         self.taken[index] = !self.replacement;
         Ok(index)
-    }
-
-    /// Takes a candidate out of the pool for good.
-    pub fn remove(&mut self, index: usize) {
-        self.taken[index] = true;
     }
 }
 

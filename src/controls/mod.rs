@@ -138,6 +138,9 @@ pub struct ControlRequest {
     /// nearest match in composition is often a GT a few bases from the very site (GTRAGT holds one), whose signal it would carry. 1 bars
     /// only the annotated positions themselves.
     pub min_site_distance_bp: usize,
+    /// Distance that controls keep from every annotated site of their strand where their gene allows: a nearer candidate is taken only where none so far off is within the
+    /// calipers. At the reach of the profile, or its outer offsets would carry the signal of the site.
+    pub site_distance_bp: usize,
     /// The widest k-mer of [`Family::Kmer`].
     pub kmer: usize,
 }

@@ -29,6 +29,8 @@ pub struct Control {
     pub covariates: Covariates,
     /// For a shuffle, which one of the site: the position is then the site's own.
     pub copy: Option<usize>,
+    /// Whether it lies nearer to an annotated site than [`ControlRequest::site_distance_bp`].
+    pub near: bool,
 }
 
 impl Control {
@@ -45,7 +47,7 @@ pub struct Found {
     pub covariates: Covariates,
     /// Its controls, or why there is none.
     pub controls: Result<Vec<Control>, Dropped>,
-    /// A second set, disjoint from all first ones, each matched to one of `controls`, where it was asked for.
+    /// A second set as large as `controls` and matched to the site as those are, where it was asked for. Which of a site's two sets is which is random.
     pub second: Vec<Control>,
     /// The width of the k-mer that was shared, in family `kmer`.
     pub kmer: Option<usize>,
@@ -56,12 +58,17 @@ fn stratum(area: &Area<'_>, position: usize) -> u64 {
 }
 
 fn member(area: &Area<'_>, position: usize) -> Member {
-    Member { stratum: stratum(area, position), position, covariates: area.covariates(position, None) }
+    Member {
+        stratum: stratum(area, position),
+        position,
+        covariates: area.covariates(position, None),
+        second_choice: area.is_near(position),
+    }
 }
 
 fn site_member(area: &Area<'_>, wanted: &Wanted) -> Member {
     let covariates = area.covariates(wanted.position, Some(&wanted.genes));
-    Member { stratum: stratum(area, wanted.position), position: wanted.position, covariates }
+    Member { stratum: stratum(area, wanted.position), position: wanted.position, covariates, second_choice: false }
 }
 
 fn stream(ground: &Ground<'_>, family: Family, area: &Area<'_>, rng: &Rng) -> Rng {
@@ -162,33 +169,35 @@ impl Seeker<'_> {
         rng: &mut Rng,
     ) -> Vec<Found> {
         let mut pool = Pool::new(members, metric, self.request.replacement);
-        let served = serve(&mut pool, sites, inside, self.request.per_site, rng);
+        let per_site = self.request.per_site * if self.second { 2 } else { 1 };
+        let served = serve(&mut pool, sites, inside, per_site, rng);
         let control = |index: &usize, genes: &[Interval]| {
             let position = members[*index].position;
             let own = genes.iter().any(|g| g.start <= position && position <= g.end).then_some(genes);
-            Control { position, cluster: home[*index].cluster, covariates: home[*index].covariates(position, own), copy: None }
+            let near = members[*index].second_choice;
+            Control { position, cluster: home[*index].cluster, covariates: home[*index].covariates(position, own), copy: None, near }
         };
-        if self.second {
-            served.iter().flatten().flatten().for_each(|index| pool.remove(*index));
-        }
         let mut found = Vec::with_capacity(sites.len());
-        for (((_, wanted), site), (served, inside)) in wanted.into_iter().zip(sites).zip(served.into_iter().zip(inside)) {
-            let mut second = Vec::new();
-            if self.second {
-                for first in served.iter().flatten() {
-                    // Matched to the first control, as that was to the site.
-                    second.extend(pool.take(&members[*first], inside.as_deref(), &second, rng));
-                }
-            }
-            found.push(Found {
-                site: wanted.site,
-                covariates: site.covariates,
-                controls: served.map(|all| all.iter().map(|index| control(index, &wanted.genes)).collect()),
-                second: second.iter().map(|index| control(index, &wanted.genes)).collect(),
-                kmer: None,
-            });
+        for (((_, wanted), site), served) in wanted.into_iter().zip(sites).zip(served) {
+            let controls = served.map(|all| all.iter().map(|index| control(index, &wanted.genes)).collect());
+            let (controls, second) = self.in_two(controls, rng);
+            found.push(Found { site: wanted.site, covariates: site.covariates, controls, second, kmer: None });
         }
         found
+    }
+}
+
+/// A site's controls, or why it has none.
+type Controls = Result<Vec<Control>, Dropped>;
+
+impl Seeker<'_> {
+    /// Where a second set is sought, deals a site's controls into two sets of one size at random: nothing tells one from the other. A lone control makes no second set.
+    fn in_two(&self, controls: Controls, rng: &mut Rng) -> (Controls, Vec<Control>) {
+        let (true, Ok(mut all)) = (self.second, controls.clone()) else { return (controls, Vec::new()) };
+        all.truncate((all.len() & !1).max(1));
+        rng.shuffle(&mut all);
+        let second = all.split_off(all.len().div_ceil(2));
+        (Ok(all), second)
     }
 }
 

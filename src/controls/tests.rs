@@ -17,6 +17,7 @@ fn request() -> ControlRequest {
         gc_flank_bp: 10,
         caliper: 0.1,
         min_site_distance_bp: 1,
+        site_distance_bp: 1,
         kmer: 8,
     }
 }
@@ -44,12 +45,13 @@ struct Case<'a> {
     request: ControlRequest,
     second: bool,
     given: Given,
+    seed: u64,
 }
 
 impl<'a> Case<'a> {
     fn new(sequence: &'a [u8], core: Core, strand: Strand, positions: &[usize], gene: Interval) -> Case<'a> {
         let (positions, given) = (positions.to_vec(), Given::default());
-        Case { sequence, core, strand, positions, genes: vec![gene], request: request(), second: false, given }
+        Case { sequence, core, strand, positions, genes: vec![gene], request: request(), second: false, given, seed: 1 }
     }
 
     fn find(&self, family: Family) -> (Vec<Found>, Census) {
@@ -75,7 +77,7 @@ impl<'a> Case<'a> {
                 Area::new(&ground, cluster, wanted, None, matrix.as_ref(), &self.request)
             })
             .collect();
-        let rng = Rng::new(1);
+        let rng = Rng::new(self.seed);
         let seeker = Seeker { ground: &ground, areas: &areas, request: &self.request, second: self.second, given: &self.given, rng: &rng };
         let mut census = Census::default();
         seeker.survey(family.source(), &mut census);
@@ -270,7 +272,7 @@ fn shuffled_windows_keep_core_dinucleotides_and_composition() {
 }
 
 #[test]
-fn second_sets_are_disjoint_from_first_ones() {
+fn two_sets_are_disjoint_and_exchangeable() {
     let sequence = random_sequence(20_000, 8);
     let is_site = |p: &usize| acceptor().is_at(&sequence, Strand::Minus, *p);
     let positions: Vec<usize> = (600..19_400).filter(is_site).step_by(18).collect();
@@ -280,17 +282,61 @@ fn second_sets_are_disjoint_from_first_ones() {
             (case.second, case.request.per_site, case.request.replacement, case.request.caliper) = (true, per_site, replacement, 0.3);
             let (found, _) = case.find(family);
             let name = |c: &Control| (c.position, c.copy);
-            let first: HashSet<_> = found.iter().filter_map(|f| f.controls.as_ref().ok()).flatten().map(name).collect();
-            let second: Vec<_> = found.iter().flat_map(|f| &f.second).map(name).collect();
-            assert!(second.len() > 30, "{family:?} {}", second.len());
-            if family == Family::Shift {
-                continue; // windows of neighbouring sites may meet: disjoint within a site, as below
-            }
-            assert!(second.iter().all(|c| !first.contains(c)), "{family:?}");
-            if !replacement {
-                assert_eq!(second.iter().collect::<HashSet<_>>().len(), second.len());
+            let pairs: Vec<(&Vec<Control>, &Vec<Control>)> =
+                found.iter().filter(|f| !f.second.is_empty()).map(|f| (f.controls.as_ref().unwrap(), &f.second)).collect();
+            assert!(pairs.len() > 30 && pairs.iter().all(|(first, second)| first.len() == second.len()), "{family:?} {}", pairs.len());
+            assert!(pairs.iter().all(|(first, second)| second.iter().all(|c| !first.iter().any(|d| name(c) == name(d)))), "{family:?}");
+            if !replacement && !matches!(family, Family::Shift | Family::Shuffle) {
+                let all: Vec<_> = pairs.iter().flat_map(|(first, second)| first.iter().chain(*second)).map(name).collect();
+                assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
             }
         }
+    }
+    // The first set is nearer to the site in half of the pairs, not in all; and another seed makes other sets of the same controls.
+    let find = |seed: u64| {
+        let mut case = Case::new(&sequence, acceptor(), Strand::Minus, &positions, Interval::new(500, 19_500));
+        (case.second, case.request.caliper, case.seed) = (true, 0.3, seed);
+        case.find(Family::Decoy).0
+    };
+    let gap = |f: &Found, c: &Control| {
+        let (a, b) = (f.covariates, c.covariates);
+        (a.gc_upstream - b.gc_upstream).abs() + (a.gc_downstream - b.gc_downstream).abs()
+    };
+    let seeds: Vec<Vec<Found>> = (0..10).map(find).collect();
+    let (mut nearer, mut decided, mut same, mut n) = (0.0, 0.0, 0.0, 0.0);
+    for found in &seeds {
+        for (f, other) in found.iter().zip(&seeds[0]).filter(|(f, other)| !f.second.is_empty() && !other.second.is_empty()) {
+            let (first, second) = (gap(f, &one(f)), gap(f, &f.second[0]));
+            decided += f64::from(u8::from(first != second));
+            nearer += f64::from(u8::from(first < second));
+            n += f64::from(u8::from(!std::ptr::eq(found, &seeds[0])));
+            same += f64::from(u8::from(!std::ptr::eq(found, &seeds[0]) && one(f).position == one(other).position));
+        }
+    }
+    println!("nearer {} of {decided}, same first control {} of {n}", nearer / decided, same / n);
+    assert!((0.45..0.55).contains(&(nearer / decided)) && (0.3..0.6).contains(&(same / n)));
+}
+
+#[test]
+fn controls_keep_further_off_where_the_gene_allows() {
+    let sequence = random_sequence(60_000, 21);
+    let gene = Interval::new(500, 59_500);
+    let positions: Vec<usize> = (1000..59_000).filter(|p| donor().is_at(&sequence, Strand::Plus, *p)).step_by(50).collect();
+    for family in [Family::Decoy, Family::Random, Family::Shift, Family::Kmer, Family::Strength] {
+        let far = |site_distance_bp: usize, caliper: f64| {
+            let mut case = Case::new(&sequence, donor(), Strand::Plus, &positions, gene);
+            (case.request.site_distance_bp, case.request.caliper) = (site_distance_bp, caliper);
+            let found: Vec<Control> = case.find(family).0.into_iter().filter_map(|f| f.controls.ok()).flatten().collect();
+            let distance = |c: &Control| positions.iter().map(|p| p.abs_diff(c.position)).min().unwrap();
+            assert!(found.iter().all(|c| c.near == (distance(c) < site_distance_bp)), "{family:?}");
+            (found.iter().filter(|c| !c.near).count() as f64 / found.len() as f64, found.len())
+        };
+        let (near, all) = (far(1, 0.3), far(120, 0.3));
+        // Preferring those further off costs no site its control, where candidates are many.
+        assert!(
+            near.0 == 1.0 && all.0 > 0.9 && all.1 as f64 > 0.97 * near.1 as f64 || family == Family::Kmer,
+            "{family:?} {near:?} {all:?}"
+        );
     }
 }
 

@@ -22,9 +22,8 @@ use crate::genome::junctions::SiteStatus;
 use crate::genome::promoters::Promoters;
 use crate::motifs::Motif;
 use crate::pipelines::{BoundarySource, Progress};
-use crate::stats::bootstrap::totals_interval;
 use crate::stats::multiplicity::benjamini_hochberg;
-use crate::stats::permutation::sign_flip_clusters;
+use crate::stats::permutation::ClusterSums;
 use crate::stats::rng::Rng;
 use crate::stats::shift::{Shift, circular_shift};
 use elements::Window;
@@ -48,8 +47,6 @@ pub struct CompareRequest {
     pub p: f64,
     /// Shifts and flips of the tests.
     pub permutations: usize,
-    /// Draws of the bootstrap.
-    pub bootstraps: usize,
     /// Seed of everything random.
     pub seed: u64,
     /// Stretches per call of a source.
@@ -65,7 +62,6 @@ impl Default for CompareRequest {
             biotypes: Vec::new(),
             p: 1e-4,
             permutations: 10_000,
-            bootstraps: 2000,
             seed: 1,
             batch: 4,
         }
@@ -153,8 +149,12 @@ pub fn run(
         }
     }
     let adjust = |rows: &mut [CutRow], get: fn(&CutRow) -> f64, set: fn(&mut CutRow, f64)| {
-        let adjusted = benjamini_hochberg(&rows.iter().map(get).collect::<Vec<_>>());
-        rows.iter_mut().zip(adjusted).for_each(|(row, p)| set(row, p));
+        // Each contender is a question of its own: another beside it must not change its answer.
+        for contender in contenders {
+            let mut of: Vec<&mut CutRow> = rows.iter_mut().filter(|row| row.tokenizer == contender.name).collect();
+            let adjusted = benjamini_hochberg(&of.iter().map(|row| get(row)).collect::<Vec<_>>());
+            of.iter_mut().zip(adjusted).for_each(|(row, p)| set(row, p));
+        }
     };
     adjust(&mut found.cuts, |row| row.p_value, |row, p| row.p_bh = p);
     adjust(&mut found.cuts, |row| row.first_p_value, |row, p| row.first_p_bh = p);
@@ -189,18 +189,15 @@ fn row(name: &str, measure: Measure, of: &[Total], first: &[Total], request: &Co
     }
     let curves: Vec<&[f64]> = of.iter().map(|total| total.curve.as_slice()).collect();
     let Shift { observed, expected, p_value, p_floor } = circular_shift(&curves, request.permutations, rng.derive("shift").next_u64());
-    let interval = |sums: &dyn Fn(usize) -> f64, label: &str| {
-        let rows: Vec<[f64; 2]> = of.iter().enumerate().map(|(i, total)| [sums(i), total.n]).collect();
-        totals_interval(&rows, |[sum, n]| sum / n, request.bootstraps, LEVEL, &rng.derive(label))
+    let sums = |of_cluster: &dyn Fn(usize) -> f64| {
+        ClusterSums::new((0..of.len()).map(of_cluster).collect(), of.iter().map(|total| total.n).collect())
     };
-    let excess = |i: usize| of[i].excess;
-    let beyond_first = |i: usize| of[i].excess - first[i].excess;
-    let (ci_low, ci_high) = interval(&excess, "difference");
+    let seed = rng.derive("flips").next_u64();
+    let (ci_low, ci_high) = sums(&|i| of[i].excess).interval(request.permutations, LEVEL, seed);
     let is_first = std::ptr::eq(of, first);
-    let (first_low, first_high) = if is_first { (f64::NAN, f64::NAN) } else { interval(&beyond_first, "first") };
-    let differences: Vec<f64> = (0..of.len()).map(beyond_first).collect();
-    let clusters: Vec<usize> = (0..of.len()).collect();
-    let flipped = sign_flip_clusters(&differences, &clusters, request.permutations, rng.derive("flips").next_u64());
+    let beyond_first = sums(&|i| of[i].excess - first[i].excess);
+    let flipped = beyond_first.test(request.permutations, seed);
+    let (first_low, first_high) = if is_first { (f64::NAN, f64::NAN) } else { beyond_first.interval(request.permutations, LEVEL, seed) };
     Some(CutRow {
         tokenizer: name.into(),
         element: measure.element().into(),
@@ -215,7 +212,7 @@ fn row(name: &str, measure: Measure, of: &[Total], first: &[Total], request: &Co
         p_value,
         p_floor,
         p_bh: f64::NAN,
-        first_difference: if is_first { f64::NAN } else { differences.iter().sum::<f64>() / n },
+        first_difference: if is_first { f64::NAN } else { flipped.statistic },
         first_low,
         first_high,
         first_p_value: if is_first { f64::NAN } else { flipped.p_value },

@@ -2,6 +2,7 @@
 //! families, reads the model around sites and controls, and compares one endpoint fixed in advance: the mean over inter-base positions -2..+2.
 
 pub mod baseline;
+mod correction;
 mod heatmap;
 mod matching;
 mod reading;
@@ -18,7 +19,9 @@ pub use crate::controls::balance::BalanceRow;
 pub use heatmap::{MOST_BINS, MOST_SITES};
 pub use matching::Matched;
 pub use reading::strand_windows;
-pub use rows::{BaselineRow, ControlRow, HeatmapRow, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow, StatisticsRow, StrandRow};
+pub use rows::{
+    BaselineRow, ControlRow, HeatmapRow, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow, StatisticsRow, StrandRow, SumRow, WidthRow,
+};
 
 use crate::controls::strength::Span;
 use crate::controls::{ControlRequest, Core, Covariates, Family, Method, Side};
@@ -77,8 +80,8 @@ pub struct ComparisonRequest {
     pub seed: u64,
     /// Tiles per call of the model.
     pub batch: usize,
-    /// Compare controls with controls: a second matched set takes the place of the sites (group `site`), the first stays the control. The
-    /// result must come out null.
+    /// Compare controls with controls: of twice as many controls a site, dealt into two sets at random, one takes the place of the site (group `site`). The result must
+    /// come out null.
     pub negative_control: bool,
     /// Read every site and control on both strands and repeat everything on the mean of the two.
     pub strand_average: bool,
@@ -99,6 +102,7 @@ impl Default for ComparisonRequest {
                 gc_flank_bp: 50,
                 caliper: 0.05,
                 min_site_distance_bp: 2 * ENDPOINT_REACH + 1,
+                site_distance_bp: 120,
                 kmer: 8,
             },
             cluster: Unit::Gene,
@@ -255,6 +259,8 @@ pub struct Comparison {
     pub controls: Vec<ControlRow>,
     /// The pairs.
     pub pairs: Vec<PairRow>,
+    /// Family `kmer` by width of the shared k-mer.
+    pub widths: Vec<WidthRow>,
     /// Mean profiles over pairs.
     pub profile: Vec<ProfileRow>,
     /// The endpoint, one row a measure, kind and family.
@@ -267,6 +273,8 @@ pub struct Comparison {
     pub offsets: Vec<OffsetRow>,
     /// Runs of offsets.
     pub runs: Vec<RunRow>,
+    /// What the tests of offsets and runs flip.
+    pub sums: Vec<SumRow>,
     /// How much of the boundary probability the letters nearby explain.
     pub baseline: Vec<BaselineRow>,
     /// Agreement of the two strands.

@@ -14,6 +14,7 @@ mod shuffled;
 mod statistics;
 mod tables;
 mod unmatched;
+mod yardstick;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +26,10 @@ pub use grounds::TSS_DISTANCE_BP;
 pub(super) use hits::best_word_p;
 pub use hits::{ELEMENT_P, TSS_SLACK_BP};
 pub use matching::{PERMUTED_MATRICES, SCORE_CALIPER_BITS};
-pub use rows::{DetailRow, HitRow, LogoRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow, UnmatchedRow};
+pub use rows::{
+    DetailRow, HitRow, LogoRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow, UnmatchedRow, YardstickRow,
+};
+pub use yardstick::YARDSTICKS;
 
 use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
@@ -195,6 +199,8 @@ pub struct Enrichment {
     pub pairs: Vec<PairRow>,
     /// One row a motif, control and endpoint.
     pub statistics: Vec<StatisticsRow>,
+    /// How many motifs random functions of two letters single out.
+    pub yardsticks: Vec<YardstickRow>,
     /// Hits of each motif and of its column-permuted matrices, matrix by matrix.
     pub orders: Vec<OrderRow>,
     /// Usable hits without a control, by motif, control and reason.

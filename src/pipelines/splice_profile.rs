@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::pipelines::comparison::{
     BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, ENDPOINT_REACH, HeatmapRow, MOST_BINS, MOST_SITES, MatchingRow,
-    OffsetRow, PairRow, ProfileRow, RunRow, StatisticsRow, StrandRow, Unit,
+    OffsetRow, PairRow, ProfileRow, RunRow, StatisticsRow, StrandRow, SumRow, Unit, WidthRow,
 };
 pub use rows::{AccountingRow, LetterRow, SiteRow};
 

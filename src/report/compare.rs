@@ -177,7 +177,7 @@ impl ComparePage {
             .map(panel)
             .to_vec(),
             y_label: "Share".into(),
-            note: "Black lines: expected of the same cuts anywhere else in their windows. Whiskers: 95% intervals of the difference from that, by a bootstrap over clusters of genes or \
+            note: "Black lines: expected of the same cuts anywhere else in their windows. Whiskers: 95% intervals of the difference from that, by flipping the signs of clusters of genes or \
                    promoters. Blue: the one that others are compared with."
                 .into(),
         }
@@ -335,7 +335,7 @@ impl ComparePage {
             format!(
                 "Expected values and p are those of {} circular shifts: the cuts of each window are turned by a random distance, together in all windows of a cluster, which keeps their \
                  number and spacing. Clusters are overlapping genes for junctions, and for promoters those that share a base or a gene. Differences from the first are tested by flipping the signs of clusters. Intervals: \
-                 bootstrap (BCa) over clusters. p-values are adjusted over the rows of each table (Benjamini-Hochberg).",
+                 the differences that such flips do not reject. p-values are adjusted over the rows of each contender (Benjamini-Hochberg): what else is compared changes nothing.",
                 count(r.permutations)
             ),
             "Cuts that follow letters fall into step with anything that has letters: that is no sign of function. Matched controls are the matter of the pages on splice sites and motifs.".into(),

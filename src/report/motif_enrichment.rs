@@ -17,8 +17,8 @@ use crate::pipelines::motif_enrichment::{Enrichment, EnrichmentRequest, MotifRow
 /// The false discovery rate that "significant" stands for.
 pub const RATE: f64 = 0.05;
 
-pub(super) const TABLES: [&str; 11] =
-    ["promoters", "motifs", "logos", "hits", "pairs", "statistics", "balance", "profile", "detail", "orders", "unmatched"];
+pub(super) const TABLES: [&str; 12] =
+    ["promoters", "motifs", "logos", "hits", "pairs", "statistics", "balance", "profile", "detail", "orders", "unmatched", "yardsticks"];
 
 /// The endpoints in the order of tables, and in words.
 const ENDPOINTS: [(&str, &str); 2] = [("edges", "at their edges"), ("inside", "inside")];
@@ -39,7 +39,8 @@ pub fn write_tables(found: &Enrichment, folder: &Path) -> Result<()> {
     tables::write(&at, "profile", &found.profile)?;
     tables::write(&at, "detail", &found.detail)?;
     tables::write(&at, "orders", &found.orders)?;
-    tables::write(&at, "unmatched", &found.unmatched)
+    tables::write(&at, "unmatched", &found.unmatched)?;
+    tables::write(&at, "yardsticks", &found.yardsticks)
 }
 
 /// What `run.json` keeps of the outcome.
@@ -87,6 +88,7 @@ impl MotifPage {
             statistics: record.table("statistics")?,
             orders: Vec::new(),
             unmatched: record.table("unmatched")?,
+            yardsticks: record.table("yardsticks")?,
             balance: record.table("balance")?,
             profile: record.table("profile")?,
             detail: record.table("detail")?,
@@ -176,6 +178,15 @@ fn tally(found: &Enrichment, control: &str, endpoint: &str) -> (usize, usize, us
     )
 }
 
+/// Motifs that random functions of two letters single out: the median over the functions, and the range. `None` where they were not asked.
+fn yardstick(found: &Enrichment, control: &str, endpoint: &str) -> Option<(f64, u64, u64)> {
+    let of = found.yardsticks.iter().filter(|row| row.control == control && row.endpoint == endpoint);
+    let mut counts: Vec<u64> = of.map(|row| row.n_higher + row.n_lower).collect();
+    counts.sort_unstable();
+    let middle = crate::stats::quantile_sorted(&counts.iter().map(|n| *n as f64).collect::<Vec<_>>(), 0.5);
+    Some((middle, *counts.first()?, *counts.last()?))
+}
+
 /// The controls in the order of the table.
 fn controls(found: &Enrichment) -> Vec<&str> {
     let mut controls: Vec<&str> = Vec::new();
@@ -200,7 +211,9 @@ fn headline(found: &Enrichment) -> String {
     let of = |control: &str| {
         let parts = ENDPOINTS.map(|(endpoint, words)| {
             let (n, up, down) = tally(found, control, endpoint);
-            format!("{} of {n} {words}", up + down)
+            let letters = yardstick(found, control, endpoint)
+                .map_or(String::new(), |(middle, least, most)| format!(" (random functions of two letters: {middle}, {least} to {most})"));
+            format!("{} of {n} {words}{letters}", up + down)
         });
         let least = ENDPOINTS.iter().filter_map(|(endpoint, _)| strongest(found, control, endpoint));
         let least = least.min_by(|a, b| a.p_value.total_cmp(&b.p_value)).map_or(String::new(), |row| {

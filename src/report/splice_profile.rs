@@ -38,7 +38,7 @@ struct Figures {
     calibration: Option<CalibrationFigure>,
 }
 
-pub(super) const TABLES: [&str; 14] = [
+pub(super) const TABLES: [&str; 16] = [
     "sites",
     "controls",
     "pairs",
@@ -53,6 +53,8 @@ pub(super) const TABLES: [&str; 14] = [
     "baseline",
     "strands",
     "heatmap",
+    "kmer_widths",
+    "sums",
 ];
 
 /// Writes the tables.
@@ -73,6 +75,8 @@ pub fn write_tables(found: &SpliceProfile, folder: &Path) -> Result<()> {
     tables::write(&at, "baseline", &found.comparison.baseline)?;
     tables::write(&at, "strands", &found.comparison.strands)?;
     tables::write(&at, "heatmap", &found.comparison.heatmap)?;
+    tables::write(&at, "kmer_widths", &found.comparison.widths)?;
+    tables::write(&at, "sums", &found.comparison.sums)?;
     tables::write(&at, "letters", &found.letters)?;
     tables::write(&at, "accounting", &found.accounting)
 }
@@ -112,6 +116,8 @@ impl SplicePage {
             baseline: record.table("baseline")?,
             strands: record.table("strands")?,
             heatmap: record.table("heatmap")?,
+            widths: record.table("kmer_widths")?,
+            sums: Vec::new(), // for those who redo the tests
             by_site: Default::default(),
             tiles_read: record.outcome("tiles_read")?,
             bases_read: record.outcome("bases_read")?,

@@ -9,7 +9,7 @@ use crate::stats::rng::Rng;
 /// Leave-one-out sets of a rank correlation are of this many groups of clusters at most: each costs a pass over all positions.
 const GROUPS: usize = 200;
 
-/// A correlation with its interval.
+/// A measure of agreement with its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Agreement {
     /// The correlation; `NaN` below two positions or where a reading has one value throughout or one that is not a number.
@@ -59,6 +59,26 @@ pub fn spearman(a: &[f64], b: &[f64], clusters: &[usize], replicates: usize, lev
     let left_out: Vec<f64> = (0..groups).into_par_iter().map(without).collect();
     let (ci_low, ci_high) = interval(weighted, n_clusters, &left_out, replicates, level, &Rng::new(seed).derive("spearman"));
     Agreement { correlation: weighted(&vec![1.0; n_clusters]), ci_low, ci_high }
+}
+
+/// How far two readings decide alike, yes or no at each position: the share of positions decided alike, and Cohen's kappa (1960), that share beyond what independent
+/// decisions would give over the most it could be. Arguments and intervals as in [`pearson`].
+pub fn decisions(a: &[bool], b: &[bool], clusters: &[usize], replicates: usize, level: f64, seed: u64) -> [Agreement; 2] {
+    let n = a.len().min(b.len()).min(clusters.len());
+    let of = |yes: bool| f64::from(u8::from(yes));
+    let rows = cluster_rows(&clusters[..n], |i| [1.0, of(a[i]), of(b[i]), of(a[i] == b[i])]);
+    let total: [f64; 4] = std::array::from_fn(|i| rows.iter().map(|row| row[i]).sum());
+    let share = |[n, _, _, same]: &[f64; 4]| same / n;
+    let kappa = |[n, a, b, same]: &[f64; 4]| {
+        let by_chance = (a * b + (n - a) * (n - b)) / (n * n);
+        if by_chance < 1.0 { (same / n - by_chance) / (1.0 - by_chance) } else { f64::NAN }
+    };
+    let rng = Rng::new(seed).derive("decisions");
+    let measure = |statistic: &(dyn Fn(&[f64; 4]) -> f64 + Sync)| {
+        let (ci_low, ci_high) = totals_interval(&rows, statistic, replicates, level, &rng);
+        Agreement { correlation: statistic(&total), ci_low, ci_high }
+    };
+    [measure(&share), measure(&kappa)]
 }
 
 /// Pearson's correlation from count, sums, sums of squares and sum of products.
@@ -128,6 +148,17 @@ mod tests {
         assert!((ranks.correlation - 0.8611449110654534).abs() < 1e-12);
         assert!((ranks.ci_low - 0.57408).abs() < 0.012 && (ranks.ci_high - 0.97137).abs() < 0.003, "{ranks:?}");
         assert!((spearman(&X, &Y, &clusters, 10, 0.95, 1).correlation - 0.8614838113804786).abs() < 1e-12);
+    }
+
+    // from sklearn.metrics import cohen_kappa_score; cohen_kappa_score([1,1,0,0,1,0,0,0,1,0],[1,0,0,0,1,1,0,0,1,0]) -> 0.5833333333333333
+    #[test]
+    fn decisions_as_sklearn() {
+        let yes = |values: [u8; 10]| values.map(|v| v == 1);
+        let (a, b) = (yes([1, 1, 0, 0, 1, 0, 0, 0, 1, 0]), yes([1, 0, 0, 0, 1, 1, 0, 0, 1, 0]));
+        let [share, kappa] = decisions(&a, &b, &(0..10).collect::<Vec<_>>(), 2000, 0.95, 1);
+        assert!((share.correlation - 0.8).abs() < 1e-12 && (kappa.correlation - 0.5833333333333333).abs() < 1e-12);
+        assert!(kappa.ci_low < 0.58 && 0.58 < kappa.ci_high && share.ci_high <= 1.0);
+        assert!(decisions(&[false; 3], &[false; 3], &[0, 1, 2], 10, 0.95, 1)[1].correlation.is_nan());
     }
 
     /// Where clusters shift both readings together, intervals over clusters are wider than those over positions.

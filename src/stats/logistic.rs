@@ -62,7 +62,7 @@ fn dot(coefficients: &[f64], row: &[f64]) -> f64 {
 }
 
 /// Solves `a x = b` for a symmetric positive definite `a` of which the lower half is given (Cholesky). Columns without any variation get 0.
-fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
+pub(crate) fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
     let n = b.len();
     for i in 0..n {
         for j in 0..=i {

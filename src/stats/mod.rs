@@ -3,13 +3,13 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `permutation` | sign flips of clusters; labels within sets of a site and its controls |
+//! | `permutation` | sign flips of clusters: tests, intervals, equivalence; labels within sets of a site and its controls |
 //! | `offsets` | sign flips at every position of a profile: max-T and the mass of runs |
-//! | `bootstrap` | BCa intervals over clusters; mean profiles with bands |
+//! | `bootstrap` | BCa intervals of AUROCs, ratios and correlations; mean profiles with bands |
 //! | `effect` | effect sizes |
 //! | `grouped` | means of groups whose members lie in clusters: variance components |
 //! | `prediction` | whether a group is one more draw of what others were drawn from |
-//! | `multiplicity` | Benjamini-Hochberg and Benjamini-Yekutieli |
+//! | `multiplicity` | Holm, Benjamini-Hochberg and Benjamini-Yekutieli |
 //! | `context` | what the letters around a position explain, cross-fitted |
 //! | `agreement` | correlations of two readings of the same positions |
 //! | `rng` | the seeded generator |

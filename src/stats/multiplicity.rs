@@ -1,4 +1,18 @@
-//! Adjusted p-values that control the false discovery rate over many tests.
+//! Adjusted p-values: the false discovery rate over many tests, and the probability of any false claim among a few.
+
+/// Holm adjusted p-values, in the order of `p_values`: claiming all at most `a` keeps the probability of any false claim at `a`, under any dependence (Holm 1979). A `NaN`
+/// stays `NaN` and is not counted as a test.
+pub fn holm(p_values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p_values.len()).filter(|i| !p_values[*i].is_nan()).collect();
+    order.sort_by(|a, b| p_values[*a].total_cmp(&p_values[*b]));
+    let (tests, mut most) = (order.len(), 0.0f64);
+    let mut adjusted = vec![f64::NAN; p_values.len()];
+    for (below, index) in order.into_iter().enumerate() {
+        most = most.max((tests - below) as f64 * p_values[index]).min(1.0);
+        adjusted[index] = most;
+    }
+    adjusted
+}
 
 /// Benjamini-Hochberg adjusted p-values, in the order of `p_values`: rejecting all at most `q` keeps the false discovery rate at `q` for
 /// independent or positively dependent tests (Benjamini & Hochberg 1995). A `NaN` stays `NaN` and is not counted as a test.
@@ -52,12 +66,19 @@ mod tests {
         assert!(near(benjamini_hochberg(&P), bh) && near(benjamini_yekutieli(&P), by));
     }
 
+    // multipletests(p, method='holm')[1].tolist()
+    #[test]
+    fn holm_as_statsmodels() {
+        let expected = [0.06, 0.16, 0.15, 0.035, 1.0, 0.16, 1.0, 0.0016];
+        assert!(holm(&P).iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-12), "{:?}", holm(&P));
+    }
+
     #[test]
     fn nan_is_no_test() {
         let mut with = vec![f64::NAN];
         with.extend(P);
         with.push(f64::NAN);
-        for adjust in [benjamini_hochberg, benjamini_yekutieli] {
+        for adjust in [benjamini_hochberg, benjamini_yekutieli, holm] {
             let adjusted = adjust(&with);
             assert!(adjusted[0].is_nan() && adjusted[9].is_nan());
             assert_eq!(adjusted[1..9], adjust(&P));

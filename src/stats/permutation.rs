@@ -12,9 +12,11 @@
 //!   rejects too often for `k > 1`; for `k = 1` it is the sign flip. It is not offered; a test beside this file measures it.
 
 mod flips;
+mod interval;
 mod labels;
 
 use rayon::prelude::*;
+use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::stats::dense_clusters;
 use crate::stats::rng::Rng;
@@ -41,33 +43,114 @@ pub struct SignFlip {
     pub exact: bool,
 }
 
+/// One value in the cluster it lies in, and how much it counts there.
+pub type Member = (usize, f64, f64);
+
+/// What flips change: of each cluster the summed difference, and how much of one difference it holds (where pairs lie in one cluster, their number).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterSums {
+    sums: Vec<f64>,
+    counts: Vec<f64>,
+}
+
+impl ClusterSums {
+    /// Of clusters' sums and counts, one each.
+    pub fn new(sums: Vec<f64>, counts: Vec<f64>) -> ClusterSums {
+        ClusterSums { sums, counts }
+    }
+
+    /// Of paired differences, one cluster number each; the shorter slice counts.
+    pub fn of_pairs(differences: &[f64], clusters: &[usize]) -> ClusterSums {
+        let n = differences.len().min(clusters.len());
+        let (dense, n_clusters) = dense_clusters(&clusters[..n]);
+        let mut found = ClusterSums::new(vec![0.0; n_clusters], vec![0.0; n_clusters]);
+        for (difference, cluster) in differences.iter().zip(dense) {
+            found.sums[cluster] += difference;
+            found.counts[cluster] += 1.0;
+        }
+        found
+    }
+
+    /// Of two groups whose values count in the clusters they lie in themselves, as `(cluster, weight, value)`: of a pair over two clusters each is in its own. The weights
+    /// of both groups must add up to the same. Values are taken from the middle of the two means, so that a cluster with more of one group has no sum for that alone.
+    /// Where both members of every pair lie in one cluster this is [`ClusterSums::of_pairs`].
+    pub fn of_members(first: &[Member], second: &[Member]) -> ClusterSums {
+        let clusters: Vec<usize> = first.iter().chain(second).map(|member| member.0).collect();
+        let (dense, n_clusters) = dense_clusters(&clusters);
+        let mean =
+            |group: &[Member]| group.iter().map(|(_, weight, value)| weight * value).sum::<f64>() / group.iter().map(|m| m.1).sum::<f64>();
+        let middle = (mean(first) + mean(second)) / 2.0;
+        let mut found = ClusterSums::new(vec![0.0; n_clusters], vec![0.0; n_clusters]);
+        let sides = first.iter().map(|member| (1.0, member)).chain(second.iter().map(|member| (-1.0, member)));
+        for ((sign, (_, weight, value)), cluster) in sides.zip(dense) {
+            found.sums[cluster] += sign * weight * (value - middle);
+            found.counts[cluster] += weight / 2.0;
+        }
+        found
+    }
+
+    /// Number of clusters.
+    pub fn n_clusters(&self) -> usize {
+        self.sums.len()
+    }
+
+    /// How many clusters of one size would say as much: `(sum n)^2 / sum n^2` over the counts; `NaN` for none.
+    pub fn effective(&self) -> f64 {
+        let n: f64 = self.counts.iter().sum();
+        n * n / self.counts.iter().map(|count| count * count).sum::<f64>()
+    }
+
+    /// Tests whether the sums of clusters are symmetric around 0. The statistic is their total over the total of the counts. Without clusters, or with a sum that is not a
+    /// number, it is `NaN` and `p_value` 1. The result depends on `seed` and the data, not on the number of threads.
+    pub fn test(&self, permutations: usize, seed: u64) -> SignFlip {
+        let (sums, n_clusters) = (&self.sums, self.sums.len());
+        let observed: f64 = sums.iter().sum();
+        if n_clusters == 0 || observed.is_nan() {
+            return SignFlip { statistic: f64::NAN, n_clusters, p_value: 1.0, p_floor: 1.0, exact: false };
+        }
+        let tolerance = 1e-12 * sums.iter().map(|s| s.abs()).sum::<f64>();
+        let flips = Flips::new(n_clusters, permutations, Rng::new(seed).derive("sign-flip"));
+        let tables: Vec<[f64; 256]> = sums.chunks(8).map(flipped).collect();
+        // Sums in another order differ in the last bits; a flip that gives the same value must count as equal.
+        let far = |sum: &f64| sum.abs() >= observed.abs() - tolerance;
+        let block = |first: u64| {
+            let some = first * FLIPS..flips.count().min((first + 1) * FLIPS);
+            flipped_sums(&tables, some.map(|flip| flips.signs(flip)).collect()).iter().filter(|sum| far(sum)).count()
+        };
+        let beyond = (0..flips.count().div_ceil(FLIPS)).into_par_iter().map(block).sum();
+        let statistic = observed / self.counts.iter().sum::<f64>();
+        SignFlip { statistic, n_clusters, p_value: flips.p_value(beyond), p_floor: flips.p_floor(), exact: flips.exact }
+    }
+
+    /// What the p-value of [`ClusterSums::test`] tends to with many clusters, by the normal law of the total under flips: without flips, for counting many tests. `NaN` where
+    /// a sum is not a number, 1 where no cluster differs.
+    pub fn normal_p_value(&self) -> f64 {
+        let (total, squares) = self.sums.iter().fold((0.0, 0.0), |(total, squares), sum| (total + sum, squares + sum * sum));
+        if squares == 0.0 { 1.0 } else { 2.0 * Normal::standard().sf(f64::abs(total / f64::sqrt(squares))) }
+    }
+
+    /// The p-value of the hypothesis that the difference is at least `margin` away from 0, by two one-sided tests (Schuirmann 1987): small where it is shown to be smaller. 1
+    /// where the observed difference lies beyond the margin.
+    pub fn equivalence(&self, margin: f64, permutations: usize, seed: u64) -> f64 {
+        let observed = self.sums.iter().sum::<f64>() / self.counts.iter().sum::<f64>();
+        if observed.is_nan() || margin.is_nan() || observed.abs() >= margin {
+            return 1.0;
+        }
+        let at = |difference: f64| {
+            let shifted = self.sums.iter().zip(&self.counts).map(|(sum, count)| sum - difference * count).collect();
+            // The flips of two sides are twice those of one.
+            ClusterSums::new(shifted, self.counts.clone()).test(permutations, seed).p_value / 2.0
+        };
+        at(margin).max(at(-margin))
+    }
+}
+
 /// Tests whether paired differences are symmetric around 0, with all differences of a cluster flipped together: members of a cluster (sites
 /// of overlapping genes) are not independent, and flipping them one by one would call their common deviation significant.
 ///
-/// `differences` and `clusters` have one entry a pair; the shorter one counts. The statistic is the mean over pairs. Without pairs, or with a difference
-/// that is not a number, it is `NaN` and `p_value` 1. The result depends on `seed` and the data, not on the number of threads.
+/// `differences` and `clusters` have one entry a pair; the shorter one counts. The statistic is the mean over pairs. See [`ClusterSums::test`].
 pub fn sign_flip_clusters(differences: &[f64], clusters: &[usize], permutations: usize, seed: u64) -> SignFlip {
-    let n = differences.len().min(clusters.len());
-    let (dense, n_clusters) = dense_clusters(&clusters[..n]);
-    let mut sums = vec![0.0; n_clusters];
-    for (difference, cluster) in differences.iter().zip(dense) {
-        sums[cluster] += difference;
-    }
-    let observed: f64 = sums.iter().sum();
-    if n == 0 || observed.is_nan() {
-        return SignFlip { statistic: f64::NAN, n_clusters, p_value: 1.0, p_floor: 1.0, exact: false };
-    }
-    let tolerance = 1e-12 * sums.iter().map(|s| s.abs()).sum::<f64>();
-    let flips = Flips::new(n_clusters, permutations, Rng::new(seed).derive("sign-flip"));
-    let tables: Vec<[f64; 256]> = sums.chunks(8).map(flipped).collect();
-    // Sums in another order differ in the last bits; a flip that gives the same value must count as equal.
-    let far = |sum: &f64| sum.abs() >= observed.abs() - tolerance;
-    let block = |first: u64| {
-        let some = first * FLIPS..flips.count().min((first + 1) * FLIPS);
-        flipped_sums(&tables, some.map(|flip| flips.signs(flip)).collect()).iter().filter(|sum| far(sum)).count()
-    };
-    let beyond = (0..flips.count().div_ceil(FLIPS)).into_par_iter().map(block).sum();
-    SignFlip { statistic: observed / n as f64, n_clusters, p_value: flips.p_value(beyond), p_floor: flips.p_floor(), exact: flips.exact }
+    ClusterSums::of_pairs(differences, clusters).test(permutations, seed)
 }
 
 /// The sum of up to eight values after each of the 256 ways to flip them; a set bit flips.

@@ -2,7 +2,7 @@ use super::*;
 
 fn member(stratum: u64, position: usize, gc: f64, cpg: f64) -> Member {
     let covariates = Covariates::from_values([gc, 0.5, cpg, 0.0, f64::NAN, f64::NAN]);
-    Member { stratum, position, covariates }
+    Member { stratum, position, covariates, second_choice: false }
 }
 
 fn metric(caliper: f64) -> Metric {
@@ -129,4 +129,16 @@ fn a_propensity_score_matches_on_the_score() {
     let mean = |all: Vec<f64>| crate::stats::mean(&all);
     let gc = mean(pairs.iter().map(|(s, c)| s.covariates.gc_upstream - c.covariates.gc_upstream).collect());
     assert!(gc.abs() < 0.02, "{gc}");
+}
+
+#[test]
+fn second_choices_serve_where_there_is_no_first() {
+    let metric = Metric { scale: [1.0, 0.0, 0.0, 0.0, 0.0, 0.0], caliper: [0.2; crate::controls::N_COVARIATES], propensity: None };
+    let near = |gc: f64| Member { second_choice: true, ..member(0, 5, gc, 0.0) };
+    let pool = [near(0.5), member(0, 6, 0.6, 0.0), member(0, 7, 0.9, 0.0), near(0.45)];
+    let sites = vec![member(0, 1, 0.5, 0.0); 2];
+    let found = serve(&mut Pool::new(&pool, &metric, false), &sites, &[None, None], 1, &mut Rng::new(1));
+    let mut found: Vec<usize> = found.into_iter().map(|f| f.unwrap()[0]).collect();
+    found.sort_unstable();
+    assert_eq!(found, [0, 1], "the first choice within the caliper, then the nearest of the others");
 }

@@ -51,7 +51,7 @@ impl Seeker<'_> {
                 let served = found.controls.is_ok() && (!self.second || !found.second.is_empty());
                 if served || k == narrowest {
                     found.kmer = found.controls.is_ok().then_some(k);
-                    if !self.request.replacement || self.second {
+                    if !self.request.replacement {
                         let taken = found.controls.iter().flatten().chain(&found.second);
                         gone.extend(taken.map(|control| control.position));
                     }

@@ -32,18 +32,18 @@ impl Seeker<'_> {
         let home: Vec<&Area<'_>> = lone.iter().map(|(_, area)| area).collect();
         let all: Vec<(&Area<'_>, &Wanted)> = self.areas.iter().flat_map(|area| area.wanted.iter().map(move |w| (area, w))).collect();
         let (named, free): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, w)| self.given.paired.contains_key(&w.position));
-        let by_name = |(area, wanted): (&Area<'_>, &Wanted)| {
+        let mut order = rng.derive("two sets");
+        let mut by_name = |(area, wanted): (&Area<'_>, &Wanted)| {
             let positions = self.given.paired.get(&wanted.position).map_or(&[][..], Vec::as_slice);
             let control = |p: &usize| {
                 let (position, home) = self.lone(*p)?;
-                Some(Control { position, cluster: home.cluster, covariates: home.covariates(position, None), copy: None })
+                Some(Control { position, cluster: home.cluster, covariates: home.covariates(position, None), copy: None, near: false })
             };
-            let mut controls: Vec<Control> = positions.iter().filter_map(control).collect();
-            let second = if self.second { controls.split_off(controls.len().div_ceil(2)) } else { Vec::new() };
-            let controls = if controls.is_empty() { Err(Dropped::NoCandidate) } else { Ok(controls) };
+            let controls: Vec<Control> = positions.iter().filter_map(control).collect();
+            let (controls, second) = self.in_two(if controls.is_empty() { Err(Dropped::NoCandidate) } else { Ok(controls) }, &mut order);
             Found { site: wanted.site, covariates: area.covariates(wanted.position, Some(&wanted.genes)), controls, second, kmer: None }
         };
-        let mut found: Vec<Found> = named.into_iter().map(by_name).collect();
+        let mut found: Vec<Found> = named.into_iter().map(&mut by_name).collect();
         let sites: Vec<Member> = free.iter().map(|(area, w)| site_member(area, w)).collect();
         let inside = vec![None; sites.len()];
         found.extend(self.serve(free, &sites, &members, &home, &inside, metric, &mut rng));

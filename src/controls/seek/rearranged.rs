@@ -43,7 +43,7 @@ pub(super) fn shuffled(ground: &Ground<'_>, area: &Area<'_>, wanted: &Wanted, co
     covariates.soft_masked_fraction = site.soft_masked_fraction;
     covariates.gene_end_distance_bp = site.gene_end_distance_bp;
     covariates.strength_bits = area.matrix().and_then(|m| m.score(&letters, Strand::Plus, ground.radius_bp)).unwrap_or(f64::NAN);
-    Control { position: wanted.position, cluster: area.cluster, covariates, copy: Some(copy) }
+    Control { position: wanted.position, cluster: area.cluster, covariates, copy: Some(copy), near: false }
 }
 
 impl Seeker<'_> {

@@ -35,7 +35,7 @@ pub struct CutRow {
     pub p_value: f64,
     /// The least it could be.
     pub p_floor: f64,
-    /// Adjusted over the table (Benjamini-Hochberg).
+    /// Adjusted over the rows of the contender (Benjamini-Hochberg).
     pub p_bh: f64,
     /// `difference` less that of the first contender; missing for itself.
     pub first_difference: f64,
@@ -47,7 +47,7 @@ pub struct CutRow {
     pub first_p_value: f64,
     /// The least it could be.
     pub first_p_floor: f64,
-    /// Adjusted over the table (Benjamini-Hochberg).
+    /// Adjusted over the rows of the contender (Benjamini-Hochberg).
     pub first_p_bh: f64,
 }
 

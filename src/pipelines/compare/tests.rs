@@ -51,7 +51,7 @@ fn junctions(request: &CompareRequest) -> BTreeSet<(Strand, usize)> {
 
 #[test]
 fn cuts_at_junctions_are_found_there_and_grids_fall_anywhere() {
-    let request = CompareRequest { context: 700, margin: 60, permutations: 999, bootstraps: 200, ..CompareRequest::default() };
+    let request = CompareRequest { context: 700, margin: 60, permutations: 999, ..CompareRequest::default() };
     let (given, fixed, random) = (Given(junctions(&request)), Tokenizer::Fixed(4), Tokenizer::Random(4, Rng::new(5)));
     let contender = |name: &str, source| Contender { name: name.into(), source };
     let contenders = [contender("given", &given as &dyn BoundarySource), contender("fixed:4", &fixed), contender("random:4", &random)];
@@ -88,7 +88,7 @@ fn cuts_at_junctions_are_found_there_and_grids_fall_anywhere() {
 
 #[test]
 fn the_result_depends_on_neither_batch_nor_pieces() {
-    let request = CompareRequest { context: 700, margin: 60, permutations: 99, bootstraps: 20, ..CompareRequest::default() };
+    let request = CompareRequest { context: 700, margin: 60, permutations: 99, ..CompareRequest::default() };
     let fixed = Tokenizer::Fixed(5);
     let ask = |request: &CompareRequest| {
         let found = compared(&[Contender { name: "fixed:5".into(), source: &fixed }], request);

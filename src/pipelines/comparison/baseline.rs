@@ -27,6 +27,7 @@ struct Position {
     context: Context,
     value: f32,
     cluster: u32,
+    soft_masked: bool,
 }
 
 /// Positions to fit on.
@@ -88,7 +89,8 @@ impl Taker<'_> {
                 continue;
             }
             if let Some(cluster) = self.study.cluster_at(self.contig, position) {
-                self.fit.push(Position { context: Context::around(&codes, t), value: *value, cluster: cluster as u32 });
+                let soft_masked = self.sequence.get(position).is_some_and(u8::is_ascii_lowercase);
+                self.fit.push(Position { context: Context::around(&codes, t), value: *value, cluster: cluster as u32, soft_masked });
             }
         }
         self.done_to = self.done_to.max(bases.end.saturating_sub(self.margin) + 1);
@@ -110,11 +112,11 @@ impl Baseline {
         let mut observations = Observations::default();
         fit.positions.iter().for_each(|p| observations.push(p.context, folds[p.cluster as usize], p.value));
         let table = ContextTable::fit(observations).ok()?;
-        let mut explained = Explained::default();
+        let mut explained = [Explained::default(), Explained::default()];
         for some in fit.positions.chunks(ALL_WIDTHS_AT_ONCE) {
             let asked: Vec<(Context, Fold)> = some.iter().map(|p| (p.context, folds[p.cluster as usize])).collect();
             for (p, estimates) in some.iter().zip(table.predict_all(&asked, |estimates| estimates)) {
-                explained.add(p.cluster as usize, p.value, &estimates);
+                explained[usize::from(p.soft_masked)].add(p.cluster as usize, p.value, &estimates);
             }
         }
         let rows = BaselineRow::of(&explained, request.bootstraps, LEVEL, seed);

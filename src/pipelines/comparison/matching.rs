@@ -10,7 +10,7 @@ use crate::controls::family::Source;
 use crate::controls::matching::Metric;
 use crate::controls::seek::{Given, Seeker};
 use crate::controls::strength::{LetterCounts, WeightMatrix};
-use crate::controls::{Area, Covariates, Family, Found, Ground, Side, Wanted};
+use crate::controls::{Area, Control, Covariates, Family, Found, Ground, Side, Wanted};
 use crate::error::Result;
 use crate::genome::{Interval, Strand, merge_intervals};
 use crate::pipelines::Progress;
@@ -73,7 +73,8 @@ impl Matched {
                 for (index, found) in found.into_iter().enumerate() {
                     for found in found {
                         let balance = &mut matched.census[index][kind].balance;
-                        if let Some((site, control)) = pair(&found, request.negative_control) {
+                        let compared = found.kmer.is_none_or(|width| width == request.controls.kmer);
+                        if let Some((site, control)) = pair(&found, request.negative_control).filter(|_| compared) {
                             balance.paired_sites.push(&site);
                             balance.controls.push(&control);
                         }
@@ -93,12 +94,16 @@ impl Matched {
 
 /// The covariates of a pair: those of several controls are averaged, as their values will be.
 fn pair(found: &Found, negative_control: bool) -> Option<(Covariates, Covariates)> {
-    let mean = |controls: &[crate::controls::Control]| Covariates::mean(&controls.iter().map(|c| c.covariates).collect::<Vec<_>>());
     let controls = found.controls.as_ref().ok()?;
     match negative_control {
-        false => Some((found.covariates, mean(controls))),
-        true => (!found.second.is_empty()).then(|| (mean(&found.second), mean(controls))),
+        false => Some((found.covariates, mean_covariates(controls))),
+        true => (!found.second.is_empty()).then(|| (mean_covariates(&found.second), mean_covariates(controls))),
     }
+}
+
+/// The mean covariates of some controls.
+pub(super) fn mean_covariates(controls: &[Control]) -> Covariates {
+    Covariates::mean(&controls.iter().map(|c| c.covariates).collect::<Vec<_>>())
 }
 
 /// Weight matrices fitted on other contigs or other folds than those they score.

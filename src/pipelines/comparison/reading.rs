@@ -10,13 +10,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub use plan::strand_windows;
 
 use super::baseline::{AT_ONCE, Baseline, Fit};
+use super::correction::{Correction, Standard};
 use super::heatmap::Sample;
 use super::{ComparisonRequest, ContigReader, ENDPOINT_REACH, Study};
+use crate::controls::N_COVARIATES;
 use crate::error::Result;
 use crate::genome::Strand;
 use crate::genome::classes::overlaps_any;
 use crate::pipelines::tiles::{ContigStrand, Tile, TilePlan, TileShape, Window, plan, read_tiles};
-use crate::pipelines::{BoundarySource, Progress};
+use crate::pipelines::{BoundarySource, Progress, Values};
 use crate::stats::bootstrap::ProfileSums;
 use crate::stats::context::WIDEST;
 use crate::stats::rng::Rng;
@@ -32,7 +34,7 @@ pub(super) enum Layer {
     Predicted,
 }
 
-const LAYERS: usize = 3;
+pub(super) const LAYERS: usize = 3;
 
 /// A member of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,8 @@ struct Role {
     slot: usize,
     unit: usize,
     weight: f64,
+    /// Of a control: its pair, and its number there.
+    control: Option<(u32, u32)>,
 }
 
 /// A pair: a site and its controls.
@@ -68,12 +72,33 @@ pub(super) struct Pair {
     pub family: usize,
     /// Index into [`Study::sites`].
     pub site: usize,
+    /// Whether it is in the comparison: in family `kmer` only where the whole k-mer is shared.
+    pub compared: bool,
     /// What stands in the site's place: itself, or in a negative control a second set of controls.
     pub first: Vec<usize>,
     /// Its controls.
     pub controls: Vec<usize>,
-    /// Its unit of replication.
+    /// The unit of replication of its site.
     pub unit: usize,
+    /// The units of the members of `first` and of `controls`: where a control lies in another gene than its site, that gene's.
+    pub units: [Vec<usize>; 2],
+    /// Covariates of what stands in the site's place (their mean), and of each control.
+    pub covariates: (Standard, Vec<Standard>),
+}
+
+impl Pair {
+    /// The subjects of one side, each with its unit and its share of the pair.
+    pub fn members(&self, group: Group) -> impl Iterator<Item = (usize, usize, f64)> + '_ {
+        let subjects = if group == Group::Site { &self.first } else { &self.controls };
+        let share = 1.0 / subjects.len() as f64;
+        subjects.iter().zip(&self.units[group as usize]).map(move |(subject, unit)| (*subject, *unit, share))
+    }
+
+    /// How far the covariates of a control lie from those of its site, site minus control.
+    pub fn shift(&self, control: usize) -> [f64; N_COVARIATES] {
+        let (site, controls) = &self.covariates;
+        std::array::from_fn(|i| f64::from(site[i]) - f64::from(controls[control][i]))
+    }
 }
 
 /// Plans, then results.
@@ -94,8 +119,12 @@ pub(super) struct Readings {
     pub site_subject: BTreeMap<usize, usize>,
     endpoints: Vec<[f64; LAYERS]>,
     sums: HashMap<usize, [ProfileSums; LAYERS]>,
+    /// By family and kind: what covariates left unequal make of differences.
+    corrections: Vec<Correction>,
     /// Probabilities of the same positions on the two strands, of a bounded sample of subjects: cluster, own, opposite.
     pub strand_values: Vec<(usize, f32, f32)>,
+    /// What the values are.
+    pub values: Values,
     /// Sites whose own profiles are kept.
     pub sample: Sample,
     pub baseline: Fit,
@@ -122,6 +151,7 @@ impl Readings {
         rng: &Rng,
         progress: &dyn Fn(Progress),
     ) -> Result<()> {
+        self.values = source.values();
         // Tiles just long enough for one window, for what shares no tile.
         let lone_bp = 2 * (request.flank + request.margin.max(1));
         let lone = TileShape { context_bp: lone_bp, margin_bp: request.margin };
@@ -192,7 +222,28 @@ impl Readings {
         for role in &self.subjects[subject].roles {
             let sums = self.sums.entry(role.slot).or_insert_with(|| std::array::from_fn(|_| ProfileSums::new(width)));
             sums[layer as usize].add_share(role.unit, role.weight, &values);
+            if let Some((pair, number)) = role.control {
+                let covariates = &self.pairs[pair as usize].covariates.1[number as usize];
+                self.corrections[role.slot / 2].take(layer as usize, role.weight, covariates, &values);
+            }
         }
+    }
+
+    /// Corrects the sums of controls for the covariates in which they differ from their sites. Call it once, when all is read and predicted.
+    pub fn correct(&mut self) {
+        for (index, correction) in self.corrections.iter_mut().enumerate() {
+            correction.fit();
+            let Some(sums) = self.sums.get_mut(&(2 * index + 1)) else { continue };
+            for (layer, sums) in sums.iter_mut().enumerate() {
+                correction.shifts.iter().for_each(|(unit, shift)| sums.shift(*unit, &correction.profile(layer, shift)));
+            }
+        }
+    }
+
+    /// What the correction adds to the endpoint of a control of a pair in one layer.
+    pub fn correction(&self, pair: &Pair, kind: usize, control: usize, layer: Layer) -> f64 {
+        let offsets = self.flank - ENDPOINT_REACH..=self.flank + ENDPOINT_REACH;
+        self.corrections[slot(pair.family, kind, Group::Site, self.n_kinds) / 2].mean(layer as usize, offsets, &pair.shift(control))
     }
 
     /// Adds what the fitted baseline predicts for every subject. Sequence is read again, the model is not.

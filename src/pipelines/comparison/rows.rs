@@ -68,6 +68,12 @@ pub struct PairRow {
     pub n_controls: u64,
     /// Width of the shared k-mer, in family `kmer`.
     pub kmer: Option<u64>,
+    /// What the statistics add to `control_value` for the covariates that matching left unequal (0 where the pair is in no row of them).
+    pub control_correction: f64,
+    /// What they add to `control_residual`.
+    pub control_residual_correction: f64,
+    /// What they add to `control_strand_average`.
+    pub control_strand_average_correction: Option<f64>,
 }
 
 /// The mean profile of one group at one offset, over pairs.
@@ -93,7 +99,8 @@ pub struct ProfileRow {
     pub measure: String,
 }
 
-/// The primary endpoint of one kind of site against one family of controls. `NaN` where there are too few pairs.
+/// The primary endpoint of one kind of site against one family of controls; in family `kmer` of the pairs that share the whole k-mer. `NaN` where there are too few
+/// pairs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatisticsRow {
     /// The kind of site.
@@ -106,11 +113,11 @@ pub struct StatisticsRow {
     pub n_clusters: u64,
     /// Mean over sites of the measure's mean over offsets -2..+2.
     pub site_mean: f64,
-    /// The same over controls.
+    /// The same over controls, each corrected for the covariates in which it differs from its site (Abadie & Imbens 2011), as in all that follows.
     pub control_mean: f64,
     /// `site_mean - control_mean`.
     pub difference: f64,
-    /// Lower end of its 95% cluster-bootstrap interval (BCa).
+    /// Lower end of its 95% interval: the differences that the sign-flip test does not reject; `NaN` where fewer than six units leave it without an end.
     pub ci_low: f64,
     /// Upper end.
     pub ci_high: f64,
@@ -122,7 +129,7 @@ pub struct StatisticsRow {
     pub auroc_low: f64,
     /// Upper end.
     pub auroc_high: f64,
-    /// Two-sided p-value of the sign-flip test over units of replication.
+    /// Two-sided p-value of the sign-flip test over units of replication, each value in the unit it lies in.
     pub p_value: f64,
     /// The least p-value that test could have given.
     pub p_floor: f64,
@@ -151,6 +158,43 @@ pub struct StatisticsRow {
     pub cliffs_delta_low: f64,
     /// Upper end.
     pub cliffs_delta_high: f64,
+    /// How many units of one size would say as much: `(sum n)^2 / sum n^2` over the pairs of units.
+    pub n_effective: f64,
+    /// The smallest difference of interest: a fifth of the standard deviation of single controls.
+    pub smallest_effect: f64,
+    /// p-value of the hypothesis that the difference is at least so large either way, by two one-sided sign-flip tests: small where there is no difference of interest.
+    pub p_equivalence: f64,
+}
+
+/// The endpoint of the pairs of family `kmer` that share a k-mer of one width. What a narrower k-mer leaves to differ is letters: the widths answer different questions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WidthRow {
+    /// The kind of site.
+    pub site_kind: String,
+    /// `probability`, `residual` or `strand_average`.
+    pub measure: String,
+    /// Letters that site and control share, half of them upstream.
+    pub kmer: u64,
+    /// Pairs.
+    pub n_pairs: u64,
+    /// Units of replication that sites or controls lie in.
+    pub n_clusters: u64,
+    /// How many units of one size would say as much.
+    pub n_effective: f64,
+    /// Mean over sites.
+    pub site_mean: f64,
+    /// Mean over controls.
+    pub control_mean: f64,
+    /// `site_mean - control_mean`.
+    pub difference: f64,
+    /// Lower end of its 95% interval.
+    pub ci_low: f64,
+    /// Upper end.
+    pub ci_high: f64,
+    /// Two-sided p-value of the sign-flip test.
+    pub p_value: f64,
+    /// The least p-value that test could have given.
+    pub p_floor: f64,
 }
 
 /// What became of the sites of one kind in one family.
@@ -182,6 +226,8 @@ pub struct MatchingRow {
     pub worst_smd_after: f64,
     /// In family `kmer`, the sites by width of the shared k-mer, widest first: `8:300,7:21`.
     pub kmer_widths: String,
+    /// Controls nearer to an annotated site than asked for, as no other was within the calipers.
+    pub n_near: u64,
 }
 
 /// The test of one offset.
@@ -205,6 +251,26 @@ pub struct OffsetRow {
     pub p_max_t: f64,
     /// The least p-value that these tests could have given.
     pub p_floor: f64,
+}
+
+/// What the tests of offsets flip: of one unit the summed differences, site minus control, at each offset. With `t = sum S / sqrt(sum S^2)` under flips of their signs,
+/// offsets and runs can be redone. Of the first family, where a kind has at most 5000 units.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SumRow {
+    /// The kind of site.
+    pub site_kind: String,
+    /// The control's family.
+    pub control: String,
+    /// `probability`, `residual` or `strand_average`.
+    pub measure: String,
+    /// The unit of replication.
+    pub cluster: String,
+    /// Pairs in it; of a pair over two units, half in each.
+    pub n_pairs: f64,
+    /// Offset of the first of `values`.
+    pub first_offset: i64,
+    /// Sums at consecutive offsets, separated by commas.
+    pub values: String,
 }
 
 /// A run of offsets whose statistics pass the threshold.
@@ -243,27 +309,52 @@ pub struct BaselineRow {
     pub n_positions: u64,
     /// Clusters of genes.
     pub n_clusters: u64,
+    /// The same share among soft-masked positions alone.
+    pub r2_masked: f64,
+    /// Lower end of its 95% interval.
+    pub r2_masked_low: f64,
+    /// Upper end.
+    pub r2_masked_high: f64,
+    /// Soft-masked positions.
+    pub n_masked: u64,
+    /// The same share among all others.
+    pub r2_unmasked: f64,
+    /// Lower end of its 95% interval.
+    pub r2_unmasked_low: f64,
+    /// Upper end.
+    pub r2_unmasked_high: f64,
 }
 
 impl BaselineRow {
-    /// One row a width, with intervals of `level`.
-    pub fn of(explained: &Explained, bootstraps: usize, level: f64, seed: u64) -> Vec<BaselineRow> {
-        let row = |r2: R2| BaselineRow {
+    /// One row a width, with intervals of `level`. Repeats make up much of some genomes and are told by their letters more easily than genes are: positions outside of
+    /// soft-masked sequence, and those inside.
+    pub fn of([unmasked, masked]: &[Explained; 2], bootstraps: usize, level: f64, seed: u64) -> Vec<BaselineRow> {
+        let all = unmasked.merged(masked);
+        let [r2, inside, outside] = [&all, masked, unmasked].map(|explained| explained.r2(bootstraps, level, seed));
+        let row = |((r2, inside), outside): ((R2, R2), R2)| BaselineRow {
             k: r2.k as u64,
             r2: r2.r2,
             r2_low: r2.ci_low,
             r2_high: r2.ci_high,
-            n_positions: explained.n() as u64,
-            n_clusters: explained.n_clusters() as u64,
+            n_positions: all.n() as u64,
+            n_clusters: all.n_clusters() as u64,
+            r2_masked: inside.r2,
+            r2_masked_low: inside.ci_low,
+            r2_masked_high: inside.ci_high,
+            n_masked: masked.n() as u64,
+            r2_unmasked: outside.r2,
+            r2_unmasked_low: outside.ci_low,
+            r2_unmasked_high: outside.ci_high,
         };
-        explained.r2(bootstraps, level, seed).into_iter().map(row).collect()
+        r2.into_iter().zip(inside).zip(outside).map(row).collect()
     }
 }
 
 /// Agreement of the probabilities of the same positions read on both strands: of a random sample of windows, of about a million positions at most.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StrandRow {
-    /// The statistic: `pearson`, `spearman`, `mean_difference`, or a quantile of the difference (own strand minus other), `difference_q05`...
+    /// The statistic: `pearson`, `spearman`, `same_decision` (share of positions that are boundaries on both strands or on neither), `kappa` (Cohen's: that share beyond
+    /// what chance gives, over the most it could be), `mean_difference`, or a quantile of the difference (own strand minus other), `difference_q05`...
     pub statistic: String,
     /// Its value.
     pub value: f64,

@@ -1,15 +1,18 @@
 //! From readings to tables.
 
+use std::collections::BTreeSet;
+
 use super::baseline::Baseline;
 use super::matching::Matched;
 use super::reading::{Group, Layer, Pair, Readings};
-use super::rows::{ControlRow, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow};
-use super::statistics::{Endpoints, LEVEL, Measure, adjust, row};
+use super::rows::{ControlRow, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow, SumRow};
+use super::statistics::{Endpoints, LEVEL, Measure, adjust, row, width_row};
 use super::{Comparison, ComparisonRequest, ContigReader, SiteFacts, Study, Unit, strands};
 use crate::controls::matching::Dropped;
 use crate::controls::{Control, Found};
 use crate::error::Result;
 use crate::stats::bootstrap::ProfileSums;
+use crate::stats::mean;
 use crate::stats::offsets::{RUN_THRESHOLD, sign_flip_offsets};
 use crate::stats::rng::Rng;
 
@@ -25,12 +28,13 @@ pub(super) fn outcome(
     if let Some((baseline, _)) = &baseline {
         readings.predict(study, contigs, baseline, request, rng)?;
     }
+    readings.correct();
     let mut found = Comparison {
         tiles_read: readings.tiles,
         bases_read: readings.bases,
         negative_control: request.negative_control,
         baseline: baseline.map_or(Vec::new(), |(_, rows)| rows),
-        strands: strands::rows(&readings.strand_values, request, rng.derive("strands").next_u64()),
+        strands: strands::rows(&readings.strand_values, readings.values, request, rng.derive("strands").next_u64()),
         ..Comparison::default()
     };
     let writer = Writer { study, matched, readings: &readings, request };
@@ -46,6 +50,7 @@ pub(super) fn outcome(
         for kind in 0..study.kinds.len() {
             for family in 0..request.controls.families.len() {
                 writer.compare(&mut found, measure, kind, family, rng);
+                writer.widths(&mut found, measure, kind, family, rng);
             }
         }
         adjust(&mut found.statistics[from..]);
@@ -67,6 +72,9 @@ pub(super) fn outcome(
     found.by_site = writer.site_facts();
     Ok(found)
 }
+
+/// Of kinds with more units than this, sums by unit and offset are not written: they would be larger than all other tables together.
+const MOST_UNITS: usize = 5000;
 
 struct Writer<'a> {
     study: &'a Study<'a>,
@@ -98,6 +106,17 @@ impl Writer<'_> {
         }
     }
 
+    /// What is added to the endpoint of a control of a pair for the covariates in which it differs from its site.
+    fn correction(&self, pair: &Pair, control: usize, measure: Measure) -> f64 {
+        let kind = self.study.sites[pair.site].kind;
+        let of = |layer| self.readings.correction(pair, kind, control, layer);
+        match measure {
+            Measure::Probability => of(Layer::Own),
+            Measure::Residual => of(Layer::Own) - of(Layer::Predicted),
+            Measure::StrandAverage => (of(Layer::Own) + of(Layer::Opposite)) / 2.0,
+        }
+    }
+
     fn sums(&self, measure: Measure, kind: usize, family: usize, group: Group) -> Option<ProfileSums> {
         let layer = |layer| self.readings.sums(family, kind, group, layer);
         match measure {
@@ -109,13 +128,7 @@ impl Writer<'_> {
 
     fn compare(&self, found: &mut Comparison, measure: Measure, kind: usize, family: usize, rng: &Rng) {
         let (kind_name, family_name) = (self.study.kinds[kind].name, self.family_name(family));
-        let mut endpoints = Endpoints::default();
-        for pair in self.pairs(kind, family) {
-            endpoints.sites.push(self.value(&pair.first, measure));
-            endpoints.controls.push(self.value(&pair.controls, measure));
-            endpoints.units.push(pair.unit);
-            endpoints.sets.push(pair.controls.iter().map(|control| self.value(&[*control], measure)).collect());
-        }
+        let endpoints = self.endpoints(self.pairs(kind, family).filter(|pair| pair.compared), measure);
         let mut seeds = rng.derive(&format!("statistics {kind_name} {family_name}"));
         let draws = (self.request.permutations, self.request.bootstraps);
         found.statistics.push(row((kind_name, family_name, measure), &endpoints, draws, seeds.next_u64()));
@@ -123,7 +136,7 @@ impl Writer<'_> {
         let both = [Group::Site, Group::Control].map(|group| self.sums(measure, kind, family, group));
         let [Some(sites), Some(controls)] = both else { return };
         for (sums, name) in [(&sites, "site"), (&controls, family_name)] {
-            // One seed for both groups: each draw is of the same clusters in both.
+            // One seed for both groups: where they lie in the same clusters, each draw is of the same ones in both.
             let band = sums.band(self.request.bootstraps, LEVEL, seed);
             found.profile.extend((0..self.width()).map(|index| ProfileRow {
                 site_kind: kind_name.into(),
@@ -137,7 +150,19 @@ impl Writer<'_> {
                 measure: measure.name().into(),
             }));
         }
-        let differences = sites.combined(1.0, &controls, -1.0).rows();
+        let differences = sites.against(&controls);
+        let clusters = sites.clusters_with(&controls);
+        if family == 0 && clusters.len() <= MOST_UNITS {
+            found.sums.extend(clusters.iter().zip(differences.chunks_exact(self.width())).map(|(cluster, sums)| SumRow {
+                site_kind: kind_name.into(),
+                control: family_name.into(),
+                measure: measure.name().into(),
+                cluster: self.unit_name(*cluster),
+                n_pairs: (sites.count_of(*cluster) + controls.count_of(*cluster)) / 2.0,
+                first_offset: self.offset(0),
+                values: sums.iter().map(f64::to_string).collect::<Vec<_>>().join(","),
+            }));
+        }
         let tests = sign_flip_offsets(&differences, self.width(), sites.n(), RUN_THRESHOLD, self.request.permutations, offsets_seed);
         found.offsets.extend(tests.offsets.iter().enumerate().map(|(index, test)| OffsetRow {
             site_kind: kind_name.into(),
@@ -162,12 +187,51 @@ impl Writer<'_> {
         }));
     }
 
+    fn endpoints<'p>(&self, pairs: impl Iterator<Item = &'p Pair>, measure: Measure) -> Endpoints {
+        let mut endpoints = Endpoints::default();
+        for pair in pairs {
+            endpoints.sites.push(self.value(&pair.first, measure));
+            let set: Vec<f64> = (pair.controls.iter().enumerate())
+                .map(|(i, control)| self.value(&[*control], measure) + self.correction(pair, i, measure))
+                .collect();
+            endpoints.controls.push(mean(&set));
+            endpoints.units.push(pair.unit);
+            let [sites, controls] = &mut endpoints.members;
+            sites.extend(pair.members(Group::Site).map(|(subject, unit, share)| (unit, share, self.value(&[subject], measure))));
+            controls.extend(pair.members(Group::Control).zip(&set).map(|((_, unit, share), value)| (unit, share, *value)));
+            endpoints.sets.push(set);
+        }
+        endpoints
+    }
+
+    /// Family `kmer` by width, widest first.
+    fn widths(&self, found: &mut Comparison, measure: Measure, kind: usize, family: usize, rng: &Rng) {
+        let width = |pair: &Pair| self.found(pair).and_then(|found| found.kmer);
+        let all: BTreeSet<usize> = self.pairs(kind, family).filter_map(width).collect();
+        for kmer in all.into_iter().rev() {
+            let endpoints = self.endpoints(self.pairs(kind, family).filter(|pair| width(pair) == Some(kmer)), measure);
+            let name = self.study.kinds[kind].name;
+            let seed = rng.derive(&format!("width {name} {kmer}")).next_u64();
+            found.widths.push(width_row((name, measure), kmer, &endpoints, self.request.permutations, seed));
+        }
+    }
+
     fn width(&self) -> usize {
         2 * self.request.flank + 1
     }
 
     fn offset(&self, index: usize) -> i64 {
         index as i64 - self.request.flank as i64
+    }
+
+    fn unit_name(&self, unit: usize) -> String {
+        match self.request.cluster {
+            Unit::Gene => self.study.cluster_name(unit),
+            Unit::Contig => self.study.contig_name(unit).to_string(),
+            Unit::Site => {
+                self.study.sites.get(unit).map_or(String::new(), |site| self.study.site_name(site.contig, site.position, site.strand))
+            }
+        }
     }
 
     fn site_name(&self, pair: &Pair) -> String {
@@ -192,17 +256,14 @@ impl Writer<'_> {
         let site = &self.study.sites[pair.site];
         let found = self.found(pair);
         let value = |subjects, measure| self.value(subjects, measure);
+        let correction = |measure| mean(&(0..pair.controls.len()).map(|i| self.correction(pair, i, measure)).collect::<Vec<_>>());
         let average = |subjects| self.request.strand_average.then(|| self.value(subjects, Measure::StrandAverage));
         PairRow {
             site_kind: self.study.kinds[site.kind].name.into(),
             control: self.family_name(pair.family).into(),
             site: self.site_name(pair),
             control_site: found.and_then(|f| f.controls.as_ref().ok()).map_or(String::new(), |all| self.control_names(pair, all)),
-            cluster: match self.request.cluster {
-                Unit::Gene => self.study.cluster_name(site.cluster),
-                Unit::Contig => self.study.genome.contigs().get(site.contig).map_or(String::new(), |c| c.name.clone()),
-                Unit::Site => self.study.site_name(site.contig, site.position, site.strand),
-            },
+            cluster: self.unit_name(pair.unit),
             site_value: value(&pair.first, Measure::Probability),
             control_value: value(&pair.controls, Measure::Probability),
             site_residual: value(&pair.first, Measure::Residual),
@@ -211,6 +272,9 @@ impl Writer<'_> {
             control_strand_average: average(&pair.controls),
             n_controls: pair.controls.len() as u64,
             kmer: found.and_then(|f| f.kmer).map(|k| k as u64),
+            control_correction: correction(Measure::Probability),
+            control_residual_correction: correction(Measure::Residual),
+            control_strand_average_correction: self.request.strand_average.then(|| correction(Measure::StrandAverage)),
         }
     }
 
@@ -263,6 +327,7 @@ impl Writer<'_> {
             no_second: served - pairs.len() as u64,
             worst_covariate: worst.map_or(String::new(), |b| b.covariate.clone()),
             worst_smd_after: worst.map_or(f64::NAN, |b| b.smd_after.abs()),
+            n_near: of_kind.iter().filter_map(|f| f.controls.as_ref().ok()).flatten().filter(|control| control.near).count() as u64,
             kmer_widths: widths.iter().rev().map(|(k, n)| format!("{k}:{n}")).collect::<Vec<_>>().join(","),
         }
     }

@@ -24,6 +24,7 @@ pub(super) type Lengths = [u64; TOKEN_REACH + 2];
 pub(super) struct Reading {
     values: Vec<f32>,
     contexts: Vec<Context>,
+    soft_masked: Vec<bool>,
     /// Of the tokens that start in it; `None` for a track, which has no boundaries.
     pub lengths: Option<Lengths>,
     /// Mean of what the letters nearby predict; `NaN` where nothing could be fitted.
@@ -51,8 +52,8 @@ pub(super) struct Read {
     pub pairs: Vec<[Reading; 2]>,
     /// What was read.
     pub kind: Values,
-    /// How well the letters predict; empty where nothing could be fitted.
-    pub explained: Option<Explained>,
+    /// How well the letters predict, outside of soft-masked sequence and inside; `None` where nothing could be fitted.
+    pub explained: Option<[Explained; 2]>,
     pub tiles: u64,
     pub bases: u64,
 }
@@ -78,10 +79,15 @@ pub(super) fn lengths(values: &[f32], n: usize) -> Lengths {
 
 fn reading(sequence: &[u8], part: Interval, strand: Strand, values: &[f32], kind: Values) -> Reading {
     let n = part.len_bp();
+    let mut soft_masked: Vec<bool> = sequence[part.start..part.end].iter().map(u8::is_ascii_lowercase).collect();
+    if strand == Strand::Minus {
+        soft_masked.reverse();
+    }
     let letters = codes(&model_letters(&sequence[part.start - WIDEST..part.end + WIDEST], strand));
     Reading {
         values: values[..n].to_vec(),
         contexts: (0..n).map(|t| Context::around(&letters, t + WIDEST)).collect(),
+        soft_masked,
         lengths: (kind == Values::Probabilities).then(|| lengths(values, n)),
         predicted: f64::NAN,
     }
@@ -168,10 +174,12 @@ impl Read {
                 [of(&readings[0]), of(&readings[1])]
             })
             .collect();
-        let mut explained = Explained::default();
+        let mut explained = [Explained::default(), Explained::default()];
         for ((pair, readings), estimates) in matched.pairs.iter().zip(&mut self.pairs).zip(&estimates) {
             for (reading, estimates) in readings.iter_mut().zip(estimates) {
-                reading.values.iter().zip(estimates).for_each(|(value, estimates)| explained.add(pair.unit, *value, estimates));
+                for ((value, masked), estimates) in reading.values.iter().zip(&reading.soft_masked).zip(estimates) {
+                    explained[usize::from(*masked)].add(pair.unit, *value, estimates);
+                }
                 reading.predicted = estimates.iter().map(|e| f64::from(e[WIDEST])).sum::<f64>() / estimates.len() as f64;
             }
         }

@@ -97,7 +97,7 @@ pub struct StatisticsRow {
     pub ci_high: f64,
     /// Mean over standard deviation of the differences.
     pub d: f64,
-    /// Two-sided p-value of the sign-flip test over units.
+    /// Two-sided p-value of the sign-flip test over units; missing for `predicted`, whose units share a fitted table.
     pub p_value: f64,
     /// The least p-value this test could have given.
     pub p_floor: f64,
@@ -105,6 +105,8 @@ pub struct StatisticsRow {
     pub p_bh: f64,
     /// Benjamini-Yekutieli likewise.
     pub p_by: f64,
+    /// How many units of one size would say as much: `(sum n)^2 / sum n^2` over the pairs of units.
+    pub n_effective: f64,
 }
 
 /// How many tokens have a length.

@@ -7,10 +7,9 @@ use super::{BaselineRow, Density, DensityRequest, Pair, TOKEN_REACH};
 use crate::genome::classes::Class;
 use crate::genome::fasta::Genome;
 use crate::pipelines::Values;
-use crate::stats::bootstrap::mean_interval;
 use crate::stats::effect::{paired_d, standardised_difference};
 use crate::stats::multiplicity::{benjamini_hochberg, benjamini_yekutieli};
-use crate::stats::permutation::sign_flip_clusters;
+use crate::stats::permutation::ClusterSums;
 use crate::stats::{mean, variance};
 
 /// The level of every interval.
@@ -92,10 +91,12 @@ fn statistics<'a>(
     }
     let [stretches, controls] = &values;
     let differences: Vec<f64> = stretches.iter().zip(controls).map(|(a, b)| a - b).collect();
-    let interval = |values: &[f64]| mean_interval(values, &units, request.bootstraps, LEVEL, request.seed);
-    let test = sign_flip_clusters(&differences, &units, request.permutations, request.seed);
+    let [of_class, of_control, sums] = [stretches, controls, &differences].map(|values| ClusterSums::of_pairs(values, &units));
+    let test = sums.test(request.permutations, request.seed);
+    // One table predicts all units: their differences are not independent.
+    let tested = measure != "predicted";
     let [(class_low, class_high), (control_low, control_high), (ci_low, ci_high)] =
-        [stretches, controls, &differences].map(|v| interval(v));
+        [&of_class, &of_control, &sums].map(|sums| sums.interval(request.permutations, LEVEL, request.seed));
     StatisticsRow {
         class: class.name().into(),
         measure: measure.into(),
@@ -111,10 +112,11 @@ fn statistics<'a>(
         ci_low,
         ci_high,
         d: paired_d(&differences),
-        p_value: test.p_value,
-        p_floor: test.p_floor,
+        p_value: if tested { test.p_value } else { f64::NAN },
+        p_floor: if tested { test.p_floor } else { f64::NAN },
         p_bh: f64::NAN,
         p_by: f64::NAN,
+        n_effective: sums.effective(),
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn find(control: Control, query: &Query, hits: &Hits, grounds: &Groun
     let member = |place: &Place| {
         let cluster = if control == Control::Outside { 0 } else { grounds.all[place.ground].cluster as u64 };
         let strand = u64::from(place.strand == Strand::Minus && control != Control::Outside);
-        Member { stratum: cluster * 2 + strand, position: place.start, covariates: covariates(place) }
+        Member { stratum: cluster * 2 + strand, position: place.start, covariates: covariates(place), second_choice: false }
     };
     let sites: Vec<Member> = hits.usable.iter().map(member).collect();
     let pool: Vec<Member> = candidates.iter().map(member).collect();

@@ -87,6 +87,7 @@ impl Orders {
             p_floor: f64::NAN,
             n_pairs: own.n,
             n_clusters: own.n_clusters,
+            n_effective: (own.n * own.n) as f64 / own.squared_counts,
             n_orders: others.len(),
             order_sd: found.between.sqrt(),
         })

@@ -163,6 +163,26 @@ pub struct StatisticsRow {
     pub worst_covariate: String,
     /// Its standardised mean difference.
     pub worst_smd: f64,
+    /// How many clusters of one size would say as much: `(sum n)^2 / sum n^2` over the pairs (or hits) of clusters.
+    pub n_effective: f64,
+}
+
+/// How many motifs one random function of the two letters around a position singles out, through the hits, the controls and the tests of the model (whose p-values are those
+/// of the normal law that many clusters lead to).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct YardstickRow {
+    /// Control.
+    pub control: String,
+    /// `edges` or `inside`.
+    pub endpoint: String,
+    /// Number of the function, from 1.
+    pub track: u64,
+    /// Motifs tested.
+    pub n_tested: u64,
+    /// Those that differ upwards at a false discovery rate of 5% over these (Benjamini-Hochberg).
+    pub n_higher: u64,
+    /// Those that differ downwards.
+    pub n_lower: u64,
 }
 
 /// Hits left without a control.

@@ -1,8 +1,7 @@
 //! The tests of one comparison.
 
-use crate::stats::bootstrap::mean_interval;
 use crate::stats::effect::{auroc, paired_d};
-use crate::stats::permutation::sign_flip_clusters;
+use crate::stats::permutation::ClusterSums;
 
 /// Level of every interval.
 pub(super) const LEVEL: f64 = 0.95;
@@ -27,6 +26,7 @@ pub(super) struct Compared {
     pub p_floor: f64,
     pub n_pairs: usize,
     pub n_clusters: usize,
+    pub n_effective: f64,
     pub n_orders: usize,
     pub order_sd: f64,
 }
@@ -42,20 +42,14 @@ pub(super) fn most_permutations(permutations: usize, n_tests: usize) -> usize {
 /// A test that fewer than ten of the `permutations` flips reached is done anew with `most` other flips, and that p-value stands. This keeps p valid: for
 /// a level below that of the first round it must come from the second, and above it what was rejected in the first round is a subset of what a single round
 /// would reject.
-pub(super) fn compare(
-    hits: &[f64],
-    controls: &[f64],
-    clusters: &[usize],
-    (permutations, most): (usize, usize),
-    bootstraps: usize,
-    seed: u64,
-) -> Compared {
+pub(super) fn compare(hits: &[f64], controls: &[f64], clusters: &[usize], (permutations, most): (usize, usize), seed: u64) -> Compared {
     let differences: Vec<f64> = hits.iter().zip(controls).map(|(hit, control)| hit - control).collect();
-    let mut test = sign_flip_clusters(&differences, clusters, permutations, seed);
+    let sums = ClusterSums::of_pairs(&differences, clusters);
+    let mut test = sums.test(permutations, seed);
     if !test.exact && most > permutations && test.p_value * (permutations as f64 + 1.0) < FEW + 1.0 {
-        test = sign_flip_clusters(&differences, clusters, most, seed ^ 1);
+        test = sums.test(most, seed ^ 1);
     }
-    let (ci_low, ci_high) = mean_interval(&differences, clusters, bootstraps, LEVEL, seed);
+    let (ci_low, ci_high) = sums.interval(permutations, LEVEL, seed);
     Compared {
         hit_mean: crate::stats::mean(hits),
         control_mean: crate::stats::mean(controls),
@@ -68,6 +62,7 @@ pub(super) fn compare(
         p_floor: test.p_floor,
         n_pairs: differences.len(),
         n_clusters: test.n_clusters,
+        n_effective: sums.effective(),
         n_orders: 0,
         order_sd: f64::NAN,
     }
@@ -83,12 +78,12 @@ mod tests {
         assert_eq!(most_permutations(10_000, 1000), 200_000);
         let clusters: Vec<usize> = (0..60).collect();
         let (hits, controls): (Vec<f64>, Vec<f64>) = (0..60).map(|i| (1.0 + f64::from(i), f64::from(i))).unzip();
-        let many = compare(&hits, &controls, &clusters, (1000, 200_000), 50, 3);
+        let many = compare(&hits, &controls, &clusters, (1000, 200_000), 3);
         assert!((many.p_floor - 1.0 / 200_001.0).abs() < 1e-12 && many.p_value == many.p_floor);
-        let none = compare(&hits, &hits, &clusters, (1000, 200_000), 50, 3);
+        let none = compare(&hits, &hits, &clusters, (1000, 200_000), 3);
         assert_eq!((none.p_value, none.difference), (1.0, 0.0));
         assert!((none.p_floor - 1.0 / 1001.0).abs() < 1e-12, "no second round where nothing is to be seen");
-        let nothing = compare(&[], &[], &[], (1000, 1000), 50, 3);
+        let nothing = compare(&[], &[], &[], (1000, 1000), 3);
         assert!(nothing.p_value.is_nan() && nothing.n_pairs == 0);
     }
 }

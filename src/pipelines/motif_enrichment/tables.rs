@@ -10,7 +10,7 @@ use super::matching::Matched;
 use super::rows::{DetailRow, HitRow, LogoRow, MotifRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
 use super::shuffled::Pair;
 use super::statistics::{Compared, LEVEL, compare, most_permutations};
-use super::{Control, Enrichment, EnrichmentRequest, Query, Studied, endpoints_of, profile, unmatched};
+use super::{Control, Enrichment, EnrichmentRequest, Query, Studied, endpoints_of, profile, unmatched, yardstick};
 use crate::controls::balance::{Balance, BalanceRow};
 use crate::genome::fasta::Genome;
 use crate::genome::promoters::Promoters;
@@ -85,6 +85,7 @@ pub(super) fn outcome(
         found.statistics.extend(writer.statistics(*control, &found.motifs, studied, shuffled));
         found.balance.extend(balance(*control, studied, request));
     }
+    found.yardsticks = yardstick::rows(studied, grounds, request);
     found
 }
 
@@ -305,6 +306,7 @@ impl Writer<'_> {
                     p_by,
                     worst_covariate: worst.as_ref().map_or(String::new(), |row| covariate(&row.covariate).into()),
                     worst_smd: worst.map_or(f64::NAN, |row| row.smd_after),
+                    n_effective: outcome.n_effective,
                 });
             }
         }
@@ -321,7 +323,7 @@ impl Writer<'_> {
             let of = &pairs[index];
             let name = format!("test {} {} {endpoint}", motifs[index].motif_id, of.control.name());
             let seed = Rng::new(self.request.seed).derive(&name).next_u64();
-            (index, compare(&side(&of.hits), &side(&of.controls), &of.clusters, draws, self.request.bootstraps, seed))
+            (index, compare(&side(&of.hits), &side(&of.controls), &of.clusters, draws, seed))
         };
         tested.into_par_iter().map(test).collect()
     }

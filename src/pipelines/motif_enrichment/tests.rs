@@ -387,3 +387,34 @@ fn endpoints_by_hand() {
     assert_eq!(endpoints(&profile, 2, 2), (3.0, 3.0));
     assert!(endpoints(&profile, 2, 1).1.is_nan());
 }
+
+/// The first of the random functions of two letters that stand beside the model, as a model.
+struct TwoLetters([f32; 16]);
+
+impl BoundarySource for TwoLetters {
+    fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
+        let code = |letter: u8| b"ACGT".iter().position(|b| *b == letter).unwrap_or(0);
+        let value = |s: &[u8], t: usize| if t == 0 { 1.0 } else { self.0[code(s[t - 1]) * 4 + code(s[t])] };
+        Ok(stretches.iter().map(|s| &s.letters).map(|s| (0..s.len()).map(|t| value(s, t)).collect()).collect())
+    }
+}
+
+#[test]
+fn two_letters_alone_single_out_motifs_and_are_counted_beside_the_model() {
+    let asked =
+        EnrichmentRequest { controls: vec![Control::Position, Control::Outside], panels: Vec::new(), detail: Vec::new(), ..request() };
+    let mut draws = Rng::new(asked.seed).derive("yardsticks").derive_number(0);
+    let model = TwoLetters(std::array::from_fn(|_| draws.uniform() as f32));
+    let found = run_with(120, &random_queries(40, &mut Rng::new(5)), &model, &asked);
+    assert_eq!(found.yardsticks.len(), 2 * 2 * YARDSTICKS);
+    let mut singled_out = 0;
+    for row in found.yardsticks.iter().filter(|row| row.track == 1) {
+        let of: Vec<_> = found.statistics.iter().filter(|s| s.control == row.control && s.endpoint == row.endpoint).collect();
+        let significant = |up: bool| of.iter().filter(|s| s.p_bh <= 0.05 && (s.difference > 0.0) == up).count() as u64;
+        assert_eq!(row.n_tested, of.len() as u64);
+        assert!(row.n_higher.abs_diff(significant(true)) + row.n_lower.abs_diff(significant(false)) <= 2, "{row:?}");
+        singled_out += row.n_higher + row.n_lower;
+    }
+    println!("{singled_out} comparisons differ by two letters alone");
+    assert!(singled_out > 20);
+}

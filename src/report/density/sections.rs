@@ -9,8 +9,8 @@ use crate::report::{Block, Cell, Column, Format, Level, Section, Table, columns}
 /// The customary limit of a standardised mean difference.
 const BALANCED: f64 = 0.1;
 
-/// Fewer units than this make a bootstrap interval too narrow.
-const FEW_UNITS: u64 = 20;
+/// Flips of fewer units than this, counted as units of one size, lean on the differences being spread evenly around their mean.
+const FEW_UNITS: f64 = 10.0;
 
 /// One row a class.
 fn table(all: &[&StatisticsRow], caption: String) -> Table {
@@ -53,10 +53,12 @@ impl DensityPage {
             let text = "This run sets two controls of each stretch against each other, in random order: nothing but chance should differ. It checks the method, not the model.";
             blocks.push(Block::Callout { level: Level::Note, text: text.into() });
         }
-        let few: Vec<&str> = rows(found, "probability").filter(|row| row.n_clusters < FEW_UNITS).map(|row| words(&row.class)).collect();
+        let few: Vec<String> = (rows(found, "probability").filter(|row| row.n_effective < FEW_UNITS))
+            .map(|row| format!("{} ({} units, worth {} of one size)", words(&row.class), row.n_clusters, decimals(row.n_effective, 1)))
+            .collect();
         if !few.is_empty() {
             let text = format!(
-                "Fewer than {FEW_UNITS} units of replication for {}: their intervals are too narrow; the permutation test holds.",
+                "Fewer than {FEW_UNITS} effective units of replication for {}: test and interval hold only if differences are spread evenly around their mean.",
                 few.join(", ")
             );
             blocks.push(Block::Callout { level: Level::Warning, text });
@@ -108,7 +110,8 @@ impl DensityPage {
         for (measure, caption) in [
             (
                 "predicted",
-                "What the letters nearby predict of the mean boundary probability: differences that need no knowledge of classes.",
+                "What the letters nearby predict of the mean boundary probability: differences that need no knowledge of classes. Without p: the predictions of all units come from one table, so that \
+                 units are not independent and flips of their signs would reject too often.",
             ),
             ("residual", "Probability less prediction: what the letters within 8 bases do not tell."),
         ] {
@@ -293,10 +296,9 @@ impl DensityPage {
             ),
             format!(
                 "Unit of replication: a cluster of overlapping genes with half of the space to the next on either side. Stretch and control lie in one unit, so that units are \
-                 what may be exchanged and drawn: the two-sided test flips the sign of all differences of a unit together, {} times; intervals are bootstrapped (BCa, {} draws) over whole units. \
+                 what may be exchanged and drawn: the two-sided test flips the sign of all differences of a unit together, {} times; intervals hold what that test does not reject. \
                  p-values are adjusted over the classes of a measure (Benjamini-Hochberg; BY holds under any dependence, as classes overlap).",
-                count(r.permutations),
-                count(r.bootstraps)
+                count(r.permutations)
             ),
             "The endpoint, fixed before any result was seen, is the mean boundary probability over the positions of a stretch (one before each base, on its strand); the share above 0.5, \
              the prediction from letters and the residual are secondary."

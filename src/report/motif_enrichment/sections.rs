@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::pictures::{covariate_name, motif_label};
-use super::{ENDPOINTS, MotifPage, RATE, Svg, controls, rows, tally};
+use super::{ENDPOINTS, MotifPage, RATE, Svg, controls, rows, tally, yardstick};
 use crate::pipelines::motif_enrichment::{
-    BalanceRow, ELEMENT_P, MotifRow, PERMUTED_MATRICES, SCORE_CALIPER_BITS, StatisticsRow, TSS_DISTANCE_BP, TSS_SLACK_BP,
+    BalanceRow, ELEMENT_P, MotifRow, PERMUTED_MATRICES, SCORE_CALIPER_BITS, StatisticsRow, TSS_DISTANCE_BP, TSS_SLACK_BP, YARDSTICKS,
 };
 use crate::report::block::{downloads, link, paragraph};
 use crate::report::format::{count, decimals};
@@ -85,7 +85,9 @@ impl MotifPage {
             let line = |endpoint: &str| -> Vec<Cell> {
                 let (n, up, down) = tally(found, control, endpoint);
                 let least = rows(found, control, endpoint).map(|row| row.p_floor).fold(f64::NAN, f64::min);
-                vec![(*control).into(), endpoint.into(), n.into(), up.into(), down.into(), Cell::P { value: least, floor: None }]
+                let letters = yardstick(found, control, endpoint).map(|(middle, least, most)| format!("{middle} ({least} to {most})"));
+                let letters = letters.map_or(Cell::Empty, Cell::from);
+                vec![(*control).into(), endpoint.into(), n.into(), up.into(), down.into(), letters, Cell::P { value: least, floor: None }]
             };
             ENDPOINTS.iter().map(|(endpoint, _)| line(endpoint)).collect()
         };
@@ -95,12 +97,15 @@ impl MotifPage {
             ("motifs tested", Format::Integer),
             ("higher", Format::Integer),
             ("lower", Format::Integer),
+            ("differ by two letters alone", Format::Text),
             ("least p any test could give", Format::PValue),
         ];
         blocks.push(Block::Table(Table {
-            caption: "Motifs whose hits differ from their controls at a false discovery rate of 5% (Benjamini-Hochberg over the motifs of each row; the rows are separate families). p against \
-                      permuted is that of a parametric law, without a floor."
-                .into(),
+            caption: format!(
+                "Motifs whose hits differ from their controls at a false discovery rate of 5% (Benjamini-Hochberg over the motifs of each row; the rows are separate families). Two letters \
+                 alone: how many motifs differ where the model is replaced by a random function of the two letters around a position, median and range of {YARDSTICKS} functions; a count within \
+                 that range needs no knowledge of motifs. p against permuted is that of a parametric law, without a floor."
+            ),
             columns: columns(&head),
             rows: controls(found).iter().flat_map(tallied).collect(),
         }));
@@ -439,7 +444,7 @@ impl MotifPage {
             ),
             format!(
                 "Against position, outside and shuffled, p-values flip the signs of whole clusters of promoters: those that share a base or a gene. A test that fewer than ten of {} flips reach is \
-                 done anew with so many that its floor is a tenth of the least Benjamini-Hochberg threshold; intervals are bootstrapped (BCa) over the same clusters. A motif left with fewer than {} \
+                 done anew with so many that its floor is a tenth of the least Benjamini-Hochberg threshold; intervals hold what the flips do not reject. A motif left with fewer than {} \
                  pairs is not tested. Against permuted the unit is the order of the columns, as a model that answers to words gives every order a level of its own: the difference is \
                  the mean over all usable hits less the mean over the orders of their mean hit, and p asks whether the motif’s level is one more draw of theirs. A level is normal between orders, and known \
                  by a mean whose sampling variance follows from the number of hits and of clusters of promoters (variance components by moments over all orders). The variance between orders has the \

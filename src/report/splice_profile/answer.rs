@@ -1,44 +1,50 @@
-//! The answer in plain words. It follows the numbers: a direction is claimed only where the interval leaves zero out and the test agrees.
+//! The answer in plain words. It follows the numbers: every sentence is a claim, and claims are held to the probability of any false one among them (Holm).
 
 use crate::pipelines::splice_profile::{SpliceProfile, StatisticsRow};
 use crate::report::format::{decimals, p_value, with_interval};
+use crate::stats::multiplicity::holm;
 
-/// The level at which interval and test are asked to agree.
+/// The probability of any false sentence: of any false difference, and likewise of any false equality.
 const ALPHA: f64 = 0.05;
 
 /// What one kind of site says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The interval lies above zero and the test agrees.
+    /// The test shows that sites have more.
     Higher,
-    /// The interval lies below zero and the test agrees.
+    /// The test shows that sites have less.
     Lower,
-    /// The interval leaves zero out, but the test does not agree.
-    Unclear,
-    /// The interval holds zero.
-    NoDifference,
+    /// The test of equivalence shows that a difference, if any, is smaller than any of interest.
+    Same,
+    /// Neither is shown.
+    NotShown,
     /// Nothing could be compared.
     NoData,
 }
 
 impl Verdict {
-    /// Of one row.
-    pub fn of(row: &StatisticsRow) -> Verdict {
-        match row {
-            r if r.n_pairs == 0 || r.ci_low.is_nan() || r.ci_high.is_nan() => Verdict::NoData,
-            r if r.ci_low <= 0.0 && r.ci_high >= 0.0 => Verdict::NoDifference,
-            r if r.p_value > ALPHA => Verdict::Unclear,
-            r if r.ci_low > 0.0 => Verdict::Higher,
-            _ => Verdict::Lower,
-        }
+    /// Of rows that are told together, in their order.
+    pub fn of(rows: &[&StatisticsRow]) -> Vec<Verdict> {
+        let told = |row: &StatisticsRow| row.n_pairs > 0 && row.difference.is_finite();
+        let adjusted =
+            |p: fn(&StatisticsRow) -> f64| holm(&rows.iter().map(|row| if told(row) { p(row) } else { f64::NAN }).collect::<Vec<_>>());
+        let (differs, same) = (adjusted(|row| row.p_value), adjusted(|row| row.p_equivalence));
+        let verdict = |(row, (differs, same)): (&&StatisticsRow, (f64, f64))| match row {
+            row if !told(row) => Verdict::NoData,
+            row if differs <= ALPHA && row.difference > 0.0 => Verdict::Higher,
+            _ if differs <= ALPHA => Verdict::Lower,
+            _ if same <= ALPHA => Verdict::Same,
+            _ => Verdict::NotShown,
+        };
+        rows.iter().zip(differs.into_iter().zip(same)).map(verdict).collect()
     }
 
     fn short(self, control: &str) -> String {
         match self {
-            Verdict::Higher => format!("more boundaries than at {control} controls"),
-            Verdict::Lower => format!("fewer boundaries than at {control} controls"),
-            Verdict::Unclear => "unclear".into(),
-            Verdict::NoDifference => format!("no difference from {control} controls shown"),
+            Verdict::Higher => format!("a higher mean over −2 to +2 than at {control} controls"),
+            Verdict::Lower => format!("a lower mean over −2 to +2 than at {control} controls"),
+            Verdict::Same => format!("no difference of interest from {control} controls in the mean over −2 to +2"),
+            Verdict::NotShown => format!("a difference from {control} controls in the mean over −2 to +2 is not shown"),
             Verdict::NoData => "could not be asked".into(),
         }
     }
@@ -75,19 +81,36 @@ pub fn controls_of(row: &StatisticsRow) -> String {
     }
 }
 
+/// The rows that the page tells in sentences, so that they share one adjustment: the primary comparison, and what is left once more of the sequence is held equal.
+fn told(found: &SpliceProfile) -> Vec<&StatisticsRow> {
+    let mut rows: Vec<&StatisticsRow> = primary(found, "probability").collect();
+    for (control, measure, _) in questions(found) {
+        let of = found.comparison.statistics.iter().filter(|row| row.control == control && row.measure == measure);
+        rows.extend(of.filter(|row| row.n_pairs > 0 && !(row.measure == "probability" && row.control == first(found))));
+    }
+    rows
+}
+
+/// The verdict on a row that is told.
+fn verdict(found: &SpliceProfile, row: &StatisticsRow) -> Verdict {
+    let rows = told(found);
+    let index =
+        rows.iter().position(|other| (&other.site_kind, &other.control, &other.measure) == (&row.site_kind, &row.control, &row.measure));
+    index.map_or(Verdict::NoData, |index| Verdict::of(&rows)[index])
+}
+
 /// One sentence for one kind of site.
-fn sentence(row: &StatisticsRow, negative_control: bool) -> String {
+fn sentence(row: &StatisticsRow, verdict: Verdict, negative_control: bool) -> String {
     let controls = controls_of(row);
     let (what, other) = match negative_control {
         false => (format!("annotated {}s", row.site_kind), format!("matched {controls}")),
         true => (format!("one set of controls ({controls})"), "a second, matched set".to_string()),
     };
-    let verdict = Verdict::of(row);
     if verdict == Verdict::NoData {
         return format!("No pair of {what} and {other} was left to compare.");
     }
     let numbers = format!(
-        "{} against {} on average over offsets −2 to +2, a difference of {}; permutation {}; {} pairs from {} units of replication",
+        "{} against {}, a difference of {}; permutation {}; {} pairs from {} units of replication",
         decimals(row.site_mean, 4),
         decimals(row.control_mean, 4),
         with_interval(row.difference, row.ci_low, row.ci_high),
@@ -96,10 +119,15 @@ fn sentence(row: &StatisticsRow, negative_control: bool) -> String {
         row.n_clusters
     );
     let start = match verdict {
-        Verdict::Higher => format!("At {what} the boundary probability is higher than at {other}"),
-        Verdict::Lower => format!("At {what} the boundary probability is lower than at {other}"),
-        Verdict::Unclear => format!("At {what} interval and test disagree on whether the boundary probability differs from {other}"),
-        _ => format!("At {what} no difference from {other} could be shown"),
+        Verdict::Higher => format!("At {what} the mean boundary probability over offsets −2 to +2 is higher than at {other}"),
+        Verdict::Lower => format!("At {what} the mean boundary probability over offsets −2 to +2 is lower than at {other}"),
+        Verdict::Same => format!(
+            "At {what} the mean boundary probability over offsets −2 to +2 does not differ from {other} by as much as {}, the smallest effect of interest (a fifth of the \
+             standard deviation of controls; equivalence p {})",
+            decimals(row.smallest_effect, 4),
+            p_value(row.p_equivalence, None)
+        ),
+        _ => format!("At {what} a difference from {other} is not shown"),
     };
     format!("{start}: {numbers}.")
 }
@@ -124,9 +152,10 @@ pub fn headline(found: &SpliceProfile) -> String {
         );
     }
     let one = |row: &StatisticsRow| {
+        let verdict = verdict(found, row);
         let numbers = format!(" (difference {}; {})", with_interval(row.difference, row.ci_low, row.ci_high), p_text(row));
-        let numbers = if Verdict::of(row) == Verdict::NoData { String::new() } else { numbers };
-        format!("{}s: {}{numbers}.", capital(&row.site_kind), Verdict::of(row).short(&row.control))
+        let numbers = if verdict == Verdict::NoData { String::new() } else { numbers };
+        format!("{}s: {}{numbers}.", capital(&row.site_kind), verdict.short(&row.control))
     };
     primary(found, "probability").map(one).collect::<Vec<_>>().join(" ")
 }
@@ -134,9 +163,24 @@ pub fn headline(found: &SpliceProfile) -> String {
 /// The paragraph under it.
 pub fn answer(found: &SpliceProfile) -> String {
     let negative = found.comparison.negative_control;
-    let long: Vec<String> = primary(found, "probability").map(|row| sentence(row, negative)).collect();
+    let long: Vec<String> = primary(found, "probability").map(|row| sentence(row, verdict(found, row), negative)).collect();
     let beyond = if negative { String::new() } else { beyond(found, false).into_iter().map(|text| format!(" {text}")).collect() };
     format!("{}{beyond}", long.join(" "))
+}
+
+/// The family asked for first.
+fn first(found: &SpliceProfile) -> &str {
+    found.comparison.statistics.first().map_or("", |row| &row.control)
+}
+
+/// Control, measure, and in words what is held equal.
+fn questions(found: &SpliceProfile) -> [(&str, &'static str, String); 3] {
+    let first = first(found);
+    [
+        ("strength", "probability", "Beyond site strength (controls as strong by a weight matrix)".to_string()),
+        ("kmer", "probability", "Beyond the letters right around the position (controls with the same k-mer)".to_string()),
+        (first, "residual", format!("Beyond what a table of the letters within 8 bases predicts ({first} controls)")),
+    ]
 }
 
 /// What is left once more of the sequence is held equal: one sentence a family that holds more than the dinucleotide, and one for the local letters;
@@ -144,25 +188,19 @@ pub fn answer(found: &SpliceProfile) -> String {
 pub fn beyond(found: &SpliceProfile, numbers: bool) -> Vec<String> {
     let of = |control: &str, measure: &str| {
         let rows = found.comparison.statistics.iter().filter(|r| r.control == control && r.measure == measure && r.n_pairs > 0);
-        rows.map(|r| format!("{}s {}", r.site_kind, in_short(r, numbers))).collect::<Vec<_>>()
+        rows.map(|r| format!("{}s {}", r.site_kind, in_short(r, verdict(found, r), numbers))).collect::<Vec<_>>()
     };
-    let first = found.comparison.statistics.first().map_or("", |row| &row.control);
-    let questions = [
-        ("strength", "probability", "Beyond site strength (controls as strong by a weight matrix)".to_string()),
-        ("kmer", "probability", "Beyond the letters right around the position (controls with the same k-mer)".to_string()),
-        (first, "residual", format!("Beyond what a table of the letters within 8 bases predicts ({first} controls)")),
-    ];
-    let answered = questions.into_iter().map(|(control, measure, words)| (words, of(control, measure)));
-    answered.filter(|(_, rows)| !rows.is_empty()).map(|(words, rows)| format!("{words}: {}.", rows.join("; "))).collect()
+    let answered = questions(found).map(|(control, measure, words)| (words, of(control, measure)));
+    answered.into_iter().filter(|(_, rows)| !rows.is_empty()).map(|(words, rows)| format!("{words}: {}.", rows.join("; "))).collect()
 }
 
-/// `no difference shown`, and with numbers `(0.0008 (95% CI -0.0221 to 0.0241); p = 0.95; 148 pairs)`.
-fn in_short(row: &StatisticsRow, numbers: bool) -> String {
-    let verdict = match Verdict::of(row) {
+/// `not shown`, and with numbers `(0.0008 (95% CI -0.0221 to 0.0241); p = 0.95; 148 pairs)`.
+fn in_short(row: &StatisticsRow, verdict: Verdict, numbers: bool) -> String {
+    let verdict = match verdict {
         Verdict::Higher => "higher",
         Verdict::Lower => "lower",
-        Verdict::Unclear => "unclear",
-        Verdict::NoDifference => "no difference shown",
+        Verdict::Same => "no difference of interest",
+        Verdict::NotShown => "a difference is not shown",
         Verdict::NoData => "not to be asked",
     };
     let shown = format!(" ({}; {}; {} pairs)", with_interval(row.difference, row.ci_low, row.ci_high), p_text(row), row.n_pairs);
@@ -202,25 +240,33 @@ mod tests {
             cliffs_delta: 0.1,
             cliffs_delta_low: 0.0,
             cliffs_delta_high: 0.2,
+            n_effective: 30.0,
+            smallest_effect: 0.04,
+            p_equivalence: 1.0,
         }
     }
 
     #[test]
     fn words_follow_the_numbers() {
         let nothing = StatisticsRow { n_pairs: 0, ..row(f64::NAN, (f64::NAN, f64::NAN), 1.0) };
+        let equal = StatisticsRow { p_equivalence: 0.01, ..row(0.002, (-0.01, 0.012), 0.7) };
         for (row, verdict, words) in [
             (row(0.02, (0.01, 0.03), 1e-4), Verdict::Higher, "is higher than at matched GT decoys"),
             (row(-0.02, (-0.03, -0.01), 0.01), Verdict::Lower, "is lower than"),
-            (row(0.02, (-0.01, 0.05), 0.2), Verdict::NoDifference, "no difference"),
-            (row(0.02, (-0.01, 0.05), 0.01), Verdict::NoDifference, "no difference"),
-            (row(0.0, (0.0, 0.0), 1.0), Verdict::NoDifference, "no difference"),
-            (row(0.02, (0.01, 0.03), 0.2), Verdict::Unclear, "disagree"),
+            (row(0.02, (-0.01, 0.05), 0.2), Verdict::NotShown, "is not shown"),
+            (row(0.0, (0.0, 0.0), 1.0), Verdict::NotShown, "is not shown"),
+            (equal.clone(), Verdict::Same, "does not differ"),
             (nothing, Verdict::NoData, "No pair"),
         ] {
-            assert_eq!(Verdict::of(&row), verdict);
-            assert!(sentence(&row, false).contains(words), "{}", sentence(&row, false));
+            assert_eq!(Verdict::of(&[&row]), [verdict]);
+            assert!(sentence(&row, verdict, false).contains(words), "{}", sentence(&row, verdict, false));
         }
-        let text = sentence(&row(0.02, (0.01, 0.03), 1e-4), false).replace('\u{A0}', " ");
+        // One of several sentences takes a smaller p; of those, too, that say "no".
+        let (weak, strong) = (row(0.02, (0.001, 0.03), 0.03), row(0.02, (0.01, 0.03), 1e-4));
+        assert_eq!(Verdict::of(&[&weak, &weak, &strong]), [Verdict::NotShown, Verdict::NotShown, Verdict::Higher]);
+        assert_eq!(Verdict::of(&[&weak, &strong]), [Verdict::Higher; 2]);
+        assert_eq!(Verdict::of(&[&equal; 6]), [Verdict::NotShown; 6]);
+        let text = sentence(&row(0.02, (0.01, 0.03), 1e-4), Verdict::Higher, false).replace('\u{A0}', " ");
         assert!(
             text.contains("0.2700 against 0.2500") && text.contains("p ≤ 0.00010") && text.contains("0.0200 (95% CI 0.0100 to 0.0300)"),
             "{text}"

@@ -4,7 +4,7 @@ use super::answer::{beyond, capital, controls_of, primary};
 use super::{SplicePage, Svg};
 use crate::controls::family::CALIPER_SD;
 use crate::pipelines::comparison::strand_windows;
-use crate::pipelines::splice_profile::{MatchingRow, RunRow, StatisticsRow, StrandRow};
+use crate::pipelines::splice_profile::{MatchingRow, RunRow, StatisticsRow, StrandRow, WidthRow};
 use crate::report::block::{downloads, link, paragraph};
 use crate::report::format::{MISSING, count, decimals, integer};
 use crate::report::{Block, Cell, Format, Level, Section, Table, columns};
@@ -62,6 +62,7 @@ impl SplicePage {
                 .into(),
             downloads: downloads("families", "statistics"),
         }];
+        blocks.extend(self.widths());
         blocks.push(Block::Table(table(
             self.of_measure("probability"),
             "The endpoint in every family. d: mean difference over the standard deviation of the differences. AUROC: probability that a site exceeds a \
@@ -95,6 +96,38 @@ impl SplicePage {
             });
         }
         Section { title: "Against every family of controls".into(), blocks }
+    }
+
+    /// Family `kmer` by the letters shared.
+    fn widths(&self) -> Option<Block> {
+        let row = |r: &WidthRow| -> Vec<Cell> {
+            vec![
+                r.site_kind.clone().into(),
+                (r.kmer as usize).into(),
+                (r.n_pairs as usize).into(),
+                (r.n_clusters as usize).into(),
+                r.site_mean.into(),
+                r.control_mean.into(),
+                r.difference.into(),
+                Cell::Interval { low: r.ci_low, high: r.ci_high },
+                Cell::P { value: r.p_value, floor: Some(r.p_floor) },
+            ]
+        };
+        let head = [
+            ("sites", Format::Text),
+            ("letters shared", Format::Integer),
+            ("pairs", Format::Integer),
+            ("units", Format::Integer),
+            ("sites", Format::Decimals(4)),
+            ("controls", Format::Decimals(4)),
+            ("difference", Format::Decimals(4)),
+            ("95% CI", Format::Interval),
+            ("p", Format::PValue),
+        ];
+        let rows: Vec<Vec<Cell>> = self.found.comparison.widths.iter().filter(|r| r.measure == "probability").map(row).collect();
+        let caption = "Family kmer by the number of letters that site and control share. Only the full width, the first row of each kind, holds those letters equal and is in the other tables: \
+                       with fewer, the rest of the letters differ too. p is not adjusted.";
+        (!rows.is_empty()).then(|| Block::Table(Table { caption: caption.into(), columns: columns(&head), rows }))
     }
 
     pub(super) fn discussion(&self, svg: &Svg) -> Section {
@@ -190,12 +223,13 @@ impl SplicePage {
         let rows = &self.found.comparison.matching;
         let row = |m: &MatchingRow| -> Vec<Cell> {
             let mut cells: Vec<Cell> = vec![m.site_kind.clone().into(), m.control.clone().into()];
-            let counts = [m.n_sites, m.n_pool, m.n_pairs, m.n_controls, m.no_candidate, m.outside_caliper, m.taken, m.no_second];
+            let counts = [m.n_sites, m.n_pool, m.n_pairs, m.n_controls, m.no_candidate, m.outside_caliper, m.taken, m.no_second, m.n_near];
             cells.extend(counts.map(|n| Cell::from(n as usize)));
             cells.push(m.kmer_widths.replace(',', " ").into());
             cells
         };
         let number = Format::Integer;
+        let nearer = format!("nearer than {} bp", self.request.comparison.controls.site_distance_bp);
         let head = [
             ("sites", Format::Text),
             ("control", Format::Text),
@@ -207,6 +241,7 @@ impl SplicePage {
             ("outside caliper", number),
             ("taken", number),
             ("no second", number),
+            (nearer.as_str(), number),
             ("k-mer: sites", Format::Text),
         ];
         let mut blocks = vec![Block::Table(Table {
@@ -252,9 +287,9 @@ impl SplicePage {
                      where one contig holds most."
                 ),
                 "kmer" => format!(
-                    "kmer: the identical {} letters around the position (half of them before it) in any gene with sites of the contig, backing off letter by letter \
-                     to the fewest that still hold the two letters; the widths found are in the table. {}. With --caliper 1, equal letters go \
-                     before equal composition. A control may lie in another gene than its site; pairs are clustered by the site’s gene.",
+                    "kmer: the identical {} letters around the position (half of them before it) in any gene with sites of the contig. Sites without such a control get one with \
+                     fewer equal letters, down to the fewest that still hold the two: those are listed apart, by width, and are in no other table but pairs and controls. {}. With --caliper 1, equal letters go \
+                     before equal composition. A control may lie in another gene than its site: each value counts in its own gene, and whole genes flip.",
                     c.kmer,
                     capital(&composition)
                 ),
@@ -277,8 +312,10 @@ impl SplicePage {
         blocks.push(paragraph(format!(
             "Sites and controls are of the same stratum: contig, strand, gene (but in families kmer and bed), and whether a base beside the position is \
              soft-masked. Controls keep {} bases away from every annotated site of their strand, so that no control’s endpoint reads the \
-             positions of a real one. Each site gets up to {} control{}{}; {}.",
+             positions of a real one, and {} bases where their gene allows, so that their outer offsets do not either: how many are nearer is in the table of matches. The matching is one draw: \
+             the nearest controls are the same whatever the seed, but for ties. Each site gets up to {} control{}{}; {}.",
             c.min_site_distance_bp,
+            c.site_distance_bp,
             c.per_site,
             if c.per_site == 1 { "" } else { "s, whose values are averaged before pairing" },
             if c.replacement { ", which may serve several sites" } else { ", and each control serves one site" },
@@ -304,6 +341,8 @@ impl SplicePage {
             let words = match r.statistic.as_str() {
                 "pearson" => "Pearson correlation".to_string(),
                 "spearman" => "Spearman correlation".to_string(),
+                "same_decision" => "share of positions decided alike (boundary or not)".to_string(),
+                "kappa" => "Cohen’s kappa of these decisions".to_string(),
                 "mean_difference" => "mean difference, own strand minus other".to_string(),
                 other => format!("difference, {}% quantile", other.trim_start_matches("difference_q").trim_start_matches('0')),
             };

@@ -14,8 +14,8 @@ use crate::stats::mean;
 /// The customary limit of a standardised mean difference.
 const BALANCED: f64 = 0.1;
 
-/// Fewer clusters than this make a bootstrap interval too narrow.
-const FEW_CLUSTERS: u64 = 20;
+/// Flips of fewer units than this, counted as units of one size, lean on the differences being spread evenly around their mean.
+const FEW_CLUSTERS: f64 = 10.0;
 
 impl SplicePage {
     fn sites_word(&self) -> &'static str {
@@ -125,7 +125,7 @@ impl SplicePage {
         };
         let rows = vec![
             line("pairs", &|r| count(r.n_pairs as usize)),
-            line("units of replication", &|r| count(r.n_clusters as usize)),
+            line("units of replication (effective)", &|r| format!("{} ({})", count(r.n_clusters as usize), decimals(r.n_effective, 1))),
             line("mean at sites", &|r| decimals(r.site_mean, 4)),
             line("mean at controls", &|r| decimals(r.control_mean, 4)),
             line("difference", &|r| decimals(r.difference, 4)),
@@ -157,8 +157,8 @@ impl SplicePage {
     pub(super) fn control(&self) -> Section {
         let mut blocks = self.described();
         if self.found.comparison.negative_control {
-            let text = "In this run a second set of controls, disjoint from all first ones and matched to them as they are matched to sites, stands in the \
-                        place of the sites.";
+            let text = "In this run each site’s controls are dealt at random into two sets, one of which stands in the place of the site: nothing tells one from the other. Another seed deals them \
+                        anew; the controls themselves are all but the same.";
             blocks.push(paragraph(text));
         }
         Section { title: "What sites are compared with".into(), blocks }
@@ -362,8 +362,10 @@ impl SplicePage {
             ),
             paragraph(format!(
                 "Unit of replication: {}. The two-sided permutation test flips the sign of all differences of a unit together, {} times: p = \
-                 (b + 1)/(m + 1), and never under its floor; where there are fewer ways to flip, all are tried. Intervals are bias-corrected and \
-                 accelerated (BCa), from {} bootstrap draws of whole units; bands of profiles are percentiles. Seed {}.",
+                 (b + 1)/(m + 1), and never under its floor; where there are fewer ways to flip, all are tried. The interval of a \
+                 difference holds what that test does not reject; those of AUROC, d and log2 ratio are bias-corrected and accelerated (BCa), from {} \
+                 bootstrap draws of whole units; bands of profiles are percentiles. A value counts in the unit it lies in: of a pair over two genes, as \
+                 in family kmer, each in its own. Effective units are (sum n)²/sum n² over the pairs of units. Seed {}.",
                 match r.comparison.cluster {
                     Unit::Gene => "clusters of genes that overlap each other, on either strand",
                     Unit::Contig => "contigs",
@@ -453,11 +455,13 @@ fn thin(row: &StatisticsRow) -> Option<Block> {
             row.n_clusters,
             decimals(row.p_floor, 3)
         )
-    } else if row.n_clusters < FEW_CLUSTERS {
+    } else if row.n_effective < FEW_CLUSTERS {
         format!(
-            "{}s come from {} gene clusters only: bootstrap intervals are too narrow with so few; the permutation test holds.",
+            "{}s come from {} units of replication, worth {} of one size: test and interval hold only if differences are spread evenly around their mean, and \
+             intervals of AUROC and d are too narrow.",
             capital(&row.site_kind),
-            row.n_clusters
+            row.n_clusters,
+            decimals(row.n_effective, 1)
         )
     } else {
         return None;

@@ -1,11 +1,10 @@
 //! Mean profiles with pointwise percentile bands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
 use super::draw_weights;
-use crate::error::{Error, Result};
 use crate::matrix::add_product;
 use crate::stats::percentile_interval;
 use crate::stats::rng::Rng;
@@ -61,6 +60,13 @@ impl ProfileSums {
         entry.sums.iter_mut().zip(profile).for_each(|(sum, value)| *sum += weight * value);
     }
 
+    /// Adds to the sum of a cluster that has profiles, and to no count.
+    pub fn shift(&mut self, cluster: usize, by: &[f64]) {
+        if let Some(cluster) = self.clusters.get_mut(&cluster) {
+            cluster.sums.iter_mut().zip(by).for_each(|(sum, by)| *sum += by);
+        }
+    }
+
     /// The sums of `a * self + b * other`, cluster by cluster, with the counts of `self`. Clusters that only `other` has are left out.
     #[must_use]
     pub fn combined(&self, a: f64, other: &ProfileSums, b: f64) -> ProfileSums {
@@ -74,26 +80,39 @@ impl ProfileSums {
         all
     }
 
-    /// The sums of these profiles less those of `other`, cluster by cluster: of sites less controls, or of values less predictions.
-    ///
-    /// # Errors
-    /// Where the two do not hold equally many profiles of the same width in every cluster.
-    pub fn less(&self, other: &ProfileSums) -> Result<ProfileSums> {
-        let counts =
-            |sums: &ProfileSums| sums.clusters.iter().map(|(cluster, sum)| (*cluster, sum.count.round() as u64)).collect::<Vec<_>>();
-        if self.width != other.width || counts(self) != counts(other) {
-            return Err(Error::Invalid("profiles can only be compared where both groups have equally many in every cluster".into()));
-        }
-        let mut less = self.clone();
-        for (sum, taken) in less.clusters.values_mut().zip(other.clusters.values()) {
-            sum.sums.iter_mut().zip(&taken.sums).for_each(|(sum, taken)| *sum -= taken);
-        }
-        Ok(less)
+    /// The clusters of either group, in order of number.
+    pub fn clusters_with(&self, other: &ProfileSums) -> Vec<usize> {
+        self.clusters.keys().chain(other.clusters.keys()).copied().collect::<BTreeSet<usize>>().into_iter().collect()
     }
 
-    /// The sums `(clusters, width)`, row by row in order of cluster number, as [`crate::stats::offsets::sign_flip_offsets`] takes them.
-    pub fn rows(&self) -> Vec<f64> {
-        self.clusters.values().flat_map(|cluster| cluster.sums.iter().copied()).collect()
+    /// How many profiles a cluster has.
+    pub fn count_of(&self, cluster: usize) -> f64 {
+        self.clusters.get(&cluster).map_or(0.0, |cluster| cluster.count)
+    }
+
+    /// Of each of [`ProfileSums::clusters_with`], the sums of its profiles less those of `other`, `(clusters, width)` row by row as
+    /// [`crate::stats::offsets::sign_flip_offsets`] takes them. A cluster with more profiles of one group has those less the middle of the two
+    /// means, as in [`crate::stats::permutation::ClusterSums::of_members`].
+    pub fn against(&self, other: &ProfileSums) -> Vec<f64> {
+        let (own_mean, other_mean) = (self.mean(), other.mean());
+        let none = ClusterSum { count: 0.0, sums: vec![0.0; self.width] };
+        let row = |cluster: usize| {
+            let (own, taken) = (self.clusters.get(&cluster).unwrap_or(&none), other.clusters.get(&cluster).unwrap_or(&none));
+            let more = own.count - taken.count;
+            let more = if more.abs() < 1e-9 { 0.0 } else { more };
+            let middle = own_mean.iter().zip(&other_mean).map(move |(a, b)| if more == 0.0 { 0.0 } else { more * (a + b) / 2.0 });
+            own.sums.iter().zip(&taken.sums).zip(middle).map(|((own, taken), middle)| own - taken - middle).collect::<Vec<f64>>()
+        };
+        self.clusters_with(other).into_iter().flat_map(row).collect()
+    }
+
+    /// The mean profile; `NaN` without profiles.
+    fn mean(&self) -> Vec<f64> {
+        let mut mean = vec![0.0; self.width];
+        self.clusters.values().for_each(|cluster| mean.iter_mut().zip(&cluster.sums).for_each(|(mean, sum)| *mean += sum));
+        let n: f64 = self.clusters.values().map(|cluster| cluster.count).sum();
+        mean.iter_mut().for_each(|mean| *mean /= n);
+        mean
     }
 
     /// Number of profiles.

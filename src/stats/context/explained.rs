@@ -37,6 +37,17 @@ impl Explained {
         row.iter_mut().zip([1.0, value, value * value].into_iter().chain(errors)).for_each(|(sum, value)| *sum += value);
     }
 
+    /// The values of both.
+    #[must_use]
+    pub fn merged(&self, other: &Explained) -> Explained {
+        let mut all = self.clone();
+        for (cluster, row) in &other.clusters {
+            let sums = all.clusters.entry(*cluster).or_insert([0.0; 3 + WIDEST + 1]);
+            sums.iter_mut().zip(row).for_each(|(sum, more)| *sum += more);
+        }
+        all
+    }
+
     /// Number of values.
     pub fn n(&self) -> usize {
         self.clusters.values().map(|row| row[0]).sum::<f64>() as usize

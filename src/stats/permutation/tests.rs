@@ -197,3 +197,61 @@ fn planted_effects_are_found() {
     // Normal theory: mean 0.2, sd of the mean about 0.42 * sqrt(sum n^2) / sum n = 0.059, so power about 0.92.
     assert!((170..=197).contains(&found.count()));
 }
+
+#[test]
+fn members_of_one_cluster_are_pairs() {
+    let (sites, controls) = ([0.9, 0.5, 0.8, 0.7, 0.2], [[0.2, 0.4], [0.6, 0.1], [0.1, 0.2], [0.4, 0.3], [0.1, 0.5]]);
+    let clusters = [3, 3, 1, 0, 1];
+    let first: Vec<Member> = clusters.iter().zip(sites).map(|(c, v)| (*c, 1.0, v)).collect();
+    let second: Vec<Member> = clusters.iter().zip(controls).flat_map(|(c, v)| v.map(|v| (*c, 0.5, v))).collect();
+    let differences: Vec<f64> = sites.iter().zip(controls).map(|(s, c)| s - crate::stats::mean(&c)).collect();
+    let (members, pairs) = (ClusterSums::of_members(&first, &second), ClusterSums::of_pairs(&differences, &clusters));
+    let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);
+    assert!(near(&members.sums, &pairs.sums) && near(&members.counts, &pairs.counts), "{members:?} {pairs:?}");
+    assert!((pairs.effective() - 25.0 / 9.0).abs() < 1e-12);
+}
+
+#[test]
+fn equivalence_is_shown_where_the_interval_lies_within() {
+    let differences: Vec<f64> = (0..40).map(|i| f64::from(i * 7 % 40) / 40.0 - 0.49).collect();
+    let sums = ClusterSums::of_pairs(&differences, &(0..40).collect::<Vec<_>>());
+    let (low, high) = sums.interval(4999, 0.9, 3);
+    let most = high.max(-low);
+    assert!(sums.equivalence(most * 1.05, 4999, 3) <= 0.05 && sums.equivalence(most * 0.95, 4999, 3) > 0.05);
+    assert_eq!(sums.equivalence(0.01, 4999, 3), 1.0);
+    assert_eq!(ClusterSums::default().equivalence(1.0, 99, 3), 1.0);
+}
+
+/// Nulls in which genes have levels of their own and nearly every control lies in another gene than its site, as equal k-mers do: with each value in its own gene the test
+/// keeps its level and sees what is there; with every pair in its site's gene it is blind.
+#[test]
+fn pairs_over_two_genes_flip_by_both() {
+    const SEEDS: u64 = 600;
+    let rejected = |effect: f64| {
+        let (mut both, mut one) = (0u64, 0u64);
+        for seed in 0..SEEDS {
+            let mut rng = Rng::new(seed).derive("two genes");
+            let levels: Vec<f64> = (0..60).map(|_| rng.uniform() + rng.uniform()).collect();
+            let (mut first, mut second, mut differences, mut genes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            // Every gene's sites, and of every gene as many controls as sites, dealt at random.
+            let home: Vec<usize> = (0..60usize).flat_map(|gene| vec![gene; 1 + gene % 9]).collect();
+            let mut away = home.clone();
+            rng.shuffle(&mut away);
+            for (site, control) in home.iter().zip(&away) {
+                let mut value = |gene: usize| levels[gene] + 0.5 * rng.uniform();
+                let (a, b) = (value(*site) + effect, value(*control));
+                first.push((*site, 1.0, a));
+                second.push((*control, 1.0, b));
+                differences.push(a - b);
+                genes.push(*site);
+            }
+            both += u64::from(ClusterSums::of_members(&first, &second).test(199, seed).p_value <= 0.05);
+            one += u64::from(sign_flip_clusters(&differences, &genes, 199, seed).p_value <= 0.05);
+        }
+        (both as f64 / SEEDS as f64, one as f64 / SEEDS as f64)
+    };
+    let (null, effect) = (rejected(0.0), rejected(0.04));
+    println!("null {null:?}, effect {effect:?}");
+    assert!((0.03..=0.08).contains(&null.0) && null.1 < 0.01, "{null:?}");
+    assert!(effect.0 > 0.5 && effect.1 < 0.3, "{effect:?}");
+}

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Group, LAYERS, Pair, Readings, Role, Subject, slot};
-use crate::controls::Control;
+use crate::controls::{Control, Covariates};
 use crate::error::Result;
 use crate::genome::Strand;
+use crate::pipelines::Values;
 use crate::pipelines::comparison::baseline::Fit;
+use crate::pipelines::comparison::correction::{Correction, Standard};
 use crate::pipelines::comparison::heatmap::Sample;
-use crate::pipelines::comparison::matching::Matched;
+use crate::pipelines::comparison::matching::{Matched, mean_covariates};
 use crate::pipelines::comparison::{ComparisonRequest, Study, Unit};
 use crate::pipelines::tiles::TileShape;
 use crate::stats::rng::Rng;
@@ -62,22 +64,49 @@ impl Readings {
                     let own = |c: &Control| study.cluster_at(site.contig, c.position).unwrap_or(Control::NO_CLUSTER);
                     controls.iter().map(|c| subject(site.contig, site.strand, c.position, own(c), copy(c))).collect()
                 };
-                let controls = all(controls);
-                let first = if request.negative_control { all(&found.second) } else { vec![site_subject[index]] };
+                let home = unit(study, *index, request.cluster);
+                let units = |controls: &[Control]| -> Vec<usize> {
+                    let own = |c: &Control| match (request.cluster, study.cluster_at(site.contig, c.position)) {
+                        (Unit::Gene, Some(cluster)) => cluster,
+                        _ => home,
+                    };
+                    controls.iter().map(own).collect()
+                };
+                let of_family = request.controls.families[family];
+                let scale = matched.census[family][site.kind].balance.denominators();
+                let standard = |covariates: &Covariates| -> Standard {
+                    let values = covariates.values().into_iter().zip(scale).zip(of_family.compares());
+                    let mut all = values
+                        .map(|((value, scale), compared)| if compared && scale > 0.0 && value.is_finite() { value / scale } else { 0.0 });
+                    std::array::from_fn(|_| all.next().unwrap_or(0.0) as f32)
+                };
+                let (first, first_units, target) = match request.negative_control {
+                    true => (all(&found.second), units(&found.second), mean_covariates(&found.second)),
+                    false => (vec![site_subject[index]], vec![home], found.covariates),
+                };
                 if !first.is_empty() {
-                    pairs.push(Pair { family, site: *index, first, controls, unit: unit(study, *index, request.cluster) });
+                    let units = [first_units, units(controls)];
+                    let compared = found.kmer.is_none_or(|width| width == request.controls.kmer);
+                    let covariates = (standard(&target), controls.iter().map(|c| standard(&c.covariates)).collect());
+                    pairs.push(Pair { family, site: *index, compared, first, controls: all(controls), unit: home, units, covariates });
                 }
             }
         }
-        for pair in &pairs {
-            for (group, members) in [(Group::Site, &pair.first), (Group::Control, &pair.controls)] {
+        let mut corrections = vec![Correction::new(2 * request.flank + 1); request.controls.families.len() * n_kinds];
+        for (number, pair) in pairs.iter().enumerate().filter(|(_, pair)| pair.compared) {
+            for group in [Group::Site, Group::Control] {
                 let slot = slot(pair.family, study.sites[pair.site].kind, group, n_kinds);
-                let weight = 1.0 / members.len() as f64;
-                members.iter().for_each(|s| subjects[*s].roles.push(Role { slot, unit: pair.unit, weight }));
+                for (member, (subject, unit, weight)) in pair.members(group).enumerate() {
+                    let control = (group == Group::Control).then_some((number as u32, member as u32));
+                    subjects[subject].roles.push(Role { slot, unit, weight, control });
+                    if group == Group::Control {
+                        corrections[slot / 2].count(unit, weight, &pair.covariates.1[member], &pair.covariates.0);
+                    }
+                }
             }
         }
         let mut of_kind = vec![Vec::new(); n_kinds];
-        for pair in pairs.iter().filter(|pair| pair.family == 0 && !request.negative_control) {
+        for pair in pairs.iter().filter(|pair| pair.family == 0 && pair.compared && !request.negative_control) {
             of_kind[study.sites[pair.site].kind].extend(&pair.first);
         }
         let sample = Sample::draw(of_kind, rng);
@@ -92,7 +121,9 @@ impl Readings {
             pairs,
             site_subject,
             sums: HashMap::new(),
+            corrections,
             strand_values: Vec::new(),
+            values: Values::Probabilities,
             sample,
             baseline: Fit::default(),
             tiles: 0,
