@@ -375,6 +375,16 @@ impl SplicePage {
                 count(r.comparison.bootstraps),
                 r.comparison.seed
             )),
+            paragraph(
+                "What the calipers leave unequal is taken out by regression (Abadie & Imbens 2011): the value of each control is moved to the covariates of its site \
+                 along a linear fit over the controls of the kind and family, and all differences, profiles and tests are of values so moved. The table pairs has each value as read and \
+                 what was added to it.",
+            ),
+            paragraph(
+                "Sentences at the head of the page are claims, and are adjusted together: the probability of any false difference among them is 5% (Holm), and so is that of any false \
+                 equality. No difference of interest is claimed only where two one-sided sign-flip tests show it to be smaller than a fifth of the standard deviation of single \
+                 controls (columns smallest_effect and p_equivalence); where neither is shown, the page says so.",
+            ),
             paragraph(format!(
                 "Reading: the model is given tiles of {} bases; positions within {} bases of a tile’s end are not used, unless the contig ends there, \
                  and neither is the first position of a tile, which is a boundary by definition. Sites near each other share a tile: {} tiles, {} \
