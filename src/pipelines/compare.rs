@@ -55,16 +55,7 @@ pub struct CompareRequest {
 
 impl Default for CompareRequest {
     fn default() -> Self {
-        CompareRequest {
-            context: 4096,
-            margin: 512,
-            flank: 150,
-            biotypes: Vec::new(),
-            p: 1e-4,
-            permutations: 10_000,
-            seed: 1,
-            batch: 4,
-        }
+        CompareRequest { context: 4096, margin: 512, flank: 150, biotypes: Vec::new(), p: 1e-4, permutations: 10_000, seed: 1, batch: 4 }
     }
 }
 
