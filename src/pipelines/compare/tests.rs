@@ -77,6 +77,10 @@ fn cuts_at_junctions_are_found_there_and_grids_fall_anywhere() {
     let lengths = |name: &str| found.tokenizers.iter().find(|row| row.tokenizer == name).unwrap();
     assert_eq!((lengths("fixed:4").mean_bp, lengths("fixed:4").sd_bp), (4.0, 0.0));
     assert!((lengths("random:4").mean_bp - 4.0).abs() < 0.1 && (lengths("random:4").density - 0.25).abs() < 0.01);
+    // What else is compared changes no adjusted p-value.
+    for row in &compared(&contenders[..1], &request).cuts {
+        assert_eq!(row.p_bh, find(&found, "given", &row.element, &row.measure).p_bh, "{row:?}");
+    }
     // Sums by cluster give back the rows.
     for row in &found.cuts {
         let of = found.clusters.iter().filter(|c| (&c.tokenizer, &c.element, &c.measure) == (&row.tokenizer, &row.element, &row.measure));

@@ -93,7 +93,9 @@ fn a_difference_of_letters_is_found_and_explained_by_letters() {
     for measure in ["probability", "density", "predicted"] {
         let cds = row(&found, "cds", measure);
         assert!(cds.n_pairs > 150 && cds.n_clusters > 30, "{cds:?}");
-        assert!(cds.difference > 0.02 && cds.ci_low > 0.0 && cds.p_bh < 0.01, "{cds:?}");
+        assert!(cds.difference > 0.02 && cds.ci_low > 0.0, "{cds:?}");
+        // What one table predicts for all units is no sample of units.
+        assert!(if measure == "predicted" { cds.p_value.is_nan() && cds.p_bh.is_nan() } else { cds.p_bh < 0.01 }, "{cds:?}");
     }
     // Two letters decide, and the table has eight on either side.
     assert!(found.baseline[7].r2 > 0.99, "{:?}", found.baseline);
@@ -114,13 +116,18 @@ fn what_letters_nearby_do_not_tell_stays_in_the_residual() {
 fn classes_that_do_not_differ_come_out_null() {
     let found = find(|_| (), &CutsGa, &request());
     for row in found.statistics.iter().filter(|row| row.n_pairs > 0) {
-        assert!(row.p_bh > 0.01 && row.difference.abs() < 0.02, "{row:?}");
+        assert!((row.p_bh > 0.01 || row.measure == "predicted") && row.difference.abs() < 0.02, "{row:?}");
     }
     let tested: Vec<&str> =
         found.statistics.iter().filter(|row| row.measure == "density" && row.n_pairs > 0).map(|row| row.class.as_str()).collect();
     assert_eq!(tested, ["donor", "acceptor", "promoter", "exon", "cds", "intron", "intergenic"]);
     let flat = find(|_| (), &Flat, &request());
-    assert!(flat.statistics.iter().filter(|row| row.n_pairs > 0).all(|row| row.difference == 0.0 && row.p_value == 1.0));
+    assert!(
+        flat.statistics
+            .iter()
+            .filter(|row| row.n_pairs > 0)
+            .all(|row| row.difference == 0.0 && (row.p_value == 1.0 || row.measure == "predicted"))
+    );
     assert!(flat.token_lengths.is_empty());
     let null = find(rich_in_ga, &CutsGa, &DensityRequest { negative_control: true, ..request() });
     assert!(null.negative_control && null.statistics.iter().all(|row| row.p_bh.is_nan() || row.p_bh > 0.01), "{:?}", null.statistics);

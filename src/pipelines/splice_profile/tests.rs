@@ -208,7 +208,7 @@ fn controls_against_controls_are_null_in_every_family() {
         let (_folder, genome, annotation) = another_world(10, seed);
         let asked = with(|c| {
             (c.seed, c.negative_control, c.permutations, c.bootstraps) = (seed, true, 199, 1);
-            (c.controls.families, c.controls.caliper) = (families.clone(), 0.1);
+            (c.controls.families, c.controls.caliper, c.controls.kmer) = (families.clone(), 0.1, 4);
         });
         let found = run(&genome, &annotation, &Noise(seed), &asked, &|_| ()).unwrap();
         if seed == 0 {
