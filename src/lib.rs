@@ -9,6 +9,7 @@
 //! | [`kernels`] | the operations the model needs, forward and backward |
 //! | [`benchmark`] | how fast the model runs here |
 //! | [`train`] | windows, masking, objective, optimizer, schedule, loop |
+//! | [`tasks`] | labelled sequences, and how good predictions of their labels are |
 //! | [`motifs`] | matrices of transcription factors and core promoter elements, where they fit, which are alike |
 //! | [`controls`] | matched controls and how well they match |
 //! | [`stats`] | permutation tests, bootstrap, effect sizes |
@@ -57,6 +58,7 @@ pub mod output;
 pub mod pipelines;
 pub mod report;
 pub mod stats;
+pub mod tasks;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may use.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -25,13 +25,15 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "pipelines",
             "report",
             "stats",
+            "tasks",
             "train",
         ],
     ),
     ("benchmark", &["error", "kernels", "memory", "model", "stats", "train"]),
-    ("report", &["controls", "error", "figures", "genome", "memory", "output", "pipelines", "stats"]),
-    ("pipelines", &["controls", "error", "genome", "model", "motifs", "stats"]),
-    ("train", &["error", "genome", "kernels", "memory", "model", "output", "stats"]),
+    ("report", &["controls", "error", "figures", "genome", "memory", "output", "pipelines", "stats", "tasks"]),
+    ("pipelines", &["controls", "error", "genome", "model", "motifs", "stats", "tasks"]),
+    ("train", &["error", "genome", "kernels", "memory", "model", "output", "stats", "tasks"]),
+    ("tasks", &["error", "genome", "stats"]),
     ("model", &["error", "kernels", "output", "stats"]),
     ("kernels", &["error"]),
     ("motifs", &["error", "genome", "stats"]),
@@ -66,7 +68,7 @@ const LIBRARIES: [(&str, &[&str]); 22] = [
     ("ab_glyph", &["figures"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
-    ("polars", &["report/tables.rs", "report/tables"]),
+    ("polars", &["report/tables.rs", "report/tables", "tasks/read/parquet.rs"]),
     ("sha2", &["report/provenance.rs", "fetch/checksum.rs", "pipelines/store.rs"]),
     ("md5", &["fetch/checksum.rs"]),
     ("ureq", &["fetch/http.rs"]),

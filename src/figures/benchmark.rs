@@ -35,10 +35,37 @@ pub struct BenchmarkFigure {
 pub struct BenchmarkRow {
     /// Its name.
     pub label: String,
-    /// A value and its spread a model; a spread of `NaN` is not drawn.
-    pub values: Vec<(f64, f64)>,
+    /// One a model.
+    pub values: Vec<Mark>,
     /// What was measured here.
     pub measured: Option<f64>,
+}
+
+/// A value with up to two intervals. What is not finite is not drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mark {
+    /// The value.
+    pub value: f64,
+    /// Ends of a thick line: the uncertainty of training.
+    pub inner: (f64, f64),
+    /// Ends of a thin line with caps: the uncertainty of testing.
+    pub outer: (f64, f64),
+}
+
+impl Mark {
+    /// A value alone.
+    pub fn bare(value: f64) -> Mark {
+        Mark { value, inner: (f64::NAN, f64::NAN), outer: (f64::NAN, f64::NAN) }
+    }
+
+    /// A value with its standard deviation.
+    pub fn with_sd(value: f64, sd: f64) -> Mark {
+        Mark { inner: (value - sd, value + sd), ..Mark::bare(value) }
+    }
+
+    fn ends(&self) -> [f64; 5] {
+        [self.value, self.inner.0, self.inner.1, self.outer.0, self.outer.1]
+    }
 }
 
 impl BenchmarkFigure {
@@ -59,7 +86,7 @@ impl Figure for BenchmarkFigure {
     fn description(&self) -> String {
         let mut text = format!("{} of {} by task.", self.x_label, self.models.join(", "));
         for row in &self.rows {
-            let values: Vec<String> = row.values.iter().map(|(value, _)| format!("{value:.1}")).collect();
+            let values: Vec<String> = row.values.iter().map(|mark| if mark.value.is_finite() { ticks::short(mark.value) } else { "none".into() }).collect();
             text += &format!(" {}: {};", row.label, values.join(", "));
         }
         text
@@ -72,8 +99,7 @@ impl Figure for BenchmarkFigure {
             |i: usize| Entry { label: &self.models[i], ink: theme::series_ink(i), marker: Some(theme::series_marker(i)), band: false };
         let entries: Vec<Entry<'_>> = (0..self.models.len()).map(mark).collect();
         legend::draw(canvas, &entries, (LEFT, 8.0), frame.right)?;
-        let ends =
-            self.rows.iter().flat_map(|row| row.values.iter().flat_map(|(value, sd)| [*value, value - sd, value + sd]).chain(row.measured));
+        let ends = self.rows.iter().flat_map(|row| row.values.iter().flat_map(Mark::ends).chain(row.measured));
         let ticks = Ticks::around(ticks::extent(ends).unwrap_or((0.0, 100.0)), 7);
         let x = Scale::new(ticks.range, (frame.left, frame.right));
         let column = theme::DOUBLE_WIDTH - 4.0;
@@ -88,13 +114,21 @@ impl Figure for BenchmarkFigure {
                 Type::new(TICK_SIZE, BLACK).align(Align::End),
             )?;
             canvas.line(&[(frame.left, y), (frame.right, y)], GRID_WIDTH, LIGHT)?;
-            for (i, (value, sd)) in row.values.iter().enumerate().rev() {
+            for (i, mark) in row.values.iter().enumerate().rev().filter(|(_, mark)| mark.value.is_finite()) {
                 let ink = theme::series_ink(i);
-                canvas.line(&[(x.at(value - sd), y), (x.at(value + sd), y)], DATA_WIDTH, ink)?;
-                canvas.marker(theme::series_marker(i), (x.at(*value), y), 2.2, ink)?;
-                told.push((x.at(*value), y, format!("{}, {}: {value:.1}", row.label, self.models.get(i).map_or("", String::as_str))));
+                let ends = |(low, high): (f64, f64)| (low.is_finite() && high.is_finite()).then(|| [(x.at(low), y), (x.at(high), y)]);
+                if let Some(ends) = ends(mark.outer) {
+                    canvas.line(&ends, 0.6, ink)?;
+                    ends.iter().try_for_each(|(end, _)| canvas.line(&[(*end, y - 2.0), (*end, y + 2.0)], 0.6, ink))?;
+                }
+                if let Some(ends) = ends(mark.inner) {
+                    canvas.line(&ends, 1.6 * DATA_WIDTH, ink)?;
+                }
+                canvas.marker(theme::series_marker(i), (x.at(mark.value), y), 2.2, ink)?;
+                let name = self.models.get(i).map_or("", String::as_str);
+                told.push((x.at(mark.value), y, format!("{}, {name}: {}", row.label, ticks::short(mark.value))));
             }
-            let text = row.measured.map_or("not measured".to_string(), |value| format!("{value:.1}"));
+            let text = row.measured.map_or("not measured".to_string(), ticks::short);
             canvas.text(
                 &text,
                 (column, base),

@@ -14,6 +14,8 @@
 //! | `benchmark` | results of models by task |
 //! | `bars` | bars with intervals, and where chance would put them |
 //! | `curves` | training curves with reference levels |
+//! | `confusion` | what a model says of the sequences of each class |
+//! | `unit_square` | ROC, precision and recall, calibration of probabilities |
 //! | `distribution` | per-pair differences with their mean and interval |
 //! | `forest` | estimates with intervals and numbers, one row a comparison |
 //! | `r2_by_k` | share of variance explained over the width of the surroundings |
@@ -60,6 +62,7 @@ pub mod benchmark;
 pub mod boxes;
 pub mod calibration;
 pub mod canvas;
+pub mod confusion;
 pub mod curves;
 pub mod distribution;
 pub mod forest;
@@ -78,6 +81,7 @@ mod raster;
 pub mod render;
 pub mod theme;
 pub mod ticks;
+pub mod unit_square;
 pub mod volcano;
 
 #[cfg(test)]
@@ -85,10 +89,11 @@ mod tests;
 
 pub use balance::{BalanceFigure, BalancePanel, BalanceRow};
 pub use bars::{Bar, BarPanel, BarsFigure};
-pub use benchmark::{BenchmarkFigure, BenchmarkRow};
+pub use benchmark::{BenchmarkFigure, BenchmarkRow, Mark};
 pub use boxes::{BoxesClass, BoxesFigure};
 pub use calibration::{CalibrationFigure, CalibrationSeries};
 pub use canvas::{Canvas, Surface};
+pub use confusion::{ConfusionFigure, ConfusionPanel};
 pub use curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};
 pub use distribution::{DistributionFigure, DistributionPanel};
 pub use forest::{ForestFigure, ForestGroup, ForestRow};
@@ -98,6 +103,7 @@ pub use locus::{LocusFigure, LocusGene, LocusHit, LocusSeries};
 pub use motif_profile::{MotifFigure, MotifPanel};
 pub use profile::{ProfileFigure, ProfilePanel, ProfileSeries, Side};
 pub use r2_by_k::{R2Figure, R2Point, R2Series};
+pub use unit_square::{UnitSquare, UnitSquareFigure};
 pub use volcano::{VolcanoFigure, VolcanoPanel, VolcanoPoint};
 
 use crate::error::Result;

@@ -11,6 +11,7 @@
 //! | `motif_enrichment` | those of `motif-enrichment` |
 //! | `density` | those of `density` |
 //! | `locus` | those of `locus` |
+//! | `finetune` | those of `finetune` |
 //! | `page` | from a results folder to its figures and page |
 //! | `pruned` | a page whose folder was made smaller |
 //! | `record` | `run.json` read back |
@@ -30,6 +31,7 @@
 pub mod block;
 pub mod compare;
 pub mod density;
+pub mod finetune;
 pub mod folder;
 pub mod format;
 pub mod html;
@@ -56,4 +58,11 @@ pub use html::{Chapter, Report, Section};
 pub use table::{Cell, Column, Format, Table, columns};
 
 /// The tables of all analyses.
-const TABLES: [&[&str]; 5] = [&splice_profile::TABLES, &motif_enrichment::TABLES, &density::TABLES, &locus::TABLES, &compare::TABLES];
+const TABLES: [&[&str]; 6] = [
+    &splice_profile::TABLES,
+    &motif_enrichment::TABLES,
+    &density::TABLES,
+    &locus::TABLES,
+    &compare::TABLES,
+    &finetune::TABLES,
+];

@@ -2,6 +2,7 @@
 
 use super::compare::ComparePage;
 use super::density::DensityPage;
+use super::finetune::FinetunePage;
 use super::html::is_page;
 use super::locus::LocusPage;
 use super::motif_enrichment::MotifPage;
@@ -77,6 +78,7 @@ fn of_record(record: &Record, gallery: &Gallery) -> Result<Report> {
         "density" => DensityPage::open(record)?.report(gallery),
         "locus" => LocusPage::open(record)?.report(gallery),
         "compare" => ComparePage::open(record)?.report(gallery),
+        "finetune" => FinetunePage::open(record)?.report(gallery),
         "reproduce" => collection(record, gallery),
         "motif-enrichment" => MotifPage::open(record)?.report(gallery),
         other => Err(Error::file(&record.folder, format!("holds results of '{other}', which has no page"))),

@@ -4,7 +4,7 @@ use super::block::paragraph;
 use super::page::Gallery;
 use super::{Block, Cell, Format, Link, Section, Table, columns};
 use crate::error::{Error, Result};
-use crate::figures::{BenchmarkFigure, BenchmarkRow};
+use crate::figures::{BenchmarkFigure, BenchmarkRow, Mark};
 use serde::Deserialize;
 
 const RESULTS: &str = include_str!("../../reference/paper/results.toml");
@@ -32,7 +32,7 @@ pub(super) fn section(gallery: &Gallery) -> Result<Section> {
     let results: Results = toml::from_str(RESULTS).map_err(|e| Error::Invalid(format!("reference/paper/results.toml: {e}")))?;
     let row = |task: &Task| BenchmarkRow {
         label: task.name.clone(),
-        values: vec![(task.released, task.released_sd), (task.paper, f64::NAN), (task.small, f64::NAN), (task.large, f64::NAN)],
+        values: vec![Mark::with_sd(task.released, task.released_sd), Mark::bare(task.paper), Mark::bare(task.small), Mark::bare(task.large)],
         measured: None,
     };
     let figure = BenchmarkFigure {

@@ -9,6 +9,8 @@
 //! | `effect` | effect sizes |
 //! | `grouped` | means of groups whose members lie in clusters: variance components |
 //! | `prediction` | whether a group is one more draw of what others were drawn from |
+//! | `minimum` | the minimum of a convex function |
+//! | `repeats` | the mean of repeats with Student's interval |
 //! | `multiplicity` | Holm, Benjamini-Hochberg and Benjamini-Yekutieli |
 //! | `context` | what the letters around a position explain, cross-fitted |
 //! | `agreement` | correlations of two readings of the same positions |
@@ -20,10 +22,12 @@ pub mod context;
 pub mod effect;
 pub mod grouped;
 pub mod logistic;
+pub mod minimum;
 pub mod multiplicity;
 pub mod offsets;
 pub mod permutation;
 pub mod prediction;
+pub mod repeats;
 pub mod rng;
 pub mod shift;
 
