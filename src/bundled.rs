@@ -40,6 +40,31 @@ pub const MOTIFS_VERTEBRATES: File =
 /// Core promoter elements with their sources, TOML.
 pub const CORE_PROMOTER: File = File { name: "bundled:core-promoter", bytes: include_bytes!("../reference/motifs/core-promoter.toml") };
 
+/// Tasks of GUE: name; training, validation and test sequences, CSV in gzip. Sources: `reference/tasks/SOURCE.md`.
+pub const TASKS: [(&str, [File; 3]); 2] = [
+    (
+        "mouse_2",
+        [
+            File { name: "bundled:mouse_2/train.csv.gz", bytes: include_bytes!("../reference/tasks/mouse_2.train.csv.gz") },
+            File { name: "bundled:mouse_2/dev.csv.gz", bytes: include_bytes!("../reference/tasks/mouse_2.dev.csv.gz") },
+            File { name: "bundled:mouse_2/test.csv.gz", bytes: include_bytes!("../reference/tasks/mouse_2.test.csv.gz") },
+        ],
+    ),
+    (
+        "prom_core_tata",
+        [
+            File { name: "bundled:prom_core_tata/train.csv.gz", bytes: include_bytes!("../reference/tasks/prom_core_tata.train.csv.gz") },
+            File { name: "bundled:prom_core_tata/dev.csv.gz", bytes: include_bytes!("../reference/tasks/prom_core_tata.dev.csv.gz") },
+            File { name: "bundled:prom_core_tata/test.csv.gz", bytes: include_bytes!("../reference/tasks/prom_core_tata.test.csv.gz") },
+        ],
+    ),
+];
+
+/// Training, validation and test sequences of a task.
+pub fn task(name: &str) -> Option<[File; 3]> {
+    TASKS.iter().find(|(known, _)| *known == name).map(|(_, files)| *files)
+}
+
 /// Recipes of `reproduce`: name and TOML.
 pub const RECIPES: [(&str, &str); 3] = [
     ("fly-demo", include_str!("../analyses/fly-demo.toml")),

@@ -25,7 +25,7 @@ pub struct ShardOption {
 
 /// `3/7`: the third of seven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shard(Part);
+pub struct Shard(pub Part);
 
 /// Raised by hand when a checkpoint comes to give other answers in the same arithmetic, or when the analyses come to ask for them otherwise: kept answers and
 /// shards of another number are not used. The version of the program is not asked: days of a model's time must outlive it.

@@ -6,11 +6,12 @@ use crate::error::{Error, Result};
 use crate::fetch::cache::{self, megabytes};
 use crate::fetch::sources::{self, Set, Wanted, WantedFile, mirrored};
 use crate::fetch::{self, Event, Held, Patience};
+use crate::tasks::suite::{self, Suite, SuiteFile};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Download public references into a cache: genomes, annotations, motifs, the released model
+/// Download public references into a cache: genomes, annotations, motifs, the released model, benchmark suites
 ///
 /// What is there already is not fetched again. A download that was cut goes on where it stopped, also after the program was killed. Files are held
 /// to the checksum their source publishes before they get their name; genomes become bgzip with their indexes, the model becomes safetensors, once.
@@ -31,7 +32,7 @@ The cache is LDAR_CACHE, else XDG_CACHE_HOME/ldar-analyze, else ~/.cache/ldar-an
 to a machine without a network. Proxies are taken from ALL_PROXY, HTTPS_PROXY, HTTP_PROXY (http:// or socks5://USER:PASSWORD@HOST:PORT) and NO_PROXY,
 certificates from the system or SSL_CERT_FILE. Addresses, releases and licences: reference/sources.toml.")]
 pub struct Arguments {
-    /// What to fetch: human, mouse, jaspar, epd-human, ldarnet-110m (or: model ldarnet-110m); fly is bundled
+    /// What to fetch: human, mouse, jaspar, epd-human, ldarnet-110m (or: model ldarnet-110m), or a benchmark suite: nt, gue, gb; fly is bundled
     #[arg(value_name = "SET", required_unless_present = "list")]
     set: Option<String>,
     /// After `model`: its name
@@ -97,6 +98,15 @@ impl Arguments {
         if name == "fly" {
             return usage("fly is bundled: use it as --genome fly --annotation fly, or leave both out".into());
         }
+        let patience = Patience { retries: self.retries, silence: Duration::from_secs(self.timeout), pause: Duration::from_millis(500) };
+        if suite::names().contains(&name) {
+            if self.release.is_some() || self.annotation.is_some() || self.taxon.is_some() {
+                return usage(format!("{name} is a benchmark suite: it comes in one form, at one release"));
+            }
+            let (suite, mirror) = (suite::named(name)?, mirror(self.mirror)?);
+            let (wanted, about) = (files_of(&suite), format!("{}: {}", suite.title, suite.about));
+            return Ok(Request::Fetch(Box::new(Fetch { wanted, about, plain: false, mirror, dry_run: self.dry_run, patience })));
+        }
         let set = sources::named(name)?;
         for (option, value, role) in [("--annotation", &self.annotation, "annotation"), ("--taxon", &self.taxon, "motifs")] {
             if value.is_some() && !set.roles().contains(&role) {
@@ -105,16 +115,53 @@ impl Arguments {
         }
         let variant = self.annotation.as_deref().or(self.taxon.as_deref());
         let wanted = set.choose(self.release.as_deref(), variant)?;
-        let mirror = self.mirror.or_else(|| std::env::var("LDAR_MIRROR").ok().filter(|url| !url.is_empty()));
-        if let Some(url) = &mirror
-            && !["http://", "https://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
-        {
-            return usage(format!("--mirror (or LDAR_MIRROR) '{url}': http://HOST or https://HOST, perhaps with a port and a path"));
-        }
+        let mirror = mirror(self.mirror)?;
         // Names stand for the pinned release in its first form.
         let plain = wanted.release == set.release && variant.is_none_or(|variant| set.variants().first() == Some(&variant));
-        let patience = Patience { retries: self.retries, silence: Duration::from_secs(self.timeout), pause: Duration::from_millis(500) };
         Ok(Request::Fetch(Box::new(Fetch { wanted, about: set.about, plain, mirror, dry_run: self.dry_run, patience })))
+    }
+}
+
+/// The mirror that was asked for, by option or environment.
+fn mirror(option: Option<String>) -> Result<Option<String>> {
+    let mirror = option.or_else(|| std::env::var("LDAR_MIRROR").ok().filter(|url| !url.is_empty()));
+    if let Some(url) = &mirror
+        && !["http://", "https://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
+    {
+        let what = "http://HOST or https://HOST, perhaps with a port and a path";
+        return Err(Error::Usage(format!("--mirror (or LDAR_MIRROR) '{url}': {what}")));
+    }
+    Ok(mirror)
+}
+
+/// The size of a file of a suite as it is announced before the server has told, in bytes.
+const ABOUT_BYTES: u64 = 2_000_000;
+
+/// The files of a suite.
+fn files_of(suite: &Suite) -> Wanted {
+    let starts = match suite.starts.as_str() {
+        "gzip" => vec![0x1f, 0x8b],
+        "parquet" => b"PAR1".to_vec(),
+        text => text.as_bytes().to_vec(),
+    };
+    let file = |file: SuiteFile| WantedFile {
+        role: "task".into(),
+        url: file.url,
+        name: file.name,
+        about_bytes: ABOUT_BYTES,
+        starts: starts.clone(),
+        sha256: file.sha256,
+        finish: None,
+        options: None,
+    };
+    Wanted {
+        name: suite.name.clone(),
+        release: suite.release.clone(),
+        licence: suite.licence.clone(),
+        site: suite.site.clone(),
+        checksums: None,
+        sha256_header: None,
+        files: suite.tasks.iter().flat_map(|task| suite.files(task)).map(file).collect(),
     }
 }
 
@@ -148,6 +195,14 @@ fn list() -> Result<String> {
             let _ = writeln!(text, "  forms: {}", set.variants().join(", "));
         }
         let _ = writeln!(text, "  not verified when this version was made: {unverified}");
+    }
+    for name in suite::names() {
+        let Suite { title, about, licence, site, unverified, tasks, .. } = suite::named(name)?;
+        let n = tasks.len();
+        let _ = write!(
+            text,
+            "\n{name} ({n} tasks)\n  {title}: {about}\n  licence: {licence}\n  {site}\n  not verified when this version was made: {unverified}\n"
+        );
     }
     Ok(text)
 }
@@ -209,6 +264,9 @@ impl Fetch {
 
     /// How commands take what was fetched: by name where one stands for it, regions by their path.
     fn use_it(&self, held: &[Held]) -> Option<String> {
+        if suite::names().contains(&self.wanted.name.as_str()) {
+            return Some(format!("ldar-analyze benchmark {}", self.wanted.name));
+        }
         let option = |(file, held): (&WantedFile, &Held)| match file.role.as_str() {
             role @ ("genome" | "annotation" | "checkpoint") if self.plain => Some(format!("--{role} {}", self.wanted.name)),
             "regions" => Some(format!("--regions {}", held.path.display())),

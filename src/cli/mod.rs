@@ -6,6 +6,7 @@
 mod analysis;
 mod answers;
 mod bench;
+mod benchmark;
 mod biotypes;
 mod boundaries;
 mod compare;
@@ -15,6 +16,7 @@ mod counts;
 mod density;
 mod evaluate;
 mod fetch;
+mod finetune;
 mod inspect;
 mod left_out;
 mod locus;
@@ -31,7 +33,9 @@ mod source;
 mod splice_profile;
 mod stderr;
 mod stdout;
+mod steps;
 mod table;
+mod task;
 mod train;
 
 use crate::error::{Error, Result, is_contained, said};
@@ -75,6 +79,8 @@ enum Command {
     Locus(Box<locus::Arguments>),
     Reproduce(reproduce::Arguments),
     Compare(Box<compare::Arguments>),
+    Finetune(Box<finetune::Arguments>),
+    Benchmark(benchmark::Arguments),
     Report(report::Arguments),
     Boundaries(boundaries::Arguments),
     Merge(merge::Arguments),
@@ -101,6 +107,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Locus(arguments) => arguments.validate()?.run(),
         Command::Reproduce(arguments) => arguments.run(threads),
         Command::Compare(arguments) => arguments.validate()?.run(Origin::Typed),
+        Command::Finetune(arguments) => arguments.validate()?.run(),
+        Command::Benchmark(arguments) => arguments.validate()?.run(threads),
         Command::Report(arguments) => arguments.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Merge(arguments) => arguments.validate()?.run(),
@@ -130,7 +138,7 @@ pub fn main() -> ExitCode {
         }
     };
     refuse_at_the_limit();
-    reproduce::end_with_parent();
+    steps::end_with_parent();
     std::panic::set_hook(Box::new(report_panic));
     match std::panic::catch_unwind(|| run(arguments)).unwrap_or(Err(Error::Invalid("stopped by a fault of this program".into()))) {
         Ok(()) => ExitCode::SUCCESS,

@@ -86,7 +86,8 @@ impl Figure for BenchmarkFigure {
     fn description(&self) -> String {
         let mut text = format!("{} of {} by task.", self.x_label, self.models.join(", "));
         for row in &self.rows {
-            let values: Vec<String> = row.values.iter().map(|mark| if mark.value.is_finite() { ticks::short(mark.value) } else { "none".into() }).collect();
+            let values: Vec<String> =
+                row.values.iter().map(|mark| if mark.value.is_finite() { ticks::short(mark.value) } else { "none".into() }).collect();
             text += &format!(" {}: {};", row.label, values.join(", "));
         }
         text

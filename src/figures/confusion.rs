@@ -85,7 +85,11 @@ impl Figure for ConfusionFigure {
                 let middle = (i as f64 + 0.5) * cell;
                 let name = |room: f64| theme::fit(class, room, TICK_SIZE, false);
                 canvas.text(&name(cell - 2.0), (left + middle, top - 4.0), Type::new(TICK_SIZE, BLACK).align(Align::Middle))?;
-                canvas.text(&name(LEFT - 10.0), (left - 5.0, top + middle + TICK_SIZE * 0.36), Type::new(TICK_SIZE, BLACK).align(Align::End))?;
+                canvas.text(
+                    &name(LEFT - 10.0),
+                    (left - 5.0, top + middle + TICK_SIZE * 0.36),
+                    Type::new(TICK_SIZE, BLACK).align(Align::End),
+                )?;
                 let row = panel.counts.get(i).map_or(&[][..], Vec::as_slice);
                 let of: f64 = row.iter().filter(|count| count.is_finite()).sum();
                 for (j, count) in row.iter().enumerate().take(n).filter(|(_, count)| count.is_finite()) {
@@ -96,7 +100,11 @@ impl Figure for ConfusionFigure {
                     let base = y + cell / 2.0;
                     let style = |size| Type::new(size, ink).align(Align::Middle);
                     let shift = if cell >= 30.0 { -1.0 } else { TICK_SIZE * 0.36 };
-                    canvas.text(&theme::fit(&number(*count), cell - 2.0, TICK_SIZE, false), (x + cell / 2.0, base + shift), style(TICK_SIZE))?;
+                    canvas.text(
+                        &theme::fit(&number(*count), cell - 2.0, TICK_SIZE, false),
+                        (x + cell / 2.0, base + shift),
+                        style(TICK_SIZE),
+                    )?;
                     if cell >= 30.0 {
                         canvas.text(&format!("{:.0}%", 100.0 * share), (x + cell / 2.0, base + 8.5), style(NOTE_SIZE))?;
                     }

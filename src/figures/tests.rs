@@ -355,7 +355,11 @@ fn confusion_and_unit_squares_put_things_where_they_are_and_survive_any_input() 
     let svg = checked(&figure(&["no", "yes"], vec![vec![30.0, 10.0], vec![2.5, 17.5]]));
     assert!(["30", "75%", "2.5", "17.5"].iter().all(|text| svg.contains(text)));
     assert!(checked(&figure(&["x"; 13], vec![vec![1.0; 13]; 13])).contains("too many classes"));
-    for (classes, counts) in [(&["a", "b"][..], vec![]), (&["a"], vec![vec![f64::NAN, 1.0, -3.0]]), (&["", "long name that never ends"], vec![vec![1e300; 2]; 5])] {
+    for (classes, counts) in [
+        (&["a", "b"][..], vec![]),
+        (&["a"], vec![vec![f64::NAN, 1.0, -3.0]]),
+        (&["", "long name that never ends"], vec![vec![1e300; 2]; 5]),
+    ] {
         checked(&figure(classes, counts));
     }
     assert!(checked(&figure(&[], vec![])).contains("no data"));
@@ -371,7 +375,10 @@ fn confusion_and_unit_squares_put_things_where_they_are_and_survive_any_input() 
     let svg = checked(&UnitSquareFigure { squares: vec![square(vec![(0.0, 0.0), (0.5, 1.0), (1.0, 1.0)])] });
     let dots: Vec<(f64, f64)> =
         elements(&svg).iter().filter(|e| e.0 == "circle").map(|e| (number(attribute(e, "cx")), number(attribute(e, "cy")))).collect();
-    assert!(dots.len() == 3 && ((dots[0].0 + dots[2].0) / 2.0 - dots[1].0).abs() <= 1.0 && dots[1].1 == dots[2].1 && dots[0].1 > dots[1].1, "{dots:?}");
+    assert!(
+        dots.len() == 3 && ((dots[0].0 + dots[2].0) / 2.0 - dots[1].0).abs() <= 1.0 && dots[1].1 == dots[2].1 && dots[0].1 > dots[1].1,
+        "{dots:?}"
+    );
     for points in [vec![], vec![(f64::NAN, 0.5)], vec![(-9.0, 7.0), (1e300, f64::INFINITY)]] {
         checked(&UnitSquareFigure { squares: vec![square(points); 4] });
     }
@@ -389,7 +396,9 @@ fn benchmarks_show_both_intervals_and_survive_any_input() {
     let both = Mark { value: 0.5, inner: (0.4, 0.6), outer: (0.3, 0.8) };
     let svg = checked(&figure(vec![both, Mark::bare(0.7)], Some(0.5)));
     assert!(svg.contains("task, ours: 0.5") && !svg.contains("not measured"));
-    for mark in [Mark::bare(f64::NAN), Mark::with_sd(1.0, f64::NAN), Mark { value: -1e300, inner: (f64::NEG_INFINITY, 0.0), outer: (1.0, -1.0) }] {
+    for mark in
+        [Mark::bare(f64::NAN), Mark::with_sd(1.0, f64::NAN), Mark { value: -1e300, inner: (f64::NEG_INFINITY, 0.0), outer: (1.0, -1.0) }]
+    {
         checked(&figure(vec![mark; 5], None));
     }
 }

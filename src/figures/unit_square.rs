@@ -41,7 +41,10 @@ pub struct UnitSquare {
 
 impl UnitSquareFigure {
     fn names(&self) -> Vec<&str> {
-        self.squares.iter().max_by_key(|square| square.series.len()).map_or(Vec::new(), |s| s.series.iter().map(|s| s.label.as_str()).collect())
+        self.squares
+            .iter()
+            .max_by_key(|square| square.series.len())
+            .map_or(Vec::new(), |s| s.series.iter().map(|s| s.label.as_str()).collect())
     }
 
     fn head(&self) -> f64 {

@@ -12,7 +12,7 @@ use super::page::Gallery;
 use super::record::{About, Record};
 use super::{Report, tables};
 use crate::error::Result;
-use crate::tasks::judge::{Judgement, MAJORITY};
+use crate::tasks::judge::{Facts, Judgement, MAJORITY};
 use crate::tasks::kmer;
 use crate::tasks::rows::{ComparisonRow, FoldRow};
 
@@ -43,10 +43,7 @@ pub fn outcome(found: &Judgement) -> Value {
 }
 
 /// Reads a judgement back from a results folder.
-///
-/// # Errors
-/// A folder of another analysis or version.
-pub fn read(record: &Record) -> Result<Judgement> {
+fn read(record: &Record) -> Result<Judgement> {
     let [metrics, folds, comparisons, predictions, duplicates, epochs] = TABLES;
     Ok(Judgement {
         facts: record.outcome("facts")?,
@@ -57,6 +54,14 @@ pub fn read(record: &Record) -> Result<Judgement> {
         duplicates: record.table(duplicates)?,
         epochs: record.table(epochs)?,
     })
+}
+
+/// Task and mean Matthews correlation x 100 of the first model of a folder of fine-tuning; `None` for another folder, values, or the baseline alone.
+pub(super) fn measured(folder: &Path) -> Option<(String, f64)> {
+    let record = Record::read(folder).ok().filter(|record| record.analysis == "finetune")?;
+    let (facts, folds): (Facts, Vec<FoldRow>) = (record.outcome("facts").ok()?, record.table("folds").ok()?);
+    let is_model = |row: &&FoldRow| row.measure == "mcc" && row.subset == "all" && row.model != kmer::NAME && row.model != MAJORITY;
+    Some((facts.task, (1000.0 * folds.iter().find(is_model)?.mean).round() / 10.0))
 }
 
 /// The page.
@@ -104,7 +109,7 @@ impl FinetunePage {
 }
 
 /// What a model is called.
-fn words(model: &str) -> &str {
+pub(super) fn words(model: &str) -> &str {
     match model {
         kmer::NAME => "6-mer logistic regression",
         MAJORITY => "majority",
@@ -153,7 +158,12 @@ fn headline(found: &Judgement) -> String {
 fn answer(found: &Judgement) -> String {
     let (facts, name) = (&found.facts, rank(found).1);
     let over = ranked(found, "all").find(|row| row.model != MAJORITY && row.n_folds > 1).map_or(String::new(), |row| {
-        format!(" Over {} trainings of {} it is {} (interval of training alone).", row.n_folds, words(&row.model), interval(row.low, row.high))
+        format!(
+            " Over {} trainings of {} it is {} (interval of training alone).",
+            row.n_folds,
+            words(&row.model),
+            interval(row.low, row.high)
+        )
     });
     let seen = found.duplicates.iter().filter(|row| row.split == "train").count();
     let leaks = match seen {
@@ -170,7 +180,10 @@ fn answer(found: &Judgement) -> String {
 /// A short answer for the terminal: one line a model.
 pub fn summary(found: &Judgement) -> String {
     let (measure, name) = rank(found);
-    let mut text = format!("{:<28} {:>9} {:>8}  {:<24} {:<24} {}\n", "model", "trainings", name, "over test sequences", "over trainings", "without copies");
+    let mut text = format!(
+        "{:<28} {:>9} {:>8}  {:<24} {:<24} {}\n",
+        "model", "trainings", name, "over test sequences", "over trainings", "without copies"
+    );
     for row in ranked(found, "all") {
         let without = ranked(found, "without_duplicates").find(|other| other.model == row.model);
         text += &format!(

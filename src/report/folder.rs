@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// What a results folder holds; a folder with anything else in it is somebody's work and is not replaced.
 const OURS: [&str; 4] = ["index.html", "run.json", "tables", "figures"];
 /// The same for its figures.
-const FIGURES: [&str; 26] = [
+const FIGURES: [&str; 27] = [
     "r2_motifs",
     "native_vs_shuffled",
     "volcano",
@@ -35,6 +35,7 @@ const FIGURES: [&str; 26] = [
     "rates",
     "confusion",
     "learning",
+    "benchmark",
 ];
 
 /// The folders in it: the names that files may have there, and their endings.

@@ -12,6 +12,7 @@
 //! | `density` | those of `density` |
 //! | `locus` | those of `locus` |
 //! | `finetune` | those of `finetune` |
+//! | `benchmark` | those of `benchmark` |
 //! | `page` | from a results folder to its figures and page |
 //! | `pruned` | a page whose folder was made smaller |
 //! | `record` | `run.json` read back |
@@ -28,6 +29,7 @@
 //!
 //! Everything a caller passes is text and is escaped, except the SVG of a figure. The page loads nothing.
 
+pub mod benchmark;
 pub mod block;
 pub mod compare;
 pub mod density;
@@ -58,11 +60,12 @@ pub use html::{Chapter, Report, Section};
 pub use table::{Cell, Column, Format, Table, columns};
 
 /// The tables of all analyses.
-const TABLES: [&[&str]; 6] = [
+const TABLES: [&[&str]; 7] = [
     &splice_profile::TABLES,
     &motif_enrichment::TABLES,
     &density::TABLES,
     &locus::TABLES,
     &compare::TABLES,
     &finetune::TABLES,
+    &benchmark::TABLES,
 ];

@@ -1,5 +1,6 @@
 //! From a results folder to its page: the one way in which pages and figures are made, whether a run has just ended or ended long ago.
 
+use super::benchmark::BenchmarkPage;
 use super::compare::ComparePage;
 use super::density::DensityPage;
 use super::finetune::FinetunePage;
@@ -78,6 +79,7 @@ fn of_record(record: &Record, gallery: &Gallery) -> Result<Report> {
         "density" => DensityPage::open(record)?.report(gallery),
         "locus" => LocusPage::open(record)?.report(gallery),
         "compare" => ComparePage::open(record)?.report(gallery),
+        "benchmark" => BenchmarkPage::open(record)?.report(gallery),
         "finetune" => FinetunePage::open(record)?.report(gallery),
         "reproduce" => collection(record, gallery),
         "motif-enrichment" => MotifPage::open(record)?.report(gallery),
@@ -118,6 +120,8 @@ fn collection(record: &Record, gallery: &Gallery) -> Result<Report> {
         Ok(Chapter { report: of_record(&of_step, &Gallery::none())?, folder })
     };
     let chapters = steps.iter().map(chapter).collect::<Result<_>>()?;
-    let appendix = if paper { vec![super::paper::section(gallery)?] } else { Vec::new() };
+    let measured = |step: &Step| super::finetune::measured(&record.folder.join("steps").join(&step.name));
+    let measured = steps.iter().filter_map(measured).collect();
+    let appendix = if paper { vec![super::paper::section(gallery, &measured)?] } else { Vec::new() };
     Ok(Report { title, subtitle: about, chapters, appendix, ..Report::default() })
 }

@@ -6,6 +6,7 @@ use super::{Block, Cell, Format, Link, Section, Table, columns};
 use crate::error::{Error, Result};
 use crate::figures::{BenchmarkFigure, BenchmarkRow, Mark};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 const RESULTS: &str = include_str!("../../reference/paper/results.toml");
 
@@ -27,13 +28,18 @@ struct Task {
     large_model: String,
 }
 
-/// The section; nothing of it was measured by this program yet, and it says so.
-pub(super) fn section(gallery: &Gallery) -> Result<Section> {
+/// The section. `measured` holds what fine-tuning runs of the report reached, by task; where there are none, the section says so.
+pub(super) fn section(gallery: &Gallery, measured: &BTreeMap<String, f64>) -> Result<Section> {
     let results: Results = toml::from_str(RESULTS).map_err(|e| Error::Invalid(format!("reference/paper/results.toml: {e}")))?;
     let row = |task: &Task| BenchmarkRow {
         label: task.name.clone(),
-        values: vec![Mark::with_sd(task.released, task.released_sd), Mark::bare(task.paper), Mark::bare(task.small), Mark::bare(task.large)],
-        measured: None,
+        values: vec![
+            Mark::with_sd(task.released, task.released_sd),
+            Mark::bare(task.paper),
+            Mark::bare(task.small),
+            Mark::bare(task.large),
+        ],
+        measured: measured.get(&task.name).copied(),
     };
     let figure = BenchmarkFigure {
         models: ["LDARNet, released checkpoint", "LDARNet, as printed", "best other below 300M parameters", "best other of any size"]
@@ -64,7 +70,7 @@ pub(super) fn section(gallery: &Gallery) -> Result<Section> {
             task.small_model.clone().into(),
             task.large.into(),
             task.large_model.clone().into(),
-            Cell::Empty,
+            measured.get(&task.name).map_or(Cell::Empty, |value| (*value).into()),
         ]
     };
     let table = Table {
@@ -73,10 +79,14 @@ pub(super) fn section(gallery: &Gallery) -> Result<Section> {
         rows: results.task.iter().map(line).collect(),
     };
     let links = ["svg", "png"].map(|kind| Link { text: kind.to_uppercase(), href: format!("figures/paper.{kind}") });
+    let own = match measured.is_empty() {
+        true => "This program has not fine-tuned the released checkpoint: the column of own measurements is empty.".to_string(),
+        false => {
+            "Measured here: the fine-tuning runs of this report, whose pages say of which checkpoint and protocol they are.".to_string()
+        }
+    };
     let blocks = vec![
-        paragraph(
-            "What the paper reports of its model after fine-tuning. This program has not fine-tuned the released checkpoint: the column of own measurements is empty.",
-        ),
+        paragraph(format!("What the paper reports of its model after fine-tuning. {own}")),
         Block::Figure {
             svg: gallery.hang(&figure, "paper")?,
             label: "The paper’s table".into(),

@@ -74,6 +74,12 @@ pub struct Facts {
     pub notes: Vec<String>,
 }
 
+/// Per sequence: probabilities of the classes, or one value.
+type Scores = [Vec<f32>];
+
+/// Scores of two models after the same training.
+type Pair = (Vec<Vec<f32>>, Vec<Vec<f32>>);
+
 /// A part of the test sequences.
 struct Subset {
     name: &'static str,
@@ -300,8 +306,16 @@ fn fold_rows(model: &str, trainings: &[&Predictions], subset: &Subset, request: 
     let measures = if matches!(subset.targets, Targets::Classes { .. }) { &OF_CLASSES[..] } else { &OF_VALUES[..] };
     let row = |(number, (measure, value)): (usize, &Measure)| {
         let over = repeats(&found.iter().map(value).collect::<Vec<f64>>(), LEVEL);
-        let ranks = number == 0 && model != MAJORITY;
-        let (test_low, test_high) = if ranks { answers.interval(request.bootstraps, request.seed) } else { (f64::NAN, f64::NAN) };
+        let (test_low, test_high) = match *measure {
+            _ if model == MAJORITY => (f64::NAN, f64::NAN),
+            _ if number == 0 => answers.interval(request.bootstraps, request.seed),
+            "accuracy" | "mse" => {
+                let own = |i: usize| scores.iter().map(|scores| by_sequence(&scores[i], i, subset)).sum::<f64>() / scores.len() as f64;
+                let values: Vec<f64> = (0..subset.indices.len()).map(own).collect();
+                bootstrap::mean_interval(&values, &subset.clusters, request.bootstraps, LEVEL, request.seed)
+            }
+            _ => (f64::NAN, f64::NAN),
+        };
         FoldRow {
             model: model.into(),
             subset: subset.name.into(),
@@ -326,8 +340,8 @@ fn comparisons((model, other): (&str, &str), all: &[Predictions], subset: &Subse
     if pairs.is_empty() || subset.indices.is_empty() {
         return Vec::new();
     }
-    let (own, others): (Vec<&[Vec<f32>]>, Vec<&[Vec<f32>]>) = pairs.iter().map(|(a, b)| (a.as_slice(), b.as_slice())).unzip();
-    let answers = |trainings: &[&[Vec<f32>]]| Answers::new(&subset.targets, &subset.clusters, trainings);
+    let (own, others): (Vec<&Scores>, Vec<&Scores>) = pairs.iter().map(|(a, b)| (a.as_slice(), b.as_slice())).unzip();
+    let answers = |trainings: &[&Scores]| Answers::new(&subset.targets, &subset.clusters, trainings);
     let (first, second) = (answers(&own), answers(&others));
     let row = |measure: &str, found: Difference| ComparisonRow {
         model: model.into(),
@@ -348,13 +362,18 @@ fn comparisons((model, other): (&str, &str), all: &[Predictions], subset: &Subse
     vec![row(score, ranked), row(by_sequence, by_sequences(&pairs, subset, request))]
 }
 
-/// The difference in what is a mean over sequences: accuracy, or squared error.
-fn by_sequences(pairs: &[(Vec<Vec<f32>>, Vec<Vec<f32>>)], subset: &Subset, request: &JudgeRequest) -> Difference {
-    let value = |scores: &[f32], i: usize| match &subset.targets {
+/// What accuracy, or the mean squared error, is the mean of.
+fn by_sequence(scores: &[f32], i: usize, subset: &Subset) -> f64 {
+    match &subset.targets {
         Targets::Classes { labels, .. } => f64::from(u8::from(super::metrics::predicted(scores) == labels[i])),
         Targets::Values(values) => (f64::from(scores[0]) - values[i]).powi(2),
-    };
-    let mean = |i: usize| pairs.iter().map(|(a, b)| value(&a[i], i) - value(&b[i], i)).sum::<f64>() / pairs.len() as f64;
+    }
+}
+
+/// The difference in what is a mean over sequences: accuracy, or squared error.
+fn by_sequences(pairs: &[Pair], subset: &Subset, request: &JudgeRequest) -> Difference {
+    let of = |(a, b): &Pair, i: usize| by_sequence(&a[i], i, subset) - by_sequence(&b[i], i, subset);
+    let mean = |i: usize| pairs.iter().map(|pair| of(pair, i)).sum::<f64>() / pairs.len() as f64;
     let differences: Vec<f64> = (0..subset.indices.len()).map(mean).collect();
     let (low, high) = bootstrap::mean_interval(&differences, &subset.clusters, request.bootstraps, LEVEL, request.seed);
     // Flipping a difference of 0 changes nothing, and where few are left every flip can be tried.

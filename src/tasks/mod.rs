@@ -5,12 +5,15 @@
 //! | `read` | tables, Parquet and FASTA to sequences with labels |
 //! | `request` | the files of a task to what is trained on and tested |
 //! | `folds` | shuffled k-fold |
+//! | `suite` | benchmark suites as data |
+//! | `cut` | sequences cut from a genome by coordinates |
 //! | `kmer` | the baseline: logistic regression on 6-mers |
 //! | `metrics` | how good predictions are |
 //! | `judge` | from predictions to tables: everything that is said of models (`rows`: their columns) |
 //! | `similarity` | sequences that are copies of each other, or nearly |
 //! | `sampling` | how far a score depends on which sequences were tested; whether two models differ |
 
+pub mod cut;
 pub mod folds;
 pub mod judge;
 pub mod kmer;
@@ -20,6 +23,7 @@ pub mod request;
 pub mod rows;
 pub mod sampling;
 pub mod similarity;
+pub mod suite;
 
 pub use folds::{Partition, folds};
 pub use judge::{JudgeRequest, Judgement, judge};

@@ -132,18 +132,7 @@ impl Rows {
 /// file without rows.
 pub(super) fn read(source: &Source, columns: &Columns, longest: usize) -> Result<Rows> {
     let path = source.path();
-    let bytes = match source {
-        Source::File(path) => Cow::Owned(std::fs::read(path).map_err(Error::io(path))?),
-        Source::Bundled(_, bytes) => Cow::Borrowed(*bytes),
-    };
-    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut text = Vec::with_capacity(4 * bytes.len());
-        let damaged = |e| Error::file(path, format!("damaged gzip ({e}): fetch or pack it again"));
-        flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut text).map_err(damaged)?;
-        Cow::Owned(text)
-    } else {
-        bytes
-    };
+    let bytes = bytes(source)?;
     let mut rows = Rows { path: path.to_path_buf(), ..Rows::default() };
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     if bytes.starts_with(b"PAR1") {
@@ -162,6 +151,32 @@ pub(super) fn read(source: &Source, columns: &Columns, longest: usize) -> Result
         (true, Some(task)) => Err(Error::file(path, format!("no row of task '{task}'"))),
         (true, None) => Err(Error::file(path, "holds no sequences")),
     }
+}
+
+/// The fields of the columns `names` of a table of text, with the number of each line.
+///
+/// # Errors
+/// An unreadable file, a missing column, a line with another number of fields than columns.
+pub(super) fn table(source: &Source, names: &[&str]) -> Result<Vec<(u64, Vec<String>)>> {
+    let bytes = bytes(source)?;
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    delimited::table(&Rows { path: source.path().to_path_buf(), ..Rows::default() }, text, names)
+}
+
+/// The content, unpacked.
+fn bytes(source: &Source) -> Result<Cow<'static, [u8]>> {
+    let path = source.path();
+    let bytes = match source {
+        Source::File(path) => Cow::Owned(std::fs::read(path).map_err(Error::io(path))?),
+        Source::Bundled(_, bytes) => Cow::Borrowed(*bytes),
+    };
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(bytes);
+    }
+    let mut text = Vec::with_capacity(4 * bytes.len());
+    let damaged = |e| Error::file(path, format!("damaged gzip ({e}): fetch or pack it again"));
+    flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut text).map_err(damaged)?;
+    Ok(Cow::Owned(text))
 }
 
 /// The places of the columns that are wanted among those that are there: sequence, label, and where they are there name and task.

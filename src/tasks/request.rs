@@ -84,7 +84,11 @@ impl TaskRequest {
     /// What the task is called.
     fn name(&self) -> String {
         let path = self.test.path();
-        let stem = |name: &std::ffi::OsStr| name.to_string_lossy().split('.').next().unwrap_or_default().to_string();
+        let stem = |name: &std::ffi::OsStr| {
+            let name = name.to_string_lossy();
+            let name = name.strip_prefix("bundled:").unwrap_or(&name);
+            name.split('.').next().unwrap_or_default().to_string()
+        };
         let file = path.file_name().map(stem).unwrap_or_default();
         let folder = path.parent().and_then(|folder| folder.file_name()).map(stem);
         match (&self.columns.task, folder) {

@@ -89,7 +89,7 @@ pub struct FoldRow {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Lower end of the 95 % interval of the mean over draws of clusters of test sequences, for `mcc` and `pearson`: the noise of testing only.
+    /// Lower end of the 95 % interval of the mean over draws of clusters of test sequences, for `mcc`, `accuracy`, `pearson` and `mse`: the noise of testing only.
     pub test_low: f64,
     /// Upper end.
     pub test_high: f64,

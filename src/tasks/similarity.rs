@@ -232,6 +232,6 @@ mod tests {
         one[30] = b'N';
         assert_eq!((words(&one).len(), words(&one[..19]).len(), words(&[b'A'; 100]).len()), (11 + 10, 0, 1));
         let all_n = vec![b'N'; 30];
-        assert_eq!(partners(&[all_n.clone()], &[random(30, &mut rng), all_n]).concat().len(), 1);
+        assert_eq!(partners(std::slice::from_ref(&all_n), &[random(30, &mut rng), all_n.clone()]).concat().len(), 1);
     }
 }

@@ -410,6 +410,23 @@ fn a_dead_proxy_is_named() {
     assert!(!message.contains("secret"), "{message}");
 }
 
+/// Files of one name in many folders get names of their own; what a suite pins is held to it.
+#[test]
+fn a_suite_is_fetched_file_by_file() {
+    let user = User::new();
+    let mirror = Mirror::new(|asked| match asked.path.contains("/datasets/") {
+        true => Reply::ok(&gzip(b"id,region,start,end,strand\n")),
+        false => Reply::ok(b"sequence,label\nACGT,0\n"),
+    });
+    let (_, log) = user.fetched(&mirror, &["gb"]);
+    assert!(log.contains("use: ldar-analyze benchmark gb"), "{log}");
+    let held = names(&user.path("gb-main"));
+    assert!(held.contains(&"human_ensembl_regulatory.test.ocr.csv.gz".to_string()) && held.len() >= 38, "{held:?}");
+    user.refused(&mirror, &["gue"], &["its SHA-256 is", "and should be e6d6f827"]);
+    let plan = text(&user.run(&["fetch", "nt", "--dry-run"]).stdout);
+    assert!(plan.contains("resolve/main/H3/test.parquet") && plan.contains("H3.test.parquet"), "{plan}");
+}
+
 #[test]
 fn plans_and_lists_need_no_network() {
     let user = User::new();
@@ -445,6 +462,7 @@ fn wrong_usage_exits_2() {
         (&["fetch", "human", "--annotation", "all"], "basic, comprehensive"),
         (&["fetch", "human", "--release", "../50"], "letters and digits"),
         (&["fetch", "human", "--mirror", "ftp://x"], "http://HOST"),
+        (&["fetch", "nt", "--release", "2"], "benchmark suite"),
         (&["fetch", "human", "--timeout", "0"], "--timeout"),
         (&["splice-profile", "--genome", "fly", "--annotation", "x.gtf"], "--genome fly --annotation fly"),
         (&["splice-profile", "--genome", "jaspar", "--annotation", "x.gtf"], "holds no genome"),

@@ -19,6 +19,7 @@
 //! input was not given is left out.
 
 use crate::bundled;
+use crate::cli::steps::Job;
 use crate::error::{Error, Result};
 use crate::report::page::is_step_name;
 use serde::Deserialize;
@@ -62,15 +63,6 @@ struct Step {
     arguments: Vec<String>,
     #[serde(default)]
     options: toml::Table,
-}
-
-/// A step that can be run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
-    /// Name, and name of its folder.
-    pub name: String,
-    /// The command and its arguments, without `--out`.
-    pub words: Vec<String>,
 }
 
 impl Recipe {

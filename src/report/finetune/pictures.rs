@@ -27,7 +27,8 @@ impl FinetunePage {
             models: vec![format!("mean over trainings, on {} test sequences", self.found.facts.tested)],
             rows: ranked(&self.found, "all").map(row).collect(),
             x_label: rank(&self.found).1.into(),
-            note: "Thin line with caps: 95% interval over draws of clusters of test sequences. Thick line: 95% interval over trainings.".into(),
+            note: "Thin line with caps: 95% interval over draws of clusters of test sequences. Thick line: 95% interval over trainings."
+                .into(),
         }
     }
 
@@ -54,7 +55,8 @@ impl FinetunePage {
         let all = |curve: fn(&[Claim]) -> Vec<(f64, f64)>| -> Vec<CurveSeries> {
             models.iter().map(|(label, claims)| CurveSeries { label: (*label).into(), points: curve(claims) }).collect()
         };
-        let share = models.first().map_or(0.0, |(_, claims)| claims.iter().filter(|claim| claim.1).count() as f64 / claims.len().max(1) as f64);
+        let share =
+            models.first().map_or(0.0, |(_, claims)| claims.iter().filter(|claim| claim.1).count() as f64 / claims.len().max(1) as f64);
         let square = |title: &str, x: &str, y: &str, series, reference, marked| UnitSquare {
             title: title.into(),
             x_label: x.into(),
@@ -79,7 +81,13 @@ impl FinetunePage {
             // The most probable class of each training and sequence, the first of several.
             let mut best: BTreeMap<(u64, u64, u64), &PredictionRow> = BTreeMap::new();
             for row in self.found.predictions.iter().filter(|row| row.model == model) {
-                best.entry((row.fold, row.seed, row.index)).and_modify(|so_far| if row.score > so_far.score { *so_far = row }).or_insert(row);
+                best.entry((row.fold, row.seed, row.index))
+                    .and_modify(|so_far| {
+                        if row.score > so_far.score {
+                            *so_far = row
+                        }
+                    })
+                    .or_insert(row);
             }
             let trainings = ranked(&self.found, "all").find(|row| row.model == model).map_or(1.0, |row| row.n_folds.max(1) as f64);
             let place = |name: &str| classes.iter().position(|class| class == name);
@@ -107,13 +115,21 @@ impl FinetunePage {
             }
             sums.into_iter().map(|(epoch, (sum, n))| (epoch as f64, sum / n)).collect::<Vec<_>>()
         };
-        let series = |model: &&str, what: &str, value| CurveSeries { label: format!("{}, {what}", words(model)), points: mean(model, value) };
-        let losses = models.iter().flat_map(|model| [series(model, "training", |row| row.train_loss), series(model, "validation", |row| row.valid_loss)]);
+        let series =
+            |model: &&str, what: &str, value| CurveSeries { label: format!("{}, {what}", words(model)), points: mean(model, value) };
+        let losses = models
+            .iter()
+            .flat_map(|model| [series(model, "training", |row| row.train_loss), series(model, "validation", |row| row.valid_loss)]);
         let scores = models.iter().map(|model| series(model, "validation", |row| row.valid_score));
         CurvesFigure {
             panels: vec![
                 CurvePanel { title: "Loss".into(), y_label: "loss".into(), series: losses.collect(), ..CurvePanel::default() },
-                CurvePanel { title: rank(&self.found).1.into(), y_label: rank(&self.found).1.into(), series: scores.collect(), ..CurvePanel::default() },
+                CurvePanel {
+                    title: rank(&self.found).1.into(),
+                    y_label: rank(&self.found).1.into(),
+                    series: scores.collect(),
+                    ..CurvePanel::default()
+                },
             ],
             x_label: "epoch".into(),
         }

@@ -62,7 +62,11 @@ impl FinetunePage {
     fn models_table(&self) -> Table {
         let found = &self.found;
         let measures: Vec<&str> = crate::tasks::judge::measures(!found.facts.classes.is_empty());
-        let mut head = vec![Column::new("model", Format::Text), Column::new("test sequences", Format::Text), Column::new("trainings", Format::Integer)];
+        let mut head = vec![
+            Column::new("model", Format::Text),
+            Column::new("test sequences", Format::Text),
+            Column::new("trainings", Format::Integer),
+        ];
         for measure in &measures {
             head.push(Column::new(title(measure), Format::Decimals(3)));
             if measure == &measures[0] {
@@ -124,7 +128,8 @@ impl FinetunePage {
         let blocks = vec![Block::Figure {
             svg: gallery.hang(&self.learning(), "learning")?,
             label: "Learning curves".into(),
-            caption: "Means over the trainings that reached an epoch. The epoch with the best validation score is the one that was tested.".into(),
+            caption: "Means over the trainings that reached an epoch. The epoch with the best validation score is the one that was tested."
+                .into(),
             downloads: downloads("learning", "epochs"),
         }];
         Ok(Some(Section { title: "Training".into(), blocks }))
@@ -191,7 +196,13 @@ impl FinetunePage {
             let row = |i: usize| -> Vec<Cell> {
                 let share = |n: u64, of: u64| if of > 0 { Cell::Number(n as f64 / of as f64) } else { MISSING.into() };
                 let (rows, tested) = (facts.class_rows[i], facts.class_tested[i]);
-                vec![facts.classes[i].clone().into(), (rows as usize).into(), share(rows, facts.rows), (tested as usize).into(), share(tested, facts.tested)]
+                vec![
+                    facts.classes[i].clone().into(),
+                    (rows as usize).into(),
+                    share(rows, facts.rows),
+                    (tested as usize).into(),
+                    share(tested, facts.tested),
+                ]
             };
             let head = [
                 ("class", Format::Text),
@@ -201,7 +212,11 @@ impl FinetunePage {
                 ("share", Format::Percent(1)),
             ];
             let known = facts.classes.len().min(facts.class_rows.len()).min(facts.class_tested.len());
-            blocks.push(Block::Table(Table { caption: "Classes.".into(), columns: columns(&head), rows: (0..known.min(SHOWN)).map(row).collect() }));
+            blocks.push(Block::Table(Table {
+                caption: "Classes.".into(),
+                columns: columns(&head),
+                rows: (0..known.min(SHOWN)).map(row).collect(),
+            }));
         }
         blocks.extend(facts.notes.iter().map(|note| Block::Callout { level: Level::Note, text: note.clone() }));
         Section { title: "Data".into(), blocks }
@@ -220,17 +235,45 @@ impl FinetunePage {
                 (r.n as usize).into(),
             ];
             match is_classes {
-                true => cells.extend([r.mcc.into(), Cell::Interval { low: r.mcc_low, high: r.mcc_high }, r.accuracy.into(), r.f1.into(), r.auroc.into()]),
-                false => cells.extend([r.pearson.into(), Cell::Interval { low: r.pearson_low, high: r.pearson_high }, r.spearman.into(), r.mse.into()]),
+                true => cells.extend([
+                    r.mcc.into(),
+                    Cell::Interval { low: r.mcc_low, high: r.mcc_high },
+                    r.accuracy.into(),
+                    r.f1.into(),
+                    r.auroc.into(),
+                ]),
+                false => cells.extend([
+                    r.pearson.into(),
+                    Cell::Interval { low: r.pearson_low, high: r.pearson_high },
+                    r.spearman.into(),
+                    r.mse.into(),
+                ]),
             }
             cells.extend([r.loss.into(), r.bases_per_second.into()]);
             cells
         };
         let measures: &[(&str, Format)] = match is_classes {
-            true => &[("MCC", Format::Decimals(3)), ("95% CI", Format::Interval), ("accuracy", Format::Decimals(3)), ("F1", Format::Decimals(3)), ("AUROC", Format::Decimals(3))],
-            false => &[("Pearson r", Format::Decimals(3)), ("95% CI", Format::Interval), ("Spearman", Format::Decimals(3)), ("MSE", Format::Significant(3))],
+            true => &[
+                ("MCC", Format::Decimals(3)),
+                ("95% CI", Format::Interval),
+                ("accuracy", Format::Decimals(3)),
+                ("F1", Format::Decimals(3)),
+                ("AUROC", Format::Decimals(3)),
+            ],
+            false => &[
+                ("Pearson r", Format::Decimals(3)),
+                ("95% CI", Format::Interval),
+                ("Spearman", Format::Decimals(3)),
+                ("MSE", Format::Significant(3)),
+            ],
         };
-        let head = [("model", Format::Text), ("fold", Format::Integer), ("seed", Format::Integer), ("split", Format::Text), ("n", Format::Integer)];
+        let head = [
+            ("model", Format::Text),
+            ("fold", Format::Integer),
+            ("seed", Format::Integer),
+            ("split", Format::Text),
+            ("n", Format::Integer),
+        ];
         let tail = [("loss", Format::Significant(3)), ("bases/s", Format::Integer)];
         let head: Vec<(&str, Format)> = head.iter().chain(measures).chain(&tail).copied().collect();
         let table = Table {

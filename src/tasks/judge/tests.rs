@@ -23,7 +23,8 @@ fn task() -> Task {
     tested[0] = rows[0].clone();
     tested[1] = reverse_complement(&rows[1]);
     let labels = (0..40).map(|i| i % 2).collect();
-    let partitions = folds(40, 2, 1).into_iter().enumerate().map(|(fold, (train, valid))| Partition { fold, seed: 1, train, valid }).collect();
+    let partitions =
+        folds(40, 2, 1).into_iter().enumerate().map(|(fold, (train, valid))| Partition { fold, seed: 1, train, valid }).collect();
     let data = dataset(rows, classes(labels), "row");
     let test = dataset(tested, classes((0..20).map(|i| 1 - i % 2).collect()), "test");
     Task { name: "toy".into(), data, test, partitions, notes: vec!["a note".into()] }
@@ -31,12 +32,26 @@ fn task() -> Task {
 
 /// A model that errs on the given test sequences.
 fn model(name: &str, task: &Task, wrong: &[usize]) -> Vec<Predictions> {
-    let scores: Vec<Vec<f32>> = task.test.targets.labels().iter().enumerate().map(|(i, label)| {
-        let said = if wrong.contains(&i) { 1 - label } else { *label };
-        if said == 1 { vec![0.2, 0.8] } else { vec![0.7, 0.3] }
-    }).collect();
+    let scores: Vec<Vec<f32>> = task
+        .test
+        .targets
+        .labels()
+        .iter()
+        .enumerate()
+        .map(|(i, label)| {
+            let said = if wrong.contains(&i) { 1 - label } else { *label };
+            if said == 1 { vec![0.2, 0.8] } else { vec![0.7, 0.3] }
+        })
+        .collect();
     let one = |partition: &Partition| {
-        let base = Predictions { model: name.into(), fold: partition.fold, seed: partition.seed, split: Split::Test, scores: scores.clone(), bases_per_second: 5.0 };
+        let base = Predictions {
+            model: name.into(),
+            fold: partition.fold,
+            seed: partition.seed,
+            split: Split::Test,
+            scores: scores.clone(),
+            bases_per_second: 5.0,
+        };
         let valid = Predictions { split: Split::Valid, scores: vec![vec![1.0, 0.0]; partition.valid.len()], ..base.clone() };
         [base, valid]
     };
@@ -51,7 +66,9 @@ fn a_judgement_by_hand() {
     let request = JudgeRequest { bootstraps: 200, permutations: 2000, seed: 1 };
     let found = judge(&task, &all, Vec::new(), &request).unwrap();
 
-    let row = |model: &str, subset: &str, split: &str| found.metrics.iter().find(|r| r.model == model && r.subset == subset && r.split == split).unwrap();
+    let row = |model: &str, subset: &str, split: &str| {
+        found.metrics.iter().find(|r| r.model == model && r.subset == subset && r.split == split).unwrap()
+    };
     let good = row("good", "all", "test");
     assert_eq!((good.n, good.accuracy, good.bases_per_second), (20, 0.95, 5.0));
     assert!(good.mcc_low < good.mcc && good.mcc <= good.mcc_high && good.pearson_low.is_nan());
@@ -74,12 +91,21 @@ fn a_judgement_by_hand() {
 
     let [copy, other_strand] = &found.duplicates[..] else { panic!("{:?}", found.duplicates) };
     assert_eq!((copy.likeness.as_str(), copy.partner.as_str(), copy.split.as_str(), copy.n_other_label), ("exact", "row0", "train", 1));
-    assert_eq!((other_strand.likeness.as_str(), other_strand.sequence.as_str(), other_strand.partner_label.as_str()), ("reverse_complement", "test1", "yes"));
+    assert_eq!(
+        (other_strand.likeness.as_str(), other_strand.sequence.as_str(), other_strand.partner_label.as_str()),
+        ("reverse_complement", "test1", "yes")
+    );
 
     assert_eq!(found.predictions.len(), 3 * 2 * 20 * 2);
     let first = &found.predictions[0];
-    assert_eq!((first.sequence.as_str(), first.label.as_str(), first.class.as_str(), first.likeness.as_str()), ("test0", "yes", "no", "exact"));
-    assert_eq!((found.facts.rows, found.facts.tested, found.facts.clusters, found.facts.class_rows.as_slice()), (40, 20, 20, &[20, 20][..]));
+    assert_eq!(
+        (first.sequence.as_str(), first.label.as_str(), first.class.as_str(), first.likeness.as_str()),
+        ("test0", "yes", "no", "exact")
+    );
+    assert_eq!(
+        (found.facts.rows, found.facts.tested, found.facts.clusters, found.facts.class_rows.as_slice()),
+        (40, 20, 20, &[20, 20][..])
+    );
 }
 
 #[test]

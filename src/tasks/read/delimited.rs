@@ -4,22 +4,16 @@ use super::{Columns, Row, Rows, places};
 use crate::error::Result;
 use std::borrow::Cow;
 
+/// Takes the rows of a table of sequences.
 pub(super) fn read(text: &[u8], columns: &Columns, longest: usize, rows: &mut Rows) -> Result<()> {
-    let mut lines = text.split(|b| *b == b'\n').zip(1..).map(|(line, at)| (line.strip_suffix(b"\r").unwrap_or(line), at));
-    let Some((head, _)) = lines.next().filter(|(head, _)| !head.is_empty()) else { return Ok(()) };
-    let separator = if head.contains(&b'\t') { b'\t' } else { b',' };
-    let Some(names) = fields(head, separator) else { return Err(rows.wrong(1, "a quote is not closed")) };
-    let names: Vec<String> = names.iter().map(|name| String::from_utf8_lossy(name).trim().to_string()).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let table = Text::new(text, rows)?;
+    if table.names.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = table.names.iter().map(String::as_str).collect();
     let [sequence, label, name, task] = places(&rows.path, columns, &names)?;
-    for (line, at) in lines {
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let Some(found) = fields(line, separator) else { return Err(rows.wrong(at, "a quote is not closed")) };
-        if found.len() != names.len() {
-            return Err(rows.wrong(at, format!("{} fields where the first line names {} columns", found.len(), names.len())));
-        }
+    for (line, at) in table.lines() {
+        let found = table.fields(line, at, rows)?;
         let field = |place: Option<usize>| place.map_or(&[][..], |place| found[place].trim_ascii());
         let text = |place| String::from_utf8_lossy(field(place)).into_owned();
         if columns.task.as_ref().is_some_and(|wanted| field(task) != wanted.as_bytes()) {
@@ -28,6 +22,55 @@ pub(super) fn read(text: &[u8], columns: &Columns, longest: usize, rows: &mut Ro
         rows.push(Row { sequence: field(sequence).to_vec(), label: text(label), name: text(name), at }, longest)?;
     }
     Ok(())
+}
+
+/// The fields of the columns `names`, with the number of each line. `file` says where errors are.
+pub(super) fn table(file: &Rows, text: &[u8], names: &[&str]) -> Result<Vec<(u64, Vec<String>)>> {
+    let table = Text::new(text, file)?;
+    let place = |name: &&str| {
+        let missing = || file.wrong(1, format!("no column '{name}' among {}", table.names.join(", ")));
+        table.names.iter().position(|column| column == name).ok_or_else(missing)
+    };
+    let places = names.iter().map(place).collect::<Result<Vec<usize>>>()?;
+    let row = |(line, at): (&[u8], u64)| {
+        let found = table.fields(line, at, file)?;
+        Ok((at, places.iter().map(|place| String::from_utf8_lossy(found[*place].trim_ascii()).into_owned()).collect()))
+    };
+    table.lines().map(row).collect()
+}
+
+/// A table whose first line was read.
+struct Text<'a> {
+    separator: u8,
+    /// Its columns; none of an empty file.
+    names: Vec<String>,
+    rest: &'a [u8],
+}
+
+impl<'a> Text<'a> {
+    fn new(text: &'a [u8], file: &Rows) -> Result<Text<'a>> {
+        let end = text.iter().position(|b| *b == b'\n').unwrap_or(text.len());
+        let (head, rest) = (text[..end].trim_ascii(), text.get(end + 1..).unwrap_or_default());
+        let separator = if head.contains(&b'\t') { b'\t' } else { b',' };
+        let Some(names) = fields(head, separator) else { return Err(file.wrong(1, "a quote is not closed")) };
+        let names = names.iter().map(|name| String::from_utf8_lossy(name).trim().to_string());
+        Ok(Text { separator, names: names.filter(|_| !head.is_empty()).collect(), rest })
+    }
+
+    /// Lines that are not empty, with their numbers.
+    fn lines(&self) -> impl Iterator<Item = (&'a [u8], u64)> + use<'a> {
+        let lines = self.rest.split(|b| *b == b'\n').zip(2..);
+        lines.map(|(line, at)| (line.strip_suffix(b"\r").unwrap_or(line), at)).filter(|(line, _)| !line.trim_ascii().is_empty())
+    }
+
+    /// As many fields as there are columns.
+    fn fields(&self, line: &'a [u8], at: u64, file: &Rows) -> Result<Vec<Cow<'a, [u8]>>> {
+        match fields(line, self.separator) {
+            None => Err(file.wrong(at, "a quote is not closed")),
+            Some(found) if found.len() == self.names.len() => Ok(found),
+            Some(found) => Err(file.wrong(at, format!("{} fields where the first line names {} columns", found.len(), self.names.len()))),
+        }
+    }
 }
 
 /// The fields of a line; a field may stand in double quotes, with its own doubled. `None` where a quote is not closed.
