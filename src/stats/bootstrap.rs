@@ -34,6 +34,13 @@ pub(crate) fn cluster_rows<const C: usize>(clusters: &[usize], row: impl Fn(usiz
     rows
 }
 
+/// The `level` interval of the mean of `values` (one cluster number each; the shorter slice counts). `(low, high)`.
+pub fn mean_interval(values: &[f64], clusters: &[usize], replicates: usize, level: f64, seed: u64) -> (f64, f64) {
+    let n = values.len().min(clusters.len());
+    let rows = cluster_rows(&clusters[..n], |i| [values[i], 1.0]);
+    totals_interval(&rows, |[sum, count]| sum / count, replicates, level, &Rng::new(seed).derive("mean"))
+}
+
 /// The `level` interval of [`crate::stats::effect::paired_d`] of `differences` (one cluster number each). `(low, high)`.
 pub fn paired_d_interval(differences: &[f64], clusters: &[usize], replicates: usize, level: f64, seed: u64) -> (f64, f64) {
     let n = differences.len().min(clusters.len());

@@ -1,11 +1,5 @@
 use super::*;
 
-/// BCa of a mean.
-fn mean_interval(values: &[f64], clusters: &[usize], replicates: usize, level: f64, seed: u64) -> (f64, f64) {
-    let rows = cluster_rows(clusters, |i| [values[i], 1.0]);
-    totals_interval(&rows, |[sum, count]| sum / count, replicates, level, &Rng::new(seed).derive("mean"))
-}
-
 /// 40 clusters of one to five values.
 fn data() -> (Vec<f64>, Vec<usize>) {
     let mut rng = Rng::new(5);
