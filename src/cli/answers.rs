@@ -281,7 +281,10 @@ fn only_answers(folder: &Path) -> Result<()> {
 }
 
 /// `OUT.partial`, beside `OUT`.
-fn partial(out: &Path) -> Result<PathBuf> {
+///
+/// # Errors
+/// As [`check_folder`].
+pub fn partial(out: &Path) -> Result<PathBuf> {
     let mut place = check_folder(out)?.into_os_string();
     place.push(".partial");
     Ok(place.into())

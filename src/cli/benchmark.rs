@@ -189,6 +189,10 @@ fn job(suite: &Suite, task: &SuiteTask, files: &AtHand, options: &[String]) -> R
     if !suite.seeds.is_empty() {
         option("--seeds", suite.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","));
     }
+    option("--protocol", suite.protocol.clone());
+    if let Some(rate) = task.rate {
+        option("--rate", rate.to_string());
+    }
     words.extend_from_slice(options);
     let job = Job { name: task.name.clone(), words };
     let typed: Vec<String> = std::iter::once(env!("CARGO_PKG_NAME").to_string()).chain(job.words.iter().cloned()).collect();

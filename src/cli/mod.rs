@@ -22,6 +22,7 @@ mod left_out;
 mod locus;
 mod merge;
 mod motif_enrichment;
+mod predict;
 mod progress;
 mod reads;
 mod report;
@@ -37,6 +38,7 @@ mod steps;
 mod table;
 mod task;
 mod train;
+mod training;
 
 use crate::error::{Error, Result, is_contained, said};
 use answers::Origin;
@@ -80,6 +82,7 @@ enum Command {
     Reproduce(reproduce::Arguments),
     Compare(Box<compare::Arguments>),
     Finetune(Box<finetune::Arguments>),
+    Predict(predict::Arguments),
     Benchmark(benchmark::Arguments),
     Report(report::Arguments),
     Boundaries(boundaries::Arguments),
@@ -107,7 +110,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Locus(arguments) => arguments.validate()?.run(),
         Command::Reproduce(arguments) => arguments.run(threads),
         Command::Compare(arguments) => arguments.validate()?.run(Origin::Typed),
-        Command::Finetune(arguments) => arguments.validate()?.run(),
+        Command::Finetune(arguments) => arguments.validate()?.run(Origin::Typed),
+        Command::Predict(arguments) => arguments.validate()?.run(),
         Command::Benchmark(arguments) => arguments.validate()?.run(threads),
         Command::Report(arguments) => arguments.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(Origin::Typed),

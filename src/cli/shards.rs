@@ -84,12 +84,12 @@ impl Shards {
         checkpoints.nth(number).cloned().ok_or_else(|| Error::file(&self.found[0].0, "does not say of which checkpoint it is"))
     }
 
-    /// The answers, once it is sure that they are to this run's questions.
+    /// The folders, once it is sure that they hold answers to this run's questions.
     ///
     /// # Errors
-    /// Inputs that are not those of the shards, other parameters, damaged files.
-    pub fn stores(&self, inputs: &[Input], parameters: &Value) -> Result<Vec<Store>> {
-        let open = |(folder, manifest): &(PathBuf, Manifest)| {
+    /// Inputs that are not those of the shards, other parameters.
+    pub fn folders(&self, inputs: &[Input], parameters: &Value) -> Result<Vec<PathBuf>> {
+        let check = |(folder, manifest): &(PathBuf, Manifest)| {
             for (number, input) in inputs.iter().enumerate() {
                 if !manifest.inputs.get(number).is_some_and(|known| same_file(known, input)) {
                     return Err(Error::file(&input.path, format!("is not the {} that {} was made of", input.role, folder.display())));
@@ -102,13 +102,24 @@ impl Shards {
                     format!("was made with other parameters, by {by}: merge with the version that made the shards"),
                 ));
             }
+            Ok(folder.clone())
+        };
+        self.found.iter().map(check).collect()
+    }
+
+    /// The answers in the folders.
+    ///
+    /// # Errors
+    /// As [`Shards::folders`]; damaged files.
+    pub fn stores(&self, inputs: &[Input], parameters: &Value) -> Result<Vec<Store>> {
+        let open = |(folder, (_, manifest)): (PathBuf, &(PathBuf, Manifest))| {
             let store = Store::open_finished(&folder.join(ANSWERS), &manifest.model.answers)?;
             match store.len() == manifest.calls {
                 true => Ok(store),
-                false => Err(Error::file(folder, format!("holds {} of {} answers: run this shard again", store.len(), manifest.calls))),
+                false => Err(Error::file(&folder, format!("holds {} of {} answers: run this shard again", store.len(), manifest.calls))),
             }
         };
-        self.found.iter().map(open).collect()
+        self.folders(inputs, parameters)?.into_iter().zip(&self.found).map(open).collect()
     }
 }
 

@@ -4,7 +4,8 @@ use crate::bundled;
 use crate::error::{Error, Result};
 use crate::report::provenance::Input;
 use crate::tasks::request::{Columns, Plan, Source, TaskRequest};
-use std::path::PathBuf;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
 /// The options, for every command that trains on labelled sequences.
 #[derive(Clone, Debug, clap::Args)]
@@ -124,4 +125,23 @@ pub fn inputs(request: &TaskRequest) -> Result<Vec<Input>> {
         Source::Bundled(name, bytes) => Ok(Input::bytes(role, name, bytes)),
     };
     files.into_iter().map(one).collect()
+}
+
+/// What the files are and how they are divided, by file names only: the same in every folder.
+pub fn parameters(request: &TaskRequest) -> Value {
+    let mut value = json!(request);
+    shorten(&mut value["data"]);
+    shorten(&mut value["test"]);
+    if let Some(valid) = value["plan"].pointer_mut("/given/valid") {
+        shorten(valid);
+    }
+    value
+}
+
+/// A path becomes its last part.
+fn shorten(path: &mut Value) {
+    let name = path.as_str().and_then(|path| Path::new(path).file_name()).map(|name| name.to_string_lossy().into_owned());
+    if let Some(name) = name {
+        *path = name.into();
+    }
 }

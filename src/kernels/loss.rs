@@ -17,10 +17,10 @@ pub fn cross_entropy(tape: &Tape, logits: &Tensor, targets: &Arc<[(usize, u8)]>)
 }
 
 /// `-ln softmax(logits)[class]`.
-pub fn nats(logits: &[f32], class: u8) -> f64 {
+pub fn nats(logits: &[f32], class: usize) -> f64 {
     let max = logits.iter().copied().fold(f32::MIN, f32::max);
     let sum: f64 = logits.iter().map(|&x| f64::from(x - max).exp()).sum();
-    sum.ln() - f64::from(logits[usize::from(class)] - max)
+    sum.ln() - f64::from(logits[class] - max)
 }
 
 impl CustomOp1 for CrossEntropy {
@@ -35,7 +35,7 @@ impl CustomOp1 for CrossEntropy {
         if self.0.iter().any(|&(row, class)| row >= rows || usize::from(class) >= classes) {
             candle_core::bail!("cross-entropy: a target outside the logits {:?}", l.shape());
         }
-        let sum: f64 = self.0.iter().map(|&(row, class)| nats(&x[row * classes..][..classes], class)).sum();
+        let sum: f64 = self.0.iter().map(|&(row, class)| nats(&x[row * classes..][..classes], usize::from(class))).sum();
         Ok((CpuStorage::F32(vec![(sum / self.0.len().max(1) as f64) as f32]), Shape::from(())))
     }
 

@@ -19,6 +19,7 @@ pub mod gemm;
 pub mod linear;
 pub mod loss;
 pub mod norm;
+pub mod pool;
 pub mod precision;
 pub mod profile;
 pub mod reference;

@@ -5,7 +5,7 @@
 
 use super::add::sum;
 use candle_core::{CustomOp1, CustomOp2, Result, Tensor, TensorId};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 type Backward = Box<dyn FnOnce(&Tensor, &mut Grads) -> Result<()>>;
@@ -15,6 +15,8 @@ pub struct Tape {
     steps: Option<RefCell<Vec<(TensorId, Backward)>>>,
     /// Segments keep their inputs only.
     frugal: bool,
+    /// So many segments more keep nothing, and no gradient passes them.
+    frozen: Cell<usize>,
 }
 
 /// Gradients by tensor.
@@ -51,17 +53,23 @@ impl Grads {
 impl Tape {
     /// For inference: nothing is kept.
     pub fn off() -> Tape {
-        Tape { steps: None, frugal: false }
+        Tape { steps: None, frugal: false, frozen: Cell::new(0) }
     }
 
     /// For training.
     pub fn on() -> Tape {
-        Tape { steps: Some(RefCell::default()), frugal: false }
+        Tape { steps: Some(RefCell::default()), frugal: false, frozen: Cell::new(0) }
     }
 
     /// For training in little memory: of each [`Tape::segment`] only the inputs are kept, and the way back runs it again.
     pub fn frugal() -> Tape {
-        Tape { steps: Some(RefCell::default()), frugal: true }
+        Tape { steps: Some(RefCell::default()), frugal: true, frozen: Cell::new(0) }
+    }
+
+    /// The same tape with nothing kept of the first `segments` calls of [`Tape::segment`]: no gradient passes them.
+    pub fn frozen(self, segments: usize) -> Tape {
+        self.frozen.set(segments);
+        self
     }
 
     /// Whether steps are kept.
@@ -110,6 +118,10 @@ impl Tape {
         h: Option<Tensor>,
         work: impl Fn(&Tape, Tensor, Option<Tensor>) -> Result<(Tensor, Tensor)> + 'static,
     ) -> Result<(Tensor, Tensor)> {
+        if let Some(left) = self.frozen.get().checked_sub(1) {
+            self.frozen.set(left);
+            return work(&Tape::off(), residual, h);
+        }
         if !self.frugal {
             return work(self, residual, h);
         }

@@ -10,6 +10,7 @@ pub use plain::{is_ours, load_tensors, notes, save_tensors};
 
 use super::LdarNet;
 use super::config::Config;
+use super::head;
 use super::weights::{Loaded, inventory};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
@@ -22,7 +23,7 @@ use std::path::Path;
 pub struct Checkpoint {
     /// The configuration.
     pub config: Config,
-    /// Tensors by the authors' names, f32, shared ones once (under their `fwd` name).
+    /// Tensors by the authors' names, f32, shared ones once (under their `fwd` name); of a fine-tuned model also those of its head.
     pub tensors: BTreeMap<String, Tensor>,
     /// Text entries beside the configuration: training step, recipe, notes.
     pub notes: BTreeMap<String, String>,
@@ -95,7 +96,8 @@ impl Checkpoint {
     fn check(&self) -> Result<()> {
         let mut source = Loaded::new(self.tensors.clone());
         LdarNet::new(&self.config, &mut source)?;
-        match source.rest().first() {
+        let is_head = |name: &String| self.notes.contains_key(head::NOTE) && head::TENSORS.contains(&name.as_str());
+        match source.rest().iter().find(|name| !is_head(name)) {
             Some(extra) => Err(Error::Invalid(format!("tensor {extra} has no place in the configuration"))),
             None => Ok(()),
         }

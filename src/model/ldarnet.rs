@@ -151,11 +151,24 @@ impl LdarNet {
     /// # Errors
     /// The same.
     pub fn forward_on(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<Output> {
+        let (hidden, _, stages) = self.run(tape, sequences)?;
+        let logits = self.lm_head.forward(tape, &hidden)?;
+        Ok(Output { logits, hidden, stages })
+    }
+
+    /// What the LM head would read, (total bases, d_model), and the rows of each sequence.
+    ///
+    /// # Errors
+    /// As [`LdarNet::forward`].
+    pub fn hidden_on(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<(Tensor, Seqs)> {
+        self.run(tape, sequences).map(|(hidden, seqs, _)| (hidden, seqs))
+    }
+
+    fn run(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<(Tensor, Seqs, Vec<Routed>)> {
         let (x, seqs) = self.embed(tape, sequences)?;
         let mut trace = Trace { threshold: self.threshold, stages: Vec::new() };
         let hidden = self.backbone.forward(tape, x, &seqs, &mut trace)?;
-        let logits = self.lm_head.forward(tape, &hidden)?;
-        Ok(Output { logits, hidden, stages: trace.stages })
+        Ok((hidden, seqs, trace.stages))
     }
 
     /// Output of the outermost encoder, (total bases, d_model); of the whole stack where there is no router.
@@ -244,7 +257,7 @@ impl Level {
                     encoder: Stack::new(source, &format!("{name}.encoder"), encoder, stage, additions)?,
                     query: Linear::new(source, &format!("{name}.routing_module.q_proj_layer"), d, d, Init::Identity)?,
                     key: Linear::new(source, &format!("{name}.routing_module.k_proj_layer"), d, d, Init::Identity)?,
-                    residual: Linear::zero_with_bias(source, &format!("{name}.residual_proj"), d, d)?,
+                    residual: Linear::with_bias(source, &format!("{name}.residual_proj"), d, d, Init::Constant(0.0))?,
                     inner: Level::new(config, inner, index + 1, &format!("{name}.main_network"), additions, source)?,
                     decoder: Stack::new(source, &format!("{name}.decoder"), decoder, stage, additions)?,
                 }))

@@ -33,15 +33,15 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A layer without bias whose weights start as N(0, 0.02 / shrink).
+    /// A layer without bias.
     pub fn new(source: &mut dyn Source, name: &str, from: usize, to: usize, init: Init) -> Result<Self> {
         Ok(Linear::from_weight(source.tensor(&format!("{name}.weight"), &[to, from], init)?))
     }
 
-    /// A layer with bias, all zero at the start.
-    pub fn zero_with_bias(source: &mut dyn Source, name: &str, from: usize, to: usize) -> Result<Self> {
-        let mut linear = Linear::new(source, name, from, to, Init::Constant(0.0))?;
-        linear.bias = Some(source.tensor(&format!("{name}.bias"), &[to], Init::Constant(0.0))?);
+    /// A layer with bias.
+    pub fn with_bias(source: &mut dyn Source, name: &str, from: usize, to: usize, init: Init) -> Result<Self> {
+        let mut linear = Linear::new(source, name, from, to, init)?;
+        linear.bias = Some(source.tensor(&format!("{name}.bias"), &[to], init)?);
         Ok(linear)
     }
 

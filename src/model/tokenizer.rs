@@ -21,8 +21,18 @@ pub fn encode(sequence: &[u8]) -> Vec<u8> {
     sequence.iter().map(|&letter| token(letter)).collect()
 }
 
+/// Reverse complement of tokens: A and T, C and G change places.
+pub fn reverse_complement(tokens: &[u8]) -> Vec<u8> {
+    tokens.iter().rev().map(|&t| if t < 4 { 3 - t } else { t }).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_other_strand() {
+        assert_eq!(super::reverse_complement(&[0, 1, 4, 2, 3, 5]), [5, 0, 1, 4, 2, 3]);
+    }
+
     #[test]
     fn letters() {
         assert_eq!(super::encode(b"ACGTNacgtnURYu*"), [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 3, 4, 4, 3, 4]);

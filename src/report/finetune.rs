@@ -1,5 +1,6 @@
 //! What `finetune` leaves behind: its tables, its figures and its page.
 
+mod boundaries;
 mod pictures;
 mod sections;
 
@@ -17,7 +18,7 @@ use crate::tasks::kmer;
 use crate::tasks::rows::{ComparisonRow, FoldRow};
 
 /// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 6] = ["metrics", "folds", "comparisons", "predictions", "duplicates", "epochs"];
+pub(super) const TABLES: [&str; 7] = ["metrics", "folds", "comparisons", "predictions", "duplicates", "epochs", "boundaries"];
 
 /// p-values above this tell no difference.
 const LEVEL: f64 = 0.05;
@@ -28,13 +29,14 @@ const LEVEL: f64 = 0.05;
 /// What keeps a file from being written.
 pub fn write_tables(found: &Judgement, folder: &Path) -> Result<()> {
     let at = folder.join("tables");
-    let [metrics, folds, comparisons, predictions, duplicates, epochs] = TABLES;
+    let [metrics, folds, comparisons, predictions, duplicates, epochs, boundaries] = TABLES;
     tables::write(&at, metrics, &found.metrics)?;
     tables::write(&at, folds, &found.folds)?;
     tables::write(&at, comparisons, &found.comparisons)?;
     tables::write(&at, predictions, &found.predictions)?;
     tables::write(&at, duplicates, &found.duplicates)?;
-    tables::write(&at, epochs, &found.epochs)
+    tables::write(&at, epochs, &found.epochs)?;
+    tables::write(&at, boundaries, &found.boundaries)
 }
 
 /// What `run.json` keeps of the outcome.
@@ -44,7 +46,7 @@ pub fn outcome(found: &Judgement) -> Value {
 
 /// Reads a judgement back from a results folder.
 fn read(record: &Record) -> Result<Judgement> {
-    let [metrics, folds, comparisons, predictions, duplicates, epochs] = TABLES;
+    let [metrics, folds, comparisons, predictions, duplicates, epochs, boundaries] = TABLES;
     Ok(Judgement {
         facts: record.outcome("facts")?,
         metrics: record.table(metrics)?,
@@ -53,6 +55,7 @@ fn read(record: &Record) -> Result<Judgement> {
         predictions: record.table(predictions)?,
         duplicates: record.table(duplicates)?,
         epochs: record.table(epochs)?,
+        boundaries: record.table(boundaries)?,
     })
 }
 
@@ -85,6 +88,7 @@ impl FinetunePage {
             Some(self.result(gallery)?),
             self.rates(gallery)?,
             self.training(gallery)?,
+            self.boundaries(gallery)?,
             Some(self.leaks()),
             Some(self.data()),
             Some(self.trainings()),

@@ -6,9 +6,9 @@ use crate::report::record::Record;
 use std::path::{Path, PathBuf};
 
 /// What a results folder holds; a folder with anything else in it is somebody's work and is not replaced.
-const OURS: [&str; 4] = ["index.html", "run.json", "tables", "figures"];
+const OURS: [&str; 5] = ["index.html", "run.json", "tables", "figures", "models"];
 /// The same for its figures.
-const FIGURES: [&str; 27] = [
+const FIGURES: [&str; 28] = [
     "r2_motifs",
     "native_vs_shuffled",
     "volcano",
@@ -35,6 +35,7 @@ const FIGURES: [&str; 27] = [
     "rates",
     "confusion",
     "learning",
+    "boundaries",
     "benchmark",
 ];
 
@@ -103,6 +104,12 @@ fn replaceable(place: &Path) -> Result<()> {
             if !name.split_once('.').is_some_and(|(stem, ending)| stems.contains(&stem) && endings.contains(&ending)) {
                 names.push(format!("{folder}/{name}"));
             }
+        }
+    }
+    for entry in std::fs::read_dir(place.join("models")).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.ends_with(".safetensors") {
+            names.push(format!("models/{name}"));
         }
     }
     match names.iter().find(|name| !OURS.contains(&name.as_str())) {

@@ -1,4 +1,4 @@
-//! The folder of a shard: answers of a model, and a manifest that says of what run.
+//! The folder of a shard: answers of a model, or what was trained, and a manifest that says of what run.
 
 use std::ffi::OsString;
 use std::fs::DirEntry;
@@ -17,6 +17,8 @@ use crate::pipelines::store::Store;
 pub const ANSWERS: &str = "answers.bin";
 /// The manifest beside it.
 pub const MANIFEST: &str = "manifest.json";
+/// The analysis whose shards hold finished trainings, safetensors, in place of answers.
+pub const FINETUNE: &str = "finetune";
 /// No run is cut into more.
 pub const MOST_SHARDS: u32 = 100_000;
 
@@ -46,7 +48,7 @@ pub struct Manifest {
     pub shard: u32,
     /// How many shards the run has.
     pub of: u32,
-    /// Calls of the model in it.
+    /// Calls of the model in it, or trainings.
     pub calls: usize,
     /// Who answered.
     pub model: Model,
@@ -124,11 +126,12 @@ pub fn replaceable(out: &Path) -> Result<PathBuf> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(place),
         Err(e) => return Err(Error::io(out)(e)),
     };
-    let is_ours = |name: &OsString| name == ANSWERS || name == MANIFEST || is_temporary(name);
+    let is_training = |name: &OsString| Path::new(name).extension().is_some_and(|e| e == "safetensors");
+    let is_ours = |name: &OsString| name == ANSWERS || name == MANIFEST || is_temporary(name) || is_training(name);
     if let Some(other) = entries.iter().map(DirEntry::file_name).find(|name| !is_ours(name)) {
         return Err(Error::file(out, format!("holds '{}', which is no part of a shard: choose another --out", other.to_string_lossy())));
     }
-    let is_shard = || Manifest::read(&place).is_ok() && Store::is_one(&place.join(ANSWERS));
+    let is_shard = || Manifest::read(&place).is_ok_and(|manifest| manifest.analysis == FINETUNE || Store::is_one(&place.join(ANSWERS)));
     if !entries.is_empty() && !is_shard() {
         return Err(Error::file(
             out,

@@ -1,6 +1,7 @@
 //! From predictions to judgement: measures with both kinds of uncertainty, models against each other, copies between training and test.
 
 use super::metrics::{Metrics, measure};
+use super::moved::MovedRow;
 use super::rows::{ComparisonRow, DuplicateRow, FoldRow, MetricRow, PredictionRow};
 use super::sampling::{Answers, Difference, LEVEL};
 use super::similarity::{self, Likeness, Partner};
@@ -47,6 +48,8 @@ pub struct Judgement {
     pub duplicates: Vec<DuplicateRow>,
     /// The trainings.
     pub epochs: Vec<EpochRow>,
+    /// The models' boundaries on the test sequences before and after; [`judge`] leaves it empty.
+    pub boundaries: Vec<MovedRow>,
 }
 
 /// A task in numbers.
@@ -125,6 +128,7 @@ pub fn judge(task: &Task, predictions: &[Predictions], epochs: Vec<EpochRow>, re
         comparisons: Vec::new(),
         duplicates,
         epochs,
+        boundaries: Vec::new(),
     };
     for one in &all {
         match one.split {

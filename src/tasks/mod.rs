@@ -10,6 +10,7 @@
 //! | `kmer` | the baseline: logistic regression on 6-mers |
 //! | `metrics` | how good predictions are |
 //! | `judge` | from predictions to tables: everything that is said of models (`rows`: their columns) |
+//! | `moved` | token boundaries before and after a training |
 //! | `similarity` | sequences that are copies of each other, or nearly |
 //! | `sampling` | how far a score depends on which sequences were tested; whether two models differ |
 
@@ -18,6 +19,7 @@ pub mod folds;
 pub mod judge;
 pub mod kmer;
 pub mod metrics;
+pub mod moved;
 mod read;
 pub mod request;
 pub mod rows;

@@ -4,6 +4,7 @@
 //! how often the context was seen, and with how many different bases (a context seen often and always with one base is a repeat, and is
 //! trusted more). The weights decide how good the baseline is, so they are fitted on sequence that is neither counted nor tested.
 
+use crate::model::tokenizer::reverse_complement;
 use std::collections::HashMap;
 
 /// Interpolated tables for 0 to `k` bases on either side.
@@ -54,7 +55,7 @@ impl ContextTables {
         let k = k.min(15);
         let mut counts = vec![HashMap::new(); k + 1];
         for sequence in sequences {
-            for strand in [sequence.to_vec(), super::data::reverse(sequence)] {
+            for strand in [sequence.to_vec(), reverse_complement(sequence)] {
                 for (t, &base) in strand.iter().enumerate().filter(|(_, b)| **b < 4) {
                     for (table, key) in counts.iter_mut().zip(contexts(&strand, t, k)) {
                         table.entry(key).or_insert([0; 4])[usize::from(base)] += 1;

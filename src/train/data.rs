@@ -3,7 +3,7 @@
 
 use super::recipe::{DataRecipe, Masking};
 use crate::genome::fasta::Genome;
-use crate::model::tokenizer::{MASK, N, encode};
+use crate::model::tokenizer::{self, MASK, N, encode};
 use crate::stats::rng::Rng;
 use crate::{Error, Result};
 use std::ops::Range;
@@ -119,7 +119,7 @@ impl Corpus {
                 if at < places(range) {
                     let window = &self.contigs[*contig][range.start + at..][..self.length];
                     let turned = rng.uniform() < reverse_complement;
-                    windows.push(if turned { reverse(window) } else { window.to_vec() });
+                    windows.push(if turned { tokenizer::reverse_complement(window) } else { window.to_vec() });
                     break;
                 }
                 at -= places(range);
@@ -156,11 +156,6 @@ impl Corpus {
 fn spread(all: Vec<Vec<u8>>, count: usize) -> Vec<Vec<u8>> {
     let step = all.len().div_ceil(count.max(1)).max(1);
     all.into_iter().step_by(step).take(count).collect()
-}
-
-/// Reverse complement of tokens: A and T, C and G change places.
-pub fn reverse(tokens: &[u8]) -> Vec<u8> {
-    tokens.iter().rev().map(|&t| if t < 4 { 3 - t } else { t }).collect()
 }
 
 /// Chooses positions to predict and corrupts them.
@@ -230,10 +225,5 @@ mod tests {
         assert!((share(changed, batch.targets.len()) - 0.075).abs() < 0.01);
         let touched: std::collections::HashSet<usize> = batch.targets.iter().map(|t| t.0).collect();
         assert!((0..window.len()).all(|i| touched.contains(&i) || batch.inputs[0][i] == window[i]));
-    }
-
-    #[test]
-    fn reverses_tokens() {
-        assert_eq!(reverse(&[0, 1, 4, 2, 3, 5]), [5, 0, 1, 4, 2, 3]);
     }
 }

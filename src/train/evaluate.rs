@@ -44,7 +44,7 @@ pub fn masked_loss(model: &LdarNet, windows: &[Vec<u8>], recipe: &Recipe, rng: &
         let batch = mask(windows.to_vec(), &recipe.masking, rng);
         let output = model.forward(&batch.inputs)?;
         let logits = output.logits.to_vec2::<f32>()?;
-        sum += batch.targets.iter().map(|&(row, base)| nats(&logits[row], base)).sum::<f64>();
+        sum += batch.targets.iter().map(|&(row, base)| nats(&logits[row], usize::from(base))).sum::<f64>();
         count += batch.targets.len() as u32;
         if let Some(stage) = output.stages.first() {
             kept += stage.mask.iter().filter(|&&b| b).count();
@@ -75,7 +75,7 @@ pub fn evaluate(model: &LdarNet, recipe: &Recipe, corpus: &Corpus, report: &mut 
             let output = model.forward(&batch.inputs)?;
             let logits = output.logits.to_vec2::<f32>()?;
             for &(t, base) in batch.targets.iter() {
-                by_window[w].0 += nats(&logits[t], base);
+                by_window[w].0 += nats(&logits[t], usize::from(base));
                 by_window[w].1 += 1;
                 let best = (0..4_u8).max_by(|&a, &b| logits[t][usize::from(a)].total_cmp(&logits[t][usize::from(b)]));
                 right += usize::from(best == Some(base));

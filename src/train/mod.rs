@@ -3,6 +3,7 @@
 pub mod context_table;
 pub mod data;
 pub mod evaluate;
+pub mod finetune;
 pub mod objective;
 pub mod optimizer;
 pub mod recipe;

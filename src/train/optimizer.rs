@@ -31,6 +31,15 @@ pub struct Optimizer {
     pub step: u64,
 }
 
+/// What holds for a parameter by its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    /// Factor on the learning rate.
+    pub lr_multiplier: f64,
+    /// Whether weight decay shrinks it.
+    pub decays: bool,
+}
+
 struct Param {
     name: String,
     tensor: Tensor,
@@ -73,13 +82,22 @@ pub fn trainable(tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<
 impl Optimizer {
     /// Starts on `params`, by name: the tensors that the model was built on, which steps change in place.
     pub fn new(settings: AdamW, params: &BTreeMap<String, Tensor>, stages: usize) -> Result<Self> {
+        let multipliers = settings.lr_multiplier.clone();
+        let group =
+            |name: &str| Group { lr_multiplier: multipliers.get(stage_of(name, stages)).copied().unwrap_or(1.0), decays: decays(name) };
+        Optimizer::grouped(settings, params, group)
+    }
+
+    /// The same with other parameter groups than those of pretraining; the settings' multipliers by stage are not used.
+    pub fn grouped(settings: AdamW, params: &BTreeMap<String, Tensor>, group: impl Fn(&str) -> Group) -> Result<Self> {
         let param = |(name, tensor): (&String, &Tensor)| {
+            let Group { lr_multiplier, decays } = group(name);
             Ok(Param {
                 name: name.clone(),
                 tensor: tensor.clone(),
                 moments: Moments::new(tensor)?,
-                lr_multiplier: settings.lr_multiplier.get(stage_of(name, stages)).copied().unwrap_or(1.0),
-                weight_decay: if decays(name) { settings.weight_decay } else { 0.0 },
+                lr_multiplier,
+                weight_decay: if decays { settings.weight_decay } else { 0.0 },
             })
         };
         let params = params.iter().map(param).collect::<Result<_>>()?;

@@ -48,6 +48,59 @@ extern "C" __global__ void __launch_bounds__(256) sum_rows(const float* g, const
 }
 EXPORT(sum_rows)
 
+// out (n, d): mean (at null) or largest of the rows starts[i]..starts[i + 1] of x; `at` (n, d) then gets the row of the largest, of equal ones the
+// first. A block takes a sequence and 32 channels, its warps take rows in turn. Shared: 64 numbers a warp.
+extern "C" __global__ void __launch_bounds__(256) pool_rows(const float* x, const unsigned* starts, float* out, unsigned* at, int d) {
+    SHARED(float, best);
+    int warps = blockDim.x / 32, warp = threadIdx.x / 32, lane = threadIdx.x & 31, c = blockIdx.x * 32 + lane;
+    unsigned* rows = (unsigned*)(best + warps * 32);
+    unsigned first = starts[blockIdx.y], end = starts[blockIdx.y + 1];
+    float own = at ? -INFINITY : 0.0f;
+    unsigned row = first;
+    if (c < d)
+        for (unsigned r = first + warp; r < end; r += warps) {
+            float value = x[(size_t)r * d + c];
+            if (!at) own += value;
+            else if (value > own) {
+                own = value;
+                row = r;
+            }
+        }
+    best[warp * 32 + lane] = own;
+    rows[warp * 32 + lane] = row;
+    __syncthreads();
+    if (warp > 0 || c >= d) return;
+    for (int w = 1; w < warps; w++) {
+        float other = best[w * 32 + lane];
+        unsigned there = rows[w * 32 + lane];
+        if (!at) own += other;
+        else if (other > own || (other == own && there < row)) {
+            own = other;
+            row = there;
+        }
+    }
+    size_t to = (size_t)blockIdx.y * d + c;
+    out[to] = at ? own : own / (end - first);
+    if (at) at[to] = row;
+}
+EXPORT(pool_rows)
+
+// The way back: every row of out (rows, d) gets its share of the gradient of its sequence, or all of it where it was the largest. One warp a row.
+extern "C" __global__ void __launch_bounds__(256) unpool_rows(const float* g, const unsigned* starts, const unsigned* at, float* out, int rows, int n, int d) {
+    int row = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32, lane = threadIdx.x & 31;
+    if (row >= rows) return;
+    int low = 0, high = n; // the last sequence that starts at or before the row
+    while (high - low > 1) {
+        int middle = (low + high) / 2;
+        if (starts[middle] <= (unsigned)row) low = middle;
+        else high = middle;
+    }
+    float share = 1.0f / (starts[low + 1] - starts[low]);
+    size_t from = (size_t)low * d, to = (size_t)row * d;
+    for (int c = lane; c < d; c += 32) out[to + c] = at ? (at[from + c] == (unsigned)row ? g[from + c] : 0.0f) : g[from + c] * share;
+}
+EXPORT(unpool_rows)
+
 // How many of each block's 1024 probabilities are above the threshold. 256 threads; shared: a float a warp.
 extern "C" __global__ void __launch_bounds__(256) count_kept(const float* p, unsigned* counts, int n, float threshold) {
     SHARED(float, scratch);

@@ -2,6 +2,8 @@
 
 use super::launch::{Arg, Buffer, Grid, launch};
 use super::norm::column_sums;
+use super::upload;
+use crate::kernels::Seqs;
 use crate::kernels::gather::Index;
 use crate::kernels::profile::Pass;
 use crate::kernels::tape::Tape;
@@ -53,6 +55,27 @@ fn spread(grad: &Tensor, index: &Index, numbers: &Tensor, rows: usize) -> Result
     let args = &mut [Arg::In(grad), Arg::In(numbers), Arg::Out(&mut out), Arg::Int(rows), Arg::Int(n), Arg::Int(d)];
     launch("spread_rows", None, Pass::Backward, Grid::line(rows.div_ceil(ROWS), THREADS, 0), args)?;
     out.tensor()
+}
+
+/// Mean or largest of the rows of each sequence. See [`mod@crate::kernels::pool`].
+pub fn pool(tape: &Tape, x: &Tensor, seqs: &Seqs, largest: bool) -> Result<Tensor> {
+    let ((rows, d), n) = (x.dims2()?, seqs.len());
+    let starts: Vec<u32> = seqs.iter().map(|seq| seq.start as u32).chain([rows as u32]).collect();
+    let starts = upload(x, &starts)?;
+    let mut out = Buffer::new(x, DType::F32, (n, d))?;
+    let mut at = if largest { Some(Buffer::new(x, DType::U32, (n, d))?) } else { None };
+    let grid = Grid { blocks: [d.div_ceil(32), n, 1], threads: THREADS, shared: 2 * THREADS * size_of::<f32>() };
+    let chosen = at.as_mut().map_or(Arg::Null, Arg::Out);
+    launch("pool_rows", None, Pass::Forward, grid, &mut [Arg::In(x), Arg::In(&starts), Arg::Out(&mut out), chosen, Arg::Int(d)])?;
+    let (out, at, id) = (out.tensor()?, at.map(Buffer::tensor).transpose()?, x.id());
+    tape.record(&out, move |grad, grads| {
+        let mut dx = Buffer::new(grad, DType::F32, (rows, d))?;
+        let at = Arg::maybe(at.as_ref());
+        let args = &mut [Arg::In(grad), Arg::In(&starts), at, Arg::Out(&mut dx), Arg::Int(rows), Arg::Int(n), Arg::Int(d)];
+        launch("unpool_rows", None, Pass::Backward, Grid::line(rows.div_ceil(ROWS), THREADS, 0), args)?;
+        grads.add_to(id, dx.tensor()?)
+    });
+    Ok(out)
 }
 
 /// Numbers of the rows above `threshold`, ascending. Reads them back to the host: the one point of a forward pass that waits for the device.
