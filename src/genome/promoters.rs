@@ -128,6 +128,8 @@ pub struct Promoters {
 struct Candidate<'a> {
     id: &'a str,
     gene: &'a str,
+    /// The number of the gene among those of the annotation: one identifier may be that of several.
+    owner: usize,
     contig: std::result::Result<usize, Dropped>,
     strand: Option<Strand>,
     tss: Option<usize>,
@@ -143,7 +145,7 @@ impl Promoters {
         let map = ContigNames::new(contigs.iter().map(|contig| &contig.name)).map_annotation(&annotation.contigs)?;
         annotation.check_biotypes(&request.biotypes)?;
         let mut found = Promoters::default();
-        for gene in &annotation.genes {
+        for (owner, gene) in annotation.genes.iter().enumerate() {
             let canonical = canonical_transcript(gene).map(|(index, _)| index);
             for (index, transcript) in gene.transcripts.iter().enumerate() {
                 let (Some(first), Some(last)) = (transcript.exons.first(), transcript.exons.last()) else { continue };
@@ -159,7 +161,7 @@ impl Promoters {
                 };
                 let window = request.window.around(tss, gene.strand);
                 let (strand, tss, id, gene) = (Some(gene.strand), Some(tss), transcript.id.as_str(), gene.id.as_str());
-                found.take(contigs, Candidate { id, gene, contig, strand, tss, window });
+                found.take(contigs, Candidate { id, gene, owner, contig, strand, tss, window });
             }
         }
         found.finish(request.tss != TssChoice::All);
@@ -175,8 +177,9 @@ impl Promoters {
         match placed {
             Err(reason) => *self.dropped.entry(reason).or_insert(0) += 1,
             Ok((contig, window)) => {
-                let Candidate { id, gene, strand, tss, .. } = candidate;
-                self.promoters.push(Promoter { id: id.into(), gene: gene.into(), contig, strand, tss, window, cluster: 0 });
+                let Candidate { id, gene, owner, strand, tss, .. } = candidate;
+                // Its gene stands for the cluster until the clusters are numbered.
+                self.promoters.push(Promoter { id: id.into(), gene: gene.into(), contig, strand, tss, window, cluster: owner });
             }
         }
     }
@@ -202,9 +205,9 @@ impl Promoters {
             }
             one
         };
-        let mut of_gene: HashMap<(&str, usize), usize> = HashMap::new();
+        let mut of_gene: HashMap<usize, usize> = HashMap::new();
         for (promoter, here) in self.promoters.iter().zip(&stretch).filter(|(promoter, _)| !promoter.gene.is_empty()) {
-            let other = *of_gene.entry((&promoter.gene, promoter.contig)).or_insert(*here);
+            let other = *of_gene.entry(promoter.cluster).or_insert(*here);
             let (a, b) = (root(&joined, other), root(&joined, *here));
             joined[a.max(b)] = a.min(b);
         }

@@ -60,13 +60,7 @@ pub(super) fn split_columns(line: &[u8]) -> std::result::Result<Feature<'_>, Str
         count += 1;
     }
     if count != 9 {
-        let hint = if line.contains(&b'\r') {
-            "; its lines end with carriage returns, as on old Macs: convert them with tr '\\r' '\\n'"
-        } else if count == 1 && line.contains(&b' ') {
-            " (columns are separated by tabs, not spaces)"
-        } else {
-            ""
-        };
+        let hint = if count == 1 && line.contains(&b' ') { " (columns are separated by tabs, not spaces)" } else { "" };
         return Err(format!("expected 9 tab-separated columns, found {count}{hint}"));
     }
     let number =

@@ -116,7 +116,7 @@ fn promoters(path: &Path, contigs: &[Contig], rows: Vec<Row>) -> Result<Promoter
         };
         let unnamed = window.map_or(String::new(), |window| format!("{}:{}-{}", row.contig, window.start, window.end));
         let id = if matches!(row.name.as_str(), "" | ".") { unnamed.as_str() } else { &row.name };
-        found.take(contigs, Candidate { id, gene: "", contig, strand: row.strand, tss, window });
+        found.take(contigs, Candidate { id, gene: "", owner: 0, contig, strand: row.strand, tss, window });
     }
     found.finish(true);
     Ok(found)

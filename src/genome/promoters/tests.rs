@@ -149,3 +149,13 @@ fn epd_counts_from_1_and_names_the_first_transcribed_base() {
         assert!(message.contains(part) && message.contains("x.fps:1"), "{message}");
     }
 }
+
+#[test]
+fn genes_of_one_identifier_are_replicated_by_themselves() {
+    let two =
+        [gene("a", "x", 0, Strand::Plus, &[("a1", 100, 200), ("a2", 300, 400)]), gene("a", "x", 0, Strand::Plus, &[("a1", 800, 900)])];
+    let annotation = Annotation { contigs: vec!["1".into()], genes: two.to_vec(), ..Annotation::default() };
+    let asked = PromoterRequest { tss: TssChoice::All, biotypes: Vec::new(), window: WINDOW };
+    let found = Promoters::of_annotation(&annotation, &contigs(), &asked).unwrap();
+    assert_eq!(found.promoters.iter().map(|promoter| promoter.cluster).collect::<Vec<_>>(), [0, 0, 1]);
+}
