@@ -202,7 +202,8 @@ impl Reader {
     }
 
     fn node(&self, id: u32, contig: usize, strand: Option<Strand>, interval: &Interval) -> Option<&Node> {
-        Some(&self.nodes[&(id, contig)][self.find(id, contig, strand, interval)?])
+        let at = self.find(id, contig, strand, interval)?;
+        self.nodes.get(&(id, contig))?.get(at)
     }
 
     /// The identifier of the gene above a feature: the nearest ancestor that is a gene, or else the topmost feature.

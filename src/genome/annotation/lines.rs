@@ -70,7 +70,9 @@ pub(super) fn split_columns(line: &[u8]) -> std::result::Result<Feature<'_>, Str
         return Err("start 0: positions of GTF and GFF3 count from 1".into());
     }
     if start > end {
-        return Err(format!("start {start} lies beyond end {end}"));
+        return Err(format!(
+            "start {start} lies beyond end {end}; the start is the lower position on both strands: swap them, or leave the line out"
+        ));
     }
     let strand = match columns[6] {
         b"+" => Some(Strand::Plus),
