@@ -4,80 +4,97 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::error::{Error, Result};
 
-/// RefSeq accessions without their version, per assembly family: (prefix, first number, versions in order, names in order).
+/// Accessions of a species' chromosomes without their version: one number after another.
 struct Accessions {
+    prefix: &'static str,
     first: u32,
-    versions: &'static [&'static [u32]],
+    /// The assemblies, each with its versions in order.
+    versions: &'static [(&'static str, &'static [u32])],
     names: &'static [&'static str],
 }
 
-const HUMAN: Accessions = Accessions {
-    first: 1,
-    versions: &[
-        // GRCh38, then GRCh37; X is NC_000023 and Y NC_000024.
-        &[11, 12, 12, 12, 10, 12, 14, 11, 12, 11, 10, 12, 11, 9, 10, 10, 11, 10, 10, 11, 9, 11, 11, 10],
-        &[10, 11, 11, 11, 9, 11, 13, 10, 11, 10, 9, 11, 10, 8, 9, 9, 10, 9, 9, 10, 8, 10, 10, 9],
-    ],
-    names: &[
-        "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "20", "21", "22", "X", "Y",
-    ],
-};
+const OF_HUMAN: &[&str] =
+    &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "20", "21", "22", "X", "Y"];
 
-const MOUSE: Accessions = Accessions {
-    first: 67,
-    versions: &[
-        // GRCm39, then GRCm38.
-        &[7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 8, 8],
-        &[6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7],
-    ],
-    names: &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "X", "Y"],
-};
+const OF_MOUSE: &[&str] =
+    &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "X", "Y"];
 
-/// dm6 and the mitochondria of human, mouse and fly.
-const SINGLE: &[(&str, &str)] = &[
-    ("NC_004354.4", "X"),
-    ("NT_033779.5", "2L"),
-    ("NT_033778.4", "2R"),
-    ("NT_037436.4", "3L"),
-    ("NT_033777.3", "3R"),
-    ("NC_004353.4", "4"),
-    ("NC_024512.1", "Y"),
-    ("NC_024511.2", "MT"),
-    ("NC_012920.1", "MT"),
-    ("NC_005089.1", "MT"),
+/// RefSeq's (`NC_`) and GenBank's (`CM`).
+const ACCESSIONS: [Accessions; 4] = [
+    Accessions {
+        prefix: "NC_",
+        first: 1,
+        versions: &[
+            ("GRCh38", &[11, 12, 12, 12, 10, 12, 14, 11, 12, 11, 10, 12, 11, 9, 10, 10, 11, 10, 10, 11, 9, 11, 11, 10]),
+            ("GRCh37", &[10, 11, 11, 11, 9, 11, 13, 10, 11, 10, 9, 11, 10, 8, 9, 9, 10, 9, 9, 10, 8, 10, 10, 9]),
+        ],
+        names: OF_HUMAN,
+    },
+    Accessions { prefix: "CM", first: 663, versions: &[("GRCh38", &[2; 24]), ("GRCh37", &[1; 24])], names: OF_HUMAN },
+    Accessions {
+        prefix: "NC_",
+        first: 67,
+        versions: &[
+            ("GRCm39", &[7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 8, 8]),
+            ("GRCm38", &[6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7]),
+        ],
+        names: OF_MOUSE,
+    },
+    Accessions { prefix: "CM", first: 994, versions: &[("GRCm39", &[3; 21]), ("GRCm38", &[2; 21])], names: OF_MOUSE },
 ];
 
-/// The chromosome a RefSeq accession stands for, without `chr` (`MT` for mitochondria), for GRCh38/37, GRCm39/38 and dm6.
-pub fn refseq_chromosome(accession: &str) -> Option<&'static str> {
-    if let Some((_, name)) = SINGLE.iter().find(|(a, _)| *a == accession) {
-        return Some(name);
+/// dm6 and the mitochondria of human and mouse: accession, chromosome, assembly.
+const SINGLE: &[(&str, &str, &str)] = &[
+    ("NC_004354.4", "X", "dm6"),
+    ("NT_033779.5", "2L", "dm6"),
+    ("NT_033778.4", "2R", "dm6"),
+    ("NT_037436.4", "3L", "dm6"),
+    ("NT_033777.3", "3R", "dm6"),
+    ("NC_004353.4", "4", "dm6"),
+    ("NC_024512.1", "Y", "dm6"),
+    ("NC_024511.2", "MT", "dm6"),
+    ("AE014298.5", "X", "dm6"),
+    ("AE014134.6", "2L", "dm6"),
+    ("AE013599.5", "2R", "dm6"),
+    ("AE014296.5", "3L", "dm6"),
+    ("AE014297.3", "3R", "dm6"),
+    ("AE014135.4", "4", "dm6"),
+    ("CP007106.1", "Y", "dm6"),
+    ("KJ947872.2", "MT", "dm6"),
+    ("NC_012920.1", "MT", "human"),
+    ("J01415.2", "MT", "human"),
+    ("NC_005089.1", "MT", "mouse"),
+    ("AY172335.1", "MT", "mouse"),
+];
+
+/// The chromosome an accession stands for, without `chr` (`MT` for mitochondria), and its assembly: GRCh38/37, GRCm39/38 and dm6.
+fn known(accession: &str) -> Option<(&'static str, &'static str)> {
+    if let Some((_, name, assembly)) = SINGLE.iter().find(|(single, _, _)| *single == accession) {
+        return Some((name, assembly));
     }
-    let (number, version) = accession.strip_prefix("NC_")?.split_once('.')?;
-    if number.len() != 6 {
-        return None;
-    }
-    let (number, version): (u32, u32) = (number.parse().ok()?, version.parse().ok()?);
-    for family in [&HUMAN, &MOUSE] {
-        let Some(index) = number.checked_sub(family.first).map(|i| i as usize).filter(|i| *i < family.names.len()) else {
-            continue;
-        };
-        if family.versions.iter().any(|versions| versions.get(index) == Some(&version)) {
-            return Some(family.names[index]);
-        }
-    }
-    None
+    ACCESSIONS.iter().find_map(|family| {
+        let (number, version) = accession.strip_prefix(family.prefix)?.split_once('.')?;
+        let (digits, number, version): (usize, u32, u32) = (number.len(), number.parse().ok()?, version.parse().ok()?);
+        let index = number.checked_sub(family.first).filter(|_| digits == 6)? as usize;
+        let (assembly, _) = family.versions.iter().find(|(_, versions)| versions.get(index) == Some(&version))?;
+        Some((*family.names.get(index)?, *assembly))
+    })
 }
 
-/// What two names of one chromosome share: accessions become the chromosome's name, a leading `chr` goes, `M` becomes `MT`.
-fn key(name: &str) -> &str {
-    if let Some(chromosome) = refseq_chromosome(name) {
-        return chromosome;
-    }
-    let bare = match name.get(..3) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("chr") && name.len() > 3 => &name[3..],
+/// A name without what NCBI's tools put around it: `chr1` of `lcl|chr1`, `NC_001422.1` of `gi|9626372|ref|NC_001422.1|`.
+fn plain(name: &str) -> &str {
+    name.trim_end_matches('|').rsplit('|').next().unwrap_or(name)
+}
+
+/// What two names of one chromosome share: accessions become the chromosome's name, a leading `chr` goes, `M` becomes `MT`, in lower case.
+fn key(name: &str) -> String {
+    let name = plain(name);
+    let bare = match (known(name), name.get(..3)) {
+        (Some((chromosome, _)), _) => chromosome,
+        (None, Some(prefix)) if prefix.eq_ignore_ascii_case("chr") && name.len() > 3 => &name[3..],
         _ => name,
     };
-    if bare == "M" { "MT" } else { bare }
+    if bare.eq_ignore_ascii_case("M") { "mt".into() } else { bare.to_ascii_lowercase() }
 }
 
 /// Looks names up among the contigs of a genome.
@@ -96,21 +113,21 @@ impl ContigNames {
         let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, name) in genome.iter().enumerate() {
             exact.insert(name.clone(), index);
-            by_key.entry(key(name).to_string()).or_default().push(index);
+            by_key.entry(key(name)).or_default().push(index);
         }
         ContigNames { genome, exact, by_key }
     }
 
     /// The genome contig that `name` means: the same name, or the one contig that is the same chromosome under another convention.
-    /// Two RefSeq accessions are the same chromosome of the same assembly only when they are equal.
+    /// Accessions of two assemblies are of two chromosomes.
     pub fn find(&self, name: &str) -> Option<usize> {
         if let Some(index) = self.exact.get(name) {
             return Some(*index);
         }
-        match self.by_key.get(key(name))?.as_slice() {
-            [index] if refseq_chromosome(name).is_none() || refseq_chromosome(&self.genome[*index]).is_none() => Some(*index),
-            _ => None,
-        }
+        let assembly = |name: &str| known(plain(name)).map(|(_, assembly)| assembly);
+        let [index] = self.by_key.get(&key(name))?[..] else { return None };
+        let pair = assembly(name).zip(assembly(&self.genome[index]));
+        pair.is_none_or(|(one, other)| one == other).then_some(index)
     }
 
     /// The first names of the genome, for messages.
@@ -172,6 +189,15 @@ mod tests {
             ("chr2", None),
             ("", None),
             ("chr", None),
+            ("CHR1", Some(0)),
+            ("CM000663.2", Some(0)),
+            ("CM000663.9", None),
+            ("CM000685.2", Some(1)),
+            ("AE014135.4", Some(3)),
+            ("CM000666.2", None),
+            ("lcl|scaffold_7", Some(4)),
+            ("gi|1|ref|NC_004353.4|", Some(3)),
+            ("|", None),
         ];
         for (name, expected) in table {
             assert_eq!(names.find(name), expected, "{name}");
@@ -195,10 +221,17 @@ mod tests {
     }
 
     #[test]
+    fn assemblies_are_told_apart() {
+        let names = ContigNames::new(["NC_000001.11", "CM000664.2", "lcl|chrT"]);
+        let found = ["CM000663.2", "CM000663.1", "NC_000001.10", "NC_000002.12", "NC_000002.11", "chrt", "T"].map(|name| names.find(name));
+        assert_eq!(found, [Some(0), None, None, Some(1), None, Some(2), Some(2)]);
+    }
+
+    #[test]
     fn every_table_row_has_a_name() {
-        for family in [&HUMAN, &MOUSE] {
-            for versions in family.versions {
-                assert_eq!(versions.len(), family.names.len());
+        for family in ACCESSIONS {
+            for (assembly, versions) in family.versions {
+                assert_eq!(versions.len(), family.names.len(), "{} {assembly}", family.prefix);
             }
         }
     }
