@@ -1043,12 +1043,12 @@ fn pipes_are_read_or_named() {
         let command = command.replace("ldar-analyze", env!("CARGO_BIN_EXE_ldar-analyze"));
         Command::new("bash").args(["-c", &command]).current_dir(at).output().unwrap()
     };
-    let expected = ok(at, &["scan", "--fasta", "genome.fa", "--motifs", "m.jaspar"]);
+    let expected = ok(at, &["scan", "--p", "1e-3", "--fasta", "genome.fa", "--motifs", "m.jaspar"]);
     assert!(expected.lines().count() > 3);
     for command in [
-        "ldar-analyze scan --fasta <(cat genome.fa) --motifs <(cat m.jaspar)",
-        "cat genome.fa | gzip | ldar-analyze scan --fasta /dev/stdin --motifs m.jaspar",
-        "ldar-analyze scan --fasta /dev/stdin --motifs m.jaspar < genome.fa",
+        "ldar-analyze scan --p 1e-3 --fasta <(cat genome.fa) --motifs <(cat m.jaspar)",
+        "cat genome.fa | gzip | ldar-analyze scan --p 1e-3 --fasta /dev/stdin --motifs m.jaspar",
+        "ldar-analyze scan --p 1e-3 --fasta /dev/stdin --motifs m.jaspar < genome.fa",
     ] {
         let output = bash(command);
         assert_eq!((code(&output), text(&output.stdout)), (0, expected.clone()), "{command}: {}", text(&output.stderr));
