@@ -161,7 +161,7 @@ fn shards_of_density_are_one_run() {
     merged(&DENSITY, 3);
 }
 
-const COMPARE: [&str; 9] = ["compare", "--context", "1024", "--flank", "50", "--permutations", "100", "--bootstraps", "100"];
+const COMPARE: [&str; 7] = ["compare", "--context", "1024", "--flank", "50", "--permutations", "100"];
 
 /// Two models with answers of their own, and a tokenizer that needs none.
 #[test]

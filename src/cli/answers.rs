@@ -285,9 +285,10 @@ fn only_answers(folder: &Path) -> Result<()> {
 /// # Errors
 /// As [`check_folder`].
 pub fn partial(out: &Path) -> Result<PathBuf> {
-    let mut place = check_folder(out)?.into_os_string();
-    place.push(".partial");
-    Ok(place.into())
+    let place = check_folder(out)?;
+    let mut name = place.file_name().unwrap_or_default().to_os_string();
+    name.push(".partial");
+    Ok(place.with_file_name(name))
 }
 
 #[cfg(test)]

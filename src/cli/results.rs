@@ -9,8 +9,9 @@ use crate::pipelines::store::Part;
 use crate::report::folder::ResultsFolder;
 use crate::report::format::count;
 use crate::report::page;
+use crate::report::record::tables_of;
 use crate::report::shard;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 
@@ -33,7 +34,8 @@ pub fn write(
 ) -> Result<()> {
     let folder = folder.map_or_else(|| ResultsFolder::at(out), Ok)?;
     let place = folder.write(|folder| {
-        let run = fill(folder)?;
+        let mut run = fill(folder)?;
+        run["tables"] = json!(tables_of(folder)?);
         write_atomic(&folder.join("run.json"), |file| writeln!(file, "{run:#}"))?;
         page::write(folder)
     })?;

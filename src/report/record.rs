@@ -26,6 +26,27 @@ pub struct Record {
     pub inputs: Vec<Input>,
     /// What came out beside the tables.
     pub outcome: Value,
+    /// The tables that pages are made of, as the run wrote them; empty for runs of earlier versions.
+    #[serde(default)]
+    pub tables: Vec<Input>,
+}
+
+/// The tables of a results folder, for its record.
+///
+/// # Errors
+/// A folder or a table that cannot be read.
+pub fn tables_of(folder: &Path) -> Result<Vec<Input>> {
+    let tables = folder.join("tables");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&tables).map_err(Error::io(&tables))? {
+        let entry = entry.map_err(Error::io(&tables))?;
+        if entry.path().extension().is_some_and(|ending| ending == "parquet") {
+            let name = format!("tables/{}", entry.file_name().to_string_lossy());
+            found.push(Input { path: name, ..Input::file("table", &entry.path())? });
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
 }
 
 /// A program.
@@ -98,11 +119,18 @@ impl Record {
         Error::file(self.folder.join("run.json"), format!("{what}: {error} (written by {by}); run the analysis again"))
     }
 
-    /// The rows of a table.
+    /// The rows of a table. A damaged one is never handed to the library that reads it, which may ask for any amount of memory then.
     ///
     /// # Errors
-    /// As [`super::tables::read`].
+    /// As [`super::tables::read`]; a table that is not the one that the run wrote.
     pub fn table<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
+        let known = format!("tables/{name}.parquet");
+        let path = self.folder.join(&known);
+        if let Some(known) = self.tables.iter().find(|table| table.path == known)
+            && Input::file("table", &path)?.sha256 != known.sha256
+        {
+            return Err(Error::file(path, "is not the table that the run wrote: it is damaged, or was changed; run the analysis again"));
+        }
         super::tables::read(&self.folder.join("tables"), name)
     }
 
@@ -155,5 +183,39 @@ impl About {
             Block::Links(files.collect()),
         ];
         Section { title: "Where it comes from".into(), blocks }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Row {
+        value: f64,
+    }
+
+    #[test]
+    fn a_damaged_table_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        super::super::tables::write(&folder.path().join("tables"), "rows", &[Row { value: 0.5 }, Row { value: 1.0 }]).unwrap();
+        let run = serde_json::json!({
+            "tool": {"name": "ldar-analyze", "version": "0"}, "analysis": "a", "command": [], "parameters": {}, "inputs": [], "outcome": {},
+            "tables": tables_of(folder.path()).unwrap(),
+        });
+        std::fs::write(folder.path().join("run.json"), run.to_string()).unwrap();
+        let record = Record::read(folder.path()).unwrap();
+        assert_eq!(record.table::<Row>("rows").unwrap().len(), 2);
+        let path = folder.path().join("tables/rows.parquet");
+        let sound = std::fs::read(&path).unwrap();
+        for at in 0..sound.len() {
+            let mut damaged = sound.clone();
+            damaged[at] ^= 0x80;
+            for bytes in [&damaged[..], &sound[..at]] {
+                std::fs::write(&path, bytes).unwrap();
+                let message = record.table::<Row>("rows").err().unwrap().to_string();
+                assert!(message.contains("rows.parquet") && message.contains("not the table"), "{message}");
+            }
+        }
     }
 }

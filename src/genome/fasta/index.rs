@@ -120,16 +120,15 @@ fn store(index: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) {
     if is_of_system || fs::metadata(folder).is_ok_and(|m| m.permissions().readonly()) {
         return;
     }
-    let Ok(mut file) = tempfile::NamedTempFile::new_in(folder) else {
+    let mut temporary = tempfile::Builder::new();
+    temporary.prefix(".ldar-analyze-"); // what a killed run leaves is removed by a later one: see `output`
+    // As open to others as the user's mask says: temporary files are private else.
+    #[cfg(unix)]
+    temporary.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let Ok(mut file) = temporary.tempfile_in(folder) else {
         return;
     };
     if write(file.as_file_mut()).is_ok() {
-        // Readable by others, as any file the user makes: temporary files start out private.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let _ = file.as_file().set_permissions(fs::Permissions::from_mode(0o644));
-        }
         let _ = file.persist(index);
     }
 }
