@@ -51,7 +51,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
 
 /// A library and the only places that may name it (a room, or one file of it).
 const LIBRARIES: [(&str, &[&str]); 22] = [
-    ("tokenizers", &["pipelines/tokenizers.rs"]),
+    ("tokenizers", &["pipelines/tokenizers.rs", "pipelines/tokenizers"]),
     ("candle_core", &["model", "kernels", "train", "benchmark.rs", "error.rs"]),
     ("safetensors", &["model", "train"]),
     ("zip", &["model"]),

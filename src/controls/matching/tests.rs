@@ -133,7 +133,7 @@ fn a_propensity_score_matches_on_the_score() {
 
 #[test]
 fn second_choices_serve_where_there_is_no_first() {
-    let metric = Metric { scale: [1.0, 0.0, 0.0, 0.0, 0.0, 0.0], caliper: [0.2; crate::controls::N_COVARIATES], propensity: None };
+    let metric = metric(0.2);
     let near = |gc: f64| Member { second_choice: true, ..member(0, 5, gc, 0.0) };
     let pool = [near(0.5), member(0, 6, 0.6, 0.0), member(0, 7, 0.9, 0.0), near(0.45)];
     let sites = vec![member(0, 1, 0.5, 0.0); 2];

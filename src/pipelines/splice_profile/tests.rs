@@ -250,7 +250,7 @@ fn nothing_usable_is_an_outcome_and_nonsense_an_error() {
         (with(|c| c.controls.families = vec![Family::Decoy; 2]), "twice"),
         (with(|c| c.controls.families = Vec::new()), "no control"),
         (SpliceProfileRequest { contigs: vec!["chr7".into()], ..request() }, "it has chr1"),
-        (SpliceProfileRequest { biotypes: vec!["x".into()], ..request() }, "no gene biotypes"),
+        (SpliceProfileRequest { biotypes: vec!["x".into()], ..request() }, "the annotation names no biotypes"),
     ];
     for (asked, expected) in table {
         let message = run(asked).unwrap_err().to_string();
