@@ -203,6 +203,10 @@ pub fn train_recipe() -> Vec<Files> {
     vec![one("x.toml", &include_bytes!("../../analyses/train-fly-2m.toml")[..])]
 }
 
+pub fn reproduce_recipe() -> Vec<Files> {
+    vec![one("x.toml", &include_bytes!("../../analyses/fly-demo.toml")[..])]
+}
+
 pub fn run_json() -> Vec<Files> {
     vec![one("run.json", &include_bytes!("../../reports/fly-demo/run.json")[..])]
 }

@@ -14,8 +14,9 @@ use ldar::pipelines::{BoundarySource, Stretch};
 use ldar::report::record::Record;
 use ldar::report::{shard, tables};
 use ldar::train::recipe::Recipe;
-use ldar::{Result, fetch};
+use ldar::{Error, Result, fetch};
 use std::path::Path;
+use std::process::Command;
 
 /// A reader.
 pub struct Target {
@@ -66,6 +67,16 @@ pub fn all() -> Vec<Target> {
             Tokenizer::open(&folder.join("tokenizer.json"))?.read(&[Stretch::nowhere(letters)]).map(drop)
         }),
         target("train-recipe", seeds::train_recipe, |folder| Recipe::open(&folder.join("x.toml")).map(drop)),
+        target("reproduce-recipe", seeds::reproduce_recipe, |folder| {
+            let (program, recipe) = (env!("CARGO_BIN_EXE_ldar-analyze"), folder.join("x.toml"));
+            let output = Command::new(program).args(["reproduce", "--dry-run"]).arg(recipe).output().map_err(Error::io(program))?;
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            match output.status.code() {
+                Some(0) => Ok(()),
+                Some(1 | 2) if !said.contains("a fault of") => Err(Error::Invalid(said)),
+                _ => panic!("{}: {said}", output.status),
+            }
+        }),
         target("run-json", seeds::run_json, |folder| {
             let record = Record::read(folder)?;
             record.about();
