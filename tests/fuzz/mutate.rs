@@ -238,7 +238,7 @@ fn as_safetensors(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
     let Some((header, numbers)) = split else { return as_bytes(bytes.to_vec(), rng) };
     let header = match (rng.below(3), serde_json::from_slice::<Value>(header)) {
         // The configuration is JSON in the JSON.
-        (0, Ok(mut json)) => {
+        (0, Ok(mut json)) if json["__metadata__"].is_object() => {
             let config = json["__metadata__"]["config"].as_str().unwrap_or_default().as_bytes().to_vec();
             json["__metadata__"]["config"] = String::from_utf8_lossy(&as_json(&config, rng)).into();
             json.to_string().into_bytes()
