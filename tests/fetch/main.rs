@@ -253,7 +253,7 @@ fn a_gzip_that_ends_early_is_refused() {
     let sums = format!("{}  {GENOME}\n", hex(&Md5::digest(&genome)));
     files.insert(format!("{HUMAN}/MD5SUMS"), sums.into_bytes());
     let user = User::new();
-    user.refused(&Mirror::of(files), &["human"], &["damaged gzip"]);
+    user.refused(&Mirror::of(files), &["human"], &["cut off"]);
     assert!(!user.path("human-50").join(GENOME).exists());
 }
 
