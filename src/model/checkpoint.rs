@@ -96,8 +96,8 @@ impl Checkpoint {
     fn check(&self) -> Result<()> {
         let mut source = Loaded::new(self.tensors.clone());
         LdarNet::new(&self.config, &mut source)?;
-        let is_head = |name: &String| self.notes.contains_key(head::NOTE) && head::TENSORS.contains(&name.as_str());
-        match source.rest().iter().find(|name| !is_head(name)) {
+        let head = head::inventory(&self.notes, &self.config);
+        match source.rest().iter().find(|name| head.iter().all(|(known, _)| known != *name)) {
             Some(extra) => Err(Error::Invalid(format!("tensor {extra} has no place in the configuration"))),
             None => Ok(()),
         }
@@ -190,7 +190,8 @@ impl<P: PartialEq> Listing<P> {
         for name in doubles.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             self.tensors.remove(&name);
         }
-        let wanted: HashMap<String, Vec<usize>> = inventory(&self.config)?.into_iter().collect();
+        let head = head::inventory(&self.notes, &self.config);
+        let wanted: HashMap<String, Vec<usize>> = inventory(&self.config)?.into_iter().chain(head).collect();
         for (name, (shape, _)) in &self.tensors {
             match wanted.get(first_copy(name, &self.config).as_ref().unwrap_or(name)) {
                 None => return Err(Error::Invalid(format!("tensor {name} has no place in the configuration"))),

@@ -10,6 +10,7 @@ use crate::kernels::tape::Tape;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 pub use crate::kernels::pool::Pooling;
@@ -19,6 +20,13 @@ pub const NOTE: &str = "head";
 
 /// The head's tensors in a checkpoint: (outputs, d_model of the outermost stage) and (outputs).
 pub const TENSORS: [&str; 2] = ["head.weight", "head.bias"];
+
+/// The head's tensors that notes describe, with their shapes; none where they describe no head.
+pub fn inventory(notes: &BTreeMap<String, String>, config: &Config) -> Vec<(String, Vec<usize>)> {
+    let readout = notes.get(NOTE).and_then(|note| serde_json::from_str::<Readout>(note).ok());
+    let shapes = readout.map(|readout| [vec![readout.answer.width(), config.stages[0].d_model], vec![readout.answer.width()]]);
+    shapes.map_or(Vec::new(), |shapes| TENSORS.map(String::from).into_iter().zip(shapes).collect())
+}
 
 /// How a sequence is read, and what the outputs mean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
