@@ -218,7 +218,7 @@ fn equivalence_is_shown_where_the_interval_lies_within() {
     let (low, high) = sums.interval(4999, 0.9, 3);
     let most = high.max(-low);
     assert!(sums.equivalence(most * 1.05, 4999, 3) <= 0.05 && sums.equivalence(most * 0.95, 4999, 3) > 0.05);
-    assert_eq!(sums.equivalence(0.01, 4999, 3), 1.0);
+    assert_eq!(sums.equivalence(0.001, 4999, 3), 1.0);
     assert_eq!(ClusterSums::default().equivalence(1.0, 99, 3), 1.0);
 }
 
