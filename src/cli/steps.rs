@@ -5,7 +5,7 @@ use super::stdout;
 use crate::error::{Error, Result};
 use crate::output::{check_file, check_folder, write_atomic};
 use crate::report::provenance::{Input, Run};
-use crate::report::record::Record;
+use crate::report::record::{Record, tables_of};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -197,13 +197,16 @@ impl<'a> Steps<'a> {
         write_atomic(&self.note(job), |file| writeln!(file, "{text}"))
     }
 
-    /// Writes `run.json` of the whole.
+    /// Writes `run.json` of the whole, whose own tables are there already.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn record(&self, run: &Run, parameters: Value, jobs: &[Job]) -> Result<()> {
         let steps: Vec<_> = jobs.iter().map(|job| json!({"name": job.name, "command": job.words})).collect();
-        let text = run.to_json(self.of.0, parameters, &[], &json!(null), &[], json!({"steps": steps}));
+        let mut text = run.to_json(self.of.0, parameters, &[], &json!(null), &[], json!({"steps": steps}));
+        if self.out.join("tables").is_dir() {
+            text["tables"] = json!(tables_of(self.out)?);
+        }
         write_atomic(&self.out.join("run.json"), |file| writeln!(file, "{text:#}"))
     }
 }

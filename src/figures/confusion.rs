@@ -79,7 +79,8 @@ impl Figure for ConfusionFigure {
             let left = LEFT + (number_of % COLUMNS) as f64 * (theme::DOUBLE_WIDTH / COLUMNS as f64);
             let top = (number_of / COLUMNS) as f64 * self.height() + HEAD;
             let frame = Frame { left, top, right: left + n as f64 * cell, bottom: top + n as f64 * cell };
-            frame.title(canvas, &panel.title, 26.0)?;
+            // The title may be wider than the matrix.
+            Frame { right: left + theme::DOUBLE_WIDTH / COLUMNS as f64 - LEFT, ..frame }.title(canvas, &panel.title, 26.0)?;
             canvas.text("predicted", (frame.center(), top - 15.0), Type::new(NOTE_SIZE, GREY).align(Align::Middle))?;
             for (i, class) in self.classes.iter().enumerate() {
                 let middle = (i as f64 + 0.5) * cell;

@@ -170,15 +170,18 @@ impl BenchmarkPage {
         let published = |task: &str, number: usize| self.of(task).filter(|row| row.source == "published").nth(number);
         let names = ["LDARNet, released checkpoint", "LDARNet, as printed", "best other below 300M parameters", "best other of any size"];
         let n_published = if self.rows.iter().any(|row| row.source == "published") { names.len() } else { 0 };
+        let beside = self.tasks().iter().any(|task| self.main(task).is_some_and(|main| main.model != kmer::NAME));
         let row = |task: &&str| {
             let main = self.main(task);
-            let mut values = vec![mark(main), mark(self.baseline(task).filter(|row| main.is_none_or(|main| main.model != row.model)))];
+            let mut values = vec![mark(main)];
+            values.extend(beside.then(|| mark(self.baseline(task))));
             values.extend((0..n_published).map(|number| mark(published(task, number))));
             figures::BenchmarkRow { label: (*task).into(), values, measured: main.map(|row| (row.value * 1000.0).round() / 1000.0) }
         };
         let main =
             self.rows.iter().find(|row| row.source == "measured" && row.model != MAJORITY).map_or("", |row| finetune::words(&row.model));
-        let mut models = vec![format!("{main}, measured here"), "6-mer logistic regression, measured here".to_string()];
+        let mut models = vec![format!("{main}, measured here")];
+        models.extend(beside.then(|| format!("{}, measured here", finetune::words(kmer::NAME))));
         models.extend(names.iter().take(n_published).map(|name| format!("{name}, published")));
         BenchmarkFigure {
             models,
