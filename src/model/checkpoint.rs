@@ -1,4 +1,4 @@
-//! Checkpoints: the authors' PyTorch archives are read ([`torch`]), safetensors are read and written ([`plain`]).
+//! Checkpoints: the authors' PyTorch archives are read (`torch`), safetensors are read and written (`plain`).
 //!
 //! Ours is safetensors with the configuration as JSON under `config` in the metadata, and tensors that two modules share stored once. A file first
 //! says what it holds; that is held against the configuration and the file's own length before memory is taken for any number.
