@@ -127,6 +127,7 @@ mod tests {
             gc_flank_bp: 10,
             caliper: 0.1,
             min_site_distance_bp: 5,
+            site_distance_bp: 0,
             kmer: 8,
         };
         let gene = Interval::new(200, len - 200);
