@@ -35,7 +35,7 @@ fn step_up(p_values: &[f64], factor: impl Fn(usize) -> f64) -> Vec<f64> {
     let mut adjusted = vec![f64::NAN; p_values.len()];
     for (below, index) in order.into_iter().enumerate().rev() {
         least = least.min(scale * p_values[index] / (below + 1) as f64);
-        adjusted[index] = least;
+        adjusted[index] = least.max(p_values[index]); // n p / n may round to less than p
     }
     adjusted
 }
