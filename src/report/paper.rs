@@ -3,35 +3,15 @@
 use super::block::paragraph;
 use super::page::Gallery;
 use super::{Block, Cell, Format, Link, Section, Table, columns};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::figures::{BenchmarkFigure, BenchmarkRow, Mark};
-use serde::Deserialize;
+use crate::tasks::suite::{PaperTask, paper};
 use std::collections::BTreeMap;
-
-const RESULTS: &str = include_str!("../../reference/paper/results.toml");
-
-#[derive(Deserialize)]
-struct Results {
-    source: String,
-    task: Vec<Task>,
-}
-
-#[derive(Deserialize)]
-struct Task {
-    name: String,
-    released: f64,
-    released_sd: f64,
-    paper: f64,
-    small: f64,
-    small_model: String,
-    large: f64,
-    large_model: String,
-}
 
 /// The section. `measured` holds what fine-tuning runs of the report reached, by task; where there are none, the section says so.
 pub(super) fn section(gallery: &Gallery, measured: &BTreeMap<String, f64>) -> Result<Section> {
-    let results: Results = toml::from_str(RESULTS).map_err(|e| Error::Invalid(format!("reference/paper/results.toml: {e}")))?;
-    let row = |task: &Task| BenchmarkRow {
+    let results = paper()?;
+    let row = |task: &PaperTask| BenchmarkRow {
         label: task.name.clone(),
         values: vec![
             Mark::with_sd(task.released, task.released_sd),
@@ -60,7 +40,7 @@ pub(super) fn section(gallery: &Gallery, measured: &BTreeMap<String, f64>) -> Re
         ("which", Format::Text),
         ("measured here", Format::Decimals(1)),
     ];
-    let line = |task: &Task| -> Vec<Cell> {
+    let line = |task: &PaperTask| -> Vec<Cell> {
         vec![
             task.name.clone().into(),
             task.released.into(),

@@ -88,17 +88,11 @@ type Sparse = Vec<(u16, f32)>;
 fn words(sequence: &[u8]) -> Sparse {
     let (mut word, mut plain, mut found) = (0usize, 0, Vec::with_capacity(sequence.len()));
     for letter in sequence {
-        let code = match letter {
-            b'A' => 0,
-            b'C' => 1,
-            b'G' => 2,
-            b'T' => 3,
-            _ => {
-                plain = 0;
-                continue;
-            }
+        let Some(code) = super::base_code(*letter) else {
+            plain = 0;
+            continue;
         };
-        word = (word << 2 | code) % WORDS;
+        word = (word << 2 | code as usize) % WORDS;
         plain += 1;
         if plain >= K {
             found.push(word as u16);

@@ -33,6 +33,17 @@ pub use request::{Plan, TaskRequest};
 
 use serde::{Deserialize, Serialize};
 
+/// The two bits of A, C, G and T; `None` of any other letter.
+fn base_code(letter: u8) -> Option<u64> {
+    match letter {
+        b'A' => Some(0),
+        b'C' => Some(1),
+        b'G' => Some(2),
+        b'T' => Some(3),
+        _ => None,
+    }
+}
+
 /// Sequences with what is to be predicted of each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dataset {

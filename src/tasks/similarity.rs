@@ -153,15 +153,9 @@ fn words(letters: &[u8]) -> Vec<u64> {
     let (mut forward, mut backward, mut plain) = (0u64, 0u64, 0);
     let mut words = Vec::with_capacity(letters.len().saturating_sub(K - 1));
     for letter in letters {
-        let code = match letter {
-            b'A' => 0,
-            b'C' => 1,
-            b'G' => 2,
-            b'T' => 3,
-            _ => {
-                plain = 0;
-                continue;
-            }
+        let Some(code) = super::base_code(*letter) else {
+            plain = 0;
+            continue;
         };
         forward = (forward << 2 | code) & MASK;
         backward = backward >> 2 | (3 - code) << (2 * (K - 1));

@@ -12,7 +12,43 @@ const TEXTS: [(&str, &str); 3] = [
 ];
 
 /// What the paper reports of the suite `nt`.
-const PAPER: &str = include_str!("../../reference/paper/results.toml");
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Paper {
+    /// Where it is reported.
+    pub source: String,
+    /// Its tasks.
+    pub task: Vec<PaperTask>,
+}
+
+/// What the paper reports of one task: Matthews correlations, times 100.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct PaperTask {
+    /// The task.
+    pub name: String,
+    /// LDARNet, released checkpoint.
+    pub released: f64,
+    /// Its standard deviation over folds.
+    pub released_sd: f64,
+    /// LDARNet, as printed.
+    pub paper: f64,
+    /// The best other model below 300 million parameters.
+    pub small: f64,
+    /// Which it is.
+    pub small_model: String,
+    /// The best other model of any size.
+    pub large: f64,
+    /// Which it is.
+    pub large_model: String,
+}
+
+/// The paper's own table.
+///
+/// # Errors
+/// None that a sound build can meet.
+pub fn paper() -> Result<Paper> {
+    toml::from_str(include_str!("../../reference/paper/results.toml"))
+        .map_err(|e| Error::Invalid(format!("reference/paper/results.toml: {e}")))
+}
 
 /// Endings under which a file of sequences may lie.
 const ENDINGS: [&str; 11] = ["csv", "csv.gz", "tsv", "tsv.gz", "parquet", "fna", "fna.gz", "fa", "fa.gz", "fasta", "fasta.gz"];
@@ -225,26 +261,10 @@ impl Suite {
     /// # Errors
     /// None that a sound build can meet.
     pub fn published(&self, task: &str) -> Result<Vec<Published>> {
-        #[derive(Deserialize)]
-        struct Results {
-            task: Vec<Row>,
-        }
-        #[derive(Deserialize)]
-        struct Row {
-            name: String,
-            released: f64,
-            released_sd: f64,
-            paper: f64,
-            small: f64,
-            small_model: String,
-            large: f64,
-            large_model: String,
-        }
         if self.name != "nt" {
             return Ok(Vec::new());
         }
-        let results: Results = toml::from_str(PAPER).map_err(|e| Error::Invalid(format!("reference/paper/results.toml: {e}")))?;
-        let Some(row) = results.task.into_iter().find(|row| row.name == task) else { return Ok(Vec::new()) };
+        let Some(row) = paper()?.task.into_iter().find(|row| row.name == task) else { return Ok(Vec::new()) };
         let one = |model: &str, value: f64, sd: f64| Published { model: model.into(), value: value / 100.0, sd: sd / 100.0 };
         Ok(vec![
             one("LDARNet, released checkpoint", row.released, row.released_sd),
