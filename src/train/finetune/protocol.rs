@@ -115,7 +115,7 @@ impl Protocol {
 
     /// A few epochs at a constant rate, for a first look: minutes on two cores.
     pub fn short() -> Protocol {
-        Protocol { rate: 1e-3, schedule: Schedule::Constant, epochs: 5, batch: 32, ..Protocol::ldarnet() }
+        Protocol { rate: 1e-3, schedule: Schedule::Constant, epochs: 4, batch: 32, ..Protocol::ldarnet() }
     }
 
     /// The nearest published protocol for Genomic Benchmarks, Caduceus'; optimizer and head are those of [`Protocol::ldarnet`].
