@@ -134,14 +134,14 @@ impl Request {
         steps.run(&own)?;
         let done: Vec<Job> = jobs.iter().filter(|job| steps.is_done(job)).cloned().collect();
         let parameters = json!({"suite": suite.name, "title": suite.title, "measure": suite.measure, "tasks": jobs.iter().map(|job| &job.name).collect::<Vec<_>>()});
-        let rows = report::rows(&suite, &out, &done.iter().map(|job| job.name.as_str()).collect::<Vec<_>>())?;
-        report::write_tables(&rows, &out)?;
+        let results = report::results(&suite, &out, &done.iter().map(|job| job.name.as_str()).collect::<Vec<_>>())?;
+        report::write_tables(&results, &out)?;
         steps.record(&run, parameters, &done)?;
         page::write(&out)?;
         if done.len() < jobs.len() {
             say(&format!("{} of {} tasks are done; run the others, then this command again for the whole table", done.len(), jobs.len()));
         }
-        stdout::print(&format!("{}\n{}\n", report::summary(&rows), out.join("index.html").display()))
+        stdout::print(&format!("{}\n{}\n", report::summary(&results), out.join("index.html").display()))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::model::{Config, Precision};
 use crate::pipelines::Progress;
 use crate::report::provenance::Input;
 use crate::report::shard::Model;
+use crate::tasks::judge::{LDARNET, RANDOM};
 use crate::tasks::{EpochRow, Partition, Task};
 use crate::train::finetune::protocol::{Monitor, Schedule, Trained};
 use crate::train::finetune::reader::Reader;
@@ -123,12 +124,6 @@ enum MonitorChoice {
     Accuracy,
     Loss,
 }
-
-/// The name in tables of a model that starts from weights at hand.
-const LDARNET: &str = "ldarnet";
-
-/// That of one that starts from random weights.
-const RANDOM: &str = "random";
 
 impl TrainingOptions {
     /// The numbers of a training.

@@ -13,7 +13,9 @@ use crate::error::Result;
 const LEFT: f64 = 108.0;
 /// Room for the column of own measurements.
 const RIGHT: f64 = 78.0;
+/// Least height of a row, and the room that each of its marks takes: marks of one row stand one under the other.
 const ROW: f64 = 12.0;
+const LANE: f64 = 5.0;
 const HEAD: f64 = 18.0;
 const FOOT: f64 = 34.0;
 
@@ -26,6 +28,8 @@ pub struct BenchmarkFigure {
     pub rows: Vec<BenchmarkRow>,
     /// Title of the axis.
     pub x_label: String,
+    /// Decimals of what was measured.
+    pub decimals: usize,
     /// A footnote; empty for none.
     pub note: String,
 }
@@ -73,6 +77,10 @@ impl BenchmarkFigure {
         theme::wrap(&self.note, theme::DOUBLE_WIDTH - 20.0, NOTE_SIZE, false)
     }
 
+    fn row(&self) -> f64 {
+        ROW.max(self.models.len() as f64 * LANE + 3.0)
+    }
+
     fn head(&self) -> f64 {
         HEAD + self.models.len() as f64 * legend::LINE
     }
@@ -80,7 +88,7 @@ impl BenchmarkFigure {
 
 impl Figure for BenchmarkFigure {
     fn size_pt(&self) -> (f64, f64) {
-        (theme::DOUBLE_WIDTH, self.head() + self.rows.len() as f64 * ROW + FOOT + self.note_lines().len() as f64 * theme::NOTE_LINE)
+        (theme::DOUBLE_WIDTH, self.head() + self.rows.len() as f64 * self.row() + FOOT + self.note_lines().len() as f64 * theme::NOTE_LINE)
     }
 
     fn description(&self) -> String {
@@ -95,7 +103,7 @@ impl Figure for BenchmarkFigure {
 
     fn draw<S: Surface>(&self, canvas: &mut Canvas<'_, S>) -> Result<()> {
         let top = self.head();
-        let frame = Frame { left: LEFT, top, right: theme::DOUBLE_WIDTH - RIGHT, bottom: top + self.rows.len() as f64 * ROW };
+        let frame = Frame { left: LEFT, top, right: theme::DOUBLE_WIDTH - RIGHT, bottom: top + self.rows.len() as f64 * self.row() };
         let mark =
             |i: usize| Entry { label: &self.models[i], ink: theme::series_ink(i), marker: Some(theme::series_marker(i)), band: false };
         let entries: Vec<Entry<'_>> = (0..self.models.len()).map(mark).collect();
@@ -107,7 +115,7 @@ impl Figure for BenchmarkFigure {
         canvas.text("measured here", (column, top - 4.0), Type::new(NOTE_SIZE, GREY).align(Align::End))?;
         let mut told = Vec::new();
         for (r, row) in self.rows.iter().enumerate() {
-            let y = top + (r as f64 + 0.5) * ROW;
+            let y = top + (r as f64 + 0.5) * self.row();
             let base = y + TICK_SIZE * 0.36;
             canvas.text(
                 &theme::fit(&row.label, LEFT - 12.0, TICK_SIZE, false),
@@ -117,10 +125,11 @@ impl Figure for BenchmarkFigure {
             canvas.line(&[(frame.left, y), (frame.right, y)], GRID_WIDTH, LIGHT)?;
             for (i, mark) in row.values.iter().enumerate().rev().filter(|(_, mark)| mark.value.is_finite()) {
                 let ink = theme::series_ink(i);
+                let y = y + (i as f64 - (row.values.len() as f64 - 1.0) / 2.0) * LANE;
                 let ends = |(low, high): (f64, f64)| (low.is_finite() && high.is_finite()).then(|| [(x.at(low), y), (x.at(high), y)]);
                 if let Some(ends) = ends(mark.outer) {
                     canvas.line(&ends, 0.6, ink)?;
-                    ends.iter().try_for_each(|(end, _)| canvas.line(&[(*end, y - 2.0), (*end, y + 2.0)], 0.6, ink))?;
+                    ends.iter().try_for_each(|(end, _)| canvas.line(&[(*end, y - 1.8), (*end, y + 1.8)], 0.6, ink))?;
                 }
                 if let Some(ends) = ends(mark.inner) {
                     canvas.line(&ends, 1.6 * DATA_WIDTH, ink)?;
@@ -129,7 +138,7 @@ impl Figure for BenchmarkFigure {
                 let name = self.models.get(i).map_or("", String::as_str);
                 told.push((x.at(mark.value), y, format!("{}, {name}: {}", row.label, ticks::short(mark.value))));
             }
-            let text = row.measured.map_or("not measured".to_string(), ticks::short);
+            let text = row.measured.map_or("not measured".to_string(), |value| format!("{value:.0$}", self.decimals));
             canvas.text(
                 &text,
                 (column, base),

@@ -391,6 +391,7 @@ fn benchmarks_show_both_intervals_and_survive_any_input() {
         models: vec!["ours".into(), "theirs".into()],
         rows: vec![BenchmarkRow { label: "task".into(), values, measured }],
         x_label: "MCC".into(),
+        decimals: 3,
         note: String::new(),
     };
     let both = Mark { value: 0.5, inner: (0.4, 0.6), outer: (0.3, 0.8) };

@@ -7,15 +7,20 @@ use super::record::Record;
 use super::{Block, Cell, Format, Level, Report, Section, Table, columns, finetune, tables};
 use crate::error::Result;
 use crate::figures::{self, BenchmarkFigure, Mark};
+use crate::stats::multiplicity::holm;
 use crate::tasks::judge::{Facts, MAJORITY};
 use crate::tasks::kmer;
-use crate::tasks::rows::{DuplicateRow, FoldRow};
+use crate::tasks::rows::{ComparisonRow, DuplicateRow, FoldRow};
 use crate::tasks::suite::{self, Suite};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Its table.
-pub(super) const TABLES: [&str; 1] = ["benchmark"];
+/// Its tables.
+pub(super) const TABLES: [&str; 2] = ["benchmark", "comparisons"];
+
+/// Adjusted p-values above this tell no difference.
+const LEVEL: f64 = 0.05;
 
 /// A model on a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,16 +55,72 @@ pub struct BenchmarkRow {
     pub tested: u64,
 }
 
-/// The rows of all tasks that are there.
+/// Two models on a task, in the measure of the suite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskComparisonRow {
+    /// The task.
+    pub task: String,
+    /// One model.
+    pub model: String,
+    /// The other.
+    pub other: String,
+    /// Trainings that both have.
+    pub n_folds: u64,
+    /// Test sequences.
+    pub n: u64,
+    /// Clusters of similar ones: what is drawn and exchanged.
+    pub n_clusters: u64,
+    /// Of the first, less that of the other; mean over trainings.
+    pub difference: f64,
+    /// Lower end of the 95 % interval: paired bootstrap (BCa) over clusters of test sequences.
+    pub ci_low: f64,
+    /// Upper end.
+    pub ci_high: f64,
+    /// Two-sided p-value: the models' answers exchanged by whole clusters.
+    pub p_value: f64,
+    /// The least it could have been.
+    pub p_floor: f64,
+    /// Holm adjusted over the tasks that are there, for this pair of models.
+    pub p_holm: f64,
+}
+
+/// What the tables hold.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// Every model on every task.
+    pub scores: Vec<BenchmarkRow>,
+    /// Every pair of models on every task.
+    pub comparisons: Vec<TaskComparisonRow>,
+}
+
+/// The results of all tasks that are there.
 ///
 /// # Errors
 /// A folder that cannot be read.
-pub fn rows(suite: &Suite, out: &Path, done: &[&str]) -> Result<Vec<BenchmarkRow>> {
+pub fn results(suite: &Suite, out: &Path, done: &[&str]) -> Result<Results> {
     let mut rows = Vec::new();
+    let mut comparisons = Vec::new();
     for task in done {
         let record = Record::read(&out.join("steps").join(task))?;
         let (facts, folds, duplicates): (Facts, Vec<FoldRow>, Vec<DuplicateRow>) =
             (record.outcome("facts")?, record.table("folds")?, record.table("duplicates")?);
+        let pairs: Vec<ComparisonRow> = record.table("comparisons")?;
+        comparisons.extend(pairs.into_iter().filter(|row| row.subset == "all" && row.measure == suite.measure).map(|row| {
+            TaskComparisonRow {
+                task: (*task).into(),
+                model: row.model,
+                other: row.other,
+                n_folds: row.n_folds,
+                n: row.n,
+                n_clusters: row.n_clusters,
+                difference: row.difference,
+                ci_low: row.ci_low,
+                ci_high: row.ci_high,
+                p_value: row.p_value,
+                p_floor: row.p_floor,
+                p_holm: f64::NAN,
+            }
+        }));
         let of = |subset: &'static str| folds.iter().filter(move |row| row.subset == subset && row.measure == suite.measure);
         for row in of("all") {
             let without = of("without_duplicates").find(|other| other.model == row.model);
@@ -99,19 +160,52 @@ pub fn rows(suite: &Suite, out: &Path, done: &[&str]) -> Result<Vec<BenchmarkRow
             });
         }
     }
-    Ok(rows)
+    adjust(&mut comparisons);
+    Ok(Results { scores: rows, comparisons })
 }
 
-/// Writes the table.
+/// Adjusts the p-values of each pair of models over the tasks.
+fn adjust(rows: &mut [TaskComparisonRow]) {
+    let pairs: BTreeSet<(String, String)> = rows.iter().map(|row| (row.model.clone(), row.other.clone())).collect();
+    for (model, other) in pairs {
+        let of: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].model == model && rows[*i].other == other).collect();
+        let p_values: Vec<f64> = of.iter().map(|i| rows[*i].p_value).collect();
+        for (i, adjusted) in of.iter().zip(holm(&p_values)) {
+            rows[*i].p_holm = adjusted;
+        }
+    }
+}
+
+/// How a model fares against another over the tasks, in words; `None` where they were not compared.
+fn verdict(rows: &[TaskComparisonRow], model: &str, other: &str) -> Option<String> {
+    let rows: Vec<&TaskComparisonRow> = rows.iter().filter(|row| row.model == model && row.other == other).collect();
+    let told = |sign: f64| rows.iter().filter(|row| row.p_holm <= LEVEL && row.difference * sign > 0.0).count();
+    let (higher, lower) = (told(1.0), told(-1.0));
+    (!rows.is_empty()).then(|| {
+        format!(
+            "{} scores higher than {} on {higher} of {} {}, lower on {lower}; {} not told apart.",
+            finetune::words(model),
+            finetune::words(other),
+            rows.len(),
+            if rows.len() == 1 { "task" } else { "tasks" },
+            rows.len() - higher - lower
+        )
+    })
+}
+
+/// Writes the tables.
 ///
 /// # Errors
 /// What keeps a file from being written.
-pub fn write_tables(rows: &[BenchmarkRow], folder: &Path) -> Result<()> {
-    tables::write(&folder.join("tables"), TABLES[0], rows)
+pub fn write_tables(results: &Results, folder: &Path) -> Result<()> {
+    let at = folder.join("tables");
+    tables::write(&at, TABLES[0], &results.scores)?;
+    tables::write(&at, TABLES[1], &results.comparisons)
 }
 
 /// A short answer for the terminal: one line a model and task.
-pub fn summary(rows: &[BenchmarkRow]) -> String {
+pub fn summary(results: &Results) -> String {
+    let rows = &results.scores;
     let mut text = format!("{:<34} {:<30} {:>7}  {:<22} {}\n", "task", "model", "", "over test sequences", "over trainings");
     for row in rows {
         let (test, over) = match row.source.as_str() {
@@ -126,6 +220,7 @@ pub fn summary(rows: &[BenchmarkRow]) -> String {
 /// The page.
 pub(super) struct BenchmarkPage {
     rows: Vec<BenchmarkRow>,
+    comparisons: Vec<TaskComparisonRow>,
     suite: Suite,
     asked: usize,
     about: super::record::About,
@@ -137,7 +232,14 @@ impl BenchmarkPage {
     pub fn open(record: &Record) -> Result<BenchmarkPage> {
         let suite = suite::named(record.parameters["suite"].as_str().unwrap_or_default())?;
         let asked = record.parameters["tasks"].as_array().map_or(0, Vec::len);
-        Ok(BenchmarkPage { rows: record.table(TABLES[0])?, suite, asked, about: record.about(), parameters: record.parameters.clone() })
+        Ok(BenchmarkPage {
+            rows: record.table(TABLES[0])?,
+            comparisons: record.table(TABLES[1])?,
+            suite,
+            asked,
+            about: record.about(),
+            parameters: record.parameters.clone(),
+        })
     }
 
     fn tasks(&self) -> Vec<&str> {
@@ -150,13 +252,19 @@ impl BenchmarkPage {
         self.rows.iter().filter(move |row| row.task == task)
     }
 
-    /// The model the run is about: the first that is measured.
-    fn main(&self, task: &str) -> Option<&BenchmarkRow> {
-        self.of(task).find(|row| row.source == "measured" && row.model != MAJORITY)
+    /// The models that were measured, the one that the run is about first; without the majority class.
+    fn measured(&self) -> Vec<&str> {
+        let mut models: Vec<&str> = Vec::new();
+        for row in self.rows.iter().filter(|row| row.source == "measured" && row.model != MAJORITY) {
+            if !models.contains(&row.model.as_str()) {
+                models.push(&row.model);
+            }
+        }
+        models
     }
 
-    fn baseline(&self, task: &str) -> Option<&BenchmarkRow> {
-        self.of(task).find(|row| row.model == kmer::NAME)
+    fn score(&self, task: &str, model: &str) -> Option<&BenchmarkRow> {
+        self.of(task).find(|row| row.source == "measured" && row.model == model)
     }
 
     fn figure(&self) -> BenchmarkFigure {
@@ -170,23 +278,20 @@ impl BenchmarkPage {
         let published = |task: &str, number: usize| self.of(task).filter(|row| row.source == "published").nth(number);
         let names = ["LDARNet, released checkpoint", "LDARNet, as printed", "best other below 300M parameters", "best other of any size"];
         let n_published = if self.rows.iter().any(|row| row.source == "published") { names.len() } else { 0 };
-        let beside = self.tasks().iter().any(|task| self.main(task).is_some_and(|main| main.model != kmer::NAME));
+        let measured = self.measured();
         let row = |task: &&str| {
-            let main = self.main(task);
-            let mut values = vec![mark(main)];
-            values.extend(beside.then(|| mark(self.baseline(task))));
+            let mut values: Vec<Mark> = measured.iter().map(|model| mark(self.score(task, model))).collect();
             values.extend((0..n_published).map(|number| mark(published(task, number))));
-            figures::BenchmarkRow { label: (*task).into(), values, measured: main.map(|row| (row.value * 1000.0).round() / 1000.0) }
+            let main = measured.first().and_then(|model| self.score(task, model));
+            figures::BenchmarkRow { label: (*task).into(), values, measured: main.map(|row| row.value) }
         };
-        let main =
-            self.rows.iter().find(|row| row.source == "measured" && row.model != MAJORITY).map_or("", |row| finetune::words(&row.model));
-        let mut models = vec![format!("{main}, measured here")];
-        models.extend(beside.then(|| format!("{}, measured here", finetune::words(kmer::NAME))));
+        let mut models: Vec<String> = measured.iter().map(|model| format!("{}, measured here", finetune::words(model))).collect();
         models.extend(names.iter().take(n_published).map(|name| format!("{name}, published")));
         BenchmarkFigure {
             models,
             rows: self.tasks().iter().map(row).collect(),
             x_label: if self.suite.measure == "mcc" { "Matthews correlation".into() } else { self.suite.measure.clone() },
+            decimals: 3,
             note: "Measured here: thin lines with caps are 95% intervals over draws of clusters of test sequences, thick lines over trainings. Published: standard deviation over folds."
                 .into(),
         }
@@ -195,16 +300,27 @@ impl BenchmarkPage {
     /// Draws and tells.
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
         let tasks = self.tasks();
-        let pairs: Vec<(&BenchmarkRow, &BenchmarkRow)> =
-            tasks.iter().filter_map(|task| Some((self.main(task)?, self.baseline(task)?))).collect();
-        let pairs: Vec<_> = pairs.into_iter().filter(|(main, baseline)| main.model != baseline.model).collect();
-        let better = pairs.iter().filter(|(main, baseline)| main.value > baseline.value).count();
-        let headline = match pairs.first() {
-            None => format!("6-mer logistic regression on {} tasks of {}; no model was fine-tuned.", tasks.len(), self.suite.title),
-            Some((main, _)) => {
-                format!("{} scores above 6-mer logistic regression on {better} of {} tasks.", finetune::words(&main.model), pairs.len())
-            }
+        let measured = self.measured();
+        let main = measured.first().copied().unwrap_or_default();
+        let verdicts: Vec<String> = [kmer::NAME]
+            .into_iter()
+            .chain(measured.iter().copied().filter(|model| *model != kmer::NAME))
+            .filter_map(|other| verdict(&self.comparisons, main, other))
+            .collect();
+        let headline = match verdicts.first() {
+            None => format!("{} on {} tasks of {}; no model was fine-tuned.", finetune::words(main), tasks.len(), self.suite.title),
+            Some(verdict) => verdict.clone(),
         };
+        let tests = "Tests are paired by test sequence; p-values are Holm adjusted over the tasks.";
+        let answer: Vec<&str> = verdicts
+            .iter()
+            .skip(1)
+            .map(String::as_str)
+            .chain((!verdicts.is_empty()).then_some(tests))
+            .chain([
+                "Each task is a run of its own with a page of its own; scores are means over trainings on the official test sequences.",
+            ])
+            .collect();
         let mut blocks = Vec::new();
         if tasks.len() < self.asked {
             let text = format!("{} of {} tasks are done; the others are not shown.", tasks.len(), self.asked);
@@ -213,10 +329,10 @@ impl BenchmarkPage {
         blocks.push(Block::Figure {
             svg: gallery.hang(&self.figure(), "benchmark")?,
             label: "Every task".into(),
-            caption: "One row a task. Where a mark is missing it lies under another, or is not known.".into(),
+            caption: "One row a task. Where a mark is missing, the number is not known.".into(),
             downloads: downloads("benchmark", "benchmark"),
         });
-        blocks.push(Block::Table(self.table()));
+        blocks.extend([Block::Table(self.overview()), Block::Table(self.differences()), Block::Table(self.table())]);
         blocks.push(paragraph("Published results are of other trainings, often of other test sequences drawn or other epochs chosen: a difference from them has no p-value. Pages of the tasks:"));
         blocks.push(Block::Links(tasks.iter().map(|task| link(task, format!("steps/{task}/index.html"))).collect()));
         let sources = vec![
@@ -224,11 +340,10 @@ impl BenchmarkPage {
             paragraph(format!("Not verified when this version was made: {}.", self.suite.unverified)),
         ];
         Ok(Report {
-            title: format!("{}: how well are its tasks predicted?", self.suite.title),
+            title: format!("{}: how well are they predicted?", self.suite.title),
             subtitle: format!("{} tasks · {}", tasks.len(), self.suite.measure),
             headline,
-            answer: "Each task is a run of its own with a page of its own; scores are means over trainings on the official test sequences."
-                .into(),
+            answer: answer.join(" "),
             sections: vec![
                 Section { title: "Result".into(), blocks },
                 Section { title: "The suite".into(), blocks: sources },
@@ -236,6 +351,82 @@ impl BenchmarkPage {
             ],
             ..Report::default()
         })
+    }
+
+    /// One row a task, the measured models side by side.
+    fn overview(&self) -> Table {
+        let measured = self.measured();
+        let published = self.rows.iter().any(|row| row.source == "published");
+        let mut head = vec![("task", Format::Text), ("test sequences", Format::Integer)];
+        for model in &measured {
+            head.extend([
+                (finetune::words(model), Format::Decimals(3)),
+                ("95% CI, test sequences", Format::Interval),
+                ("95% CI, trainings", Format::Interval),
+            ]);
+        }
+        head.extend(published.then_some(("LDARNet, published", Format::Decimals(3))));
+        let row = |task: &&str| -> Vec<Cell> {
+            let mut cells = vec![(*task).into(), self.of(task).map(|row| row.tested as usize).max().unwrap_or(0).into()];
+            for model in &measured {
+                match self.score(task, model) {
+                    Some(row) => cells.extend([
+                        row.value.into(),
+                        Cell::Interval { low: row.test_low, high: row.test_high },
+                        Cell::Interval { low: row.low, high: row.high },
+                    ]),
+                    None => cells.extend([Cell::Empty, Cell::Empty, Cell::Empty]),
+                }
+            }
+            cells
+                .extend(published.then(|| self.of(task).find(|row| row.source == "published").map_or(Cell::Empty, |row| row.value.into())));
+            cells
+        };
+        Table {
+            caption: format!("{} of the models measured here, task by task.", self.measure()),
+            columns: columns(&head),
+            rows: self.tasks().iter().map(row).collect(),
+        }
+    }
+
+    /// Pairs of models on the same test sequences.
+    fn differences(&self) -> Table {
+        let row = |r: &TaskComparisonRow| -> Vec<Cell> {
+            vec![
+                r.task.clone().into(),
+                finetune::words(&r.model).into(),
+                finetune::words(&r.other).into(),
+                r.difference.into(),
+                Cell::Interval { low: r.ci_low, high: r.ci_high },
+                Cell::P { value: r.p_value, floor: Some(r.p_floor) },
+                Cell::P { value: r.p_holm, floor: None },
+                (r.n_clusters as usize).into(),
+                (r.n_folds as usize).into(),
+            ]
+        };
+        let head = [
+            ("task", Format::Text),
+            ("model", Format::Text),
+            ("other model", Format::Text),
+            ("difference", Format::Decimals(3)),
+            ("95% CI, test sequences", Format::Interval),
+            ("p", Format::PValue),
+            ("p, Holm over tasks", Format::PValue),
+            ("clusters", Format::Integer),
+            ("trainings", Format::Integer),
+        ];
+        Table {
+            caption: format!(
+                "Differences of {}, model less other model, paired by test sequence. Clusters hold similar test sequences; they are drawn and exchanged whole.",
+                self.measure()
+            ),
+            columns: columns(&head),
+            rows: self.comparisons.iter().map(row).collect(),
+        }
+    }
+
+    fn measure(&self) -> &'static str {
+        if self.suite.measure == "mcc" { "MCC" } else { "accuracy" }
     }
 
     fn table(&self) -> Table {
@@ -259,7 +450,7 @@ impl BenchmarkPage {
             ("task", Format::Text),
             ("model", Format::Text),
             ("source", Format::Text),
-            (if self.suite.measure == "mcc" { "MCC" } else { "accuracy" }, Format::Decimals(3)),
+            (self.measure(), Format::Decimals(3)),
             ("SD", Format::Decimals(3)),
             ("95% CI, test sequences", Format::Interval),
             ("95% CI, trainings", Format::Interval),
@@ -273,5 +464,37 @@ impl BenchmarkPage {
             columns: columns(&head),
             rows: self.rows.iter().map(row).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_told_where_it_holds_over_all_tasks_of_the_pair() {
+        let row = |task: &str, other: &str, difference: f64, p_value: f64| TaskComparisonRow {
+            task: task.into(),
+            model: "ldarnet".into(),
+            other: other.into(),
+            n_folds: 1,
+            n: 100,
+            n_clusters: 90,
+            difference,
+            ci_low: difference - 0.1,
+            ci_high: difference + 0.1,
+            p_value,
+            p_floor: 1e-4,
+            p_holm: f64::NAN,
+        };
+        let mut rows =
+            vec![row("a", "kmer", -0.2, 0.001), row("b", "kmer", 0.1, 0.03), row("c", "kmer", 0.2, 0.01), row("a", "random", 0.1, 0.04)];
+        adjust(&mut rows);
+        let adjusted: Vec<f64> = rows.iter().map(|row| row.p_holm).collect();
+        assert!(adjusted.iter().zip([0.003, 0.03, 0.02, 0.04]).all(|(a, b)| (a - b).abs() < 1e-12), "{adjusted:?}");
+        rows[1].p_holm = 0.06;
+        let told = verdict(&rows, "ldarnet", "kmer").unwrap();
+        assert_eq!(told, "LDARNet scores higher than 6-mer logistic regression on 1 of 3 tasks, lower on 1; 1 not told apart.");
+        assert!(verdict(&rows, "random", "kmer").is_none());
     }
 }

@@ -13,7 +13,7 @@ use super::page::Gallery;
 use super::record::{About, Record};
 use super::{Report, tables};
 use crate::error::Result;
-use crate::tasks::judge::{Facts, Judgement, MAJORITY};
+use crate::tasks::judge::{Facts, Judgement, LDARNET, MAJORITY, RANDOM};
 use crate::tasks::kmer;
 use crate::tasks::rows::{ComparisonRow, FoldRow};
 
@@ -116,7 +116,9 @@ impl FinetunePage {
 pub(super) fn words(model: &str) -> &str {
     match model {
         kmer::NAME => "6-mer logistic regression",
-        MAJORITY => "majority",
+        MAJORITY => "majority class",
+        LDARNET => "LDARNet",
+        RANDOM => "LDARNet from random weights",
         other => other,
     }
 }

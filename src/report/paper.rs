@@ -27,6 +27,7 @@ pub(super) fn section(gallery: &Gallery, measured: &BTreeMap<String, f64>) -> Re
             .to_vec(),
         rows: results.task.iter().map(row).collect(),
         x_label: "Matthews correlation × 100, ten folds".into(),
+        decimals: 1,
         note: format!("Reported by {}. Bars: one standard deviation over folds.", results.source),
     };
     let head = [

@@ -14,6 +14,12 @@ use serde::{Deserialize, Serialize};
 /// The name of the model that says the same of every sequence.
 pub const MAJORITY: &str = "majority";
 
+/// The name in tables of a model that starts from weights at hand.
+pub const LDARNET: &str = "ldarnet";
+
+/// That of one that starts from random weights.
+pub const RANDOM: &str = "random";
+
 /// How much is drawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JudgeRequest {

@@ -21,12 +21,13 @@ impl FinetunePage {
         let row = |row: &crate::tasks::rows::FoldRow| BenchmarkRow {
             label: words(&row.model).into(),
             values: vec![Mark { value: row.mean, inner: (row.low, row.high), outer: (row.test_low, row.test_high) }],
-            measured: Some((row.mean * 1000.0).round() / 1000.0),
+            measured: Some(row.mean),
         };
         BenchmarkFigure {
             models: vec![format!("mean over trainings, on {} test sequences", self.found.facts.tested)],
             rows: ranked(&self.found, "all").map(row).collect(),
             x_label: rank(&self.found).1.into(),
+            decimals: 3,
             note: "Thin line with caps: 95% interval over draws of clusters of test sequences. Thick line: 95% interval over trainings."
                 .into(),
         }
