@@ -1,4 +1,7 @@
-//! Products of matrices of doubles, on the thread that asks, with the widest vector instructions that the processor has.
+//! Matrices of doubles, on the thread that asks, with the widest vector instructions that the processor has: products, and systems that are
+//! symmetric and positive definite (`cholesky`).
+
+pub mod cholesky;
 
 /// Adds `a · b` to `c`, which has `columns` columns. Row-major: `c` is `(rows, columns)`, `b` `(inner, columns)`, `a` `(rows, inner)`, where
 /// lengths give `rows` and `inner`. The last bits depend on the shapes and the processor, not on the number of threads.

@@ -172,6 +172,11 @@ fn wrong_usage_exits_2() {
         (&["splice-profile", "--control", "bed"], "--control-bed"),
         (&["splice-profile", "--control-bed", "x.bed"], "--control"),
         (&["splice-profile", "--kmer", "3"], "--kmer"),
+        (&["splice-profile", "--donor-window", "3:10"], "--donor-window"),
+        (&["splice-profile", "--acceptor-window", "-300:10"], "--acceptor-window"),
+        (&["splice-profile", "--reference", "trained"], "untrained"),
+        (&["splice-profile", "--reference", "untrained", "--negative-control"], "--negative-control"),
+        (&["splice-profile", "--reference", "untrained", "--signal", "x.bw"], "a track has no weights"),
         (&["splice-profile", "--controls-per-site", "0"], "--controls-per-site"),
     ];
     for (arguments, part) in table {

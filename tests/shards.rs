@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const NANO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/nano.pt");
 
 /// On the bundled genome, with a small model, little work for the statistics.
-const SPLICE: [&str; 15] = [
+const SPLICE: [&str; 17] = [
     "splice-profile",
     "--checkpoint",
     NANO,
@@ -21,7 +21,9 @@ const SPLICE: [&str; 15] = [
     "--control",
     "decoy,shuffle",
     "--max-sites",
-    "25",
+    "45",
+    "--reference",
+    "untrained",
     "--permutations",
     "100",
     "--bootstraps",

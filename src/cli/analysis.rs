@@ -65,19 +65,37 @@ impl Course {
     /// # Errors
     /// As there.
     pub fn read<T>(
-        mut self,
+        self,
         opened: &Opened,
-        (parameters, inputs): (Value, &[Input]),
+        about: (Value, &[Input]),
         report: &Report<T>,
         study: impl FnOnce(&dyn BoundarySource, &dyn Fn(Progress)) -> Result<T>,
     ) -> Result<()> {
+        self.read_beside((opened, None), about, report, |source, _, progress| study(source, progress))
+    }
+
+    /// The same with a second model, and what tells it from the first, whose answers are kept too.
+    ///
+    /// # Errors
+    /// As [`Course::finish`].
+    pub fn read_beside<T>(
+        mut self,
+        (opened, second): (&Opened, Option<(&str, &dyn BoundarySource)>),
+        (parameters, inputs): (Value, &[Input]),
+        report: &Report<T>,
+        study: impl FnOnce(&dyn BoundarySource, Option<&dyn BoundarySource>, &dyn Fn(Progress)) -> Result<T>,
+    ) -> Result<()> {
         opened.recorded(&mut self.run);
         opened.with(0, |source| {
-            let model = [("", source)];
-            let models = if matches!(opened, Opened::Signal(_)) { &[] } else { &model[..] };
+            let first = (!matches!(opened, Opened::Signal(_))).then_some(("", source));
+            let models: Vec<(&str, &dyn BoundarySource)> = first.into_iter().chain(second).collect();
             let (facts, trained_length) = (opened.facts(), opened.trained_length());
-            let asked = Asked { parameters, inputs, facts, trained_length, models };
-            self.finish(asked, report, |kept, progress| study(kept.first().copied().unwrap_or(source), progress))
+            let asked = Asked { parameters, inputs, facts, trained_length, models: &models };
+            self.finish(asked, report, |kept, progress| {
+                let mut kept = kept.iter().copied();
+                let source = first.and_then(|_| kept.next()).unwrap_or(source);
+                study(source, kept.next(), progress)
+            })
         })
     }
 

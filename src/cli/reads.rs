@@ -99,6 +99,16 @@ impl Reads {
         }
     }
 
+    /// The architecture of a checkpoint with fresh weights; of shards nothing is opened.
+    pub fn untrained(&self, origin: &Origin, checkpoint: Option<&Checkpoint>, seed: u64) -> Result<Option<Opened>> {
+        let fresh = |checkpoint: &Checkpoint| -> Result<Opened> {
+            let checkpoint = checkpoint.untrained(seed)?;
+            let model = self.compute.model(&checkpoint, &self.compute.device()?)?;
+            Ok(Opened::Model { checkpoint, model })
+        };
+        Ok(checkpoint.map(fresh).transpose()?.or_else(|| origin.model().cloned().map(Opened::Shards)))
+    }
+
     fn signal(&self, contigs: &[Contig]) -> Result<Signal> {
         let missing = match self.signal_missing {
             MissingChoice::Unknown => Missing::Unknown,

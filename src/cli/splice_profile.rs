@@ -10,6 +10,7 @@ use crate::controls::{ControlRequest, Family, Method, Side};
 use crate::error::{Error, Result};
 use crate::genome::bed;
 use crate::genome::junctions::TranscriptChoice;
+use crate::pipelines::BoundarySource;
 use crate::pipelines::splice_profile::{self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit};
 use crate::pipelines::store::Part;
 use crate::report::provenance::Input;
@@ -115,6 +116,15 @@ pub struct Arguments {
     /// Unit of replication: what the test flips and the bootstrap draws as one
     #[arg(long, value_enum, default_value = "gene")]
     cluster: Cluster,
+    /// First and last offset whose boundaries are to tell donors from decoys
+    #[arg(long, value_name = "FIRST:LAST", default_value = "-10:10", allow_hyphen_values = true, value_parser = window, help_heading = "Sites from decoys")]
+    donor_window: (i64, i64),
+    /// The same of acceptors
+    #[arg(long, value_name = "FIRST:LAST", default_value = "-30:10", allow_hyphen_values = true, value_parser = window, help_heading = "Sites from decoys")]
+    acceptor_window: (i64, i64),
+    /// What else is asked to tell sites from decoys, to compare with
+    #[arg(long, value_enum, value_name = "WHAT", help_heading = "Sites from decoys")]
+    reference: Option<Reference>,
     /// Read sites and controls on both strands, and repeat everything on the mean of the two
     #[arg(long)]
     strand_average: bool,
@@ -134,6 +144,24 @@ pub struct Arguments {
     #[arg(long)]
     negative_control: bool,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Reference {
+    /// A model of the same size with fresh weights, by --seed: it is read too, in the same time
+    Untrained,
+}
+
+/// `-10:10`: the first and last of some offsets, of which one at least.
+fn window(text: &str) -> std::result::Result<(i64, i64), String> {
+    let offsets = text.split_once(':').and_then(|(first, last)| Some((first.parse::<i64>().ok()?, last.parse::<i64>().ok()?)));
+    match offsets {
+        Some((first, last)) if (-WIDEST_WINDOW..=0).contains(&first) && (0..=WIDEST_WINDOW).contains(&last) => Ok((first, last)),
+        _ => Err(format!("two offsets around 0 and a colon between them, such as -10:10, each at most {WIDEST_WINDOW} from it")),
+    }
+}
+
+/// Wider windows would take more sites than there are.
+const WIDEST_WINDOW: i64 = 60;
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Transcripts {
@@ -283,6 +311,12 @@ impl Arguments {
         if families.contains(&Family::Shuffle) {
             self.reads.refuse_for_signal("--control shuffle")?;
         }
+        if self.reads.is_signal() && self.reference.is_some() {
+            return usage("--reference untrained needs a model: a track has no weights");
+        }
+        if self.negative_control && self.reference.is_some() {
+            return usage("--reference untrained is for sites: --negative-control compares controls with controls");
+        }
         match (families.contains(&Family::Bed), &self.control_bed) {
             (true, None) => return usage("--control bed needs --control-bed FILE"),
             (false, Some(_)) => return usage("--control-bed is for family bed: add it to --control"),
@@ -333,6 +367,9 @@ impl Arguments {
             contigs: self.contigs,
             max_sites: self.max_sites,
             min_intron_bp: self.min_intron,
+            donor_window: self.donor_window,
+            acceptor_window: self.acceptor_window,
+            untrained: self.reference.is_some(),
         };
         let (genome, annotation) = source::files(self.genome, self.annotation)?;
         let files = genome.zip(annotation); // clap has seen to it that both or none are there
@@ -364,6 +401,12 @@ impl Request {
         let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
         let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), |path| bed::read_positions(path, genome.contigs()))?;
         let inputs = self.inputs(&course.origin)?;
+        let seed = self.pipeline.comparison.seed;
+        let untrained = match self.pipeline.untrained {
+            true => self.reads.untrained(&course.origin, checkpoint.as_ref(), seed)?,
+            false => None,
+        };
+        let name = format!("untrained, seed {seed}");
         let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let report = Report {
@@ -374,9 +417,15 @@ impl Request {
             write_tables: report::write_tables,
             outcome: report::outcome,
         };
-        course.read(&opened, (parameters, &inputs), &report, |source, progress| {
-            pipeline::run(&genome, &annotation, &given, source, &self.pipeline, progress)
-        })
+        let run = |second: Option<(&str, &dyn BoundarySource)>| {
+            course.read_beside((&opened, second), (parameters, &inputs), &report, |source, reference, progress| {
+                pipeline::run_beside(&genome, &annotation, &given, (source, reference), &self.pipeline, progress)
+            })
+        };
+        match &untrained {
+            Some(untrained) => untrained.with(0, |source| run(Some((name.as_str(), source)))),
+            None => run(None),
+        }
     }
 
     fn settle_context(&mut self, trained: Option<usize>) -> Result<()> {

@@ -171,6 +171,13 @@ impl<'a> Area<'a> {
         self.matrix
     }
 
+    /// Bases from a position to the nearest annotated site of its strand; the greatest number where there is none.
+    pub fn bases_to_site(&self, position: usize) -> usize {
+        let before = self.ground.annotated.range(..=position).next_back().map(|site| position - site);
+        let after = self.ground.annotated.range(position..).next().map(|site| site - position);
+        before.into_iter().chain(after).min().unwrap_or(usize::MAX)
+    }
+
     /// Whether a base beside the position is lower case.
     pub fn soft_masked(&self, position: usize) -> bool {
         self.composition.soft_masked(position.saturating_sub(1), position + 1) > 0

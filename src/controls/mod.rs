@@ -6,6 +6,7 @@
 //! | `area` | the ground on which sites and candidates lie: letters, covariates, who may be a candidate |
 //! | `matching` | the matcher all families share: exact strata, nearest, caliper, 1:k |
 //! | `seek` | a family's candidates, given to the matcher |
+//! | `decoys` | many decoys a site, far from each other |
 //! | `balance` | how alike sites and controls are, before and after |
 //! | `strength` | position weight matrices of sites |
 //! | `shuffle` | dinucleotide shuffles |
@@ -14,6 +15,7 @@
 
 pub mod area;
 pub mod balance;
+pub mod decoys;
 pub mod family;
 pub mod matching;
 pub mod seek;

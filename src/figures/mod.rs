@@ -16,6 +16,7 @@
 //! | `curves` | training curves with reference levels |
 //! | `confusion` | what a model says of the sequences of each class |
 //! | `unit_square` | ROC, precision and recall, calibration of probabilities |
+//! | `discrimination` | two groups told apart: curves, bits, difference, statistics by offset |
 //! | `distribution` | per-pair differences with their mean and interval |
 //! | `forest` | estimates with intervals and numbers, one row a comparison |
 //! | `r2_by_k` | share of variance explained over the width of the surroundings |
@@ -64,6 +65,7 @@ pub mod calibration;
 pub mod canvas;
 pub mod confusion;
 pub mod curves;
+pub mod discrimination;
 pub mod distribution;
 pub mod forest;
 pub mod heatmap;
@@ -95,6 +97,7 @@ pub use calibration::{CalibrationFigure, CalibrationSeries};
 pub use canvas::{Canvas, Surface};
 pub use confusion::{ConfusionFigure, ConfusionPanel};
 pub use curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};
+pub use discrimination::{DiscriminationFigure, DiscriminationModel, DiscriminationPanel};
 pub use distribution::{DistributionFigure, DistributionPanel};
 pub use forest::{ForestFigure, ForestGroup, ForestRow};
 pub use heatmap::HeatmapFigure;

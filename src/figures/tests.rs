@@ -403,3 +403,44 @@ fn benchmarks_show_both_intervals_and_survive_any_input() {
         checked(&figure(vec![mark; 5], None));
     }
 }
+
+#[test]
+fn two_groups_told_apart_survive_any_input() {
+    let model = |name: &str, curve: Vec<(f64, f64)>, bits: f64| DiscriminationModel {
+        label: format!("{name}: AUROC 0.9"),
+        name: name.into(),
+        curve,
+        bits,
+        low: bits - 0.05,
+        high: bits + 0.05,
+    };
+    let column = |models: Vec<DiscriminationModel>, statistics: Vec<(i32, f64)>, line: f64| DiscriminationPanel {
+        title: "Donors from decoys".into(),
+        models,
+        difference: panel(vec![series("sites less decoys", -10..=10, |o| 0.01 * f64::from(o))]),
+        statistics,
+        line,
+    };
+    let figure = |panels: Vec<DiscriminationPanel>| DiscriminationFigure { panels, difference_label: "Difference".into() };
+    let good = column(
+        vec![model("nucleotides", vec![(0.0, 0.0), (0.1, 0.8), (1.0, 1.0)], 0.6), model("boundaries", vec![(0.0, 0.0), (1.0, 1.0)], 0.1)],
+        (-10..=10).map(|o| (o, f64::from(o) / 3.0)).collect(),
+        2.9,
+    );
+    let drawn = figure(vec![good.clone(), good.clone()]);
+    let svg = checked(&drawn);
+    assert!(!svg.contains("no data") && svg.contains("nucleotides") && drawn.description().contains("offset +10: 3.33, 5 % line 2.90"));
+    // The curve of true positives rises: its middle lies above the diagonal, higher on the page.
+    let all = elements(&svg);
+    let curve = all.iter().find(|e| e.0 == "polyline" && attribute(e, "points").split_whitespace().count() == 3).unwrap();
+    let heights: Vec<f64> = attribute(curve, "points").split_whitespace().filter_map(|p| p.split_once(',')).map(|p| number(p.1)).collect();
+    assert!(heights[0] > heights[1] && heights[1] > heights[2], "{heights:?}");
+    for bad in [
+        figure(vec![]),
+        figure(vec![DiscriminationPanel::default(); 3]),
+        figure(vec![column(vec![model("x", vec![(f64::NAN, 0.0)], f64::NAN)], vec![(i32::MAX, 1.0), (i32::MIN, f64::INFINITY)], f64::NAN)]),
+        figure(vec![good, column(vec![], vec![(0, 1e300)], 1e300)]),
+    ] {
+        checked(&bad);
+    }
+}

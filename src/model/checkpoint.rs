@@ -10,6 +10,7 @@ pub use plain::{is_ours, load_tensors, notes, save_tensors};
 
 use super::LdarNet;
 use super::config::Config;
+use super::fresh::Fresh;
 use super::head;
 use super::weights::{Loaded, inventory};
 use crate::{Error, Result};
@@ -116,6 +117,16 @@ impl Checkpoint {
     /// Bases that the model was given at once in training, where the notes say so.
     pub fn trained_length(&self) -> Option<usize> {
         self.notes.get("train_length")?.trim().parse().ok().filter(|length| *length > 0)
+    }
+
+    /// The same architecture with fresh weights, those that training with `seed` would start from.
+    ///
+    /// # Errors
+    /// A configuration that cannot be built.
+    pub fn untrained(&self, seed: u64) -> Result<Checkpoint> {
+        let mut fresh = Fresh::new(seed);
+        LdarNet::new(&self.config, &mut fresh)?;
+        Ok(Checkpoint { config: self.config.clone(), tensors: fresh.tensors, notes: BTreeMap::new() })
     }
 
     /// Number of parameters, shared ones once.

@@ -3,6 +3,7 @@
 
 pub mod baseline;
 mod correction;
+pub mod discrimination;
 mod heatmap;
 mod matching;
 mod reading;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use crate::controls::balance::BalanceRow;
+pub use discrimination::Discrimination;
 pub use heatmap::{MOST_BINS, MOST_SITES};
 pub use matching::Matched;
 pub use reading::strand_windows;
@@ -185,6 +187,8 @@ pub struct Kind {
     pub core: Core,
     /// The letters a weight matrix of its sites scores; `None` for no strength.
     pub span: Option<Span>,
+    /// First and last offset whose values are to tell sites from decoys.
+    pub window: (i64, i64),
 }
 
 /// A site under study.
@@ -281,6 +285,8 @@ pub struct Comparison {
     pub strands: Vec<StrandRow>,
     /// Profiles of single sites of the first family's pairs, sorted and in bins; empty in a negative control.
     pub heatmap: Vec<HeatmapRow>,
+    /// Sites told from decoys.
+    pub discrimination: Discrimination,
     /// Endpoint and covariates of each site by its number, where they are known.
     #[serde(skip)]
     pub by_site: BTreeMap<usize, SiteFacts>,
@@ -324,6 +330,11 @@ impl<'a> ContigReader<'a> {
         ContigReader { genome, source, last: None }
     }
 
+    /// The genome that is read.
+    pub fn genome(&self) -> &'a Genome {
+        self.genome
+    }
+
     /// The letters of a contig, by its number in the genome, as [`masked`] gives them.
     ///
     /// # Errors
@@ -360,12 +371,14 @@ impl<'a> ContigReader<'a> {
 /// Matches, reads and compares. Memory holds one contig, one row a site and family, a bounded sample of read positions and the sums of profiles by
 /// cluster, whatever the genome; the result depends on the inputs and the seed, not on threads or (but for the model's own rounding) on `batch`.
 ///
+/// `reference` is what else is asked to tell sites from decoys: an untrained model.
+///
 /// # Errors
 /// A request that cannot be met, an unreadable contig, and what the model reports. A source that answers a part only gives an empty outcome. No usable site is no error: the statistics are then `NaN`.
 pub fn run(
     study: &Study<'_>,
     contigs: &mut ContigReader<'_>,
-    source: &dyn BoundarySource,
+    (source, reference): (&dyn BoundarySource, Option<&dyn BoundarySource>),
     request: &ComparisonRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Comparison> {
@@ -376,11 +389,15 @@ pub fn run(
     let rng = Rng::new(request.seed);
     let matched = Matched::new(study, contigs, request, &rng, progress)?;
     let shape = TileShape { context_bp: request.context, margin_bp: request.margin };
-    let mut readings = reading::Readings::plan(study, &matched, request, &shape, &rng)?;
+    let spots = matched.sets.spots(study);
+    let mut readings = reading::Readings::plan(study, &matched, &spots, request, &shape, &rng)?;
     readings.read(study, contigs, source, request, &rng, progress)?;
+    let reference = reference.map(|source| discrimination::read(study, contigs, &spots, source, request, progress)).transpose()?;
     if source.is_part() {
         return Ok(Comparison::default());
     }
     progress(Progress { stage: "testing", done: 0, total: 1 });
-    tables::outcome(study, contigs, &matched, readings, request, &rng)
+    let values = |spots: Vec<Vec<f32>>| discrimination::SpotValues { values: spots, kind: source.values() };
+    let (own, reference) = (values(std::mem::take(&mut readings.spot_values)), reference.map(values));
+    tables::outcome(study, contigs, &matched, readings, (own, reference), request, &rng)
 }

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use crate::pipelines::comparison::{
-    BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, ENDPOINT_REACH, HeatmapRow, MOST_BINS, MOST_SITES, MatchingRow,
-    OffsetRow, PairRow, ProfileRow, RunRow, StatisticsRow, StrandRow, SumRow, Unit, WidthRow,
+    BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, Discrimination, ENDPOINT_REACH, HeatmapRow, MOST_BINS, MOST_SITES,
+    MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow, StatisticsRow, StrandRow, SumRow, Unit, WidthRow,
 };
 pub use rows::{AccountingRow, LetterRow, SiteRow};
 
@@ -41,6 +41,12 @@ pub struct SpliceProfileRequest {
     pub max_sites: Option<usize>,
     /// Shorter introns are left out, in bases.
     pub min_intron_bp: usize,
+    /// First and last offset whose boundaries are to tell donors from decoys.
+    pub donor_window: (i64, i64),
+    /// The same of acceptors.
+    pub acceptor_window: (i64, i64),
+    /// Whether an untrained model of the same size is asked beside the source.
+    pub untrained: bool,
 }
 
 impl Default for SpliceProfileRequest {
@@ -52,6 +58,9 @@ impl Default for SpliceProfileRequest {
             contigs: Vec::new(),
             max_sites: None,
             min_intron_bp: 30,
+            donor_window: (-10, 10),
+            acceptor_window: (-30, 10),
+            untrained: false,
         }
     }
 }
@@ -99,41 +108,25 @@ pub fn run(
     request: &SpliceProfileRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<SpliceProfile> {
+    run_beside(genome, annotation, given, (source, None), request, progress)
+}
+
+/// The same, with a reference that is asked to tell sites from decoys too: an untrained model.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_beside(
+    genome: &Genome,
+    annotation: &Annotation,
+    given: &[BedRecord],
+    (source, reference): (&dyn BoundarySource, Option<&dyn BoundarySource>),
+    request: &SpliceProfileRequest,
+    progress: &dyn Fn(Progress),
+) -> Result<SpliceProfile> {
     request.comparison.check()?;
-    let names: Vec<&str> = genome.contigs().iter().map(|contig| contig.name.as_str()).collect();
-    let junction_request = JunctionRequest {
-        transcripts: request.transcripts,
-        biotypes: request.biotypes.clone(),
-        contigs: request.contigs.clone(),
-        min_intron_bp: request.min_intron_bp,
-    };
-    let mut junctions = Junctions::new(annotation, &names, &junction_request)?;
     let mut contigs = ContigReader::new(genome, source);
-    let usable: Vec<usize> =
-        (0..names.len()).filter(|c| junctions.sites[junctions.site_range(*c)].iter().any(|s| s.status == SiteStatus::Used)).collect();
-    for (done, contig) in usable.iter().enumerate() {
-        progress(Progress { stage: "checking sites", done: done as u64, total: usable.len() as u64 });
-        let radius_bp = request.comparison.radius_bp();
-        let (sequence, missing) = contigs.letters(*contig)?;
-        junctions.check_sequence(*contig, sequence, radius_bp);
-        junctions.check_signal(*contig, missing, |position, strand| request.comparison.bases_read(position, strand));
-    }
-    let references = sites(&junctions, annotation);
-    sample(&mut junctions, request.max_sites, &Rng::new(request.comparison.seed));
-    let study = Study {
-        genome,
-        kinds: SiteKind::ALL.map(kind).to_vec(),
-        sites: sites(&junctions, annotation),
-        references,
-        clusters: junctions.clusters.iter().map(|cluster| (cluster.contig, cluster.interval)).collect(),
-        annotated: annotated(&junctions),
-        exons: match request.comparison.controls.side {
-            Side::Any => BTreeMap::new(),
-            Side::Exon | Side::Intron => exons(&junctions, annotation),
-        },
-        given: by_place(genome, given),
-    };
-    let found = comparison::run(&study, &mut contigs, source, &request.comparison, progress)?;
+    let (study, mut junctions) = study(annotation, given, &mut contigs, request, progress)?;
+    let found = comparison::run(&study, &mut contigs, (source, reference), &request.comparison, progress)?;
     for site in junctions.sites.iter_mut().enumerate().filter(|(_, site)| site.status == SiteStatus::Used) {
         if found.by_site.get(&site.0).is_none_or(|facts| facts.control.is_none()) {
             site.1.status = SiteStatus::NoPartner;
@@ -148,13 +141,57 @@ pub fn run(
     })
 }
 
-/// What a donor or an acceptor looks like.
-fn kind(kind: SiteKind) -> Kind {
-    let (letters, start, span) = match kind {
-        SiteKind::Donor => (b"GT", 0, Span::DONOR),
-        SiteKind::Acceptor => (b"AG", -2, Span::ACCEPTOR),
+/// The usable sites, with what was made of every annotated one.
+pub(super) fn study<'a>(
+    annotation: &Annotation,
+    given: &[BedRecord],
+    contigs: &mut ContigReader<'a>,
+    request: &SpliceProfileRequest,
+    progress: &dyn Fn(Progress),
+) -> Result<(Study<'a>, Junctions)> {
+    let genome = contigs.genome();
+    let names: Vec<&str> = genome.contigs().iter().map(|contig| contig.name.as_str()).collect();
+    let junction_request = JunctionRequest {
+        transcripts: request.transcripts,
+        biotypes: request.biotypes.clone(),
+        contigs: request.contigs.clone(),
+        min_intron_bp: request.min_intron_bp,
     };
-    Kind { name: kind.name(), core: Core { letters: letters.to_vec(), start }, span: Some(span) }
+    let mut junctions = Junctions::new(annotation, &names, &junction_request)?;
+    let usable: Vec<usize> =
+        (0..names.len()).filter(|c| junctions.sites[junctions.site_range(*c)].iter().any(|s| s.status == SiteStatus::Used)).collect();
+    for (done, contig) in usable.iter().enumerate() {
+        progress(Progress { stage: "checking sites", done: done as u64, total: usable.len() as u64 });
+        let radius_bp = request.comparison.radius_bp();
+        let (sequence, missing) = contigs.letters(*contig)?;
+        junctions.check_sequence(*contig, sequence, radius_bp);
+        junctions.check_signal(*contig, missing, |position, strand| request.comparison.bases_read(position, strand));
+    }
+    let references = sites(&junctions, annotation);
+    sample(&mut junctions, request.max_sites, &Rng::new(request.comparison.seed));
+    let study = Study {
+        genome,
+        kinds: SiteKind::ALL.map(|of| kind(of, request)).to_vec(),
+        sites: sites(&junctions, annotation),
+        references,
+        clusters: junctions.clusters.iter().map(|cluster| (cluster.contig, cluster.interval)).collect(),
+        annotated: annotated(&junctions),
+        exons: match request.comparison.controls.side {
+            Side::Any => BTreeMap::new(),
+            Side::Exon | Side::Intron => exons(&junctions, annotation),
+        },
+        given: by_place(genome, given),
+    };
+    Ok((study, junctions))
+}
+
+/// What a donor or an acceptor looks like.
+fn kind(kind: SiteKind, request: &SpliceProfileRequest) -> Kind {
+    let (letters, start, span, window) = match kind {
+        SiteKind::Donor => (b"GT", 0, Span::DONOR, request.donor_window),
+        SiteKind::Acceptor => (b"AG", -2, Span::ACCEPTOR, request.acceptor_window),
+    };
+    Kind { name: kind.name(), core: Core { letters: letters.to_vec(), start }, span: Some(span), window }
 }
 
 /// The usable sites; each is numbered by its place among all.

@@ -2,6 +2,7 @@
 
 pub(super) mod answer;
 mod compared;
+mod discrimination;
 mod pictures;
 mod sections;
 
@@ -14,7 +15,7 @@ use super::record::{About, Record};
 use super::{Report, tables, wording};
 use crate::error::Result;
 use crate::figures::{BalanceFigure, CalibrationFigure, DistributionFigure, ForestFigure, HeatmapFigure, ProfileFigure, R2Figure};
-use crate::pipelines::splice_profile::{Comparison, SpliceProfile, SpliceProfileRequest};
+use crate::pipelines::splice_profile::{Comparison, Discrimination, SpliceProfile, SpliceProfileRequest};
 
 /// The figures.
 struct Figures {
@@ -38,7 +39,14 @@ struct Figures {
     calibration: Option<CalibrationFigure>,
 }
 
-pub(super) const TABLES: [&str; 16] = [
+pub(super) const TABLES: [&str; 23] = [
+    "discrimination",
+    "conditional",
+    "cuts",
+    "effects",
+    "roc",
+    "difference",
+    "decoys",
     "sites",
     "controls",
     "pairs",
@@ -63,6 +71,14 @@ pub(super) const TABLES: [&str; 16] = [
 /// What keeps a file from being written.
 pub fn write_tables(found: &SpliceProfile, folder: &Path) -> Result<()> {
     let at = folder.join("tables");
+    let told = &found.comparison.discrimination;
+    tables::write(&at, "discrimination", &told.discrimination)?;
+    tables::write(&at, "conditional", &told.conditional)?;
+    tables::write(&at, "cuts", &told.cuts)?;
+    tables::write(&at, "effects", &told.effects)?;
+    tables::write(&at, "roc", &told.roc)?;
+    tables::write(&at, "difference", &told.difference)?;
+    tables::write(&at, "decoys", &told.decoys)?;
     tables::write(&at, "sites", &found.sites)?;
     tables::write(&at, "controls", &found.comparison.controls)?;
     tables::write(&at, "pairs", &found.comparison.pairs)?;
@@ -104,7 +120,17 @@ impl SplicePage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<SplicePage> {
         let request: SpliceProfileRequest = record.parameters()?;
+        let discrimination = Discrimination {
+            discrimination: record.table("discrimination")?,
+            conditional: record.table("conditional")?,
+            cuts: record.table("cuts")?,
+            effects: record.table("effects")?,
+            roc: record.table("roc")?,
+            difference: record.table("difference")?,
+            decoys: record.table("decoys")?,
+        };
         let comparison = Comparison {
+            discrimination,
             controls: record.table("controls")?,
             pairs: record.table("pairs")?,
             profile: record.table("profile")?,
@@ -136,7 +162,10 @@ impl SplicePage {
     /// Draws and tells.
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
         let figures = Figures::new(&self.found, wording::quantity(&self.about));
+        let negative = self.found.comparison.negative_control;
+        let told = discrimination::figure(&self.found, wording::quantity(&self.about));
         let svg = Svg {
+            discrimination: if negative { String::new() } else { gallery.hang(&told, "r1_discrimination")? },
             profile: gallery.hang(&figures.profile, "r1_splice")?,
             heatmaps: (figures.heatmaps.into_iter())
                 .map(|(kind, figure)| Ok((gallery.hang(&figure, &heatmap_name(&kind))?, kind)))
@@ -154,10 +183,10 @@ impl SplicePage {
         } else {
             "Do the model’s boundaries fall on splice sites?"
         };
-        let report = Report {
+        let mut report = Report {
             title: title.into(),
             subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
-            headline: answer::headline(&self.found),
+            headline: headline(&self.found),
             answer: answer::answer(&self.found),
             sections: vec![
                 self.result(&svg),
@@ -175,6 +204,9 @@ impl SplicePage {
             chapters: Vec::new(),
             appendix: Vec::new(),
         };
+        if !negative {
+            report.sections.insert(1, self.discrimination(&svg));
+        }
         Ok(wording::report(&self.about, report))
     }
 }
@@ -184,8 +216,14 @@ fn heatmap_name(kind: &str) -> String {
     format!("r1_heatmap_{kind}")
 }
 
+/// The answer in a few sentences.
+fn headline(found: &SpliceProfile) -> String {
+    if found.comparison.negative_control { answer::headline(found) } else { discrimination::headline(found) }
+}
+
 /// The figures as SVG, for the page.
 struct Svg {
+    discrimination: String,
     profile: String,
     /// With the kind of site.
     heatmaps: Vec<(String, String)>,
@@ -198,9 +236,11 @@ struct Svg {
     residual: Option<String>,
 }
 
-/// A short answer for the terminal: one line a kind of site and family.
+/// A short answer for the terminal: the sentences, then the secondary endpoint with one line a kind of site and family.
 pub fn summary(found: &SpliceProfile) -> String {
-    let mut text = format!(
+    let head = if found.comparison.negative_control { String::new() } else { format!("{}\n\n", headline(found)).replace('\u{A0}', " ") };
+    let mut text = head;
+    text += &format!(
         "{:<10} {:<9} {:>6} {:>9} {:>9} {:>7}  {:<40} {}\n",
         "sites", "control", "pairs", "site", "control", "AUROC", "difference", "p"
     );

@@ -4,9 +4,19 @@ use super::Report;
 use super::record::About;
 
 /// What pages say of a model, and of a track in its place. Earlier ones win.
-const OF_A_TRACK: [(&str, &str); 26] = [
+const OF_A_TRACK: [(&str, &str); 30] = [
     ("Do the model’s boundaries fall on splice sites?", "Does the signal differ at splice sites?"),
     ("Do the model’s boundaries gather at motifs in promoters?", "Does the signal differ at motifs in promoters?"),
+    (
+        "Do boundaries tell sites from decoys, and beyond the nucleotides?",
+        "Does the signal tell sites from decoys, and beyond the nucleotides?",
+    ),
+    ("Sites from decoys, by boundaries and by nucleotides", "Sites from decoys, by the signal and by nucleotides"),
+    (
+        "Boundaries: the log-odds of the boundary probability and whether it is a cut (above one half), at offsets",
+        "The signal (in tables: boundaries): its values at offsets",
+    ),
+    ("What boundaries add to the nucleotides", "What the signal adds to the nucleotides"),
     ("Does the model cut some classes of sequence more densely than others?", "Does the signal differ between classes of sequence?"),
     ("; the share above 0.5, the prediction from letters", "; the prediction from letters"),
     ("another letter than A, C, G and T in or near them", "another letter than A, C, G and T, or a base without a value, in or near them"),

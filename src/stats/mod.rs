@@ -13,12 +13,16 @@
 //! | `repeats` | the mean of repeats with Student's interval |
 //! | `multiplicity` | Holm, Benjamini-Hochberg and Benjamini-Yekutieli |
 //! | `context` | what the letters around a position explain, cross-fitted |
+//! | `ridge` | ridge regressions, logistic and of least squares |
+//! | `roc` | AUROC, information and their intervals over clusters |
+//! | `discrimination` | sites from controls by nucleotides and by measured numbers, out of fold |
 //! | `agreement` | correlations of two readings of the same positions |
 //! | `rng` | the seeded generator |
 
 pub mod agreement;
 pub mod bootstrap;
 pub mod context;
+pub mod discrimination;
 pub mod effect;
 pub mod grouped;
 pub mod logistic;
@@ -28,7 +32,9 @@ pub mod offsets;
 pub mod permutation;
 pub mod prediction;
 pub mod repeats;
+pub mod ridge;
 pub mod rng;
+pub mod roc;
 pub mod shift;
 
 /// Arithmetic mean; `NaN` for an empty slice.

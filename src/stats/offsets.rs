@@ -17,6 +17,7 @@ mod flipped;
 use rayon::prelude::*;
 
 use crate::stats::permutation::Flips;
+use crate::stats::quantile_sorted;
 use crate::stats::rng::Rng;
 use flipped::Standardised;
 
@@ -39,6 +40,8 @@ pub struct OffsetTests {
     pub p_floor: f64,
     /// Whether all `2^clusters` flips were tried.
     pub exact: bool,
+    /// The `|t|` that the largest of all offsets stays below in 95 % of the flips; `NaN` without clusters.
+    pub max_t_95: f64,
 }
 
 /// The test of one offset.
@@ -113,6 +116,11 @@ pub fn sign_flip_offsets(sums: &[f64], width: usize, n_pairs: usize, threshold: 
         n_clusters: data.n_clusters,
         p_floor: flips.p_floor(),
         exact: flips.exact,
+        max_t_95: {
+            let mut most: Vec<f64> = blocks.iter().flat_map(|block| &block.max_t).copied().collect();
+            most.sort_by(f64::total_cmp);
+            if data.n_clusters == 0 { f64::NAN } else { quantile_sorted(&most, 0.95) }
+        },
     }
 }
 

@@ -104,14 +104,18 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Fits the table, and says how much of the values it explains in genes it has not seen. `None` where the positions come from too few genes
-    /// to leave any out.
-    pub fn new(study: &Study<'_>, fit: &Fit, request: &ComparisonRequest, seed: u64) -> Option<(Baseline, Vec<BaselineRow>)> {
+    /// Fits the table. `None` where the positions come from too few genes to leave any out.
+    pub fn fit(study: &Study<'_>, fit: &Fit) -> Option<Baseline> {
         let sizes: Vec<u64> = study.clusters.iter().map(|(_, interval)| interval.len_bp() as u64).collect();
         let folds = Fold::deal(&sizes);
         let mut observations = Observations::default();
         fit.positions.iter().for_each(|p| observations.push(p.context, folds[p.cluster as usize], p.value));
-        let table = ContextTable::fit(observations).ok()?;
+        Some(Baseline { table: ContextTable::fit(observations).ok()?, folds })
+    }
+
+    /// Fits the table, and says how much of the values it explains in genes it has not seen. `None` as in [`Baseline::fit`].
+    pub fn new(study: &Study<'_>, fit: &Fit, request: &ComparisonRequest, seed: u64) -> Option<(Baseline, Vec<BaselineRow>)> {
+        let Baseline { table, folds } = Baseline::fit(study, fit)?;
         let mut explained = [Explained::default(), Explained::default()];
         for some in fit.positions.chunks(ALL_WIDTHS_AT_ONCE) {
             let asked: Vec<(Context, Fold)> = some.iter().map(|p| (p.context, folds[p.cluster as usize])).collect();

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
+use super::discrimination::Sets;
 use super::{ComparisonRequest, ContigReader, Study};
 use crate::controls::balance::Census;
-use crate::controls::family::Source;
+use crate::controls::family::{CALIPER_SD, Source};
 use crate::controls::matching::Metric;
 use crate::controls::seek::{Given, Seeker};
 use crate::controls::strength::{LetterCounts, WeightMatrix};
@@ -30,6 +31,8 @@ pub struct Matched {
     pub(super) found: Vec<BTreeMap<usize, Found>>,
     /// One a family and kind: moments before and after.
     pub(super) census: Vec<Vec<Census>>,
+    /// Decoys to tell sites from.
+    pub(super) sets: Sets,
 }
 
 impl Matched {
@@ -63,11 +66,14 @@ impl Matched {
         let mut matched = Matched {
             found: vec![BTreeMap::new(); families.len()],
             census: families.iter().map(|f| (0..study.kinds.len()).map(|kind| of(*f, kind).clone()).collect()).collect(),
+            sets: Sets::new(study, request, rng),
         };
+        let spread = |kind: usize| families.first().map_or(f64::NAN, |family| of(*family, kind).balance.sites.variance(5).sqrt());
         for contig in &used {
             progress(Progress { stage: "matching controls", done, total });
             done += 1;
             on_each_ground(study, contigs, *contig, &matrices, request, rng, &mut |kind, seeker| {
+                matched.sets.seek(kind, seeker, CALIPER_SD * spread(kind));
                 let found: Vec<Vec<Found>> =
                     families.par_iter().zip(&metrics).map(|(family, of)| seeker.find(*family, &of[kind])).collect();
                 for (index, found) in found.into_iter().enumerate() {

@@ -11,6 +11,7 @@ pub use plan::strand_windows;
 
 use super::baseline::{AT_ONCE, Baseline, Fit};
 use super::correction::{Correction, Standard};
+use super::discrimination::Spot;
 use super::heatmap::Sample;
 use super::{ComparisonRequest, ContigReader, ENDPOINT_REACH, Study};
 use crate::controls::N_COVARIATES;
@@ -130,12 +131,16 @@ pub(super) struct Readings {
     pub baseline: Fit,
     pub tiles: u64,
     pub bases: u64,
+    /// Places whose values are kept as they are; in the plans they are numbered after the subjects.
+    spots: Vec<Spot>,
+    /// Their values, `2 flank + 1` each, in transcript orientation.
+    pub spot_values: Vec<Vec<f32>>,
 }
 
 impl Readings {
     fn tile_plan(&self, study: &Study<'_>, contig: usize, members: &[usize], shape: &TileShape) -> Result<TilePlan> {
         let window = |s: &usize| {
-            let position = self.subjects[*s].position;
+            let position = self.subjects.get(*s).map_or_else(|| self.spots[*s - self.subjects.len()].position, |subject| subject.position);
             Window { low: position.saturating_sub(self.flank), high: position + self.flank }
         };
         let contig_bp = study.genome.contigs().get(contig).map_or(0, |c| c.length_bp);
@@ -180,6 +185,10 @@ impl Readings {
                 };
                 read_tiles(on, &tiles, request.batch, source, &mut whole, &mut |index, values| {
                     let subject = members[index];
+                    if let Some(spot) = subject.checked_sub(self.subjects.len()) {
+                        self.spot_values[spot] = values.to_vec();
+                        return;
+                    }
                     self.keep(subject, Layer::Own, values);
                     if self.strand_sample.contains(&subject) {
                         kept.insert(subject, values.to_vec());

@@ -7,7 +7,7 @@ use super::matching::Matched;
 use super::reading::{Group, Layer, Pair, Readings};
 use super::rows::{ControlRow, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow, SumRow};
 use super::statistics::{Endpoints, LEVEL, Measure, adjust, row, width_row};
-use super::{Comparison, ComparisonRequest, ContigReader, SiteFacts, Study, Unit, strands};
+use super::{Comparison, ComparisonRequest, ContigReader, SiteFacts, Study, Unit, discrimination, strands};
 use crate::controls::matching::Dropped;
 use crate::controls::{Control, Found};
 use crate::error::Result;
@@ -21,6 +21,7 @@ pub(super) fn outcome(
     contigs: &mut ContigReader<'_>,
     matched: &Matched,
     mut readings: Readings,
+    (spots, reference): (discrimination::SpotValues, Option<discrimination::SpotValues>),
     request: &ComparisonRequest,
     rng: &Rng,
 ) -> Result<Comparison> {
@@ -29,7 +30,10 @@ pub(super) fn outcome(
         readings.predict(study, contigs, baseline, request, rng)?;
     }
     readings.correct();
+    let fitted = baseline.as_ref().map(|(baseline, _)| baseline);
+    let told = discrimination::outcome(study, contigs, &matched.sets, (&spots, reference.as_ref()), fitted, request, rng)?;
     let mut found = Comparison {
+        discrimination: told,
         tiles_read: readings.tiles,
         bases_read: readings.bases,
         negative_control: request.negative_control,

@@ -7,6 +7,8 @@ use crate::genome::sequence::reverse_complement;
 use crate::pipelines::comparison::strand_windows;
 use crate::pipelines::{Stretch, Values};
 
+mod told;
+
 /// Fires at the start of GTAAGT.
 struct Motif;
 

@@ -9,6 +9,7 @@ use crate::genome::Strand;
 use crate::pipelines::Values;
 use crate::pipelines::comparison::baseline::Fit;
 use crate::pipelines::comparison::correction::{Correction, Standard};
+use crate::pipelines::comparison::discrimination::Spot;
 use crate::pipelines::comparison::heatmap::Sample;
 use crate::pipelines::comparison::matching::{Matched, mean_covariates};
 use crate::pipelines::comparison::{ComparisonRequest, Study, Unit};
@@ -39,7 +40,14 @@ fn unit(study: &Study<'_>, site: usize, unit: Unit) -> usize {
 }
 
 impl Readings {
-    pub fn plan(study: &Study<'_>, matched: &Matched, request: &ComparisonRequest, shape: &TileShape, rng: &Rng) -> Result<Readings> {
+    pub fn plan(
+        study: &Study<'_>,
+        matched: &Matched,
+        spots: &[Spot],
+        request: &ComparisonRequest,
+        shape: &TileShape,
+        rng: &Rng,
+    ) -> Result<Readings> {
         let mut subjects: Vec<Subject> = Vec::new();
         let mut known: HashMap<Key, usize> = HashMap::new();
         let mut subject = |contig, strand, position, cluster, copy| {
@@ -128,6 +136,8 @@ impl Readings {
             baseline: Fit::default(),
             tiles: 0,
             bases: 0,
+            spots: spots.to_vec(),
+            spot_values: vec![Vec::new(); spots.len()],
             subjects,
         };
         let mut plain: BTreeMap<(usize, Strand), Vec<usize>> = BTreeMap::new();
@@ -144,6 +154,9 @@ impl Readings {
         readings.strand_sample = sample.into_iter().collect();
         if !request.strand_average {
             readings.both_strands = readings.strand_sample.clone();
+        }
+        for (index, spot) in spots.iter().enumerate() {
+            plain.entry((spot.contig, spot.strand)).or_default().push(readings.subjects.len() + index);
         }
         for ((contig, strand), members) in plain {
             let tiles = readings.tile_plan(study, contig, &members, shape)?;
