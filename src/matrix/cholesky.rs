@@ -28,11 +28,12 @@ impl Cholesky {
                     let sum: f64 = (start..j).map(|k| matrix[i * n + k] * matrix[j * n + k]).sum();
                     let left = matrix[i * n + j] - sum;
                     matrix[i * n + j] = if i == j {
-                        // Not `<=`: a NaN must not pass.
-                        if !(left > 0.0) {
+                        let root = left.sqrt();
+                        // Of what is negative the root is NaN.
+                        if root == 0.0 || root.is_nan() {
                             return None;
                         }
-                        left.sqrt()
+                        root
                     } else {
                         left / matrix[j * n + j]
                     };

@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn log_odds_by_hand_and_their_columns() {
         let codes: Vec<u8> = (0..100).flat_map(|i| [if i < 50 { 0 } else { 1 }, (i % 4) as u8]).collect();
-        let is_site: Vec<bool> = (0..100).map(|i| i < 40 || i >= 90).collect();
+        let is_site: Vec<bool> = (0..100).map(|i| !(40..90).contains(&i)).collect();
         let clusters: Vec<usize> = (0..100).map(|i| (i * 7) % 20).collect();
         let cases = Cases::new(is_site, vec![1.0; 100], &clusters).unwrap();
         let letters = Letters::new(codes, 2, 0..2);

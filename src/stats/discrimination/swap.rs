@@ -52,18 +52,14 @@ pub fn swap_test(cases: &Cases, numbers: &[f64], width: usize, pairs: &[(usize, 
         design.add_to(pair.1, -1.0, &mut differences[cluster]);
     }
     // Rows of the pairs by fold, so that a fold's scores are one product.
-    let by_fold: Vec<(Vec<(usize, usize)>, Vec<f64>)> = (0..FOLDS)
-        .map(|of| {
-            let some: Vec<(usize, usize)> = pairs.iter().filter(|pair| fold(pair) == of).copied().collect();
-            let rows =
-                some.iter().flat_map(|pair| [pair.0, pair.1]).flat_map(|row| numbers[row * width..(row + 1) * width].iter().copied());
-            let rows = rows.collect();
-            (some, rows)
-        })
-        .collect();
+    let by_fold: [Vec<(usize, usize)>; FOLDS] = std::array::from_fn(|of| pairs.iter().filter(|pair| fold(pair) == of).copied().collect());
+    let numbers_of = |row: usize| &numbers[row * width..(row + 1) * width];
+    let rows_by_fold: [Vec<f64>; FOLDS] = std::array::from_fn(|of| {
+        by_fold[of].iter().flat_map(|pair| [pair.0, pair.1]).flat_map(|row| numbers_of(row).iter().copied()).collect()
+    });
     let statistic = |flipped: &[bool]| {
         let (mut sites, mut controls) = (Vec::with_capacity(pairs.len()), Vec::with_capacity(pairs.len()));
-        for (left_out, (some, rows)) in by_fold.iter().enumerate() {
+        for (left_out, (some, rows)) in by_fold.iter().zip(&rows_by_fold).enumerate() {
             let mut direction = vec![0.0; width];
             for (cluster, difference) in differences.iter().enumerate().filter(|(cluster, _)| fold_of[*cluster] != left_out) {
                 let sign = if flipped[cluster] { -1.0 } else { 1.0 };
