@@ -96,9 +96,19 @@ fn splice_profile<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 fn help_has_examples_and_exits_0() {
     let here = tempfile::tempdir().unwrap();
     assert!(ok(here.path(), &["--help"]).contains("ldar-analyze splice-profile --out results"));
-    for command in
-        ["splice-profile", "motif-enrichment", "density", "locus", "boundaries", "scan", "inspect", "convert", "train", "evaluate"]
-    {
+    for command in [
+        "splice-profile",
+        "motif-enrichment",
+        "density",
+        "locus",
+        "variants",
+        "boundaries",
+        "scan",
+        "inspect",
+        "convert",
+        "train",
+        "evaluate",
+    ] {
         let help = ok(here.path(), &[command, "--help"]);
         assert!(help.contains("Example") && help.contains("--threads"), "{help}");
     }

@@ -181,7 +181,8 @@ impl Answers {
                 found
             }
             Answers::Merged { stores, stage } => {
-                let all: Vec<Merged<'_>> = sources.iter().map(|(of, _)| Merged::new(of, stores, *stage == 0)).collect();
+                let all: Vec<Merged<'_>> =
+                    sources.iter().map(|(of, source)| Merged::new(of, stores, source.values(), *stage == 0)).collect();
                 run(&all.iter().map(|one| one as &dyn BoundarySource).collect::<Vec<_>>())
             }
         }

@@ -12,12 +12,12 @@ use crate::genome::fasta::Genome;
 use crate::genome::junctions::SiteStatus;
 use crate::genome::promoters::{PromoterRequest, Promoters, TssChoice, Window};
 use crate::model::{Checkpoint, LdarNet, device};
-use crate::pipelines::BoundarySource;
 use crate::pipelines::compare::{self as pipeline, CompareRequest, Contender};
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::signal::{Missing, Signal};
 use crate::pipelines::store::{Part, Unopened};
 use crate::pipelines::tokenizers::Tokenizer;
+use crate::pipelines::{BoundarySource, Values};
 use crate::report::compare as report;
 use crate::report::provenance::Input;
 use crate::stats::rng::Rng;
@@ -303,7 +303,7 @@ impl Request {
                 (What::Kmer(k), _) => Box::new(Tokenizer::Kmer(*k)),
                 (What::Bpe(path), _) => Box::new(Tokenizer::open(path)?),
                 (What::Track(path), _) => Box::new(Signal::open(path, None, Missing::Zero, genome.contigs())?),
-                (What::Bundled | What::Checkpoint(_), None) => Box::new(Unopened),
+                (What::Bundled | What::Checkpoint(_), None) => Box::new(Unopened(Values::Probabilities)),
             })
         };
         self.contenders.iter().zip(models).map(source).collect()

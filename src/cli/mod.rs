@@ -39,6 +39,7 @@ mod table;
 mod task;
 mod train;
 mod training;
+mod variants;
 
 use crate::error::{Error, Result, is_contained, said};
 use answers::Origin;
@@ -79,6 +80,7 @@ enum Command {
     MotifEnrichment(Box<motif_enrichment::Arguments>),
     Density(Box<density::Arguments>),
     Locus(Box<locus::Arguments>),
+    Variants(Box<variants::Arguments>),
     Reproduce(reproduce::Arguments),
     Compare(Box<compare::Arguments>),
     Finetune(Box<finetune::Arguments>),
@@ -108,6 +110,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::MotifEnrichment(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Density(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Locus(arguments) => arguments.validate()?.run(),
+        Command::Variants(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Reproduce(arguments) => arguments.run(threads),
         Command::Compare(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Finetune(arguments) => arguments.validate()?.run(Origin::Typed),

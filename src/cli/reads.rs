@@ -6,10 +6,10 @@ use super::source;
 use crate::error::{Error, Result};
 use crate::genome::fasta::{Contig, Genome};
 use crate::model::{Checkpoint, LdarNet, device};
-use crate::pipelines::BoundarySource;
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::signal::{Missing, Signal};
 use crate::pipelines::store::{Part, Unopened};
+use crate::pipelines::{BoundarySource, Values};
 use crate::report::provenance::{Input, Run};
 use crate::report::shard::Model;
 use serde_json::Value;
@@ -156,7 +156,7 @@ impl Opened {
         match self {
             Opened::Model { model, .. } => run(&Router::new(model, stage)?),
             Opened::Signal(signal) => run(signal),
-            Opened::Shards(_) => run(&Unopened),
+            Opened::Shards(_) => run(&Unopened(Values::Probabilities)),
         }
     }
 

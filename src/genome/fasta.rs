@@ -108,6 +108,16 @@ impl Genome {
         Genome::indexed(path, text, index.ok_or_else(|| Error::file(path, "lines have no common length: it cannot be indexed"))?)
     }
 
+    /// Sequences that are at hand, by name; `path` stands for them in errors.
+    ///
+    /// # Errors
+    /// Two of one name, and none with a base.
+    pub fn of_sequences(path: &Path, sequences: Vec<(String, Vec<u8>)>) -> Result<Genome> {
+        let contigs = |(name, letters): (String, Vec<u8>)| (Contig { name, length_bp: letters.len() }, letters);
+        let (contigs, sequences) = sequences.into_iter().map(contigs).unzip();
+        Genome::new(path, contigs, Source::Memory(sequences))
+    }
+
     fn indexed(path: &Path, text: Text, index: Vec<fai::Record>) -> Result<Genome> {
         let contig = |record: &fai::Record| Contig { name: text::printable(record.name()), length_bp: record.length() as usize };
         let contigs = index.iter().map(contig).collect();
@@ -116,9 +126,7 @@ impl Genome {
 
     fn in_memory(path: &Path, text: &mut dyn BufRead) -> Result<Genome> {
         let records = records::read(path, text, true)?.all;
-        let contigs = |record: records::Record| (Contig { name: record.shown(), length_bp: record.letters.len() }, record.letters);
-        let (contigs, sequences) = records.into_iter().map(contigs).unzip();
-        Genome::new(path, contigs, Source::Memory(sequences))
+        Genome::of_sequences(path, records.into_iter().map(|record| (record.shown(), record.letters)).collect())
     }
 
     fn new(path: &Path, contigs: Vec<Contig>, source: Source) -> Result<Genome> {

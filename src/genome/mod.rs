@@ -21,6 +21,7 @@ pub mod promoters;
 pub mod region;
 pub mod sequence;
 pub mod text;
+pub mod vcf;
 
 use std::fmt;
 

@@ -9,6 +9,7 @@ use crate::kernels::columns::{extend_columns, first_columns};
 use crate::kernels::cuda;
 use crate::kernels::dechunk::{Kept, dechunk};
 use crate::kernels::gather::{Index, above, gather_rows};
+use crate::kernels::loss::nats;
 use crate::kernels::precision::{Arithmetic, Precision};
 use crate::kernels::routing::boundary_prob;
 use crate::kernels::tape::Tape;
@@ -69,6 +70,17 @@ pub struct Output {
     pub hidden: Tensor,
     /// One entry per router, outermost first.
     pub stages: Vec<Routed>,
+}
+
+impl Output {
+    /// Logarithms of the probabilities of A, C, G and T at rows of the packed batch, given that the base is one of these.
+    ///
+    /// # Errors
+    /// The logits cannot be copied from their device.
+    pub fn base_log_probs(&self, rows: &[usize]) -> Result<Vec<[f32; 4]>> {
+        let logits = self.logits.to_vec2::<f32>()?;
+        Ok(rows.iter().map(|&row| std::array::from_fn(|base| -nats(&logits[row][..4], base) as f32)).collect())
+    }
 }
 
 impl LdarNet {

@@ -5,6 +5,7 @@ pub mod boundaries;
 pub mod compare;
 pub mod comparison;
 pub mod density;
+pub mod edits;
 pub mod ldarnet;
 pub mod locus;
 pub mod motif_enrichment;
@@ -13,6 +14,7 @@ pub mod splice_profile;
 pub mod store;
 pub mod tiles;
 pub mod tokenizers;
+pub mod variants;
 
 use crate::error::Result;
 use crate::genome::sequence::model_letters;
@@ -29,10 +31,13 @@ pub struct Place<'a> {
     pub strand: Strand,
 }
 
+/// The letter of a base that a model is given as `[MASK]`.
+pub const MASKED: u8 = b'?';
+
 /// Something to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stretch<'a> {
-    /// Its letters A, C, G, T and N, in the orientation of its strand.
+    /// Its letters A, C, G, T, N and [`MASKED`], in the orientation of its strand.
     pub letters: Vec<u8>,
     /// Where these letters lie; `None` for letters that stand nowhere in the genome, such as shuffled ones.
     pub place: Option<Place<'a>>,
@@ -56,6 +61,8 @@ impl<'a> Stretch<'a> {
 pub enum Values {
     /// Boundary probabilities of a model, in `[0, 1]`. It reads any letters, also such as stand nowhere.
     Probabilities,
+    /// Finite numbers of a model that are none for each base: see [`ldarnet::Scorer`].
+    Scores,
     /// A track of finite numbers, known for places alone.
     Signal,
 }

@@ -128,15 +128,21 @@ pub fn ask_stretches(stretches: &[Stretch<'_>], source: &dyn BoundarySource) -> 
     Ok(values)
 }
 
+/// What is sound among values of a kind, and what they are called.
+pub(super) fn sound(values: Values) -> (fn(&f32) -> bool, &'static str) {
+    match values {
+        Values::Probabilities => (|value| (0.0..=1.0).contains(value), "a boundary probability"),
+        Values::Scores => (|value| value.is_finite(), "a score"),
+        Values::Signal => (|value| value.is_finite(), "a value of the signal"),
+    }
+}
+
 /// Refuses values that are not what the source says they are.
 ///
 /// # Errors
 /// [`Error::Invalid`] names the first.
 pub fn check_values(values: &[f32], source: &dyn BoundarySource) -> Result<()> {
-    let (sound, what): (fn(&f32) -> bool, _) = match source.values() {
-        Values::Probabilities => (|value| (0.0..=1.0).contains(value), "a boundary probability"),
-        Values::Signal => (|value| value.is_finite(), "a value of the signal"),
-    };
+    let (sound, what) = sound(source.values());
     match values.iter().find(|value| !sound(value)) {
         Some(value) => Err(Error::Invalid(format!("the model gave {value} for {what}"))),
         None => Ok(()),

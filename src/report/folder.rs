@@ -3,12 +3,13 @@
 use crate::error::{Error, Result};
 use crate::output::{PendingFolder, check_folder};
 use crate::report::record::Record;
+use crate::report::variants::{VCF, VCF_INDEX};
 use std::path::{Path, PathBuf};
 
 /// What a results folder holds; a folder with anything else in it is somebody's work and is not replaced.
-const OURS: [&str; 5] = ["index.html", "run.json", "tables", "figures", "models"];
+const OURS: [&str; 7] = ["index.html", "run.json", "tables", "figures", "models", VCF, VCF_INDEX];
 /// The same for its figures.
-const FIGURES: [&str; 28] = [
+const FIGURES: [&str; 29] = [
     "r2_motifs",
     "native_vs_shuffled",
     "volcano",
@@ -37,6 +38,7 @@ const FIGURES: [&str; 28] = [
     "learning",
     "boundaries",
     "benchmark",
+    "evaluation",
 ];
 
 /// The folders in it: the names that files may have there, and their endings.

@@ -11,6 +11,7 @@
 //! | `motif_enrichment` | those of `motif-enrichment` |
 //! | `density` | those of `density` |
 //! | `locus` | those of `locus` |
+//! | `variants` | those of `variants` |
 //! | `finetune` | those of `finetune` |
 //! | `benchmark` | those of `benchmark` |
 //! | `page` | from a results folder to its figures and page |
@@ -50,6 +51,7 @@ pub mod splice_profile;
 pub mod table;
 pub mod tables;
 pub mod tracks;
+pub mod variants;
 mod wording;
 
 #[cfg(test)]
@@ -60,12 +62,13 @@ pub use html::{Chapter, Report, Section};
 pub use table::{Cell, Column, Format, Table, columns};
 
 /// The tables of all analyses.
-const TABLES: [&[&str]; 7] = [
+const TABLES: [&[&str]; 8] = [
     &splice_profile::TABLES,
     &motif_enrichment::TABLES,
     &density::TABLES,
     &locus::TABLES,
     &compare::TABLES,
     &finetune::TABLES,
+    &variants::TABLES,
     &benchmark::TABLES,
 ];

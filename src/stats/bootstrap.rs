@@ -7,12 +7,14 @@
 //! [`ProfileSums`] keeps pointwise percentile bands.
 
 mod bca;
+mod labelled;
 mod profile;
 
 use crate::stats::dense_clusters;
 use crate::stats::effect::{Ranked, log2_of_ratio};
 use crate::stats::rng::Rng;
 pub(crate) use bca::{interval, totals_interval};
+pub use labelled::labelled_auroc;
 pub use profile::{Band, ProfileSums};
 
 /// How often each of `n` clusters is drawn in one replicate of `n` draws.

@@ -12,6 +12,7 @@
 //! | `minimum` | the minimum of a convex function |
 //! | `repeats` | the mean of repeats with Student's interval |
 //! | `multiplicity` | Holm, Benjamini-Hochberg and Benjamini-Yekutieli |
+//! | `base_table` | a base from its neighbours, by counts |
 //! | `context` | what the letters around a position explain, cross-fitted |
 //! | `ridge` | ridge regressions, logistic and of least squares |
 //! | `roc` | AUROC, information and their intervals over clusters |
@@ -20,6 +21,7 @@
 //! | `rng` | the seeded generator |
 
 pub mod agreement;
+pub mod base_table;
 pub mod bootstrap;
 pub mod context;
 pub mod discrimination;

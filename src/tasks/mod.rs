@@ -20,7 +20,7 @@ pub mod judge;
 pub mod kmer;
 pub mod metrics;
 pub mod moved;
-mod read;
+pub mod read;
 pub mod request;
 pub mod rows;
 pub mod sampling;

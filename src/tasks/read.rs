@@ -163,6 +163,24 @@ pub(super) fn table(source: &Source, names: &[&str]) -> Result<Vec<(u64, Vec<Str
     delimited::table(&Rows { path: source.path().to_path_buf(), ..Rows::default() }, text, names)
 }
 
+/// A table of text as it is.
+pub struct Sheet {
+    /// Its columns.
+    pub names: Vec<String>,
+    /// The fields of each line, with its number.
+    pub rows: Vec<(u64, Vec<String>)>,
+}
+
+/// All fields of a table of text: comma- or tab-separated, with a line of column names; plain or gzip.
+///
+/// # Errors
+/// An unreadable file, a line with another number of fields than columns.
+pub fn sheet(path: &Path) -> Result<Sheet> {
+    let bytes = bytes(&Source::File(path.to_path_buf()))?;
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    delimited::sheet(&Rows { path: path.to_path_buf(), ..Rows::default() }, text)
+}
+
 /// The content, unpacked.
 fn bytes(source: &Source) -> Result<Cow<'static, [u8]>> {
     let path = source.path();

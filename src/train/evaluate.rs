@@ -1,10 +1,10 @@
 //! The masked-base loss of a model on held-out sequence, beside that of context tables on the same positions.
 
-use super::context_table::ContextTables;
 use super::data::{Corpus, mask};
 use super::recipe::Recipe;
 use crate::kernels::loss::nats;
 use crate::model::LdarNet;
+use crate::stats::base_table::BaseTables;
 use crate::stats::rng::Rng;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -63,7 +63,7 @@ pub fn evaluate(model: &LdarNet, recipe: &Recipe, corpus: &Corpus, report: &mut 
     if windows.is_empty() {
         return Err(Error::Invalid("the tested part of the data holds no window without N".into()));
     }
-    let tables = ContextTables::fit(corpus.training_runs(), WIDEST_TABLE, &corpus.tuning_windows(TUNING_WINDOWS));
+    let tables = BaseTables::fit(corpus.training_runs(), WIDEST_TABLE, &corpus.tuning_windows(TUNING_WINDOWS));
     let mut table_sums = [0.0; WIDEST_TABLE + 1];
     let (mut positions, mut right, mut kept, mut bases) = (0, 0, 0, 0);
     let mut by_window = vec![(0.0, 0_usize); windows.len()];

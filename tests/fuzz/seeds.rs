@@ -92,6 +92,12 @@ pub fn bed() -> Vec<Files> {
     vec![one("x.bed", text), one("x.bed", gzip(text.as_bytes()))]
 }
 
+pub fn vcf() -> Vec<Files> {
+    let text = "##fileformat=VCFv4.2\n##INFO=<ID=P,Number=A,Type=Float,Description=\"x\">\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n\
+                chr1\t5\trs1\tA\tC,<DEL>\t.\tPASS\tP=0,1;END=40\nchr2\t7\t.\tAC\tA\t9\t.\t.\n";
+    vec![one("x.vcf", text), one("x.vcf", gzip(text.as_bytes()))]
+}
+
 pub fn fps() -> Vec<Files> {
     let line = |name: &str, place: &str| format!("FP   {name:<20}:+U  EU:{place};     1.\n");
     vec![one("x.fps", line("NOC2L_1", "chr1      1-      1259") + &line("B_1", "chr1      1+       300"))]

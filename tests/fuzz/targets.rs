@@ -5,7 +5,7 @@ use ldar::genome::annotation::Annotation;
 use ldar::genome::bigwig::BigWig;
 use ldar::genome::fasta::{Contig, Genome};
 use ldar::genome::promoters::{self, BedAnchor, Window};
-use ldar::genome::{Interval, bed};
+use ldar::genome::{Interval, bed, vcf};
 use ldar::model::{Checkpoint, checkpoint};
 use ldar::motifs::read as motifs;
 use ldar::pipelines::store::Store;
@@ -44,6 +44,18 @@ pub fn all() -> Vec<Target> {
                 promoters::read_bed(&path, &contigs(), anchor)?;
             }
             bed::read(&path).map(drop)
+        }),
+        target("vcf", seeds::vcf, |folder| {
+            let (from, to, index) = (folder.join("x.vcf"), folder.join("y.vcf.gz"), folder.join("y.vcf.gz.tbi"));
+            let read = vcf::read(&from, &mut |record| {
+                std::hint::black_box((record.contig(), record.first(), record.alternates(), record.info("P")));
+                Ok(())
+            });
+            let field = vcf::Field { id: "P", number: "A", kind: "Float", description: String::new() };
+            let written = vcf::annotate(&from, &to, &index, &[field], &mut |_| vec![("P", "1".into())]);
+            [to, index].iter().for_each(|path| drop(std::fs::remove_file(path)));
+            assert_eq!(read.is_ok(), written.is_ok());
+            read
         }),
         target("fps", seeds::fps, |folder| {
             let window = Window { upstream_bp: 50, downstream_bp: 50 };

@@ -4,14 +4,19 @@ use std::cell::RefCell;
 
 use super::{Store, key};
 use crate::error::{Error, Result};
-use crate::pipelines::{BoundarySource, Stretch};
+use crate::pipelines::tiles::sound;
+use crate::pipelines::{BoundarySource, Stretch, Values};
 
-/// The model of shards, which is not opened: [`Merged`] answers in its place.
-pub struct Unopened;
+/// The model of shards, which is not opened: [`Merged`] answers in its place, with values of this kind.
+pub struct Unopened(pub Values);
 
 impl BoundarySource for Unopened {
     fn read(&self, _: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
         Err(Error::Invalid("the model of shards was asked, which is not opened".into()))
+    }
+
+    fn values(&self) -> Values {
+        self.0
     }
 }
 
@@ -19,14 +24,15 @@ impl BoundarySource for Unopened {
 pub struct Merged<'a> {
     of: &'a str,
     stores: &'a RefCell<Vec<Store>>,
+    values: Values,
     sees_all: bool,
 }
 
 impl<'a> Merged<'a> {
-    /// All shards of a run, for the answers of `of`: see [`Remembering::new`](super::Remembering::new). `sees_all` is true of the outermost stage, which
-    /// has a probability for each base.
-    pub fn new(of: &'a str, stores: &'a RefCell<Vec<Store>>, sees_all: bool) -> Self {
-        Merged { of, stores, sees_all }
+    /// All shards of a run, for the answers of `of`: see [`Remembering::new`](super::Remembering::new). `values` are
+    /// what the model gives; `sees_all` is true of the outermost stage, which has a probability for each base.
+    pub fn new(of: &'a str, stores: &'a RefCell<Vec<Store>>, values: Values, sees_all: bool) -> Self {
+        Merged { of, stores, values, sees_all }
     }
 }
 
@@ -35,9 +41,10 @@ impl BoundarySource for Merged<'_> {
         let key = key(self.of, stretches);
         for store in self.stores.borrow_mut().iter_mut() {
             let Some(values) = store.get(&key)? else { continue };
-            let is_sound = |value: &f32| (0.0..=1.0).contains(value) || (value.is_nan() && !self.sees_all);
+            let (sound, what) = sound(self.values);
+            let is_sound = |value: &f32| sound(value) || (value.is_nan() && !self.sees_all);
             return match values.iter().flatten().find(|value| !is_sound(value)) {
-                Some(value) => Err(Error::file(store.path(), format!("holds {value} for a boundary probability: run its shard again"))),
+                Some(value) => Err(Error::file(store.path(), format!("holds {value} for {what}: run its shard again"))),
                 None => Ok(values),
             };
         }
@@ -46,5 +53,9 @@ impl BoundarySource for Merged<'_> {
         Err(Error::Invalid(format!(
             "no shard holds the answer{place}: the shards are of other inputs, or of another version of the program"
         )))
+    }
+
+    fn values(&self) -> Values {
+        self.values
     }
 }

@@ -1,7 +1,7 @@
 use std::cell::{Cell, RefCell};
 
 use super::*;
-use crate::pipelines::BoundarySource;
+use crate::pipelines::{BoundarySource, Values};
 use crate::stats::rng::Rng;
 
 /// Counts the calls, and gives numbers that tell the letters.
@@ -101,13 +101,13 @@ fn parts_together_are_the_whole() {
     assert_eq!(stores.iter().map(Store::len).sum::<usize>(), calls.len());
     assert!(stores.iter().all(|store| store.len() >= 2), "dealt evenly enough");
     let stores = RefCell::new(stores);
-    let merged = Merged::new("", &stores, true);
+    let merged = Merged::new("", &stores, Values::Probabilities, true);
     for call in &calls {
         assert_eq!(merged.read(call).unwrap(), Counted(Cell::new(0)).read(call).unwrap());
     }
     let stores: Vec<Store> = (1..7).map(|index| Store::open_finished(&folder.path().join(index.to_string()), "m").unwrap()).collect();
     let stores = RefCell::new(stores);
-    let some = Merged::new("", &stores, true);
+    let some = Merged::new("", &stores, Values::Probabilities, true);
     assert!(calls.iter().any(|call| some.read(call).is_err_and(|e| e.to_string().contains("no shard holds"))));
 }
 
@@ -136,7 +136,7 @@ fn shards_of_broken_answers_are_refused() {
     drop(store);
     let stores = RefCell::new(vec![Store::open_finished(&path, "m").unwrap()]);
     for (sees_all, expected) in [(true, [true, false, false]), (false, [true, true, false])] {
-        let merged = Merged::new("", &stores, sees_all);
+        let merged = Merged::new("", &stores, Values::Probabilities, sees_all);
         assert_eq!(calls.each_ref().map(|call| merged.read(call).is_ok()), expected);
         let message = merged.read(&calls[2]).unwrap_err().to_string();
         assert!(message.contains("answers.bin: holds 1.5 for a boundary probability"), "{message}");

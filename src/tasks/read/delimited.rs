@@ -1,6 +1,6 @@
 //! Tables of text: comma- or tab-separated, with a line of column names.
 
-use super::{Columns, Row, Rows, places};
+use super::{Columns, Row, Rows, Sheet, places};
 use crate::error::Result;
 use std::borrow::Cow;
 
@@ -26,17 +26,23 @@ pub(super) fn read(text: &[u8], columns: &Columns, longest: usize, rows: &mut Ro
 
 /// The fields of the columns `names`, with the number of each line. `file` says where errors are.
 pub(super) fn table(file: &Rows, text: &[u8], names: &[&str]) -> Result<Vec<(u64, Vec<String>)>> {
-    let table = Text::new(text, file)?;
+    let table = sheet(file, text)?;
     let place = |name: &&str| {
         let missing = || file.wrong(1, format!("no column '{name}' among {}", table.names.join(", ")));
         table.names.iter().position(|column| column == name).ok_or_else(missing)
     };
     let places = names.iter().map(place).collect::<Result<Vec<usize>>>()?;
+    Ok(table.rows.into_iter().map(|(at, fields)| (at, places.iter().map(|place| fields[*place].clone()).collect())).collect())
+}
+
+/// All fields.
+pub(super) fn sheet(file: &Rows, text: &[u8]) -> Result<Sheet> {
+    let table = Text::new(text, file)?;
     let row = |(line, at): (&[u8], u64)| {
         let found = table.fields(line, at, file)?;
-        Ok((at, places.iter().map(|place| String::from_utf8_lossy(found[*place].trim_ascii()).into_owned()).collect()))
+        Ok((at, found.iter().map(|field| String::from_utf8_lossy(field.trim_ascii()).into_owned()).collect()))
     };
-    table.lines().map(row).collect()
+    Ok(Sheet { rows: table.lines().map(row).collect::<Result<_>>()?, names: table.names })
 }
 
 /// A table whose first line was read.

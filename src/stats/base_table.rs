@@ -1,14 +1,14 @@
-//! A baseline for masked-base prediction: the base given the k bases on either side, from counts, backing off to narrower contexts.
+//! A baseline for masked-base prediction: the base given the k bases on either side, from counts, backing off to narrower contexts. Bases are codes, 0 to 3 for A, C,
+//! G and T, and any other number for what is unknown.
 //!
 //! `P_k(base) = (count(context, base) + w P_{k-1}(base)) / (count(context) + w)`. The weight w of the narrower table depends on the width, on
 //! how often the context was seen, and with how many different bases (a context seen often and always with one base is a repeat, and is
 //! trusted more). The weights decide how good the baseline is, so they are fitted on sequence that is neither counted nor tested.
 
-use crate::model::tokenizer::reverse_complement;
 use std::collections::HashMap;
 
 /// Interpolated tables for 0 to `k` bases on either side.
-pub struct ContextTables {
+pub struct BaseTables {
     /// For each width, counts of the middle base by context. A context is its bases from the inside out, two bits each, under a leading 1.
     counts: Vec<HashMap<u64, [u32; 4]>>,
     /// Weight of the narrower table, in counts, for each width and group of contexts.
@@ -48,8 +48,13 @@ fn contexts(tokens: &[u8], t: usize, k: usize) -> impl Iterator<Item = u64> {
     })
 }
 
-impl ContextTables {
-    /// Counts every base of `sequences` (tokens, 0..=3 for A, C, G, T), and of their reverse complements, with up to `k` bases on
+/// The other strand.
+fn reverse_complement(codes: &[u8]) -> Vec<u8> {
+    codes.iter().rev().map(|&code| if code < 4 { 3 - code } else { code }).collect()
+}
+
+impl BaseTables {
+    /// Counts every base of `sequences` (codes), and of their reverse complements, with up to `k` bases on
     /// either side, at most 15; then fits the weights to predict the bases of `tuning` best.
     pub fn fit<'a>(sequences: impl Iterator<Item = &'a [u8]>, k: usize, tuning: &[Vec<u8>]) -> Self {
         let k = k.min(15);
@@ -63,7 +68,7 @@ impl ContextTables {
                 }
             }
         }
-        let mut tables = ContextTables { weights: vec![[16.0; GROUPS]; counts.len()], counts };
+        let mut tables = BaseTables { weights: vec![[16.0; GROUPS]; counts.len()], counts };
         tables.tune(tuning);
         tables
     }
@@ -112,6 +117,22 @@ impl ContextTables {
         };
         self.counts.iter().zip(&self.weights).map(one).collect()
     }
+
+    /// `ln P` of A, C, G and T at `t` given its neighbours, by the widest table. Where the position was among the counted ones, `own` is its base, and one count of it
+    /// is taken away first: a table must not know what it is asked for.
+    pub fn log_probs(&self, codes: &[u8], t: usize, own: Option<u8>) -> [f64; 4] {
+        let mut p = [0.25; 4];
+        for ((table, weights), key) in self.counts.iter().zip(&self.weights).zip(contexts(codes, t, self.counts.len() - 1)) {
+            let mut counts = table.get(&key).copied().unwrap_or_default();
+            if let Some(count) = own.and_then(|own| counts.get_mut(usize::from(own))) {
+                *count = count.saturating_sub(1);
+            }
+            if counts.iter().any(|&n| n > 0) {
+                p = std::array::from_fn(|base| mixed(&counts, weights[group(&counts)], base, p[base]));
+            }
+        }
+        p.map(f64::ln)
+    }
 }
 
 #[cfg(test)]
@@ -122,7 +143,7 @@ mod tests {
     fn backs_off_to_what_it_has_seen() {
         // C is always between A and G, on both strands with its complement.
         let sequence: Vec<u8> = [0, 1, 2].repeat(200);
-        let tables = ContextTables::fit(std::iter::once(&sequence[..]), 2, &[]);
+        let tables = BaseTables::fit(std::iter::once(&sequence[..]), 2, &[]);
         let nats = tables.nats(&[0, 1, 2, 0, 1, 2], 1);
         assert!(nats[0] > 1.0 && nats[1] < 0.1, "{nats:?}");
         // An unseen context falls back to the narrower one; the sequence's end likewise.
@@ -132,6 +153,20 @@ mod tests {
         // Probabilities of the four bases sum to one.
         let total: f64 = (0..4).map(|b| (-tables.nats(&[0, b, 2], 1)[1]).exp()).sum();
         assert!((total - 1.0).abs() < 1e-12);
+        let all = tables.log_probs(&[0, 1, 2], 1, None);
+        assert!((0..4).all(|b| (all[b] + tables.nats(&[0, b as u8, 2], 1)[2]).abs() < 1e-12), "{all:?}");
+    }
+
+    #[test]
+    fn a_position_does_not_vote_for_itself() {
+        // AAAAA around C was seen once: at the position itself.
+        let mut sequence = [0, 3, 2, 1].repeat(50);
+        sequence.extend([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
+        sequence.extend([0, 3, 2, 1].repeat(50));
+        let tables = BaseTables::fit(std::iter::once(&sequence[..]), 5, &[]);
+        let (with, without) = (tables.log_probs(&sequence, 205, None), tables.log_probs(&sequence, 205, Some(1)));
+        assert!(with[1] > without[1], "{with:?} {without:?}");
+        assert!((without.iter().map(|l| l.exp()).sum::<f64>() - 1.0).abs() < 1e-12);
     }
 
     #[test]
@@ -140,9 +175,9 @@ mod tests {
         let mut rng = crate::stats::rng::Rng::new(2);
         let mut random = |n: usize| (0..n).map(|_| if rng.uniform() < 0.4 { 0 } else { rng.below(4) as u8 }).collect::<Vec<u8>>();
         let (counted, other, tested) = (random(20_000), random(20_000), random(5_000));
-        let mean = |tables: &ContextTables, k: usize| (9..4990).map(|t| tables.nats(&tested, t)[k]).sum::<f64>() / 4981.0;
-        let tuned = ContextTables::fit(std::iter::once(&counted[..]), 6, &[other]);
-        let untuned = ContextTables::fit(std::iter::once(&counted[..]), 6, &[]);
+        let mean = |tables: &BaseTables, k: usize| (9..4990).map(|t| tables.nats(&tested, t)[k]).sum::<f64>() / 4981.0;
+        let tuned = BaseTables::fit(std::iter::once(&counted[..]), 6, &[other]);
+        let untuned = BaseTables::fit(std::iter::once(&counted[..]), 6, &[]);
         let (tuned, untuned, base) = (mean(&tuned, 6), mean(&untuned, 6), mean(&tuned, 0));
         assert!(tuned < base + 0.01 && untuned > tuned + 0.02, "{tuned} {untuned} {base}");
     }
