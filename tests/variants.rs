@@ -163,8 +163,9 @@ fn labels_and_effects_are_judged() {
     for element in 0..4 {
         let own = &sequence[element * 300..element * 300 + 250];
         for first in (20..230).step_by(15) {
-            let line = (element, std::str::from_utf8(own).unwrap(), first, char::from(own[first - 1]), first % 7);
-            text += &format!("e{},{},{},{},-,{}.5\n", line.0, line.1, line.2, line.3, line.4);
+            let (letters, old) = (std::str::from_utf8(own).unwrap(), char::from(own[first - 1]));
+            let new = if first == 20 { '-' } else { other(own[first - 1]) };
+            text += &format!("e{element},{letters},{first},{old},{new},{}.5\n", first % 7);
         }
     }
     std::fs::write(at.join("t.csv"), &text).unwrap();

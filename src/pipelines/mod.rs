@@ -9,6 +9,7 @@ pub mod edits;
 pub mod ldarnet;
 pub mod locus;
 pub mod motif_enrichment;
+mod questions;
 pub mod signal;
 pub mod splice_profile;
 pub mod store;

@@ -6,7 +6,6 @@
 mod judged;
 mod local;
 mod placed;
-mod questions;
 mod rows;
 mod scored;
 
@@ -14,12 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::genome::fasta::Genome;
+use crate::pipelines::questions::Questions;
 use crate::pipelines::signal::Signal;
 use crate::pipelines::tiles::{TileShape, plan};
 use crate::pipelines::{BoundarySource, Progress};
 use local::LocalTable;
 use placed::{Placed, track_value};
-use questions::Questions;
 use scored::Tiled;
 
 pub use judged::{LEAST_OF_GROUP, SCORES, Score};

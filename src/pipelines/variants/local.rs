@@ -13,7 +13,7 @@ use crate::stats::context::codes;
 
 /// Letters on either side that the table knows.
 pub const WIDTH: usize = 5;
-/// Bases that it is counted on, at most: pieces spread evenly over the contigs of the variants.
+/// Bases that it is counted on, at most: pieces spread evenly over the contigs of the variants, and over others where these are shorter.
 pub const TABLE_BP: usize = 16_000_000;
 /// Bases of a piece.
 const PIECE: usize = 16_384;
@@ -30,10 +30,17 @@ pub(super) struct LocalTable {
 }
 
 impl LocalTable {
-    /// Counts the contigs of `contigs`.
-    pub fn fit(genome: &Genome, contigs: impl Iterator<Item = usize>, progress: &dyn Fn(Progress)) -> Result<LocalTable> {
-        let contigs: Vec<usize> = contigs.collect();
-        let all: usize = contigs.iter().map(|contig| genome.contigs()[*contig].length_bp).sum();
+    /// Counts the contigs `of` variants, and others as long as there is room.
+    pub fn fit(genome: &Genome, of: impl Iterator<Item = usize>, progress: &dyn Fn(Progress)) -> Result<LocalTable> {
+        let mut contigs: Vec<usize> = of.collect();
+        let length = |contig: &usize| genome.contigs()[*contig].length_bp;
+        let mut all: usize = contigs.iter().map(length).sum();
+        for contig in 0..genome.contigs().len() {
+            if all < TABLE_BP && !contigs.contains(&contig) {
+                all += length(&contig);
+                contigs.push(contig);
+            }
+        }
         let every = all.div_ceil(TABLE_BP).max(1);
         let (mut counted, mut sequences, mut tuning, mut number) = (HashSet::new(), Vec::new(), Vec::new(), 0);
         for (done, contig) in contigs.iter().enumerate() {

@@ -1,11 +1,11 @@
 //! From a tile to questions, and from their answers to scores.
 
 use super::placed::Placed;
-use super::questions::Questions;
 use super::{VariantRow, VariantsRequest};
 use crate::genome::sequence::{complement, model_letters, reverse_complement};
 use crate::genome::{Interval, Strand};
 use crate::pipelines::MASKED;
+use crate::pipelines::questions::{Questions, oriented, rising};
 use crate::pipelines::tiles::{Tile, Window};
 use crate::stats::context::codes;
 
@@ -40,22 +40,12 @@ enum Likelihood {
     Rounds([Vec<(usize, Vec<u8>)>; 2]),
 }
 
-/// The window as the model reads it on a strand. Case and [`MASKED`] are kept.
-fn oriented(letters: Vec<u8>, strand: Strand) -> Vec<u8> {
-    if strand == Strand::Plus { letters } else { reverse_complement(&letters) }
-}
-
 /// `letters`, the first of which is base `first`, with the letters in lower case whose values are those of inter-base positions `window` on a strand.
 fn asking(mut letters: Vec<u8>, first: usize, window: Window, strand: Strand) -> Vec<u8> {
     // The value before a base in the orientation of minus is that of the position after it on plus.
     let back = usize::from(strand == Strand::Minus);
     letters[window.low - first - back..=window.high - first - back].make_ascii_lowercase();
     oriented(letters, strand)
-}
-
-/// Values in the orientation of a strand by rising position.
-fn rising(values: &[f32], strand: Strand) -> Vec<f32> {
-    if strand == Strand::Plus { values.to_vec() } else { values.iter().rev().copied().collect() }
 }
 
 /// The rounds of an allele that covers `allele` of `letters`: windows with the masked letters, in the orientation of the strand. The letters beside the allele are in the

@@ -130,9 +130,11 @@ fn both_strands_are_the_mean_of_each() {
             ..allele.clone()
         }
     };
-    let plus = scores(&genome(&sequence), &alleles, &request());
-    let minus = scores(&genome(&reverse_complement(&sequence)), &alleles.iter().map(turned).collect::<Vec<_>>(), &request());
-    let both = scores(&genome(&sequence), &alleles, &VariantsRequest { both_strands: true, ..request() });
+    // The whole contig is one window: that of the other strand is the same bases.
+    let request = VariantsRequest { context: 1000, ..request() };
+    let plus = scores(&genome(&sequence), &alleles, &request);
+    let minus = scores(&genome(&reverse_complement(&sequence)), &alleles.iter().map(turned).collect::<Vec<_>>(), &request);
+    let both = scores(&genome(&sequence), &alleles, &VariantsRequest { both_strands: true, ..request });
     for ((plus, minus), both) in plus.iter().zip(&minus).zip(&both).skip(1).take(7) {
         let of = |row: &VariantRow| [row.llr, row.hidden_distance, row.decisions_changed, row.boundary_change, row.tokens_gained];
         let measures = if both.kind == "snv" || both.kind == "substitution" { 5 } else { 2 };
@@ -158,8 +160,8 @@ fn boundaries_are_those_of_both_sequences() {
         let expected = edit.response(low, &before[low..=high], &after[low..=high.checked_add_signed(edit.shift()).unwrap()]);
         assert!((row.boundary_change - expected.change).abs() < 1e-6, "{row:?} {expected:?}");
         assert_eq!((row.decisions_changed, row.tokens_gained), (f64::from(expected.decisions), f64::from(expected.tokens)), "{row:?}");
-        assert!(expected.change > 0.0);
     }
+    assert!(rows.iter().filter(|row| row.boundary_change > 0.0).count() > 6);
 }
 
 /// Near variants share a tile; what they are given does not depend on that, nor on the batch.

@@ -1,11 +1,24 @@
-//! Windows for the model, each asked once, in calls of one shape.
+//! Windows for the model, each asked once, in calls of one shape; and what becomes of letters and values on a strand.
 
 use std::collections::HashMap;
 
 use crate::error::{Error, Result};
+use crate::genome::Strand;
+use crate::genome::sequence::reverse_complement;
 use crate::pipelines::{BoundarySource, MASKED, Stretch};
 
-/// Windows to be read, in the letters of [`Scorer`](crate::pipelines::ldarnet::Scorer).
+/// Letters of plus as a model reads them on a strand. Case and [`MASKED`] are kept.
+pub(super) fn oriented(letters: Vec<u8>, strand: Strand) -> Vec<u8> {
+    if strand == Strand::Plus { letters } else { reverse_complement(&letters) }
+}
+
+/// Values in the orientation of a strand by rising position.
+pub(super) fn rising(values: &[f32], strand: Strand) -> Vec<f32> {
+    if strand == Strand::Plus { values.to_vec() } else { values.iter().rev().copied().collect() }
+}
+
+/// Windows to be read. What [`Scorer`](crate::pipelines::ldarnet::Scorer) is asked is told by letters in lower case and masked ones: windows that differ in these are
+/// not asked together.
 #[derive(Default)]
 pub(super) struct Questions {
     letters: Vec<Vec<u8>>,
