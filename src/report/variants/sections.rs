@@ -134,7 +134,10 @@ impl VariantsPage {
             vec![explained(&row.outcome).into(), (row.n as usize).into()]
         };
         let table = Table {
-            caption: "What became of every allele. All are in the tables, and every record of the input is in the VCF.".into(),
+            caption: format!(
+                "What became of every allele. All are in the tables{}.",
+                if self.vcf.is_some() { ", and every record of the input is in the VCF" } else { "" }
+            ),
             columns: columns(&[("outcome", Format::Text), ("alleles", Format::Integer)]),
             rows: self.found.accounting.iter().map(row).collect(),
         };
