@@ -85,7 +85,7 @@ impl Measured {
         let values: Vec<f64> = rows.numbers.iter().flat_map(|number| &of.values[*number][from..=to]).map(|v| f64::from(*v)).collect();
         let width = to - from + 1;
         let (features, n_features) = match of.kind {
-            Values::Signal => (values.clone(), width),
+            Values::Signal | Values::Scores => (values.clone(), width),
             Values::Probabilities => {
                 let both = |p: &f64| {
                     let inside = p.clamp(LEAST, 1.0 - LEAST);
