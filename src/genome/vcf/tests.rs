@@ -22,7 +22,10 @@ fn written(text: &str, packed: bool) -> (tempfile::TempDir, std::path::PathBuf) 
     (folder, path)
 }
 
-fn records(path: &Path) -> Result<Vec<(String, u64, String, String, Vec<String>, Option<String>)>> {
+/// Contig, first base, name, alleles and a field.
+type Read = (String, u64, String, String, Vec<String>, Option<String>);
+
+fn records(path: &Path) -> Result<Vec<Read>> {
     let mut all = Vec::new();
     read(path, &mut |r| {
         all.push((r.contig(), r.first(), r.id(), r.reference(), r.alternates(), r.info("AF")));

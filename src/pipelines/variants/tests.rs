@@ -227,7 +227,7 @@ fn scores_are_judged() {
         .map(|i| {
             let first = 30 + 11 * i;
             let old = sequence[first - 1];
-            let new = b"ACGT".iter().find(|b| **b != old && (**b as usize + i) % 3 != 0).copied().unwrap_or(if old == b'A' {
+            let new = b"ACGT".iter().find(|b| **b != old && !(**b as usize + i).is_multiple_of(3)).copied().unwrap_or(if old == b'A' {
                 b'C'
             } else {
                 b'A'
