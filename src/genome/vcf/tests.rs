@@ -23,9 +23,9 @@ fn written(text: &str, packed: bool) -> (tempfile::TempDir, std::path::PathBuf) 
 }
 
 /// Contig, first base, name, alleles and a field.
-type Read = (String, u64, String, String, Vec<String>, Option<String>);
+type Seen = (String, u64, String, String, Vec<String>, Option<String>);
 
-fn records(path: &Path) -> Result<Vec<Read>> {
+fn records(path: &Path) -> Result<Vec<Seen>> {
     let mut all = Vec::new();
     read(path, &mut |r| {
         all.push((r.contig(), r.first(), r.id(), r.reference(), r.alternates(), r.info("AF")));
