@@ -163,7 +163,7 @@ impl SplicePage {
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
         let figures = Figures::new(&self.found, wording::quantity(&self.about));
         let negative = self.found.comparison.negative_control;
-        let told = discrimination::figure(&self.found, wording::quantity(&self.about));
+        let told = discrimination::figure(&self.found);
         let svg = Svg {
             discrimination: if negative { String::new() } else { gallery.hang(&told, "r1_discrimination")? },
             profile: gallery.hang(&figures.profile, "r1_splice")?,
@@ -190,6 +190,7 @@ impl SplicePage {
             answer: answer::answer(&self.found),
             sections: vec![
                 self.result(&svg),
+                self.endpoint(&svg),
                 self.families(&svg),
                 self.discussion(&svg),
                 self.offsets(),

@@ -8,7 +8,7 @@ use crate::pipelines::comparison::discrimination::{CONTROLS, DecoyRow, Discrimin
 use crate::pipelines::splice_profile::SpliceProfile;
 use crate::report::block::{downloads, link, paragraph};
 use crate::report::format::{MISSING, count, decimals, integer, interval, p_value};
-use crate::report::{Block, Cell, Format, Level, Section, Table, columns};
+use crate::report::{Block, Card, Cell, Format, Level, Section, Table, columns};
 use crate::stats::context::{FOLDS, WIDEST};
 use crate::stats::multiplicity::holm;
 
@@ -94,6 +94,33 @@ fn p_words(p: f64) -> String {
     if text.starts_with(['≤', '<']) { text } else { format!("= {text}") }
 }
 
+/// The numbers of the sentences, two cards a kind of site.
+pub(super) fn cards(found: &SpliceProfile) -> Vec<Card> {
+    let of_kind = |of: &DecoyRow| -> Option<[Card; 2]> {
+        let alone = row(found, &of.site_kind, &of.control, "boundaries")?;
+        let letters = row(found, &of.site_kind, &of.control, "letters")?;
+        let gain = effect(found, of, "letters+boundaries", "gain_bits")?;
+        let p = adjusted(found, &of.site_kind, "letters+boundaries");
+        Some([
+            Card {
+                label: format!("{}s told from decoys by boundaries (AUROC)", capital(&of.site_kind)),
+                value: decimals(alone.auroc, 3),
+                uncertainty: format!(
+                    "95% CI {}; nucleotides alone {}",
+                    interval(alone.auroc_low, alone.auroc_high),
+                    decimals(letters.auroc, 3)
+                ),
+            },
+            Card {
+                label: format!("{}s: bits that boundaries add to the nucleotides", capital(&of.site_kind)),
+                value: decimals(gain.value, 3),
+                uncertainty: format!("95% CI {}; p\u{A0}{}", interval(gain.low, gain.high), p_words(p)),
+            },
+        ])
+    };
+    primary(found).filter_map(of_kind).flatten().collect()
+}
+
 /// The name of a model in tables and figures.
 fn model_name(features: &str) -> &str {
     match features {
@@ -106,7 +133,7 @@ fn model_name(features: &str) -> &str {
 }
 
 /// The figure, against decoys of any strength.
-pub(super) fn figure(found: &SpliceProfile, quantity: &str) -> DiscriminationFigure {
+pub(super) fn figure(found: &SpliceProfile) -> DiscriminationFigure {
     let panel = |of: &DecoyRow| {
         let rows = told(found).discrimination.iter().filter(|row| (&row.site_kind, &row.control) == (&of.site_kind, &of.control));
         let model = |row: &DiscriminationRow| DiscriminationModel {
@@ -156,7 +183,7 @@ pub(super) fn figure(found: &SpliceProfile, quantity: &str) -> DiscriminationFig
             line: effect(found, of, "letters+boundaries", "max_t_95").map_or(f64::NAN, |row| row.value),
         }
     };
-    DiscriminationFigure { panels: primary(found).map(panel).collect(), difference_label: format!("Mean {quantity}, difference") }
+    DiscriminationFigure { panels: primary(found).map(panel).collect(), difference_label: "Difference of means".into() }
 }
 
 impl SplicePage {

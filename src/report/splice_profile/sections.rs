@@ -24,12 +24,13 @@ impl SplicePage {
 
     pub(super) fn result(&self, svg: &Svg) -> Section {
         let found = &self.found;
-        let mut blocks = vec![Block::Cards(primary(found, "probability").flat_map(cards).collect())];
+        let mut blocks = Vec::new();
         if found.comparison.negative_control {
             let text = "This run compares controls with controls, in every family: nothing but chance should differ. It checks the method, not the model.";
             blocks.push(Block::Callout { level: Level::Note, text: text.into() });
+        } else {
+            blocks.push(Block::Cards(super::discrimination::cards(found)));
         }
-        blocks.extend(primary(found, "probability").filter_map(thin));
         blocks.push(Block::Figure {
             svg: svg.profile.clone(),
             label: "Mean boundary probability around the junction".into(),
@@ -43,7 +44,13 @@ impl SplicePage {
             ),
             downloads: downloads("r1_splice", "profile"),
         });
-        blocks.extend(svg.heatmaps.iter().map(|(svg, kind)| self.heatmap(svg, kind)));
+        Section { title: "Result".into(), blocks }
+    }
+
+    /// The secondary endpoint, and the sites one by one.
+    pub(super) fn endpoint(&self, svg: &Svg) -> Section {
+        let mut blocks = vec![Block::Cards(primary(&self.found, "probability").flat_map(cards).collect())];
+        blocks.extend(primary(&self.found, "probability").filter_map(thin));
         blocks.push(Block::Table(self.statistics()));
         blocks.push(Block::Figure {
             svg: svg.differences.clone(),
@@ -53,7 +60,8 @@ impl SplicePage {
                 .into(),
             downloads: downloads("differences", "pairs"),
         });
-        Section { title: "Result".into(), blocks }
+        blocks.extend(svg.heatmaps.iter().map(|(svg, kind)| self.heatmap(svg, kind)));
+        Section { title: "Secondary endpoint: the mean over offsets −2 to +2".into(), blocks }
     }
 
     /// The sites of a kind one by one.
