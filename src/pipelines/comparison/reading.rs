@@ -85,6 +85,8 @@ pub(super) struct Pair {
     pub units: [Vec<usize>; 2],
     /// Covariates of what stands in the site's place (their mean), and of each control.
     pub covariates: (Standard, Vec<Standard>),
+    /// How much the residual of each control counts in its unit: 1 where nothing is corrected.
+    pub weights: Vec<f64>,
 }
 
 impl Pair {
@@ -229,12 +231,14 @@ impl Readings {
         let width = values.len();
         self.endpoints[subject][layer as usize] = crate::stats::mean(&values[self.flank - ENDPOINT_REACH..=self.flank + ENDPOINT_REACH]);
         for role in &self.subjects[subject].roles {
+            let mut values = values.clone();
+            if let Some((pair, number)) = role.control {
+                let (pair, number) = (&self.pairs[pair as usize], number as usize);
+                let weights = (role.weight, pair.weights[number]);
+                self.corrections[role.slot / 2].take(layer as usize, weights, &pair.covariates.1[number], &mut values);
+            }
             let sums = self.sums.entry(role.slot).or_insert_with(|| std::array::from_fn(|_| ProfileSums::new(width)));
             sums[layer as usize].add_share(role.unit, role.weight, &values);
-            if let Some((pair, number)) = role.control {
-                let covariates = &self.pairs[pair as usize].covariates.1[number as usize];
-                self.corrections[role.slot / 2].take(layer as usize, role.weight, covariates, &values);
-            }
         }
     }
 
@@ -244,15 +248,32 @@ impl Readings {
             correction.fit();
             let Some(sums) = self.sums.get_mut(&(2 * index + 1)) else { continue };
             for (layer, sums) in sums.iter_mut().enumerate() {
-                correction.shifts.iter().for_each(|(unit, shift)| sums.shift(*unit, &correction.profile(layer, shift)));
+                correction.profiles(layer).for_each(|(unit, more)| sums.shift(unit, &more));
             }
         }
     }
 
     /// What the correction adds to the endpoint of a control of a pair in one layer.
     pub fn correction(&self, pair: &Pair, kind: usize, control: usize, layer: Layer) -> f64 {
-        let offsets = self.flank - ENDPOINT_REACH..=self.flank + ENDPOINT_REACH;
-        self.corrections[slot(pair.family, kind, Group::Site, self.n_kinds) / 2].mean(layer as usize, offsets, &pair.shift(control))
+        self.corrections[self.correction_slot(pair, kind)].mean(layer as usize, self.endpoint_offsets(), &pair.shift(control))
+    }
+
+    /// What the endpoint of a control of a pair brings to its unit beyond that, in one layer.
+    pub fn reweighted(&self, pair: &Pair, kind: usize, control: usize, layer: Layer) -> f64 {
+        if !pair.compared {
+            return 0.0;
+        }
+        let (weight, covariates, value) =
+            (pair.weights[control], &pair.covariates.1[control], self.endpoint(pair.controls[control], layer));
+        self.corrections[self.correction_slot(pair, kind)].reweighted(layer as usize, self.endpoint_offsets(), weight, covariates, value)
+    }
+
+    fn correction_slot(&self, pair: &Pair, kind: usize) -> usize {
+        slot(pair.family, kind, Group::Site, self.n_kinds) / 2
+    }
+
+    fn endpoint_offsets(&self) -> std::ops::RangeInclusive<usize> {
+        self.flank - ENDPOINT_REACH..=self.flank + ENDPOINT_REACH
     }
 
     /// Adds what the fitted baseline predicts for every subject. Sequence is read again, the model is not.

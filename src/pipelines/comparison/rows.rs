@@ -68,7 +68,7 @@ pub struct PairRow {
     pub n_controls: u64,
     /// Width of the shared k-mer, in family `kmer`.
     pub kmer: Option<u64>,
-    /// What the statistics add to `control_value` for the covariates that matching left unequal (0 where the pair is in no row of them).
+    /// What the test adds to `control_value` for the covariates that matching left unequal, the error of that correction with it (0 where the pair is in no row).
     pub control_correction: f64,
     /// What they add to `control_residual`.
     pub control_residual_correction: f64,

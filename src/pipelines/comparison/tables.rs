@@ -77,6 +77,15 @@ pub(super) fn outcome(
     Ok(found)
 }
 
+/// A measure of what is known by layer.
+fn combined(measure: Measure, of: impl Fn(Layer) -> f64) -> f64 {
+    match measure {
+        Measure::Probability => of(Layer::Own),
+        Measure::Residual => of(Layer::Own) - of(Layer::Predicted),
+        Measure::StrandAverage => (of(Layer::Own) + of(Layer::Opposite)) / 2.0,
+    }
+}
+
 /// Of kinds with more units than this, sums by unit and offset are not written: they would be larger than all other tables together.
 const MOST_UNITS: usize = 5000;
 
@@ -102,23 +111,19 @@ impl Writer<'_> {
 
     /// The mean endpoint of subjects in one measure.
     fn value(&self, subjects: &[usize], measure: Measure) -> f64 {
-        let mean = |layer| subjects.iter().map(|s| self.readings.endpoint(*s, layer)).sum::<f64>() / subjects.len() as f64;
-        match measure {
-            Measure::Probability => mean(Layer::Own),
-            Measure::Residual => mean(Layer::Own) - mean(Layer::Predicted),
-            Measure::StrandAverage => (mean(Layer::Own) + mean(Layer::Opposite)) / 2.0,
-        }
+        combined(measure, |layer| subjects.iter().map(|s| self.readings.endpoint(*s, layer)).sum::<f64>() / subjects.len() as f64)
     }
 
     /// What is added to the endpoint of a control of a pair for the covariates in which it differs from its site.
     fn correction(&self, pair: &Pair, control: usize, measure: Measure) -> f64 {
         let kind = self.study.sites[pair.site].kind;
-        let of = |layer| self.readings.correction(pair, kind, control, layer);
-        match measure {
-            Measure::Probability => of(Layer::Own),
-            Measure::Residual => of(Layer::Own) - of(Layer::Predicted),
-            Measure::StrandAverage => (of(Layer::Own) + of(Layer::Opposite)) / 2.0,
-        }
+        combined(measure, |layer| self.readings.correction(pair, kind, control, layer))
+    }
+
+    /// What is added beyond that where units are flipped or drawn, as all share the error of the correction.
+    fn reweighted(&self, pair: &Pair, control: usize, measure: Measure) -> f64 {
+        let kind = self.study.sites[pair.site].kind;
+        combined(measure, |layer| self.readings.reweighted(pair, kind, control, layer))
     }
 
     fn sums(&self, measure: Measure, kind: usize, family: usize, group: Group) -> Option<ProfileSums> {
@@ -202,7 +207,8 @@ impl Writer<'_> {
             endpoints.units.push(pair.unit);
             let [sites, controls] = &mut endpoints.members;
             sites.extend(pair.members(Group::Site).map(|(subject, unit, share)| (unit, share, self.value(&[subject], measure))));
-            controls.extend(pair.members(Group::Control).zip(&set).map(|((_, unit, share), value)| (unit, share, *value)));
+            let brought = set.iter().enumerate().map(|(i, value)| value + self.reweighted(pair, i, measure));
+            controls.extend(pair.members(Group::Control).zip(brought).map(|((_, unit, share), value)| (unit, share, value)));
             endpoints.sets.push(set);
         }
         endpoints
@@ -260,7 +266,8 @@ impl Writer<'_> {
         let site = &self.study.sites[pair.site];
         let found = self.found(pair);
         let value = |subjects, measure| self.value(subjects, measure);
-        let correction = |measure| mean(&(0..pair.controls.len()).map(|i| self.correction(pair, i, measure)).collect::<Vec<_>>());
+        let added = |measure| move |i| self.correction(pair, i, measure) + self.reweighted(pair, i, measure);
+        let correction = |measure| mean(&(0..pair.controls.len()).map(added(measure)).collect::<Vec<_>>());
         let average = |subjects| self.request.strand_average.then(|| self.value(subjects, Measure::StrandAverage));
         PairRow {
             site_kind: self.study.kinds[site.kind].name.into(),

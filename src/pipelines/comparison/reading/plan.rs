@@ -39,6 +39,25 @@ fn unit(study: &Study<'_>, site: usize, unit: Unit) -> usize {
     }
 }
 
+/// The corrections by family and kind, all controls counted; pairs get the weights of their controls.
+fn corrections(study: &Study<'_>, pairs: &mut [Pair], request: &ComparisonRequest) -> Vec<Correction> {
+    let n_kinds = study.kinds.len();
+    let mut corrections = vec![Correction::new(2 * request.flank + 1); request.controls.families.len() * n_kinds];
+    let of = |pair: &Pair| slot(pair.family, study.sites[pair.site].kind, Group::Control, n_kinds) / 2;
+    for pair in pairs.iter().filter(|pair| pair.compared) {
+        for ((_, unit, share), covariates) in pair.members(Group::Control).zip(&pair.covariates.1) {
+            corrections[of(pair)].count(unit, share, covariates, &pair.covariates.0);
+        }
+    }
+    corrections.iter_mut().for_each(Correction::counted);
+    for pair in pairs.iter_mut().filter(|pair| pair.compared) {
+        let correction = &mut corrections[of(pair)];
+        let members = pair.members(Group::Control).zip(&pair.covariates.1);
+        pair.weights = members.map(|((_, unit, share), covariates)| correction.weigh(unit, share, covariates)).collect();
+    }
+    corrections
+}
+
 impl Readings {
     pub fn plan(
         study: &Study<'_>,
@@ -96,23 +115,22 @@ impl Readings {
                     let units = [first_units, units(controls)];
                     let compared = found.kmer.is_none_or(|width| width == request.controls.kmer);
                     let covariates = (standard(&target), controls.iter().map(|c| standard(&c.covariates)).collect());
-                    pairs.push(Pair { family, site: *index, compared, first, controls: all(controls), unit: home, units, covariates });
+                    let weights = vec![1.0; controls.len()];
+                    let controls = all(controls);
+                    pairs.push(Pair { family, site: *index, compared, first, controls, unit: home, units, covariates, weights });
                 }
             }
         }
-        let mut corrections = vec![Correction::new(2 * request.flank + 1); request.controls.families.len() * n_kinds];
         for (number, pair) in pairs.iter().enumerate().filter(|(_, pair)| pair.compared) {
             for group in [Group::Site, Group::Control] {
                 let slot = slot(pair.family, study.sites[pair.site].kind, group, n_kinds);
                 for (member, (subject, unit, weight)) in pair.members(group).enumerate() {
                     let control = (group == Group::Control).then_some((number as u32, member as u32));
                     subjects[subject].roles.push(Role { slot, unit, weight, control });
-                    if group == Group::Control {
-                        corrections[slot / 2].count(unit, weight, &pair.covariates.1[member], &pair.covariates.0);
-                    }
                 }
             }
         }
+        let corrections = corrections(study, &mut pairs, request);
         let mut of_kind = vec![Vec::new(); n_kinds];
         for pair in pairs.iter().filter(|pair| pair.family == 0 && pair.compared && !request.negative_control) {
             of_kind[study.sites[pair.site].kind].extend(&pair.first);
