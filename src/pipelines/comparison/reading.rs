@@ -1,12 +1,14 @@
 //! What the model says around sites and controls. Of each profile only its sum by cluster and its endpoint are kept (of a few
 //! sites the profile too), in three layers: the strand of
-//! the site, the other strand, and what the letters nearby predict; everything reported is a linear combination of these.
+//! the site, the other strand, and what the letters nearby predict, in two stages; everything reported is a linear combination of these.
 
+mod explained;
 mod plan;
 mod shuffled;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use explained::Near;
 pub use plan::strand_windows;
 
 use super::baseline::{AT_ONCE, Baseline, Fit};
@@ -31,11 +33,22 @@ pub(super) enum Layer {
     Own,
     /// That of the same position on the other strand.
     Opposite,
-    /// What the letters nearby predict.
+    /// What a table of the letters nearby predicts, fitted away from sites.
     Predicted,
+    /// What of the rest the letters explain, fitted on the sites and controls of a family and kind. Its profiles are summed with those predicted.
+    Explained,
 }
 
-pub(super) const LAYERS: usize = 3;
+impl Layer {
+    /// The layer it is summed in.
+    fn summed(self) -> usize {
+        if self == Layer::Explained { Layer::Predicted as usize } else { self as usize }
+    }
+}
+
+pub(super) const LAYERS: usize = 4;
+/// Layers with sums of their own.
+const SUMMED: usize = 3;
 
 /// A member of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,8 +133,11 @@ pub(super) struct Readings {
     pub pairs: Vec<Pair>,
     /// Subject of each site that was read.
     pub site_subject: BTreeMap<usize, usize>,
-    endpoints: Vec<[f64; LAYERS]>,
-    sums: HashMap<usize, [ProfileSums; LAYERS]>,
+    endpoints: Vec<[f64; SUMMED]>,
+    /// Those explained, by family and kind, and subject.
+    explained: HashMap<(usize, usize), f64>,
+    near: Near,
+    sums: HashMap<usize, [ProfileSums; SUMMED]>,
     /// By family and kind: what covariates left unequal make of differences.
     corrections: Vec<Correction>,
     /// Probabilities of the same positions on the two strands, of a bounded sample of subjects: cluster, own, opposite.
@@ -227,18 +243,28 @@ impl Readings {
         if layer == Layer::Own {
             self.sample.keep(subject, values);
         }
+        match layer {
+            Layer::Own => self.near.add(subject, 1.0, values),
+            Layer::Predicted => self.near.add(subject, -1.0, values),
+            Layer::Opposite | Layer::Explained => {}
+        }
         let values: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
+        self.endpoints[subject][layer as usize] = crate::stats::mean(&values[self.endpoint_offsets()]);
+        self.add(subject, layer, &values, None);
+    }
+
+    /// Adds a profile to the sums that a subject is in: of one family and kind, where that is given.
+    fn add(&mut self, subject: usize, layer: Layer, values: &[f64], of: Option<usize>) {
         let width = values.len();
-        self.endpoints[subject][layer as usize] = crate::stats::mean(&values[self.flank - ENDPOINT_REACH..=self.flank + ENDPOINT_REACH]);
-        for role in &self.subjects[subject].roles {
-            let mut values = values.clone();
+        for role in self.subjects[subject].roles.iter().filter(|role| of.is_none_or(|of| role.slot / 2 == of)) {
+            let mut values = values.to_vec();
             if let Some((pair, number)) = role.control {
                 let (pair, number) = (&self.pairs[pair as usize], number as usize);
                 let weights = (role.weight, pair.weights[number]);
                 self.corrections[role.slot / 2].take(layer as usize, weights, &pair.covariates.1[number], &mut values);
             }
             let sums = self.sums.entry(role.slot).or_insert_with(|| std::array::from_fn(|_| ProfileSums::new(width)));
-            sums[layer as usize].add_share(role.unit, role.weight, &values);
+            sums[layer.summed()].add_share(role.unit, role.weight, &values);
         }
     }
 
@@ -247,8 +273,9 @@ impl Readings {
         for (index, correction) in self.corrections.iter_mut().enumerate() {
             correction.fit();
             let Some(sums) = self.sums.get_mut(&(2 * index + 1)) else { continue };
-            for (layer, sums) in sums.iter_mut().enumerate() {
-                correction.profiles(layer).for_each(|(unit, more)| sums.shift(unit, &more));
+            for layer in [Layer::Own, Layer::Opposite, Layer::Predicted, Layer::Explained] {
+                let sums = &mut sums[layer.summed()];
+                correction.profiles(layer as usize).for_each(|(unit, more)| sums.shift(unit, &more));
             }
         }
     }
@@ -263,8 +290,8 @@ impl Readings {
         if !pair.compared {
             return 0.0;
         }
-        let (weight, covariates, value) =
-            (pair.weights[control], &pair.covariates.1[control], self.endpoint(pair.controls[control], layer));
+        let (weight, covariates) = (pair.weights[control], &pair.covariates.1[control]);
+        let value = self.endpoint_of(pair, kind, pair.controls[control], layer);
         self.corrections[self.correction_slot(pair, kind)].reweighted(layer as usize, self.endpoint_offsets(), weight, covariates, value)
     }
 
@@ -293,6 +320,7 @@ impl Readings {
             for subject in some {
                 let sequence = contigs.get(self.subjects[*subject].contig)?;
                 let (letters, at) = self.shuffled_letters(*subject, study, sequence, request, 2 * reach, rng);
+                self.near.read(*subject, &letters, at);
                 baseline.ask(&letters, at - self.flank..=at + self.flank, self.subjects[*subject].cluster, &mut asked);
             }
             for (subject, values) in some.iter().zip(baseline.predict(&asked).chunks(width)) {
@@ -309,7 +337,7 @@ impl Readings {
 
     /// Sums of the profiles of one side of the pairs of a family and kind, in one layer.
     pub fn sums(&self, family: usize, kind: usize, group: Group, layer: Layer) -> Option<&ProfileSums> {
-        self.sums.get(&slot(family, kind, group, self.n_kinds)).map(|layers| &layers[layer as usize])
+        self.sums.get(&slot(family, kind, group, self.n_kinds)).map(|layers| &layers[layer.summed()])
     }
 }
 

@@ -56,7 +56,8 @@ pub struct PairRow {
     pub site_value: f64,
     /// The same at the control, averaged over several.
     pub control_value: f64,
-    /// What the letters nearby leave unexplained of `site_value`.
+    /// What the letters nearby leave unexplained of `site_value`: less what a table predicts that was fitted away from sites, and less what a regression on
+    /// the letters of the sites and controls of other genes explains of the rest (of 40 sites or more in ten genes or more).
     pub site_residual: f64,
     /// The same of `control_value`.
     pub control_residual: f64,
@@ -95,7 +96,7 @@ pub struct ProfileRow {
     pub n: u64,
     /// The family of the pairs.
     pub control: String,
-    /// `probability`, `residual` (less what the letters nearby predict) or `strand_average`.
+    /// `probability`, `residual` (less what the letters nearby explain, as in [`PairRow::site_residual`]) or `strand_average`.
     pub measure: String,
 }
 

@@ -28,6 +28,7 @@ pub(super) fn outcome(
     let baseline = Baseline::new(study, &readings.baseline, request, rng.derive("baseline").next_u64());
     if let Some((baseline, _)) = &baseline {
         readings.predict(study, contigs, baseline, request, rng)?;
+        readings.explain(study, request.controls.families.len());
     }
     readings.correct();
     let fitted = baseline.as_ref().map(|(baseline, _)| baseline);
@@ -81,7 +82,7 @@ pub(super) fn outcome(
 fn combined(measure: Measure, of: impl Fn(Layer) -> f64) -> f64 {
     match measure {
         Measure::Probability => of(Layer::Own),
-        Measure::Residual => of(Layer::Own) - of(Layer::Predicted),
+        Measure::Residual => of(Layer::Own) - of(Layer::Predicted) - of(Layer::Explained),
         Measure::StrandAverage => (of(Layer::Own) + of(Layer::Opposite)) / 2.0,
     }
 }
@@ -109,9 +110,11 @@ impl Writer<'_> {
         self.request.controls.families[family].name()
     }
 
-    /// The mean endpoint of subjects in one measure.
-    fn value(&self, subjects: &[usize], measure: Measure) -> f64 {
-        combined(measure, |layer| subjects.iter().map(|s| self.readings.endpoint(*s, layer)).sum::<f64>() / subjects.len() as f64)
+    /// The mean endpoint of some members of a pair in one measure.
+    fn value(&self, pair: &Pair, subjects: &[usize], measure: Measure) -> f64 {
+        let kind = self.study.sites[pair.site].kind;
+        let endpoint = |s: &usize, layer| self.readings.endpoint_of(pair, kind, *s, layer);
+        combined(measure, |layer| subjects.iter().map(|s| endpoint(s, layer)).sum::<f64>() / subjects.len() as f64)
     }
 
     /// What is added to the endpoint of a control of a pair for the covariates in which it differs from its site.
@@ -130,6 +133,7 @@ impl Writer<'_> {
         let layer = |layer| self.readings.sums(family, kind, group, layer);
         match measure {
             Measure::Probability => layer(Layer::Own).cloned(),
+            // What is explained is summed with what is predicted.
             Measure::Residual => Some(layer(Layer::Own)?.combined(1.0, layer(Layer::Predicted)?, -1.0)),
             Measure::StrandAverage => Some(layer(Layer::Own)?.combined(0.5, layer(Layer::Opposite)?, 0.5)),
         }
@@ -199,14 +203,14 @@ impl Writer<'_> {
     fn endpoints<'p>(&self, pairs: impl Iterator<Item = &'p Pair>, measure: Measure) -> Endpoints {
         let mut endpoints = Endpoints::default();
         for pair in pairs {
-            endpoints.sites.push(self.value(&pair.first, measure));
+            endpoints.sites.push(self.value(pair, &pair.first, measure));
             let set: Vec<f64> = (pair.controls.iter().enumerate())
-                .map(|(i, control)| self.value(&[*control], measure) + self.correction(pair, i, measure))
+                .map(|(i, control)| self.value(pair, &[*control], measure) + self.correction(pair, i, measure))
                 .collect();
             endpoints.controls.push(mean(&set));
             endpoints.units.push(pair.unit);
             let [sites, controls] = &mut endpoints.members;
-            sites.extend(pair.members(Group::Site).map(|(subject, unit, share)| (unit, share, self.value(&[subject], measure))));
+            sites.extend(pair.members(Group::Site).map(|(subject, unit, share)| (unit, share, self.value(pair, &[subject], measure))));
             let brought = set.iter().enumerate().map(|(i, value)| value + self.reweighted(pair, i, measure));
             controls.extend(pair.members(Group::Control).zip(brought).map(|((_, unit, share), value)| (unit, share, value)));
             endpoints.sets.push(set);
@@ -265,10 +269,10 @@ impl Writer<'_> {
     fn pair_row(&self, pair: &Pair) -> PairRow {
         let site = &self.study.sites[pair.site];
         let found = self.found(pair);
-        let value = |subjects, measure| self.value(subjects, measure);
+        let value = |subjects, measure| self.value(pair, subjects, measure);
         let added = |measure| move |i| self.correction(pair, i, measure) + self.reweighted(pair, i, measure);
         let correction = |measure| mean(&(0..pair.controls.len()).map(added(measure)).collect::<Vec<_>>());
-        let average = |subjects| self.request.strand_average.then(|| self.value(subjects, Measure::StrandAverage));
+        let average = |subjects| self.request.strand_average.then(|| self.value(pair, subjects, Measure::StrandAverage));
         PairRow {
             site_kind: self.study.kinds[site.kind].name.into(),
             control: self.family_name(pair.family).into(),

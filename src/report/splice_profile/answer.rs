@@ -179,7 +179,7 @@ fn questions(found: &SpliceProfile) -> [(&str, &'static str, String); 3] {
     [
         ("strength", "probability", "Beyond site strength (controls as strong by a weight matrix)".to_string()),
         ("kmer", "probability", "Beyond the letters right around the position (controls with the same k-mer)".to_string()),
-        (first, "residual", format!("Beyond what a table of the letters within 8 bases predicts ({first} controls)")),
+        (first, "residual", format!("Beyond what the letters nearby explain ({first} controls)")),
     ]
 }
 

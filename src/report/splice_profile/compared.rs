@@ -157,7 +157,7 @@ impl SplicePage {
             blocks.push(Block::Figure {
                 svg: residual.clone(),
                 label: "What is left at functional sites once the letters nearby are accounted for".into(),
-                caption: "As the first figure, but of the boundary probability less what the table predicts from 8 bases on either side. A site that \
+                caption: "As the first figure, but of the boundary probability less what the letters nearby explain, in both stages. A site that \
                           the model treats as its letters let expect lies at zero."
                     .into(),
                 downloads: downloads("r1_splice_residual", "profile"),
@@ -165,9 +165,9 @@ impl SplicePage {
             blocks.push(Block::Table(table(self.of_measure("residual"), "The endpoint of the residual in every family.")));
         }
         blocks.push(paragraph(
-            "The table knows only 16 letters and only as far as it has seen them: a residual difference can be owed to letters further off, or to rare \
-             k-mers that the table predicts badly, as well as to knowledge of splicing. No residual difference means that the letters nearby \
-             suffice.",
+            "The table is fitted away from sites and has hardly seen their consensus. So what it leaves is regressed on the letters of the sites and controls themselves, in other \
+             genes, and the residual is less both, where there are 40 sites in ten genes or more. A residual difference can be owed to letters further off as well as to \
+             knowledge of splicing. No residual difference means that the letters nearby suffice: what sites alone have and their letters foretell is theirs.",
         ));
         Section { title: "Discussion: how much of it is the letters nearby?".into(), blocks }
     }

@@ -17,6 +17,9 @@ use crate::stats::ridge::linear::{Normal, moments, predict};
 /// Penalties of the second stage for a nucleotide's coefficient; infinite is the mean alone.
 const PENALTIES: [f64; 5] = [1.0, 10.0, 100.0, 1000.0, f64::INFINITY];
 
+/// Rows that are fitted on, of sites and of controls, at most: of more, every second, third and so on.
+const MOST_FITTED: usize = 10_000;
+
 /// The second stage, factored: it serves any numbers measured at the same rows.
 pub struct SecondStage<'a> {
     cases: &'a Cases,
@@ -38,7 +41,7 @@ impl<'a> SecondStage<'a> {
     /// In words, why they have no solution.
     pub fn new(letters: &Letters, cases: &'a Cases) -> Result<SecondStage<'a>, String> {
         let stage = |fold: usize| {
-            let rows = cases.without(&[fold]);
+            let rows = thinned(cases, cases.without(&[fold]));
             let weights: Vec<f64> = rows.iter().map(|row| cases.weights[*row]).collect();
             let design = letters.design(cases, &rows);
             let penalties: Vec<Vec<f64>> = PENALTIES.iter().filter(|p| p.is_finite()).map(|p| letters.penalties(*p)).collect();
@@ -88,6 +91,19 @@ impl<'a> SecondStage<'a> {
         left.push(self.cases.in_fold(fold).flat_map(|row| less(row, mean.clone())).collect());
         left
     }
+}
+
+/// At most [`MOST_FITTED`] sites and as many controls.
+fn thinned(cases: &Cases, rows: Vec<usize>) -> Vec<usize> {
+    if rows.len() <= MOST_FITTED {
+        return rows;
+    }
+    let of = |label: bool| {
+        let all: Vec<usize> = rows.iter().copied().filter(|row| cases.is_site[*row] == label).collect();
+        let every = all.len().div_ceil(MOST_FITTED);
+        all.into_iter().step_by(every.max(1))
+    };
+    of(true).chain(of(false)).collect()
 }
 
 /// Tests whether residuals `(rows, width)` covary with what the nucleotides leave of the labels, by sign flips of clusters, at every number alone and at the

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Group, LAYERS, Pair, Readings, Role, Subject, slot};
+use super::{Group, Near, Pair, Readings, Role, SUMMED, Subject, slot};
 use crate::controls::{Control, Covariates};
 use crate::error::Result;
 use crate::genome::Strand;
@@ -139,7 +139,9 @@ impl Readings {
         let mut readings = Readings {
             flank: request.flank,
             n_kinds,
-            endpoints: vec![[f64::NAN; LAYERS]; subjects.len()],
+            endpoints: vec![[f64::NAN; SUMMED]; subjects.len()],
+            explained: HashMap::new(),
+            near: Near::new(study, request.flank, subjects.len()),
             plans: BTreeMap::new(),
             shuffled: BTreeMap::new(),
             both_strands: BTreeSet::new(),
