@@ -96,7 +96,7 @@ impl Origin {
 pub struct About<'a> {
     /// The subcommand.
     pub analysis: &'a str,
-    /// Every parameter.
+    /// Every parameter; `router` where the models keep positions in another way than their files say.
     pub parameters: Value,
     /// The files, checkpoints among them.
     pub inputs: &'a [Input],
@@ -117,7 +117,8 @@ impl About<'_> {
     fn model(&self) -> String {
         let checkpoints = self.inputs.iter().filter(|input| input.role == "checkpoint").map(|input| input.sha256.as_str());
         let checkpoints = checkpoints.collect::<Vec<_>>().join(" ");
-        format!("answers {ANSWERS_FORMAT}, checkpoint {checkpoints}, stage {}, {}", self.stage, self.dtype)
+        let router = self.parameters["router"].as_str().map_or(String::new(), |router| format!(", router {router}"));
+        format!("answers {ANSWERS_FORMAT}, checkpoint {checkpoints}, stage {}, {}{router}", self.stage, self.dtype)
     }
 }
 

@@ -7,6 +7,7 @@ mod tracks;
 use super::answers::{self, Answers, Origin, ShardOption};
 use super::compute::Compute;
 use super::reads::Opened;
+use super::router::RouterOption;
 use super::stderr::say;
 use super::{counts, source};
 use crate::error::{Error, Result};
@@ -55,6 +56,8 @@ pub struct Arguments {
     /// Model: the authors' .pt, or safetensors [default: the bundled model]
     #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    router: RouterOption,
     /// File to write: tracks for .bw, .bedgraph[.gz] and .parquet, else the table, gzip if the name ends in .gz; - for standard output
     #[arg(long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
@@ -88,6 +91,7 @@ pub struct Request {
     fasta: Option<PathBuf>,
     regions: String,
     checkpoint: Option<PathBuf>,
+    router: RouterOption,
     out: PathBuf,
     stage: usize,
     compute: Compute,
@@ -115,8 +119,8 @@ impl Arguments {
         if part.is_some() && self.out.as_os_str() == "-" {
             return Err(Error::Usage("--shard leaves a folder: name it with --out".into()));
         }
-        let Arguments { regions, checkpoint, out, stage, compute, .. } = self;
-        Ok(Request { fasta, regions, checkpoint, out, stage, compute, part, reading })
+        let Arguments { regions, checkpoint, router, out, stage, compute, .. } = self;
+        Ok(Request { fasta, regions, checkpoint, router, out, stage, compute, part, reading })
     }
 }
 
@@ -132,7 +136,7 @@ impl Request {
         let mut run = origin.start();
         let genome = source::genome(self.fasta.as_deref())?;
         let regions = regions::read(&genome, &self.regions)?;
-        let opened = Opened::model(&origin, self.checkpoint.as_deref(), self.compute)?;
+        let opened = Opened::model(&origin, self.checkpoint.as_deref(), self.router, self.compute)?;
         opened.recorded(&mut run);
         let Some(out) = out else { return opened.with(self.stage, |source| self.write(&genome, &regions, source)) };
         let inputs = self.inputs(&origin)?;
@@ -140,6 +144,7 @@ impl Request {
         if self.regions_file().is_none() {
             parameters["regions"] = self.regions.as_str().into(); // else their file is an input
         }
+        self.router.note(&mut parameters);
         let about = answers::About {
             analysis: "boundaries",
             parameters,

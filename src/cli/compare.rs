@@ -5,6 +5,7 @@ use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
 use super::compute::Compute;
 use super::left_out::LeftOut;
+use super::router::RouterOption;
 use super::splice_profile::context_of;
 use super::{counts, scan, source};
 use crate::error::{Error, Result};
@@ -47,7 +48,9 @@ What can be compared:
   random:N          a cut at each position with probability 1/N
   kmer:K            words of K letters from the start of what is read, as the Nucleotide Transformer cuts
   bpe:FILE          a tokenizer.json of Hugging Face's tokenizers
-  track:FILE        a bigWig: a cut where the value of the base after the position is above one half; bases without a value are 0")]
+  track:FILE        a bigWig: a cut where the value of the base after the position is above one half; bases without a value are 0
+
+--router says how all models among them choose the bases they keep; their files say it otherwise.")]
 pub struct Arguments {
     /// What is compared, the reference first [default: bundled fixed:4 random:4 kmer:6]
     #[arg(value_name = "WHAT")]
@@ -87,6 +90,8 @@ pub struct Arguments {
     /// Stretches read together
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
     batch: usize,
+    #[command(flatten)]
+    router: RouterOption,
     #[command(flatten)]
     compute: Compute,
     #[command(flatten)]
@@ -149,6 +154,7 @@ pub struct Request {
     out: PathBuf,
     context: Option<usize>,
     margin: Option<usize>,
+    router: RouterOption,
     compute: Compute,
     part: Option<Part>,
     biotypes: Biotypes,
@@ -194,6 +200,7 @@ impl Arguments {
             out: self.out,
             context: self.context,
             margin: self.margin,
+            router: self.router,
             compute: self.compute,
             part: self.shard.part(),
             pipeline: CompareRequest {
@@ -254,6 +261,7 @@ impl Request {
         // Files are known by their content.
         let known = |(_, what): &(String, What)| what.file().map_or(json!(format!("{what:?}")), |_| json!("file"));
         parameters["contenders"] = self.contenders.iter().map(known).collect();
+        self.router.note(&mut parameters);
         let facts = |checkpoint: &Checkpoint| json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json});
         let facts = json!(checkpoints.iter().flatten().map(facts).collect::<Vec<_>>());
         let facts = course.origin.model().map_or(facts, |model| model.facts.clone());
@@ -286,8 +294,8 @@ impl Request {
     fn checkpoints(&self, origin: &Origin) -> Result<Vec<Option<Checkpoint>>> {
         let open = |(_, what): &(String, What)| match what {
             _ if origin.model().is_some() => Ok(None),
-            What::Bundled => source::checkpoint(None).map(Some),
-            What::Checkpoint(path) => source::checkpoint(Some(path)).map(Some),
+            What::Bundled => self.router.checkpoint(source::checkpoint(None)?).map(Some),
+            What::Checkpoint(path) => self.router.checkpoint(source::checkpoint(Some(path))?).map(Some),
             _ => Ok(None),
         };
         self.contenders.iter().map(open).collect()

@@ -2,11 +2,12 @@
 
 use super::compute::Compute;
 use super::progress::Bar;
+use super::router::RouterOption;
 use super::{source, stdout};
 use crate::error::{Error, Result};
 use crate::figures::curves::{CurvePanel, CurveSeries, CurvesFigure, Reference};
 use crate::figures::{Figure, render::is_ours};
-use crate::model::Arithmetic;
+use crate::model::LdarNet;
 use crate::output::{check_file, write_atomic};
 use crate::pipelines::Progress;
 use crate::report::format::count;
@@ -33,6 +34,8 @@ pub struct Arguments {
     /// Checkpoint, .pt or .safetensors [default: the bundled model]
     #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    router: RouterOption,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -50,6 +53,7 @@ pub struct Arguments {
 pub struct Request {
     recipe: Recipe,
     checkpoint: Option<PathBuf>,
+    router: RouterOption,
     json: bool,
     curves: Option<(PathBuf, PathBuf)>,
     compute: Compute,
@@ -69,6 +73,7 @@ impl Arguments {
         Ok(Request {
             recipe: Recipe::open(&self.recipe)?,
             checkpoint: self.checkpoint,
+            router: self.router,
             json: self.json,
             curves: self.metrics.zip(self.curves),
             compute: self.compute,
@@ -79,7 +84,8 @@ impl Arguments {
 impl Request {
     /// Measures.
     pub fn run(self) -> Result<()> {
-        let model = self.compute.model(&source::checkpoint(self.checkpoint.as_deref())?, &self.compute.device()?)?;
+        let checkpoint = self.router.checkpoint(source::checkpoint(self.checkpoint.as_deref())?)?;
+        let model = self.compute.model(&checkpoint, &self.compute.device()?)?;
         let corpus = Corpus::open(&self.recipe.data)?;
         let bar = Bar::new();
         let found =
@@ -88,25 +94,27 @@ impl Request {
         if let Some((metrics, to)) = &self.curves {
             draw(metrics, &found, &self.recipe, to)?;
         }
-        stdout::print(&if self.json { json(&found, model.arithmetic())? } else { text(&found) })
+        stdout::print(&if self.json { json(&found, &model)? } else { text(&found) })
     }
 }
 
-fn json(found: &Evaluation, arithmetic: Arithmetic) -> Result<String> {
+fn json(found: &Evaluation, model: &LdarNet) -> Result<String> {
     let mut value = serde_json::to_value(found).map_err(|e| Error::Invalid(format!("the result is no JSON: {e}")))?;
-    value["dtype"] = arithmetic.to_string().into();
+    value["dtype"] = model.arithmetic().to_string().into();
+    value["router"] = model.config().routing.to_string().into();
     Ok(format!("{value:#}\n"))
 }
 
 fn text(found: &Evaluation) -> String {
     let mut out = format!(
-        "{} masked positions in {} held-out windows\nmodel          {:.4} nats (standard error over windows {:.4}), {:.1} % right, {:.2} bases per token\n",
+        "{} masked positions in {} held-out windows\nmodel          {:.4} nats (standard error over windows {:.4}), {:.1} % right, {:.2} bases per token, {:.3} MFLOP per base\n",
         count(found.positions),
         found.windows,
         found.mlm_nats,
         found.mlm_se,
         100.0 * found.accuracy,
-        found.compression
+        found.compression,
+        found.flops_per_base / 1e6
     );
     for (k, nats) in found.table_nats.iter().enumerate() {
         out += &format!("table k = {k:<4} {nats:.4} nats ({:+.4} against the model)\n", nats - found.mlm_nats);

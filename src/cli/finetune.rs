@@ -98,6 +98,7 @@ impl Request {
         if let Some((training, protocol)) = &self.training {
             parameters["protocol"] = json!(protocol);
             parameters["models"] = json!(training.names());
+            training.router().note(&mut parameters);
             let checkpoint = training.input(&origin)?;
             let data: Vec<String> = inputs.iter().map(|input| input.sha256.clone()).collect();
             inputs.extend(checkpoint.clone());
@@ -134,12 +135,16 @@ impl Request {
         found.boundaries = outcomes.iter().flat_map(|outcome| boundaries(outcome, &task)).collect();
         let read = outcomes.iter().flat_map(|outcome| &outcome.predictions).map(|one| one.scores.len() as u64).sum::<u64>();
         let bases = read * task.test.bases() as u64 / task.test.len().max(1) as u64;
-        results::write(folder, &self.out, bases, &report::summary(&found), |folder| {
+        let summary = format!("{}{}", report::summary(&found), work(&outcomes));
+        let flops: Vec<Value> = outcomes.iter().filter_map(flops).collect();
+        results::write(folder, &self.out, bases, &summary, |folder| {
             report::write_tables(&found, folder)?;
             for one in outcomes.iter().filter_map(|outcome| outcome.predictions.first()) {
                 place.iter().try_for_each(|place| place.keep_model(&stem(&one.model, one.fold, one.seed), folder))?;
             }
-            Ok(run.to_json(FINETUNE, parameters, &inputs, &facts, &bar.finish(), report::outcome(&found)))
+            let mut outcome = report::outcome(&found);
+            outcome["flops"] = json!(flops);
+            Ok(run.to_json(FINETUNE, parameters, &inputs, &facts, &bar.finish(), outcome))
         })?;
         match place {
             Some(Place::Work(work)) => work.remove(),
@@ -152,6 +157,18 @@ impl Request {
 fn boundaries(outcome: &Outcome, task: &Task) -> Vec<crate::tasks::moved::MovedRow> {
     let Some((moved, one)) = outcome.moved.as_ref().zip(outcome.predictions.first()) else { return Vec::new() };
     moved.rows((&one.model, one.fold, one.seed), &task.test)
+}
+
+/// The work of a training's model on the test sequences, for the record.
+fn flops(outcome: &Outcome) -> Option<Value> {
+    let one = outcome.predictions.first()?;
+    Some(json!({"model": one.model, "fold": one.fold, "seed": one.seed, "flops_per_base": outcome.flops_per_base}))
+}
+
+/// The same in a line for people: the mean over trainings.
+fn work(outcomes: &[Outcome]) -> String {
+    let all: Vec<f64> = outcomes.iter().map(|outcome| outcome.flops_per_base / 1e6).collect();
+    if all.is_empty() { String::new() } else { format!("\n{:.3} MFLOP per base of a test sequence", crate::stats::mean(&all)) }
 }
 
 /// What the 6-mer baseline says after each training.

@@ -28,6 +28,7 @@ mod reads;
 mod report;
 mod reproduce;
 mod results;
+mod router;
 mod scan;
 mod shards;
 mod source;

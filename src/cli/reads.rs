@@ -2,6 +2,7 @@
 
 use super::answers::Origin;
 use super::compute::Compute;
+use super::router::RouterOption;
 use super::source;
 use crate::error::{Error, Result};
 use crate::genome::fasta::{Contig, Genome};
@@ -133,11 +134,11 @@ impl Reads {
 
 impl Opened {
     /// A model from its file, or that of shards, which is not opened.
-    pub fn model(origin: &Origin, checkpoint: Option<&Path>, compute: Compute) -> Result<Opened> {
+    pub fn model(origin: &Origin, checkpoint: Option<&Path>, router: RouterOption, compute: Compute) -> Result<Opened> {
         if let Some(model) = origin.model() {
             return Ok(Opened::Shards(model.clone()));
         }
-        let checkpoint = source::checkpoint(checkpoint)?;
+        let checkpoint = router.checkpoint(source::checkpoint(checkpoint)?)?;
         let model = compute.model(&checkpoint, &compute.device()?)?;
         Ok(Opened::Model { checkpoint, model })
     }

@@ -1,6 +1,7 @@
 //! `train`: a model from a recipe.
 
 use super::compute::Compute;
+use super::router::RouterOption;
 use super::stderr::say;
 use super::stdout;
 use crate::error::{Error, Result};
@@ -18,6 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 Examples:
   ldar-analyze train analyses/train-fly-2m.toml --out runs/fly-2m
   ldar-analyze train analyses/train-fly-2m.toml --out runs/fly-2m --resume
+  ldar-analyze train analyses/train-fly-2m.toml --router fixed:4 --out runs/fly-2m-fixed
+      the same data, masks, seed and steps, with a token of every fourth base
 
 The folder holds metrics.tsv (one row every few steps), training.safetensors (weights, moments and step: what --resume needs) and at the
 end model.safetensors. Ctrl-C and SIGTERM write a checkpoint and stop; a killed run loses the steps since its last checkpoint. A resumed run ends on
@@ -34,6 +37,8 @@ pub struct Arguments {
     #[arg(long)]
     resume: bool,
     #[command(flatten)]
+    router: RouterOption,
+    #[command(flatten)]
     compute: Compute,
 }
 
@@ -48,7 +53,11 @@ pub struct Request {
 impl Arguments {
     /// Reads the recipe.
     pub fn validate(self) -> Result<Request> {
-        Ok(Request { recipe: Recipe::open(&self.recipe)?, out: self.out, resume: self.resume, compute: self.compute })
+        let mut recipe = Recipe::open(&self.recipe)?;
+        if let Some(routing) = self.router.routing() {
+            recipe.route(routing)?;
+        }
+        Ok(Request { recipe, out: self.out, resume: self.resume, compute: self.compute })
     }
 }
 
@@ -83,10 +92,14 @@ impl Request {
         let ending = run.train(&|| stop.load(Ordering::Relaxed), &mut |row| {
             bar.set_position(row.step);
             bar.set_message(summary(row));
-            if let Some((mlm, _)) = row.validation {
+            if let Some((mlm, compression)) = row.validation {
                 let line = match mlm.is_nan() {
                     true => format!("step {}: held-out MLM not measured: no position of the held-out windows was masked", row.step),
-                    false => format!("step {}: held-out MLM {mlm:.4} nats", row.step),
+                    false => format!(
+                        "step {}: held-out MLM {mlm:.4} nats, {compression:.2} bases per token; {:.3} MFLOP per base in training",
+                        row.step,
+                        row.flops_per_base / 1e6
+                    ),
                 };
                 if bar.is_hidden() { say(&line) } else { bar.println(line) }
             }
@@ -102,6 +115,7 @@ impl Request {
 }
 
 fn summary(row: &Metrics) -> String {
-    let Metrics { mlm, ratio, compression, bases_per_s, .. } = row;
-    format!("{bases_per_s:.0} bases/s  MLM {mlm:.4}  ratio {ratio:.3}  {compression:.2} bases per token")
+    let Metrics { mlm, ratio, compression, flops_per_base, bases_per_s, .. } = row;
+    let mflop = flops_per_base / 1e6;
+    format!("{bases_per_s:.0} bases/s  MLM {mlm:.4}  ratio {ratio:.3}  {compression:.2} bases per token  {mflop:.3} MFLOP per base")
 }

@@ -3,6 +3,7 @@
 use super::answers::Origin;
 use super::compute::Compute;
 use super::progress::Bar;
+use super::router::RouterOption;
 use super::source;
 use crate::error::{Error, Result};
 use crate::model::device::{self, Device};
@@ -32,6 +33,8 @@ pub struct TrainingOptions {
     /// Train the same architecture from random weights too
     #[arg(long, conflicts_with = "config", help_heading = "Model")]
     random: bool,
+    #[command(flatten)]
+    router: RouterOption,
     /// Train the head alone, on what the model gives (a linear probe)
     #[arg(long, help_heading = "Model")]
     freeze: bool,
@@ -192,6 +195,11 @@ impl TrainingOptions {
         }
     }
 
+    /// How positions are kept, where it was asked for.
+    pub fn router(&self) -> RouterOption {
+        self.router
+    }
+
     /// The models' names in tables.
     pub fn names(&self) -> &'static [&'static str] {
         match (&self.config, self.random) {
@@ -209,9 +217,9 @@ impl TrainingOptions {
         let device = self.compute.device()?;
         let precision = self.compute.training_precision(&device)?;
         let starts = match &self.config {
-            Some(name) => vec![Start::Random(Config::named(name)?)],
+            Some(name) => vec![Start::Random(self.router.config(Config::named(name)?)?)],
             None => {
-                let checkpoint = source::checkpoint(self.checkpoint.as_deref())?;
+                let checkpoint = self.router.checkpoint(source::checkpoint(self.checkpoint.as_deref())?)?;
                 let random = self.random.then(|| Start::Random(checkpoint.config.clone()));
                 std::iter::once(Start::Checkpoint(checkpoint)).chain(random).collect()
             }
@@ -227,8 +235,8 @@ pub struct Models {
     precision: Precision,
 }
 
-/// Raised by hand when the same options come to give other weights: what earlier versions left is then not gone on with.
-const TRAININGS_FORMAT: u32 = 1;
+/// Raised by hand when the same options come to give other weights, or trainings leave more: what earlier versions left is then not gone on with.
+const TRAININGS_FORMAT: u32 = 2;
 
 impl Models {
     /// Who is trained, for the record of a shard.

@@ -5,6 +5,7 @@
 //! assert_eq!(config.layout.stages(), 2);
 //! ```
 
+use super::routing::{self, Routing};
 use crate::{Error, Result};
 use serde_json::{Value, json};
 
@@ -139,6 +140,8 @@ pub struct Config {
     pub vocab_size: usize,
     /// The LM head is the embedding.
     pub tie_embeddings: bool,
+    /// How each stage with a router chooses the positions it keeps.
+    pub routing: Routing,
     /// The JSON it was read from, written back to checkpoints as it was.
     pub json: Value,
 }
@@ -232,7 +235,31 @@ impl Config {
             return Err(Error::Invalid(format!("configuration: vocab_size {vocab_size}, but the DNA vocabulary has 7 tokens")));
         }
         let tie_embeddings = json.get("tie_embeddings").and_then(Value::as_bool).unwrap_or(false);
-        Ok(Config { layout, stages, vocab_size: 7, tie_embeddings, json })
+        let routing = match json.get(routing::KEY) {
+            None => Routing::Learned,
+            Some(value) => value.as_str().unwrap_or_default().parse().map_err(|e| Error::Invalid(format!("configuration: {e}")))?,
+        };
+        if count == 1 && !routing.is_learned() {
+            return Err(Error::Invalid(format!(
+                "router '{routing}': this model is a single stack, without a stage that could keep some bases"
+            )));
+        }
+        Ok(Config { layout, stages, vocab_size: 7, tie_embeddings, routing, json })
+    }
+
+    /// The same with another way to choose the positions that are kept; its JSON says so.
+    ///
+    /// # Errors
+    /// The model is a single stack.
+    pub fn routed(&self, routing: Routing) -> Result<Config> {
+        let mut json = self.json.clone();
+        if let Some(object) = json.as_object_mut() {
+            match routing {
+                Routing::Learned => drop(object.remove(routing::KEY)),
+                other => drop(object.insert(routing::KEY.into(), other.to_string().into())),
+            }
+        }
+        Config::from_json(json)
     }
 }
 
@@ -258,6 +285,15 @@ mod tests {
     }
 
     #[test]
+    fn the_router_is_a_key() {
+        let learned = Config::named("2m").unwrap();
+        let fixed = learned.routed("fixed:4.5".parse().unwrap()).unwrap();
+        assert_eq!((learned.routing, fixed.json["router"].as_str()), (Routing::Learned, Some("fixed:4.5")));
+        assert_eq!(Config::from_json(fixed.json.clone()).unwrap(), fixed);
+        assert_eq!(fixed.routed(Routing::Learned).unwrap(), learned);
+    }
+
+    #[test]
     fn says_what_is_wrong() {
         for (json, part) in [
             (json!({"arch_layout": ["x3"], "d_model": [64]}), "m, M, t or T"),
@@ -270,6 +306,9 @@ mod tests {
             (json!({"arch_layout": ["m1"], "d_model": [40]}), "64s"),
             (json!({"arch_layout": ["t1"], "d_model": [64], "attn_cfg": {"num_heads": [3]}}), "heads"),
             (json!({"arch_layout": ["m1"], "d_model": [64], "vocab_size": 12}), "vocab_size 12"),
+            (json!({"arch_layout": ["m1", ["m1"], "m1"], "d_model": [64, 64], "router": "fixed:0"}), "fixed:N"),
+            (json!({"arch_layout": ["m1", ["m1"], "m1"], "d_model": [64, 64], "router": 4}), "fixed:N"),
+            (json!({"arch_layout": ["m1"], "d_model": [64], "router": "fixed:4"}), "single stack"),
         ] {
             let error = Config::from_json(json.clone()).unwrap_err().to_string();
             assert!(error.contains(part), "{json}: {error}");

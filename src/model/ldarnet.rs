@@ -1,6 +1,7 @@
 //! The model: embedding, encoder, router, inner network on the kept vectors, dechunking, decoder, LM head.
 
 use super::config::{Block, Config, Layout};
+use super::routing::{Routing, content};
 use super::stack::{Linear, Stack};
 use super::weights::{Init, Source};
 use crate::kernels::Seqs;
@@ -52,7 +53,7 @@ struct StageNetwork {
     decoder: Stack,
 }
 
-/// What one router decided, over a packed batch.
+/// What one router, or the rule that stands in for it ([`Routing`]), decided over a packed batch.
 pub struct Routed {
     /// Boundary probabilities, (positions of this stage).
     pub prob: Tensor,
@@ -178,9 +179,14 @@ impl LdarNet {
 
     fn run(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<(Tensor, Seqs, Vec<Routed>)> {
         let (x, seqs) = self.embed(tape, sequences)?;
-        let mut trace = Trace { threshold: self.threshold, stages: Vec::new() };
-        let hidden = self.backbone.forward(tape, x, &seqs, &mut trace)?;
-        Ok((hidden, seqs, trace.stages))
+        let mut stages = Vec::new();
+        let hidden = self.backbone.forward(tape, x, &seqs, &self.rule(sequences), &mut stages)?;
+        Ok((hidden, seqs, stages))
+    }
+
+    fn rule(&self, sequences: &[impl AsRef<[u8]>]) -> Rule {
+        let contents = sequences.iter().map(|sequence| content(sequence.as_ref())).collect();
+        Rule { routing: self.config.routing, threshold: self.threshold, contents }
     }
 
     /// Output of the outermost encoder, (total bases, d_model); of the whole stack where there is no router.
@@ -205,12 +211,12 @@ impl LdarNet {
     pub fn route(&self, sequences: &[impl AsRef<[u8]>], stage: usize) -> Result<Vec<Routed>> {
         let tape = &Tape::off();
         let (mut x, mut seqs) = self.embed(tape, sequences)?;
-        let (mut level, mut routed) = (&self.backbone, Vec::new());
+        let (rule, mut level, mut routed) = (self.rule(sequences), &self.backbone, Vec::new());
         loop {
             let Network::Stage(network) = &level.network else {
                 return Err(Error::Invalid(format!("the model has no router of stage {stage}")));
             };
-            let (encoded, decision, kept) = network.route(tape, level.pad(tape, x)?, &seqs, self.threshold)?;
+            let (encoded, decision, kept) = network.route(tape, level.pad(tape, x)?, &seqs, &rule, routed.len())?;
             routed.push(decision);
             if routed.len() > stage {
                 return Ok(routed);
@@ -238,10 +244,12 @@ impl LdarNet {
     }
 }
 
-/// What is told and noted on the way down.
-struct Trace {
+/// What decides which positions are kept, beside the weights.
+struct Rule {
+    routing: Routing,
     threshold: f32,
-    stages: Vec<Routed>,
+    /// A number for the tokens of each sequence.
+    contents: Vec<u64>,
 }
 
 /// Residual additions that blocks make: the height that scales fresh output projections.
@@ -300,33 +308,43 @@ impl Level {
         })
     }
 
-    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
+    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs, rule: &Rule, stages: &mut Vec<Routed>) -> Result<Tensor> {
         let outer = x.dim(1)?;
         let x = self.pad(tape, x)?;
         let out = match &self.network {
             Network::Stack(stack) => stack.forward(tape, x, seqs)?,
-            Network::Stage(stage) => stage.forward(tape, x, seqs, trace)?,
+            Network::Stage(stage) => stage.forward(tape, x, seqs, rule, stages)?,
         };
         Ok(if outer == self.d_model { out } else { first_columns(tape, &out, outer)? })
     }
 }
 
 impl StageNetwork {
-    /// The encoder's output and the router's decisions.
-    fn route(&self, tape: &Tape, x: Tensor, seqs: &Seqs, threshold: f32) -> Result<(Tensor, Routed, Kept)> {
+    /// The encoder's output and what is kept of it, at the stage of this number.
+    fn route(&self, tape: &Tape, x: Tensor, seqs: &Seqs, rule: &Rule, stage: usize) -> Result<(Tensor, Routed, Kept)> {
         let x = self.encoder.forward(tape, x, seqs)?;
-        let prob = boundary_prob(tape, &self.query.forward(tape, &x)?, &self.key.forward(tape, &x)?, seqs)?;
-        let kept = keep(above(&prob, threshold)?, seqs);
+        let learned = |tape: &Tape| -> Result<Tensor> {
+            Ok(boundary_prob(tape, &self.query.forward(tape, &x)?, &self.key.forward(tape, &x)?, seqs)?)
+        };
+        let prob = if rule.routing.is_learned() {
+            learned(tape)?
+        } else {
+            // Constants, whatever is noted on the tape: no gradient passes them.
+            let read = || Ok(learned(&Tape::off())?.to_vec1::<f32>()?);
+            let probs = rule.routing.probabilities(seqs, &rule.contents, stage, read)?;
+            Tensor::from_vec(probs, x.dim(0)?, x.device())?
+        };
+        let kept = keep(above(&prob, rule.threshold)?, seqs);
         let mut mask = vec![false; prob.elem_count()];
         kept.index.iter().for_each(|&t| mask[t] = true);
         Ok((x, Routed { prob, mask, seqs: seqs.clone() }, kept))
     }
 
-    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs, trace: &mut Trace) -> Result<Tensor> {
-        let (x, routed, kept) = self.route(tape, x, seqs, trace.threshold)?;
+    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs, rule: &Rule, stages: &mut Vec<Routed>) -> Result<Tensor> {
+        let (x, routed, kept) = self.route(tape, x, seqs, rule, stages.len())?;
         let prob = routed.prob.clone();
-        trace.stages.push(routed);
-        let inner = self.inner.forward(tape, gather_rows(tape, &x, &kept.index)?, &kept.chunks, trace)?;
+        stages.push(routed);
+        let inner = self.inner.forward(tape, gather_rows(tape, &x, &kept.index)?, &kept.chunks, rule, stages)?;
         let h = add(tape, &dechunk(tape, &inner, &prob, &kept)?, &self.residual.forward(tape, &x)?)?;
         drop((x, inner)); // as long as a chromosome arm may be
         self.decoder.forward(tape, h, seqs)

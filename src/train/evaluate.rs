@@ -4,6 +4,7 @@ use super::data::{Corpus, mask};
 use super::recipe::Recipe;
 use crate::kernels::loss::nats;
 use crate::model::LdarNet;
+use crate::model::flops::forward_flops;
 use crate::stats::base_table::BaseTables;
 use crate::stats::rng::Rng;
 use crate::{Error, Result};
@@ -33,6 +34,8 @@ pub struct Evaluation {
     pub accuracy: f64,
     /// Bases per boundary on the windows.
     pub compression: f64,
+    /// Operations of a forward pass per base, from the positions that were kept ([`crate::model::flops`]).
+    pub flops_per_base: f64,
     /// Mean loss of the tables with 0, 1, .. bases on either side, on the same positions with the true neighbours.
     pub table_nats: Vec<f64>,
 }
@@ -65,7 +68,7 @@ pub fn evaluate(model: &LdarNet, recipe: &Recipe, corpus: &Corpus, report: &mut 
     }
     let tables = BaseTables::fit(corpus.training_runs(), WIDEST_TABLE, &corpus.tuning_windows(TUNING_WINDOWS));
     let mut table_sums = [0.0; WIDEST_TABLE + 1];
-    let (mut positions, mut right, mut kept, mut bases) = (0, 0, 0, 0);
+    let (mut positions, mut right, mut kept, mut bases, mut flops, mut read) = (0, 0, 0, 0, 0.0, 0);
     let mut by_window = vec![(0.0, 0_usize); windows.len()];
     let total = ROUNDS * windows.len() as u64;
     for round in 0..ROUNDS {
@@ -88,6 +91,8 @@ pub fn evaluate(model: &LdarNet, recipe: &Recipe, corpus: &Corpus, report: &mut 
                 kept += stage.mask.iter().filter(|&&b| b).count();
                 bases += stage.mask.len();
             }
+            flops += forward_flops(model.config(), &batch.inputs, &output.stages);
+            read += window.len();
             report(round * windows.len() as u64 + w as u64 + 1, total);
         }
     }
@@ -106,6 +111,7 @@ pub fn evaluate(model: &LdarNet, recipe: &Recipe, corpus: &Corpus, report: &mut 
         mlm_se: (crate::stats::variance(&means) / means.len() as f64).sqrt(),
         accuracy: right as f64 / count,
         compression: bases as f64 / kept.max(1) as f64,
+        flops_per_base: flops / read as f64,
         table_nats: table_sums.iter().map(|sum| sum / count).collect(),
     })
 }

@@ -4,6 +4,7 @@ use crate::Result;
 use crate::kernels::loss::cross_entropy;
 use crate::kernels::tape::{Grads, Tape};
 use crate::model::LdarNet;
+use crate::model::flops::forward_flops;
 use candle_core::Tensor;
 use std::sync::Arc;
 
@@ -24,10 +25,12 @@ pub struct Loss {
     pub total: f64,
     /// Mean cross-entropy over the masked positions, in nats.
     pub mlm: f64,
-    /// Ratio loss summed over stages.
+    /// Ratio loss summed over stages; 0 where no router is trained.
     pub ratio: f64,
     /// Bases per boundary actually reached, outermost stage.
     pub compression: f64,
+    /// Operations of the forward pass per base ([`crate::model::flops`]).
+    pub flops_per_base: f64,
     tape: Tape,
     /// Results that the loss is made of, with its gradient with respect to each.
     seeds: Vec<(Tensor, Tensor)>,
@@ -49,19 +52,30 @@ impl Objective {
         let mlm = f64::from(cross_entropy.to_scalar::<f32>()?);
         let mut seeds = vec![(cross_entropy.clone(), cross_entropy.ones_like()?)];
         let (mut ratio, mut compression) = (0.0, 1.0);
+        let learned = model.config().routing.is_learned();
         for (i, stage) in output.stages.iter().enumerate() {
             let n = self.compression.get(i).or(self.compression.last()).copied().unwrap_or(4.0);
             let positions = stage.mask.len() as f64;
             let fraction = stage.mask.iter().filter(|&&b| b).count() as f64 / positions;
-            // N/(N-1) ((N-1) F G + (1-F)(1-G)) is linear in G, the mean probability; F carries no gradient.
-            let mean = stage.prob.to_vec1::<f32>()?.iter().map(|&p| f64::from(p)).sum::<f64>() / positions;
-            ratio += n / (n - 1.0) * ((n - 1.0) * fraction * mean + (1.0 - fraction) * (1.0 - mean));
-            let slope = n / (n - 1.0) * ((n - 1.0) * fraction - (1.0 - fraction));
-            seeds.push((stage.prob.clone(), Tensor::full((self.alpha * slope / positions) as f32, stage.mask.len(), stage.prob.device())?));
+            if learned {
+                // N/(N-1) ((N-1) F G + (1-F)(1-G)) is linear in G, the mean probability; F carries no gradient.
+                let mean = stage.prob.to_vec1::<f32>()?.iter().map(|&p| f64::from(p)).sum::<f64>() / positions;
+                ratio += n / (n - 1.0) * ((n - 1.0) * fraction * mean + (1.0 - fraction) * (1.0 - mean));
+                let slope = n / (n - 1.0) * ((n - 1.0) * fraction - (1.0 - fraction));
+                seeds.push((
+                    stage.prob.clone(),
+                    Tensor::full((self.alpha * slope / positions) as f32, stage.mask.len(), stage.prob.device())?,
+                ));
+            }
             if i == 0 {
                 compression = 1.0 / fraction;
             }
         }
-        Ok(Loss { total: mlm + self.alpha * ratio, mlm, ratio, compression, tape, seeds })
+        let bases: usize = inputs.iter().map(Vec::len).sum();
+        let flops_per_base = forward_flops(model.config(), inputs, &output.stages) / bases as f64;
+        Ok(Loss { total: mlm + self.alpha * ratio, mlm, ratio, compression, flops_per_base, tape, seeds })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,8 @@
 use super::objective::Objective;
 use super::optimizer::{AdamW, lr_multipliers};
 use super::schedule::Schedule;
-use crate::model::Config;
 use crate::model::weights::inventory;
+use crate::model::{Config, Routing};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -43,6 +43,9 @@ pub enum ModelRecipe {
 pub struct NamedModel {
     /// The name.
     pub config: String,
+    /// How positions are kept ([`Routing`]), where not by the learned router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub router: Option<String>,
 }
 
 /// Where windows come from.
@@ -182,9 +185,23 @@ impl Recipe {
     /// The model's configuration.
     pub fn config(&self) -> Result<Config> {
         match &self.model {
-            ModelRecipe::Named(named) => Config::named(&named.config),
+            ModelRecipe::Named(NamedModel { config, router: None }) => Config::named(config),
+            ModelRecipe::Named(NamedModel { config, router: Some(router) }) => Config::named(config)?.routed(router.parse()?),
             ModelRecipe::Written(json) => Config::from_json(json.clone()),
         }
+    }
+
+    /// Keeps positions by another rule than the recipe says.
+    ///
+    /// # Errors
+    /// The model is a single stack.
+    pub fn route(&mut self, routing: Routing) -> Result<()> {
+        let json = self.config()?.routed(routing)?.json;
+        match &mut self.model {
+            ModelRecipe::Named(named) => named.router = (!routing.is_learned()).then(|| routing.to_string()),
+            ModelRecipe::Written(written) => *written = json,
+        }
+        Ok(())
     }
 
     /// What training takes of memory at the very least, in bytes: weights, gradients and two moments of each parameter, and on a CPU, where they are held

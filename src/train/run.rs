@@ -35,21 +35,24 @@ pub struct Metrics {
     pub compression: f64,
     /// Gradient norm before clipping.
     pub grad_norm: f64,
+    /// Operations of a forward pass per base, from the positions that were kept.
+    pub flops_per_base: f64,
     /// Masked loss and bases per boundary on held-out windows, where measured; the loss is `NaN` where no position of theirs was masked.
     pub validation: Option<(f64, f64)>,
     /// Bases per second since the row before.
     pub bases_per_s: f64,
 }
 
-const HEADER: &str = "step\tbases\tlr\tmlm_nats\tratio\tcompression\tgrad_norm\tvalidation_mlm_nats\tvalidation_compression\tbases_per_s";
+const HEADER: &str =
+    "step\tbases\tlr\tmlm_nats\tratio\tcompression\tgrad_norm\tvalidation_mlm_nats\tvalidation_compression\tflops_per_base\tbases_per_s";
 
 impl Metrics {
     fn line(&self) -> String {
         let known = |value: f64, digits: usize| if value.is_nan() { String::new() } else { format!("{value:.digits$}") };
         let (mlm, compression) = self.validation.map_or((String::new(), String::new()), |(m, c)| (known(m, 5), known(c, 3)));
         format!(
-            "{}\t{}\t{:.6e}\t{:.5}\t{:.5}\t{:.3}\t{:.4}\t{mlm}\t{compression}\t{:.0}",
-            self.step, self.bases, self.lr, self.mlm, self.ratio, self.compression, self.grad_norm, self.bases_per_s
+            "{}\t{}\t{:.6e}\t{:.5}\t{:.5}\t{:.3}\t{:.4}\t{mlm}\t{compression}\t{:.0}\t{:.0}",
+            self.step, self.bases, self.lr, self.mlm, self.ratio, self.compression, self.grad_norm, self.flops_per_base, self.bases_per_s
         )
     }
 }
@@ -62,14 +65,15 @@ struct Since {
     ratio: f64,
     compression: f64,
     grad_norm: f64,
+    flops_per_base: f64,
     seconds: f64,
 }
 
 impl Since {
     /// Bit for bit, as text.
     fn to_text(self) -> String {
-        let Since { steps, mlm, ratio, compression, grad_norm, seconds } = self;
-        let bits = [mlm, ratio, compression, grad_norm, seconds].map(|sum| format!(" {:016x}", sum.to_bits())).concat();
+        let Since { steps, mlm, ratio, compression, grad_norm, flops_per_base, seconds } = self;
+        let bits = [mlm, ratio, compression, grad_norm, flops_per_base, seconds].map(|sum| format!(" {:016x}", sum.to_bits())).concat();
         format!("{steps}{bits}")
     }
 
@@ -77,7 +81,7 @@ impl Since {
         let mut words = text.split(' ');
         let steps = words.next()?.parse().ok()?;
         let mut sum = || u64::from_str_radix(words.next()?, 16).ok().map(f64::from_bits);
-        Some(Since { steps, mlm: sum()?, ratio: sum()?, compression: sum()?, grad_norm: sum()?, seconds: sum()? })
+        Some(Since { steps, mlm: sum()?, ratio: sum()?, compression: sum()?, grad_norm: sum()?, flops_per_base: sum()?, seconds: sum()? })
     }
 }
 
@@ -217,6 +221,7 @@ impl Run {
                     ratio: since.ratio / n,
                     compression: since.compression / n,
                     grad_norm: since.grad_norm / n,
+                    flops_per_base: since.flops_per_base / n,
                     validation: None,
                     bases_per_s: n * self.bases_per_step() as f64 / seconds,
                 };
@@ -307,6 +312,7 @@ fn learn(model: &LdarNet, optimizer: &mut Optimizer, recipe: &Recipe, batches: &
         since.mlm += loss.mlm / micro_batches as f64;
         since.ratio += loss.ratio / micro_batches as f64;
         since.compression += loss.compression / micro_batches as f64;
+        since.flops_per_base += loss.flops_per_base / micro_batches as f64;
         optimizer.accumulate(&loss.backward()?, &mut sums)?;
     }
     let lr = recipe.optimizer.lr * recipe.optimizer.schedule.factor(step, recipe.run.steps);

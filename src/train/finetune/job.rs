@@ -6,6 +6,7 @@ use super::protocol::{Protocol, Trained};
 use super::reader::Reader;
 use super::schedule::standing_of;
 use crate::model::checkpoint::{load_tensors, on, save_tensors};
+use crate::model::flops::forward_flops;
 use crate::model::fresh::Fresh;
 use crate::model::head::{self, Answer, Readout, parts};
 use crate::model::{Checkpoint, Config, FineTuned, LdarNet, Precision};
@@ -265,11 +266,8 @@ impl Job<'_> {
             .into_iter()
             .collect::<Result<_>>()?;
         let has_router = self.start.config().layout.stages() > 1;
-        let moved = if has_router && self.protocol.trained != Trained::Head {
-            Some(self.moved(&self.learner(readout, &before)?.tuned.model, &learner.tuned.model, reader)?)
-        } else {
-            None
-        };
+        let before = (has_router && self.protocol.trained != Trained::Head).then(|| self.learner(readout, &before)).transpose()?;
+        let (moved, flops_per_base) = self.routed(before.as_ref().map(|before| &before.tuned.model), &learner.tuned.model, reader)?;
         let json = |value: serde_json::Result<String>| value.map_err(|e| Error::Invalid(format!("the head cannot be written down: {e}")));
         let mut notes = BTreeMap::from([
             (head::NOTE.to_string(), json(serde_json::to_string(readout))?),
@@ -283,27 +281,33 @@ impl Job<'_> {
         }
         let checkpoint = Checkpoint { config: self.start.config().clone(), tensors: on(learner.tensors(), &Device::Cpu)?, notes };
         checkpoint.save(model_file(self.folder, &self.stem()))?;
-        Outcome { predictions, epochs, moved }.write(self.folder, &self.stem(), self.about)?;
+        Outcome { predictions, epochs, moved, flops_per_base }.write(self.folder, &self.stem(), self.about)?;
         for path in [self.state_file(), self.epochs_file()] {
             std::fs::remove_file(&path).map_err(Error::io(&path))?;
         }
         Ok(())
     }
 
-    /// The decisions of the outermost router on the test sequences.
-    fn moved(&self, before: &LdarNet, after: &LdarNet, reader: &Reader) -> Result<Moved> {
+    /// The decisions of the outermost router on the test sequences before, where asked for, and after; and the work per base after.
+    fn routed(&self, before: Option<&LdarNet>, after: &LdarNet, reader: &Reader) -> Result<(Option<Moved>, f64)> {
         let labels = self.task.test.targets.labels();
-        let mut moved = Moved::new(self.task.test.targets.width());
+        let mut moved = before.map(|_| Moved::new(self.task.test.targets.width()));
         let tested: Vec<&[u8]> = reader.tested().into_iter().map(|row| reader.tokens(row)).collect();
+        let routers = after.config().layout.stages() - 1;
+        let (mut flops, mut bases) = (0.0, 0);
         for part in parts(&tested, self.protocol.at_once) {
-            let route = |model: &LdarNet| model.route(&tested[part.clone()], 0).map(|mut routed| routed.remove(0));
-            let (before, after) = (route(before)?, route(after)?);
-            for (i, seq) in part.clone().zip(before.seqs.iter()) {
+            let sequences = &tested[part.clone()];
+            let all = if routers == 0 { Vec::new() } else { after.route(sequences, routers - 1)? };
+            flops += forward_flops(after.config(), sequences, &all);
+            bases += sequences.iter().map(|sequence| sequence.len()).sum::<usize>();
+            let (Some(before), Some(moved), Some(after)) = (before, &mut moved, all.first()) else { continue };
+            let before = before.route(sequences, 0)?.remove(0);
+            for (i, seq) in part.zip(before.seqs.iter()) {
                 let class = labels.get(i).map_or(0, |&label| label as usize);
                 moved.add(class, &before.mask[seq.clone()], &after.mask[seq.clone()]);
             }
         }
-        Ok(moved)
+        Ok((moved, flops / bases as f64))
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Outcome {
     pub epochs: Vec<EpochRow>,
     /// The boundaries on the test sequences before and after; `None` of a model without a router, or one that stayed as it was.
     pub moved: Option<Moved>,
+    /// Operations of a forward pass over the test sequences per base ([`crate::model::flops`]), by the weights of the best epoch.
+    pub flops_per_base: f64,
 }
 
 /// Name of a training: its files start with it.
@@ -51,6 +53,7 @@ impl Outcome {
             tensors.insert(one.split.name().to_string(), Tensor::from_vec(one.scores.concat(), (one.scores.len(), width), &Device::Cpu)?);
             notes.insert(speed(one.split), one.bases_per_second.to_string());
         }
+        notes.insert(FLOPS.into(), self.flops_per_base.to_string());
         if let Some(moved) = &self.moved {
             let flat = moved.flat();
             tensors.insert("moved".into(), Tensor::from_slice(&flat, flat.len(), &Device::Cpu)?);
@@ -94,9 +97,13 @@ impl Outcome {
         };
         let predictions = SPLITS.into_iter().map(predictions).collect::<Result<_>>()?;
         let moved = tensors.get("moved").map(Tensor::to_vec1::<f32>).transpose()?.map(|flat| Moved::from_flat(&flat));
-        Ok(Some(Outcome { predictions, epochs, moved }))
+        let flops_per_base = notes.get(FLOPS).and_then(|text| text.parse().ok()).ok_or_else(damaged)?;
+        Ok(Some(Outcome { predictions, epochs, moved, flops_per_base }))
     }
 }
+
+/// The entry of the notes with the work per base.
+const FLOPS: &str = "flops_per_base";
 
 fn speed(split: Split) -> String {
     format!("{}_bases_per_second", split.name())

@@ -109,6 +109,37 @@ fn a_resumed_run_ends_on_the_same_bits() {
 }
 
 #[test]
+fn a_run_by_another_router_says_so_and_leaves_the_router_alone() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut recipe = recipe(temp.path(), 6);
+    recipe.route("random:3".parse().unwrap()).unwrap();
+    recipe.optimizer.weight_decay = 0.5;
+    let mut rows = Vec::new();
+    for name in ["one", "other"] {
+        open(&recipe, &temp.path().join(name), false).unwrap().train(&|| false, &mut |m| rows.push(m.clone())).unwrap();
+    }
+    let [one, other] = ["one", "other"].map(|name| temp.path().join(name).join(MODEL));
+    assert!(std::fs::read(&one).unwrap() == std::fs::read(other).unwrap(), "the same seed gives other bits");
+    assert!(rows.iter().all(|m| m.ratio == 0.0 && m.flops_per_base > 1e5) && (2.0..4.0).contains(&rows[0].compression), "{rows:?}");
+    let checkpoint = Checkpoint::open(&one).unwrap();
+    assert_eq!(
+        (checkpoint.config.routing.to_string(), checkpoint.model().unwrap().config().routing),
+        ("random:3".into(), checkpoint.config.routing)
+    );
+    // As it was made, the identity; everything else moved.
+    let mut fresh = Fresh::new(recipe.seed);
+    LdarNet::new(&checkpoint.config, &mut fresh).unwrap();
+    for (name, tensor) in &checkpoint.tensors {
+        let off = (tensor - &fresh.tensors[name]).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+        assert_eq!(off == 0.0, name.contains("routing_module"), "{name}: {off}");
+    }
+    // What was trained by one router goes on by it alone.
+    recipe.route("none".parse().unwrap()).unwrap();
+    let message = open(&recipe, &temp.path().join("one"), true).err().unwrap().to_string();
+    assert!(message.contains("router"), "{message}");
+}
+
+#[test]
 fn learns_a_repeat() {
     let temp = tempfile::tempdir().unwrap();
     let mut rows = Vec::new();
