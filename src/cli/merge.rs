@@ -63,6 +63,7 @@ impl Request {
             Command::Compare(arguments) => arguments.validate()?.run(origin),
             Command::Finetune(arguments) => arguments.validate()?.run(origin),
             Command::Variants(arguments) => arguments.validate()?.run(origin),
+            Command::Stability(arguments) => arguments.validate()?.run(origin),
             _ => Err(Error::file(&self.shards[0], "is of a command that has no shards")),
         }
     }

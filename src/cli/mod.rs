@@ -33,6 +33,7 @@ mod scan;
 mod shards;
 mod source;
 mod splice_profile;
+mod stability;
 mod stderr;
 mod stdout;
 mod steps;
@@ -82,6 +83,7 @@ enum Command {
     Density(Box<density::Arguments>),
     Locus(Box<locus::Arguments>),
     Variants(Box<variants::Arguments>),
+    Stability(Box<stability::Arguments>),
     Reproduce(reproduce::Arguments),
     Compare(Box<compare::Arguments>),
     Finetune(Box<finetune::Arguments>),
@@ -112,6 +114,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Density(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Locus(arguments) => arguments.validate()?.run(),
         Command::Variants(arguments) => arguments.validate()?.run(Origin::Typed),
+        Command::Stability(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Reproduce(arguments) => arguments.run(threads),
         Command::Compare(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Finetune(arguments) => arguments.validate()?.run(Origin::Typed),

@@ -368,6 +368,36 @@ impl<'a> ContigReader<'a> {
     }
 }
 
+/// A site and its control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SitePair {
+    /// The site, by index into [`Study::sites`].
+    pub site: usize,
+    /// Its position; in a negative control that of another control of it.
+    pub position: usize,
+    /// The position of the control, on the strand of the site.
+    pub control: usize,
+}
+
+/// The first family's pairs, one control a site.
+///
+/// # Errors
+/// An unreadable contig.
+pub fn pairs(
+    study: &Study<'_>,
+    contigs: &mut ContigReader<'_>,
+    request: &ComparisonRequest,
+    progress: &dyn Fn(Progress),
+) -> Result<Vec<SitePair>> {
+    let matched = Matched::new(study, contigs, request, &Rng::new(request.seed), progress)?;
+    let pair = |(site, found): (&usize, &crate::controls::Found)| {
+        let control = found.controls.as_ref().ok()?.first()?.position;
+        let position = if request.negative_control { found.second.first()?.position } else { study.sites[*site].position };
+        Some(SitePair { site: *site, position, control })
+    };
+    Ok(matched.found.first().into_iter().flatten().filter_map(pair).collect())
+}
+
 /// Matches, reads and compares. Memory holds one contig, one row a site and family, a bounded sample of read positions and the sums of profiles by
 /// cluster, whatever the genome; the result depends on the inputs and the seed, not on threads or (but for the model's own rounding) on `batch`.
 ///

@@ -12,6 +12,7 @@ pub mod motif_enrichment;
 mod questions;
 pub mod signal;
 pub mod splice_profile;
+pub mod stability;
 pub mod store;
 pub mod tiles;
 pub mod tokenizers;

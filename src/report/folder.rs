@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// What a results folder holds; a folder with anything else in it is somebody's work and is not replaced.
 const OURS: [&str; 7] = ["index.html", "run.json", "tables", "figures", "models", VCF, VCF_INDEX];
 /// The same for its figures.
-const FIGURES: [&str; 29] = [
+const FIGURES: [&str; 32] = [
     "r2_motifs",
     "native_vs_shuffled",
     "volcano",
@@ -39,6 +39,9 @@ const FIGURES: [&str; 29] = [
     "boundaries",
     "benchmark",
     "evaluation",
+    "response",
+    "response_models",
+    "mutation_map",
 ];
 
 /// The folders in it: the names that files may have there, and their endings.

@@ -12,6 +12,7 @@
 //! | `density` | those of `density` |
 //! | `locus` | those of `locus` |
 //! | `variants` | those of `variants` |
+//! | `stability` | those of `stability` |
 //! | `finetune` | those of `finetune` |
 //! | `benchmark` | those of `benchmark` |
 //! | `page` | from a results folder to its figures and page |
@@ -48,6 +49,7 @@ pub mod pruned;
 pub mod record;
 pub mod shard;
 pub mod splice_profile;
+pub mod stability;
 pub mod table;
 pub mod tables;
 pub mod tracks;
@@ -62,7 +64,7 @@ pub use html::{Chapter, Report, Section};
 pub use table::{Cell, Column, Format, Table, columns};
 
 /// The tables of all analyses.
-const TABLES: [&[&str]; 8] = [
+const TABLES: [&[&str]; 9] = [
     &splice_profile::TABLES,
     &motif_enrichment::TABLES,
     &density::TABLES,
@@ -70,5 +72,6 @@ const TABLES: [&[&str]; 8] = [
     &compare::TABLES,
     &finetune::TABLES,
     &variants::TABLES,
+    &stability::TABLES,
     &benchmark::TABLES,
 ];

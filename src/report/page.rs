@@ -9,6 +9,7 @@ use super::locus::LocusPage;
 use super::motif_enrichment::MotifPage;
 use super::record::Record;
 use super::splice_profile::SplicePage;
+use super::stability::StabilityPage;
 use super::variants::VariantsPage;
 use super::{Chapter, Report};
 use crate::error::{Error, Result};
@@ -81,6 +82,7 @@ fn of_record(record: &Record, gallery: &Gallery) -> Result<Report> {
         "locus" => LocusPage::open(record)?.report(gallery),
         "compare" => ComparePage::open(record)?.report(gallery),
         "benchmark" => BenchmarkPage::open(record)?.report(gallery),
+        "stability" => StabilityPage::open(record)?.report(gallery),
         "variants" => VariantsPage::open(record)?.report(gallery),
         "finetune" => FinetunePage::open(record)?.report(gallery),
         "reproduce" => collection(record, gallery),

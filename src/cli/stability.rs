@@ -1,0 +1,206 @@
+//! `stability`: what an edit of sequence does to the boundaries around it.
+
+use super::analysis::{Asked, Course, Report};
+use super::answers::{Origin, ShardOption};
+use super::biotypes::Biotypes;
+use super::compute::Compute;
+use super::left_out::LeftOut;
+use super::reads::Opened;
+use super::{counts, source, splice_profile};
+use crate::error::{Error, Result};
+use crate::model::LdarNet;
+use crate::pipelines::ldarnet::Router;
+use crate::pipelines::splice_profile::SpliceProfileRequest;
+use crate::pipelines::stability::{self as pipeline, MAP_BP, StabilityRequest, UNTRAINED};
+use crate::pipelines::store::{Part, Unopened};
+use crate::pipelines::{BoundarySource, Values};
+use crate::report::provenance::Input;
+use crate::report::stability as report;
+use std::path::PathBuf;
+
+/// Ask what an edit of sequence does to the boundaries around it, against matched controls; writes an HTML report
+///
+/// Single bases are replaced, masked, inserted and taken away at random places of genes, and replaced at splice cores and at the same letters elsewhere. How much do boundary
+/// probabilities change, how many decisions, how far off; and is that more than a function of a few letters, or an untrained model, would show?
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ldar-analyze stability --out stability
+      the bundled fly chromosome 4 and the bundled model; open stability/index.html
+  ldar-analyze stability --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --places 1000 --max-sites 500 --out stability
+  ldar-analyze stability --negative-control --out null
+      controls of splice cores against other controls: must show no difference
+  ldar-analyze stability --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --shard 3/40 --out shards/3
+      one of forty jobs; `ldar-analyze merge shards/* --out results` then gives the results
+
+Every place is read some twenty times, each time in --context bases. A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
+pub struct Arguments {
+    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
+    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
+    genome: Option<PathBuf>,
+    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
+    annotation: Option<PathBuf>,
+    #[command(flatten)]
+    biotypes: Biotypes,
+    /// Model: the authors' .pt, or safetensors; or ldarnet-110m (see fetch) [default: bundled]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
+    checkpoint: Option<PathBuf>,
+    /// Folder for the results
+    #[arg(long, value_name = "FOLDER", default_value = "stability")]
+    out: PathBuf,
+    /// Only these contigs, by any of their names
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    contigs: Vec<String>,
+    /// Random places of genes, each edited in all ways
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = counts::parse)]
+    places: usize,
+    /// At most so many donors, and so many acceptors, a random subset
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = counts::parse)]
+    max_sites: usize,
+    /// Bases on either side of an edit whose boundaries are looked at
+    #[arg(long, value_name = "BASES", default_value_t = 100, value_parser = counts::parse)]
+    reach: usize,
+    /// Bases given to the model at once [default: the length it was trained on, else 4096]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
+    context: Option<usize>,
+    /// Least distance of what is looked at from the ends of what the model is given [default: a quarter of the context, at most 512]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
+    margin: Option<usize>,
+    /// Random flips of the permutation tests
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
+    permutations: usize,
+    /// Draws of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
+    bootstraps: usize,
+    /// Seed of everything random, the untrained model among it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Windows given to the model together
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
+    batch: usize,
+    /// Compare two controls of each splice core with each other instead: must come out null
+    #[arg(long)]
+    negative_control: bool,
+    #[command(flatten)]
+    compute: Compute,
+    #[command(flatten)]
+    shard: ShardOption,
+}
+
+/// What is to be run.
+pub struct Request {
+    files: Option<(PathBuf, PathBuf)>,
+    checkpoint: Option<PathBuf>,
+    compute: Compute,
+    part: Option<Part>,
+    out: PathBuf,
+    context: Option<usize>,
+    margin: Option<usize>,
+    pipeline: StabilityRequest,
+}
+
+/// The farthest that is looked at, in bases.
+const FARTHEST: usize = 2000;
+
+impl Arguments {
+    /// Refuses what no run could meet, before anything is read.
+    pub fn validate(self) -> Result<Request> {
+        counts::check(&[
+            ("--permutations", self.permutations),
+            ("--bootstraps", self.bootstraps),
+            ("--batch", self.batch),
+            ("--places", self.places),
+            ("--max-sites", self.max_sites),
+        ])?;
+        if !(MAP_BP..=FARTHEST).contains(&self.reach) {
+            return Err(Error::Usage(format!("--reach {}: {MAP_BP} to {FARTHEST}", self.reach)));
+        }
+        if let Some(context) = self.context {
+            check_context(context, self.margin.unwrap_or(splice_profile::default_margin(context)), self.reach)?;
+        }
+        let mut sites = SpliceProfileRequest {
+            biotypes: self.biotypes.of_genes(),
+            contigs: self.contigs,
+            max_sites: Some(self.max_sites),
+            ..SpliceProfileRequest::default()
+        };
+        sites.comparison.flank = self.reach;
+        sites.comparison.permutations = self.permutations;
+        sites.comparison.bootstraps = self.bootstraps;
+        sites.comparison.seed = self.seed;
+        sites.comparison.batch = self.batch;
+        sites.comparison.negative_control = self.negative_control;
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        Ok(Request {
+            files: genome.zip(annotation),
+            checkpoint: self.checkpoint,
+            compute: self.compute,
+            part: self.shard.part(),
+            out: self.out,
+            context: self.context,
+            margin: self.margin,
+            pipeline: StabilityRequest { sites, places: self.places, reach: self.reach },
+        })
+    }
+}
+
+/// Refuses a context without room for what is looked at between its margins, also where it is halved.
+fn check_context(context: usize, margin: usize, reach: usize) -> Result<()> {
+    let needed = (2 * margin.max(1).saturating_add(reach + 4)).max(4 * (reach + 2));
+    match needed > context {
+        true => Err(Error::Usage(format!(
+            "a context of {context} bases has no room for --reach {reach} and a margin of {margin} on both sides: it takes {needed}"
+        ))),
+        false => Ok(()),
+    }
+}
+
+fn left_out(found: &pipeline::Stability) -> LeftOut {
+    LeftOut { what: "places and pairs of sites", used: found.n_places + found.n_pairs, reasons: Vec::new() }
+}
+
+impl Request {
+    /// Runs the analysis, writes the results folder and prints the short of it.
+    pub fn run(mut self, origin: Origin) -> Result<()> {
+        let mut course = Course::start(origin, &self.out, self.part)?;
+        let opened = Opened::model(&course.origin, self.checkpoint.as_deref(), self.compute)?;
+        opened.recorded(&mut course.run);
+        let (context, margin) = splice_profile::context_of(opened.trained_length(), self.context, self.margin, self.pipeline.reach)?;
+        check_context(context, margin, self.pipeline.reach)?;
+        (self.pipeline.sites.comparison.context, self.pipeline.sites.comparison.margin) = (context, margin);
+        let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
+        let mut inputs = source::files_inputs(self.files.as_ref())?;
+        inputs.push(course.origin.checkpoint(0, || source::checkpoint_input(self.checkpoint.as_deref()))?);
+        let untrained = self.untrained(&opened)?;
+        let models: [Box<dyn BoundarySource + '_>; 2] = match (&opened, &untrained) {
+            (Opened::Model { model, .. }, Some(untrained)) => [Box::new(Router::new(model, 0)?), Box::new(Router::new(untrained, 0)?)],
+            _ => [Box::new(Unopened(Values::Probabilities)), Box::new(Unopened(Values::Probabilities))],
+        };
+        let seeded = format!("{UNTRAINED} {}", self.pipeline.sites.comparison.seed);
+        let named = [("", models[0].as_ref()), (seeded.as_str(), models[1].as_ref())];
+        let report = Report {
+            analysis: "stability",
+            bases_read: |found: &pipeline::Stability| found.bases_read,
+            summary: report::summary,
+            left_out,
+            write_tables: report::write_tables,
+            outcome: report::outcome,
+        };
+        let asked = Asked {
+            parameters: serde_json::to_value(&self.pipeline).unwrap_or_default(),
+            inputs: &inputs,
+            facts: opened.facts(),
+            trained_length: opened.trained_length(),
+            models: &named,
+        };
+        course.finish(asked, &report, |kept, progress| pipeline::run(&genome, &annotation, kept, &self.pipeline, progress))
+    }
+
+    /// A model of the same shape with random weights; none for shards, whose models are not opened.
+    fn untrained(&self, opened: &Opened) -> Result<Option<LdarNet>> {
+        let Opened::Model { checkpoint, .. } = opened else { return Ok(None) };
+        let fresh = checkpoint.untrained(self.pipeline.sites.comparison.seed)?;
+        self.compute.model(&fresh, &self.compute.device()?).map(Some)
+    }
+}
