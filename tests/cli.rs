@@ -515,7 +515,7 @@ fn splice_profile_from_files_to_report() {
     ok(at, &splice_profile("two", &["--threads", "2"]));
     let (one, two) = (at.join("deep/one"), at.join("two"));
     assert_eq!(bytes_of(&one), bytes_of(&two), "threads change nothing");
-    assert_eq!(bytes_of(&one).len(), 2 * 16 + 2 * 8);
+    assert_eq!(bytes_of(&one).len(), 2 * 23 + 2 * 9);
 
     let (head, statistics) = tsv(one.join("tables/statistics.tsv"));
     let wanted = "site_kind control n_pairs n_clusters site_mean control_mean difference ci_low ci_high d auroc auroc_low auroc_high p_value p_floor \

@@ -6,7 +6,7 @@ use crate::model::{Config, Routing};
 use serde_json::Value;
 
 /// The option.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct RouterOption {
     /// How the model chooses the bases it keeps, in place of the way in its configuration: learned; fixed:N or fixed:N+PHASE (a grid from the start of
     /// what is read, N a number from 1); random:N (each with probability 1/N, by position and letters); none (all); turned (the learned cuts, shifted

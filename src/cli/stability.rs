@@ -6,6 +6,7 @@ use super::biotypes::Biotypes;
 use super::compute::Compute;
 use super::left_out::LeftOut;
 use super::reads::Opened;
+use super::router::RouterOption;
 use super::{counts, source, splice_profile};
 use crate::error::{Error, Result};
 use crate::model::LdarNet;
@@ -14,7 +15,6 @@ use crate::pipelines::splice_profile::SpliceProfileRequest;
 use crate::pipelines::stability::{self as pipeline, MAP_BP, StabilityRequest, UNTRAINED};
 use crate::pipelines::store::{Part, Unopened};
 use crate::pipelines::{BoundarySource, Values};
-use crate::report::provenance::Input;
 use crate::report::stability as report;
 use std::path::PathBuf;
 
@@ -164,7 +164,7 @@ impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
         let mut course = Course::start(origin, &self.out, self.part)?;
-        let opened = Opened::model(&course.origin, self.checkpoint.as_deref(), self.compute)?;
+        let opened = Opened::model(&course.origin, self.checkpoint.as_deref(), RouterOption::default(), self.compute)?;
         opened.recorded(&mut course.run);
         let (context, margin) = splice_profile::context_of(opened.trained_length(), self.context, self.margin, self.pipeline.reach)?;
         check_context(context, margin, self.pipeline.reach)?;

@@ -76,12 +76,10 @@ impl Request {
             ));
         }
         let stop = Arc::new(AtomicBool::new(false));
-        // A batch system asks with SIGTERM, and kills soon after.
-        signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone())
-            .map_err(|e| Error::Invalid(format!("SIGTERM cannot be caught: {e}")))?;
-        let asked = stop.clone();
-        ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))
-            .map_err(|e| Error::Invalid(format!("Ctrl-C cannot be caught: {e}")))?;
+        // Ctrl-C, and a batch system that kills soon after it asks.
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            signal_hook::flag::register(signal, stop.clone()).map_err(|e| Error::Invalid(format!("a signal cannot be caught: {e}")))?;
+        }
         say(&format!("training on {} bases, steps {} to {steps}", count(run.corpus().training_bases()), run.step()));
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr_with_hz(2));
         if let Ok(style) = ProgressStyle::with_template("{pos}/{len} steps {wide_bar} {eta} left  {msg}") {

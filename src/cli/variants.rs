@@ -7,6 +7,7 @@ use super::answers::{Origin, ShardOption};
 use super::compute::Compute;
 use super::left_out::LeftOut;
 use super::reads::Opened;
+use super::router::RouterOption;
 use super::{counts, source, splice_profile};
 use crate::error::{Error, Result};
 use crate::genome::fasta::Genome;
@@ -177,7 +178,7 @@ impl Request {
     /// Scores, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
         let mut course = Course::start(origin, &self.out, self.part)?;
-        let opened = Opened::model(&course.origin, self.checkpoint.as_deref(), self.compute)?;
+        let opened = Opened::model(&course.origin, self.checkpoint.as_deref(), RouterOption::default(), self.compute)?;
         opened.recorded(&mut course.run);
         let (context, margin) = splice_profile::context_of(opened.trained_length(), self.context, self.margin, 0)?;
         check_context(context, margin, self.pipeline.reach)?;

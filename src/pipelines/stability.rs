@@ -20,7 +20,7 @@ use crate::pipelines::comparison::{self, ContigReader};
 use crate::pipelines::questions::Questions;
 use crate::pipelines::splice_profile::{self, SpliceProfileRequest};
 use crate::pipelines::{BoundarySource, Progress};
-use probes::{Asked, Probe};
+use probes::Asked;
 use table::Letters;
 
 pub use probes::{KINDS, MAP_BP, SHARE};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// What a results folder holds; a folder with anything else in it is somebody's work and is not replaced.
 const OURS: [&str; 7] = ["index.html", "run.json", "tables", "figures", "models", VCF, VCF_INDEX];
 /// The same for its figures.
-const FIGURES: [&str; 32] = [
+const FIGURES: [&str; 33] = [
     "r2_motifs",
     "native_vs_shuffled",
     "volcano",
@@ -20,6 +20,7 @@ const FIGURES: [&str; 32] = [
     "heatmap_4",
     "balance",
     "r1_splice",
+    "r1_discrimination",
     "r1_splice_families",
     "r1_splice_residual",
     "r1_heatmap_donor",

@@ -45,7 +45,7 @@ fn a_function_of_two_letters_is_seen_as_one() {
     assert_eq!(found.n_places, 60);
     assert!(found.n_pairs > 150, "{}", found.n_pairs);
     for row in found.distances.iter().filter(|row| row.group == "random" && !row.kind.ends_with("share") && row.kind != "other_strand") {
-        assert!(row.distance == 0 || row.change == 0.0, "{row:?}");
+        assert!(row.distance == 0 || row.change < 1e-6, "{row:?}"); // what the table sums is rounded
     }
     let of = |kind: &str| found.summary.iter().find(|row| row.model == MODEL && row.kind == kind && row.group == "random").unwrap();
     assert_eq!((of("shift").change, of("half_context").change), (0.0, 0.0));

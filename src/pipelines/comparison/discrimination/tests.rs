@@ -42,9 +42,20 @@ struct Chromosome {
     codes: [Vec<u8>; 2],
     /// By strand, in its orientation: the number of the cluster of genes.
     clusters: [Vec<usize>; 2],
-    /// Log-odds of donors against all positions, by base -3..+6.
-    donors: Vec<Spot>,
 }
+
+/// Shares of A, C, G and T at bases -3..+6 of 737 human donors (Ensembl, hg38 chr1:1-10,000,000).
+const HUMAN_DONORS: [[f64; 4]; 9] = [
+    [0.316, 0.406, 0.197, 0.081],
+    [0.636, 0.134, 0.134, 0.095],
+    [0.068, 0.035, 0.834, 0.062],
+    [0.0, 0.0, 1.0, 0.0],
+    [0.0, 0.0, 0.0, 1.0],
+    [0.427, 0.039, 0.510, 0.023],
+    [0.658, 0.096, 0.167, 0.079],
+    [0.071, 0.068, 0.824, 0.038],
+    [0.148, 0.214, 0.214, 0.423],
+];
 
 const STRANDS: [Strand; 2] = [Strand::Plus, Strand::Minus];
 
@@ -56,9 +67,7 @@ impl Chromosome {
             plus[interval.start..interval.end].fill(number);
         }
         let minus: Vec<usize> = (0..sequence.len()).map(|t| plus[(sequence.len() - t).min(sequence.len() - 1)]).collect();
-        let donors = study.sites.iter().filter(|site| site.kind == 0);
-        let donors = donors.map(|site| Spot { contig: site.contig, strand: site.strand, position: site.position }).collect();
-        Chromosome { sequence: sequence.to_vec(), codes: STRANDS.map(turned), clusters: [plus, minus], donors }
+        Chromosome { sequence: sequence.to_vec(), codes: STRANDS.map(turned), clusters: [plus, minus] }
     }
 
     fn place(&self, spot: &Spot) -> (usize, usize) {
@@ -90,21 +99,20 @@ impl Chromosome {
         })
     }
 
-    /// The log-odds of a weight matrix of half of the donors, through a logistic curve.
+    /// The log-odds of a random weight matrix of donors, through a logistic curve. Its columns are scattered about those of human donors: a matrix of the
+    /// donors on trial would know which of the places are among them, and that is more than their nucleotides say.
     fn donor_matrix(&self, rng: &mut Rng) -> [Vec<f32>; 2] {
-        let mut counts = vec![[0.5f64; 4]; 12];
-        for donor in self.donors.iter().filter(|_| rng.below(2) == 0).collect::<Vec<_>>() {
-            let (strand, at) = self.place(donor);
-            for (column, code) in counts.iter_mut().zip(&self.codes[strand][at - 6..at + 6]).skip(3) {
-                column.get_mut(usize::from(*code)).into_iter().for_each(|count| *count += 1.0);
-            }
-        }
-        let bits = |column: &[f64; 4]| column.map(|count| (4.0 * count / column.iter().sum::<f64>()).log2());
-        let matrix: Vec<[f64; 4]> = counts.iter().enumerate().map(|(i, column)| if i < 3 { [0.0; 4] } else { bits(column) }).collect();
-        let middle = 2.0 + 4.0 * rng.uniform();
+        let (sharpness, middle) = (0.5 + rng.uniform(), 2.0 + 4.0 * rng.uniform());
+        let mut weights = |column: &[f64; 4]| {
+            let mut scattered = column.map(|share| ((share + 0.005) / 1.02).powf(sharpness) * (0.3 * normal(rng)).exp());
+            let sum: f64 = scattered.iter().sum();
+            scattered.iter_mut().for_each(|share| *share = (4.0 * *share / sum).log2());
+            scattered
+        };
+        let matrix: Vec<[f64; 4]> = HUMAN_DONORS.iter().map(&mut weights).collect();
         self.of_letters(6, |letters| {
-            let score: f64 = letters.iter().zip(&matrix).map(|(code, column)| column.get(usize::from(*code)).copied().unwrap_or(0.0)).sum();
-            1.0 / (1.0 + (middle - score).exp())
+            let of = letters[3..].iter().zip(&matrix).map(|(code, column)| column.get(usize::from(*code)).copied().unwrap_or(0.0));
+            1.0 / (1.0 + (middle - of.sum::<f64>()).exp())
         })
     }
 
