@@ -53,10 +53,10 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     contigs: Vec<String>,
     /// Random places of genes, each edited in all ways
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = counts::parse)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = counts::parse)]
     places: usize,
     /// At most so many donors, and so many acceptors, a random subset
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = counts::parse)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = counts::parse)]
     max_sites: usize,
     /// Bases on either side of an edit whose boundaries are looked at
     #[arg(long, value_name = "BASES", default_value_t = 100, value_parser = counts::parse)]

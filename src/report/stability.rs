@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::format::{count, decimals, p_value, with_interval};
+use super::format::{count, decimals, interval, p_value, with_interval};
 use super::page::Gallery;
 use super::record::{About, Record};
 use super::{Report, tables};
@@ -117,17 +117,16 @@ fn told(row: &ComparisonRow) -> String {
 /// The answer in a sentence.
 fn headline(found: &Stability) -> String {
     let Some(snv) = row(found, MODEL, "snv", "random") else { return "No place could be edited.".into() };
-    let cores = ["donor", "acceptor"].into_iter().filter_map(|kind| {
+    let core = |kind: &str| {
         let row = compared(found, &format!("{kind} core"), "decisions")?;
-        Some(format!("{kind} cores {} more than the same letters elsewhere", told(row)))
-    });
-    let cores: Vec<String> = cores.collect();
-    format!(
-        "An SNV changes {} decisions, 95% of the change within {} bases; at {}.",
-        with_interval(snv.decisions, snv.decisions_low, snv.decisions_high),
-        snv.reach_95,
-        if cores.is_empty() { "splice cores nothing could be compared".into() } else { cores.join(", at ") }
-    )
+        Some(format!("{} more ({}) at {kind} cores", decimals(row.difference, 2), interval(row.ci_low, row.ci_high)))
+    };
+    let cores: Vec<String> = ["donor", "acceptor"].into_iter().filter_map(core).collect();
+    let than = match cores.is_empty() {
+        true => String::new(),
+        false => format!("; {} than at the same letters elsewhere", cores.join(" and ")),
+    };
+    format!("An SNV changes {} decisions, 95% of the change within {} bases{than}.", decimals(snv.decisions, 2), snv.reach_95)
 }
 
 /// The paragraph at the head of the page.
@@ -154,6 +153,11 @@ fn answer(found: &Stability, request: &StabilityRequest) -> String {
             decimals(share.second, 1),
             told(share)
         ));
+    }
+    let cores = ["donor core", "acceptor core"].into_iter().filter_map(|name| compared(found, name, "decisions"));
+    let cores: Vec<String> = cores.map(|row| format!("{}: {}", row.comparison, told(row))).collect();
+    if !cores.is_empty() {
+        texts.push(format!("Decisions changed by the same substitution, {}.", cores.join("; ")));
     }
     if let Some(letters) = compared(found, "model − letters", "change") {
         texts.push(format!(

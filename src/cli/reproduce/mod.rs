@@ -52,7 +52,7 @@ fn assignment(text: &str) -> std::result::Result<(String, String), String> {
 }
 
 /// The analyses that have a page.
-const ANALYSES: [&str; 6] = ["splice-profile", "motif-enrichment", "density", "locus", "compare", "finetune"];
+const ANALYSES: [&str; 8] = ["splice-profile", "motif-enrichment", "density", "locus", "compare", "finetune", "stability", "variants"];
 
 /// Refuses a step that could not be run, before anything is.
 fn check(job: &Job) -> Result<()> {

@@ -301,7 +301,7 @@ fn beyond(
     seed: u64,
 ) -> OffsetTests {
     let less: Vec<f64> = measured.values.iter().zip(&around.predicted).map(|(value, predicted)| value - predicted).collect();
-    covariance_test(cases, logits, &stage.residuals(&less, measured.width), measured.width, permutations, seed)
+    covariance_test(cases, logits, (&measured.values, &stage.residuals(&less, measured.width)), measured.width, permutations, seed)
 }
 
 /// Exchanges of the test of whether values tell at all, at most.

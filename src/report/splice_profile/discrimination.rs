@@ -7,9 +7,10 @@ use crate::figures::{DiscriminationFigure, DiscriminationModel, DiscriminationPa
 use crate::pipelines::comparison::discrimination::{CONTROLS, DecoyRow, Discrimination, DiscriminationRow, EffectRow, MOST_ROWS};
 use crate::pipelines::splice_profile::SpliceProfile;
 use crate::report::block::{downloads, link, paragraph};
-use crate::report::format::{MISSING, count, decimals, integer, interval, p_value};
+use crate::report::format::{MISSING, count, decimals, integer, interval, p_value, percent};
 use crate::report::{Block, Card, Cell, Format, Level, Section, Table, columns};
 use crate::stats::context::{FOLDS, WIDEST};
+use crate::stats::discrimination::conditional::ERROR;
 use crate::stats::multiplicity::holm;
 
 /// The probability of any false sentence.
@@ -226,8 +227,10 @@ impl SplicePage {
              leave the boundaries out is among the penalties. {FOLDS} folds of whole clusters; penalties, weight matrices and knots are chosen on the training folds. Intervals draw whole \
              clusters and condition on the fitted models. p of boundaries: labels of each site and one decoy exchanged cluster by cluster, with the discriminant fitted \
              anew. p of both: the generalised covariance measure, its largest value over offsets, by sign flips of clusters; what a table of the nucleotides nearby predicts, and \
-             what a second, cross-fitted regression on the nucleotides does, is taken out first. The p-values of the sentences are adjusted for each other (Holm).",
-            self.windows()
+             what a second, cross-fitted regression on the nucleotides does, is taken out first, and values count as measured with an error of {} of their standard deviation: \
+             what the nucleotides explain but for that is explained. The p-values of the sentences are adjusted for each other (Holm).",
+            self.windows(),
+            percent(ERROR, 0)
         )));
         blocks.push(Block::Links(
             ["discrimination", "conditional", "cuts", "effects", "difference", "roc", "decoys"]

@@ -17,6 +17,11 @@ use crate::stats::ridge::linear::{Normal, moments, predict};
 /// Penalties of the second stage for a nucleotide's coefficient; infinite is the mean alone.
 const PENALTIES: [f64; 5] = [1.0, 10.0, 100.0, 1000.0, f64::INFINITY];
 
+/// The error that numbers count as measured with, in their standard deviations: what the nucleotides explain but for 1% of the variance is explained.
+pub const ERROR: f64 = 0.1;
+/// Pairs of cancelling clusters a number: enough for their sum to be nearly normal.
+const CANCELLING: u32 = 4;
+
 /// Rows that are fitted on, of sites and of controls, at most: of more, every second, third and so on.
 const MOST_FITTED: usize = 10_000;
 
@@ -106,16 +111,48 @@ fn thinned(cases: &Cases, rows: Vec<usize>) -> Vec<usize> {
     of(true).chain(of(false)).collect()
 }
 
-/// Tests whether residuals `(rows, width)` covary with what the nucleotides leave of the labels, by sign flips of clusters, at every number alone and at the
-/// greatest `|t|` of all. `logits` are log-odds of the labels given the nucleotides, out of fold.
-pub fn covariance_test(cases: &Cases, logits: &[f64], residuals: &[f64], width: usize, permutations: usize, seed: u64) -> OffsetTests {
+/// Tests whether residuals `(rows, numbers)` covary with what the nucleotides leave of the labels, by sign flips of clusters, at every number alone and at the
+/// greatest `|t|` of all. `values` are the numbers themselves, `logits` log-odds of the labels given the nucleotides, out of fold.
+///
+/// The test is as that of numbers measured with an independent error of [`ERROR`] standard deviations, averaged over that error. A number that follows
+/// from the nucleotides leaves nothing but the errors of its regression, however small, and these may covary with the errors of the model of the labels.
+pub fn covariance_test(
+    cases: &Cases,
+    logits: &[f64],
+    (values, residuals): (&[f64], &[f64]),
+    width: usize,
+    permutations: usize,
+    seed: u64,
+) -> OffsetTests {
     let mut sums = vec![0.0; cases.n_clusters * width];
+    let mut squares = 0.0;
     for (row, left) in residuals.chunks_exact(width.max(1)).enumerate() {
         let expected = 1.0 / (1.0 + (-logits[row]).exp());
         let unexpected = cases.weights[row] * (f64::from(u8::from(cases.is_site[row])) - expected);
+        squares += unexpected * unexpected;
         let of_cluster = &mut sums[cases.clusters[row] * width..][..width];
         of_cluster.iter_mut().zip(left).for_each(|(sum, left)| *sum += unexpected * left);
     }
+    // Pairs of clusters that cancel stand for the error: nothing in the data, that much in its flips.
+    let spread = standard_deviations(values, width, &cases.weights);
+    for (number, spread) in spread.iter().enumerate() {
+        let each = ERROR * spread * (squares / f64::from(2 * CANCELLING)).sqrt();
+        for sign in (0..CANCELLING).flat_map(|_| [1.0, -1.0]) {
+            sums.extend((0..width).map(|other| if other == number { sign * each } else { 0.0 }));
+        }
+    }
     let n_sites = cases.is_site.iter().filter(|is| **is).count();
     sign_flip_offsets(&sums, width, n_sites, RUN_THRESHOLD, permutations, seed)
+}
+
+/// Of each column of `(rows, width)` under weights.
+fn standard_deviations(values: &[f64], width: usize, weights: &[f64]) -> Vec<f64> {
+    let total: f64 = weights.iter().sum();
+    let mean_of = |of: &dyn Fn(usize) -> f64| weights.iter().enumerate().map(|(row, weight)| weight * of(row)).sum::<f64>() / total;
+    let of_column = |column: usize| {
+        let at = |row: usize| values[row * width + column];
+        let mean = mean_of(&at);
+        mean_of(&|row| (at(row) - mean).powi(2)).sqrt()
+    };
+    (0..width).map(of_column).collect()
 }

@@ -159,7 +159,7 @@ fn given_the_nucleotides() {
         // What a ridge regression on these nucleotides can predict is gone: little but the noise is left.
         let spread = |values: &[f64]| values.iter().step_by(3).map(|v| v * v).sum::<f64>();
         assert!(spread(&residuals) < 0.35 * spread(&numbers), "{} {}", spread(&residuals), spread(&numbers));
-        covariance_test(&world.cases, &model.logits, &residuals, 3, 499, seed)
+        covariance_test(&world.cases, &model.logits, (&numbers, &residuals), 3, 499, seed)
     };
     let least = |tests: &OffsetTests| tests.offsets.iter().map(|test| test.p_max_t).fold(1.0, f64::min);
     let found = (0..40).filter(|seed| least(&tests(*seed, 0.0)) <= 0.1).count();
