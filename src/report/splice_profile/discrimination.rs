@@ -83,8 +83,14 @@ fn sentences(found: &SpliceProfile, of: &DecoyRow, signal: bool) -> String {
     };
     let bits = with_ci(gain.value, gain.low, gain.high, 3);
     let p = adjusted(found, kind, "letters+boundaries");
+    let shown = gain.low > 0.0;
     let second = match p <= ALPHA {
-        true => format!("Beyond the nucleotides {they} add{} {bits} bits; p {}.", if signal { "s" } else { "" }, p_words(p)),
+        true if shown => format!("Beyond the nucleotides {they} add{} {bits} bits; p {}.", if signal { "s" } else { "" }, p_words(p)),
+        true => format!(
+            "Given the nucleotides {they} still var{} with {kind}s (p {}), but information added is not shown: {bits} bits.",
+            if signal { "ies" } else { "y" },
+            p_words(p)
+        ),
         false => format!("Beyond the nucleotides nothing is shown: {bits} bits; p {}.", p_words(p)),
     };
     format!("{first} {second}")
