@@ -109,33 +109,33 @@ impl Correction {
 
     /// How much the residual of a control counts in its unit, where that of a plain mean is 1. To be asked once of every control that was counted.
     pub fn weigh(&mut self, unit: usize, share: f64, control: &Standard) -> f64 {
-        let from_center = self.from_center(control);
-        let weight = match solve(self.squares.clone(), from_center.to_vec()).filter(|_| self.all.n >= LEAST) {
+        let less_center = self.less_center(control);
+        let weight = match solve(self.squares.clone(), less_center.to_vec()).filter(|_| self.all.n >= LEAST) {
             Some(solved) => {
-                let leverage = share * (1.0 / self.all.n + dot(&from_center, &solved));
+                let leverage = share * (1.0 / self.all.n + dot(&less_center, &solved));
                 (1.0 + dot(&self.all.shift, &solved)) / (1.0 - leverage).max(1e-3).sqrt()
             }
             None => 1.0,
         };
         for counted in [self.units.entry(unit).or_default(), &mut self.all] {
             counted.more += share * (weight - 1.0);
-            counted.more_covariates.iter_mut().zip(from_center).for_each(|(sum, x)| *sum += share * (weight - 1.0) * x);
+            counted.more_covariates.iter_mut().zip(less_center).for_each(|(sum, x)| *sum += share * (weight - 1.0) * x);
         }
         weight
     }
 
-    fn from_center(&self, control: &Standard) -> [f64; N_COVARIATES] {
+    fn less_center(&self, control: &Standard) -> [f64; N_COVARIATES] {
         std::array::from_fn(|i| f64::from(control[i]) - self.center[i])
     }
 
     /// Takes the profile of a counted control in one layer, and makes it what the control brings to the sums of its unit.
     pub fn take(&mut self, layer: usize, (share, weight): (f64, f64), control: &Standard, profile: &mut [f64]) {
-        let from_center = self.from_center(control);
+        let less_center = self.less_center(control);
         for (value, sums) in profile.iter_mut().zip(&mut self.sums[layer]) {
             let from_first = *value - *sums.first.get_or_insert(*value);
             sums.values += share * from_first;
             sums.weighted += share * weight * from_first;
-            sums.products.iter_mut().zip(from_center).for_each(|(product, x)| *product += share * from_first * x);
+            sums.products.iter_mut().zip(less_center).for_each(|(product, x)| *product += share * from_first * x);
             *value += (weight - 1.0) * from_first;
         }
     }
@@ -177,9 +177,9 @@ impl Correction {
     /// What the mean `value` of a control over some offsets brings to its unit beyond itself, as its residual counts by a weight. 0 in the mean of all controls.
     pub fn reweighted(&self, layer: usize, offsets: RangeInclusive<usize>, weight: f64, control: &Standard, value: f64) -> f64 {
         let (sums, fits) = (&self.sums[layer][offsets.clone()], &self.fits[layer][offsets]);
-        let from_center = self.from_center(control);
+        let less_center = self.less_center(control);
         let first = mean(&sums.iter().map(|sums| sums.first.unwrap_or(0.0)).collect::<Vec<_>>());
-        let expected = mean(&fits.iter().map(|fit| fit.mean + dot(&fit.slopes, &from_center)).collect::<Vec<_>>());
+        let expected = mean(&fits.iter().map(|fit| fit.mean + dot(&fit.slopes, &less_center)).collect::<Vec<_>>());
         (weight - 1.0) * (value - first - expected) - mean(&fits.iter().map(|fit| fit.residual).collect::<Vec<_>>())
     }
 }

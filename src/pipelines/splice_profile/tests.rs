@@ -44,8 +44,11 @@ fn another_world(genes: usize, seed: u64) -> (tempfile::TempDir, Genome, Annotat
     a_world(genes, seed, 0.5, None)
 }
 
+/// Draws the nucleotides of a donor.
+type Donor<'a> = &'a dyn Fn(&mut Rng) -> Vec<u8>;
+
 /// Introns have this share of A+T. Donors may be drawn: letters of which the last six start the intron.
-fn a_world(genes: usize, seed: u64, at: f64, donor: Option<&dyn Fn(&mut Rng) -> Vec<u8>>) -> (tempfile::TempDir, Genome, Annotation) {
+fn a_world(genes: usize, seed: u64, at: f64, donor: Option<Donor<'_>>) -> (tempfile::TempDir, Genome, Annotation) {
     let mut rng = Rng::new(seed);
     let mut sequence: Vec<u8> = (0..genes * 4000 + 1000).map(|_| b"ACGT"[rng.below(4)]).collect();
     let introns = (0..genes).flat_map(|gene| {
