@@ -20,7 +20,7 @@ use crate::pipelines::comparison::{self, ContigReader};
 use crate::pipelines::questions::Questions;
 use crate::pipelines::splice_profile::{self, SpliceProfileRequest};
 use crate::pipelines::{BoundarySource, Progress};
-use probes::Asked;
+use probes::{Asked, Probe};
 use table::Letters;
 
 pub use probes::{KINDS, MAP_BP, SHARE};
@@ -98,28 +98,24 @@ pub fn run(
     for (number, source) in models.iter().enumerate() {
         let name = if number == 0 { MODEL } else { UNTRAINED };
         let of_map = if number == 0 { &map[..] } else { &[] };
-        let mut rest = [&all[..], of_map].concat();
+        let probes: Vec<&Probe> = all.iter().chain(of_map).collect();
+        let mut rest = &probes[..];
         while !rest.is_empty() {
             let mut questions = Questions::default();
-            let some = rest.iter().take_while(|probe| {
-                let room = questions.bases() < TOGETHER_BP;
-                if room {
-                    probe.ask(&mut questions);
-                }
-                room
-            });
-            let n = some.count();
+            let mut asked: Vec<Asked> = Vec::new();
+            while asked.len() < rest.len() && questions.bases() < TOGETHER_BP {
+                asked.push(rest[asked.len()].ask(&mut questions));
+            }
+            let (some, later) = rest.split_at(asked.len());
+            let n = some.len();
             let bases = questions.bases();
-            // Asked anew in the same order: the numbers are those of the windows.
-            let mut numbers = Questions::default();
-            let asked: Vec<Asked> = rest[..n].iter().map(|probe| probe.ask(&mut numbers)).collect();
             let answers = questions.answers(*source, request.sites.comparison.batch * request.sites.comparison.context, &|read| {
                 progress(Progress { stage: "reading edits", done: done + n as u64 * read / bases.max(1), total });
             })?;
             done += n as u64;
             if !source.is_part() {
                 found.bases_read += bases;
-                for (probe, asked) in rest[..n].iter().zip(&asked) {
+                for (probe, asked) in some.iter().zip(&asked) {
                     let (before, after) = (&answers[asked.before], &answers[asked.after]);
                     if number == 0 {
                         letters.learn(probe, before);
@@ -127,7 +123,7 @@ pub fn run(
                     summary::add(name, probe, before, after, request, &mut found, &mut distances);
                 }
             }
-            rest.drain(..n);
+            rest = later;
         }
     }
     if first.is_part() {

@@ -96,16 +96,24 @@ impl Cases {
 
 /// Columns with mean 0 and standard deviation 1 under weights; a column without variation is 0. Uses no label. `values` is `(rows, width)`.
 pub fn standardised(values: &[f64], width: usize, weights: &[f64]) -> Vec<f64> {
-    let total: f64 = weights.iter().sum();
     let mut all = values.to_vec();
-    for column in 0..width {
-        let at = |row: usize| values[row * width + column];
-        let mean = weights.iter().enumerate().map(|(row, w)| w * at(row)).sum::<f64>() / total;
-        let variance = weights.iter().enumerate().map(|(row, w)| w * (at(row) - mean).powi(2)).sum::<f64>() / total;
+    for (column, (mean, variance)) in moments(values, width, weights).into_iter().enumerate() {
         let scale = if variance > 1e-18 * (1.0 + mean * mean) { 1.0 / variance.sqrt() } else { 0.0 };
         all.iter_mut().skip(column).step_by(width).for_each(|value| *value = (*value - mean) * scale);
     }
     all
+}
+
+/// Mean and variance of each column of `(rows, width)` under weights.
+fn moments(values: &[f64], width: usize, weights: &[f64]) -> Vec<(f64, f64)> {
+    let total: f64 = weights.iter().sum();
+    let of_column = |column: usize| {
+        let at = |row: usize| values[row * width + column];
+        let mean = weights.iter().enumerate().map(|(row, w)| w * at(row)).sum::<f64>() / total;
+        let variance = weights.iter().enumerate().map(|(row, w)| w * (at(row) - mean).powi(2)).sum::<f64>() / total;
+        (mean, variance)
+    };
+    (0..width).map(of_column).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! nucleotides, of the values the source gives, and of both are judged on genes that they have not seen.
 
 mod cuts;
-mod features;
+pub(super) mod features;
 mod rows;
 mod sets;
 

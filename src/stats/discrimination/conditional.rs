@@ -134,25 +134,12 @@ pub fn covariance_test(
         of_cluster.iter_mut().zip(left).for_each(|(sum, left)| *sum += unexpected * left);
     }
     // Pairs of clusters that cancel stand for the error: nothing in the data, that much in its flips.
-    let spread = standard_deviations(values, width, &cases.weights);
-    for (number, spread) in spread.iter().enumerate() {
-        let each = ERROR * spread * (squares / f64::from(2 * CANCELLING)).sqrt();
+    for (number, (_, variance)) in super::moments(values, width, &cases.weights).into_iter().enumerate() {
+        let each = ERROR * variance.sqrt() * (squares / f64::from(2 * CANCELLING)).sqrt();
         for sign in (0..CANCELLING).flat_map(|_| [1.0, -1.0]) {
             sums.extend((0..width).map(|other| if other == number { sign * each } else { 0.0 }));
         }
     }
     let n_sites = cases.is_site.iter().filter(|is| **is).count();
     sign_flip_offsets(&sums, width, n_sites, RUN_THRESHOLD, permutations, seed)
-}
-
-/// Of each column of `(rows, width)` under weights.
-fn standard_deviations(values: &[f64], width: usize, weights: &[f64]) -> Vec<f64> {
-    let total: f64 = weights.iter().sum();
-    let mean_of = |of: &dyn Fn(usize) -> f64| weights.iter().enumerate().map(|(row, weight)| weight * of(row)).sum::<f64>() / total;
-    let of_column = |column: usize| {
-        let at = |row: usize| values[row * width + column];
-        let mean = mean_of(&at);
-        mean_of(&|row| (at(row) - mean).powi(2)).sqrt()
-    };
-    (0..width).map(of_column).collect()
 }

@@ -1,5 +1,7 @@
 //! What models see of a place: its nucleotides, and the values that a source gives around it.
 
+use std::ops::Range;
+
 use super::{Rows, SpotValues};
 use crate::controls::strength::Span;
 use crate::error::Result;
@@ -24,6 +26,18 @@ pub(super) struct Around {
     pub predicted: Vec<f64>,
 }
 
+/// Nucleotides in reach of so many offsets: [`WIDEST`] beyond them on either side.
+pub(in super::super) fn n_letters(width: usize) -> usize {
+    width - 1 + 2 * WIDEST
+}
+
+/// Which of the nucleotides in reach of `width` offsets from `first` on a weight matrix scores; all, where no span is given.
+pub(in super::super) fn scored(span: Option<Span>, first: i64, width: usize) -> Range<usize> {
+    let n = n_letters(width);
+    let column = |base: i64| (base - first + WIDEST as i64).clamp(0, n as i64) as usize;
+    span.map_or(0..n, |span| column(span.start)..column(span.end))
+}
+
 /// Reads the sequence around all rows: of a window of offsets, with the bases that a weight matrix scores (all, where none are given).
 pub(super) fn around(
     contigs: &mut ContigReader<'_>,
@@ -35,7 +49,7 @@ pub(super) fn around(
     let mut order: Vec<usize> = (0..rows.spots.len()).collect();
     order.sort_by_key(|row| rows.spots[*row].contig); // stable: a contig is loaded once
     let width = (last - first + 1) as usize;
-    let n_letters = width - 1 + 2 * WIDEST;
+    let n_letters = n_letters(width);
     let (mut all_codes, mut asked) = (vec![4; rows.spots.len() * n_letters], Vec::new());
     for row in &order {
         let spot = rows.spots[*row];
@@ -62,9 +76,7 @@ pub(super) fn around(
             predicted[row * width..(row + 1) * width].iter_mut().zip(values).for_each(|(to, value)| *to = f64::from(*value));
         }
     }
-    let column = |base: i64| (base - first + WIDEST as i64).clamp(0, n_letters as i64) as usize;
-    let scored = span.map_or(0..n_letters, |span| column(span.start)..column(span.end));
-    Ok(Around { letters: Letters::new(all_codes, n_letters, scored), first, predicted })
+    Ok(Around { letters: Letters::new(all_codes, n_letters, scored(span, first, width)), first, predicted })
 }
 
 /// What a source says of all rows.

@@ -3,6 +3,7 @@
 
 use super::{Group, Layer, Readings};
 use crate::controls::Control;
+use crate::pipelines::comparison::discrimination::features::{n_letters, scored};
 use crate::pipelines::comparison::{ENDPOINT_REACH, Study};
 use crate::stats::context::{WIDEST, codes};
 use crate::stats::discrimination::Cases;
@@ -55,10 +56,6 @@ impl Near {
     }
 }
 
-fn n_letters(width: usize) -> usize {
-    width - 1 + 2 * WIDEST
-}
-
 impl Readings {
     /// Adds what the nucleotides explain, for each family and kind by regressions on the sites and controls of other genes. Call it once, when all is predicted. Where there are
     /// too few sites or genes for that, nothing is explained.
@@ -91,9 +88,7 @@ impl Readings {
         let around = subjects.iter().flat_map(|s| &self.near.codes[cut(n_letters(self.near.width), n, s)]).copied().collect();
         let numbers: Vec<f64> =
             subjects.iter().flat_map(|s| &self.near.values[cut(self.near.width, width, s)]).map(|value| f64::from(*value)).collect();
-        let column = |base: i64| (base - first + WIDEST as i64).clamp(0, n as i64) as usize;
-        let scored = study.kinds[kind].span.map_or(0..n, |span| column(span.start)..column(span.end));
-        let Ok(stage) = SecondStage::new(&Letters::new(around, n, scored), &cases) else { return };
+        let Ok(stage) = SecondStage::new(&Letters::new(around, n, scored(study.kinds[kind].span, first, width)), &cases) else { return };
         let left = stage.residuals(&numbers, width);
         let start = (self.flank as i64 + first) as usize;
         let of = family * self.n_kinds + kind;
