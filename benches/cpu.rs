@@ -1,8 +1,10 @@
-//! `cargo bench --profile dev` (the profile that everything else is built with): speed, efficiency and memory on this machine's CPU, through the
-//! command that users have (`ldar-analyze bench`), written to `reports/benchmarks/cpu.md` and `cpu.json`.
+//! `cargo bench --profile dev` (the profile that everything else is built with): speed, efficiency
+//! and memory on this machine's CPU, through the command that users have (`ldar-analyze bench`),
+//! written to `reports/benchmarks/cpu.md` and `cpu.json`.
 //!
-//! With a plain-PyTorch LDARNet at hand, the same work is timed there in turn: `LDAR_PEER` is the folder of its `bench.py`, `LDAR_PEER_PYTHON`
-//! the interpreter, `LDAR_PEER_2M` and `LDAR_PEER_110M` checkpoints (`.pt`) that both sides read.
+//! With a plain-PyTorch LDARNet at hand, the same work is timed there in turn: `LDAR_PEER` is the
+//! folder of its `bench.py`, `LDAR_PEER_PYTHON` the interpreter, `LDAR_PEER_2M` and
+//! `LDAR_PEER_110M` checkpoints (`.pt`) that both sides read.
 #![allow(clippy::unwrap_used)]
 
 use serde_json::{Value, json};
@@ -29,7 +31,12 @@ const MEMORY: [Work; 5] = [
 ];
 
 /// Runs `ldar-analyze bench` on a configuration, or on a checkpoint in its place.
-fn ours((mode, config, batch, length): Work, checkpoint: Option<&str>, threads: usize, runs: usize) -> Value {
+fn ours(
+    (mode, config, batch, length): Work,
+    checkpoint: Option<&str>,
+    threads: usize,
+    runs: usize,
+) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ldar-analyze"));
     match checkpoint {
         Some(file) => command.args(["bench", "--checkpoint", file]),
@@ -51,25 +58,53 @@ fn ours((mode, config, batch, length): Work, checkpoint: Option<&str>, threads: 
     ]);
     eprintln!("{command:?}");
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// Bases per second of the peer: the number before `bases/s` in the line that it prints.
 fn peer((mode, config, batch, length): Work, threads: usize) -> Option<(String, f64)> {
-    let [folder, python, file] =
-        ["LDAR_PEER".into(), "LDAR_PEER_PYTHON".into(), format!("LDAR_PEER_{}", config.to_uppercase())].map(std::env::var);
+    let [folder, python, file] = [
+        "LDAR_PEER".into(),
+        "LDAR_PEER_PYTHON".into(),
+        format!("LDAR_PEER_{}", config.to_uppercase()),
+    ]
+    .map(std::env::var);
     let (folder, python, file) = (folder.ok()?, python.ok()?, file.ok()?);
     let mode = if mode == "train" { "train" } else { "fwd" };
     let mut command = Command::new(python);
-    command.arg(Path::new(&folder).join("bench.py")).arg(&file).args([&length.to_string(), &batch.to_string(), mode, &threads.to_string()]);
+    command
+        .arg(Path::new(&folder).join("bench.py"))
+        .arg(&file)
+        .args([
+            &length.to_string(),
+            &batch.to_string(),
+            mode,
+            &threads.to_string(),
+        ]);
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     eprintln!("{command:?}");
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let before = text.split(" bases/s").next().and_then(|t| t.split_whitespace().last());
-    Some((file, before.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("the peer printed {text}"))))
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let before = text
+        .split(" bases/s")
+        .next()
+        .and_then(|t| t.split_whitespace().last());
+    Some((
+        file,
+        before
+            .and_then(|n| n.parse().ok())
+            .unwrap_or_else(|| panic!("the peer printed {text}")),
+    ))
 }
 
 fn number(value: &Value, key: &str) -> f64 {
@@ -86,7 +121,13 @@ fn main() {
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let field = |key: &str| cpu.lines().find(|l| l.starts_with(key)).and_then(|l| l.split(": ").nth(1)).unwrap_or("not known").to_string();
+    let field = |key: &str| {
+        cpu.lines()
+            .find(|l| l.starts_with(key))
+            .and_then(|l| l.split(": ").nth(1))
+            .unwrap_or("not known")
+            .to_string()
+    };
     let flags: Vec<String> = field("flags")
         .split(' ')
         .filter(|f| f.starts_with("avx512_bf16") || f.starts_with("amx") || *f == "avx512f")
@@ -108,7 +149,12 @@ fn main() {
     for work in SPEED {
         let (all, one) = (ours(work, None, threads, 7), ours(work, None, 1, 7));
         let ratio = number(&all, "bases_per_second") / number(&one, "bases_per_second");
-        let [median, low, high] = ["bases_per_second", "bases_per_second_min", "bases_per_second_max"].map(|key| number(&all, key));
+        let [median, low, high] = [
+            "bases_per_second",
+            "bases_per_second_min",
+            "bases_per_second_max",
+        ]
+        .map(|key| number(&all, key));
         writeln!(
             text,
             "| {} | {median:.0} ({low:.0} to {high:.0}) | {:.2} | {:.2} | {:.0} ({:.0}) | {:.0} | {ratio:.2} |",
@@ -120,21 +166,37 @@ fn main() {
             number(&one, "bases_per_second"),
         )
         .unwrap();
-        speed.push(json!({"work": name(work), "all_threads": all, "one_thread": one, "ratio": ratio}));
+        speed.push(
+            json!({"work": name(work), "all_threads": all, "one_thread": one, "ratio": ratio}),
+        );
     }
     text += "\nPeak memory beyond the weights (a training step's gradients included):\n\n| work | GB |\n|---|---|\n";
     for work in MEMORY {
         let measured = ours(work, None, threads, 1);
-        writeln!(text, "| {} | {:.2} |", name(work), number(&measured, "peak_bytes") / 1e9).unwrap();
+        writeln!(
+            text,
+            "| {} | {:.2} |",
+            name(work),
+            number(&measured, "peak_bytes") / 1e9
+        )
+        .unwrap();
         memory.push(json!({"work": name(work), "measured": measured}));
     }
     for work in SPEED {
-        let Some((file, theirs)) = peer(work, threads) else { continue };
+        let Some((file, theirs)) = peer(work, threads) else {
+            continue;
+        };
         let mine = number(&ours(work, Some(&file), threads, 7), "bases_per_second");
         if peers.is_empty() {
             text += "\nAgainst the same model in plain PyTorch, the same checkpoint, in turn:\n\n| work | PyTorch, bases/s | here, bases/s | ratio |\n|---|---|---|---|\n";
         }
-        writeln!(text, "| {} | {theirs:.0} | {mine:.0} | {:.1} |", name(work), mine / theirs).unwrap();
+        writeln!(
+            text,
+            "| {} | {theirs:.0} | {mine:.0} | {:.1} |",
+            name(work),
+            mine / theirs
+        )
+        .unwrap();
         peers.push(json!({"work": name(work), "peer_bases_per_second": theirs, "bases_per_second": mine, "ratio": mine / theirs}));
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/benchmarks");

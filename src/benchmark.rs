@@ -1,8 +1,10 @@
 //! How fast the model runs, as a ratio that does not depend on the machine.
 //!
-//! Efficiency `E = useful FLOPs per base * bases per second / FLOP/s of a matrix product` of the kind the model itself is made of, in turn with
-//! the runs: on a CPU a 2048-cubed one in f32 ([`crate::kernels::gemm`]) on the same threads, on a GPU an 8192-cubed one of cuBLAS in the
-//! precision of the run. Useful FLOPs: [`crate::model::flops`]; training counts three forward passes, recomputed layers once.
+//! Efficiency `E = useful FLOPs per base * bases per second / FLOP/s of a matrix product` of the
+//! kind the model itself is made of, in turn with the runs: on a CPU a 2048-cubed one in f32
+//! ([`crate::kernels::gemm`]) on the same threads, on a GPU an 8192-cubed one of cuBLAS in the
+//! precision of the run. Useful FLOPs: [`crate::model::flops`]; training counts three forward
+//! passes, recomputed layers once.
 
 use crate::error::{Error, Result};
 use crate::kernels::cuda::{self, Facts};
@@ -42,7 +44,8 @@ pub struct Benchmark {
     pub config: Config,
     /// Its weights.
     pub tensors: BTreeMap<String, Tensor>,
-    /// Choose the routing threshold so that one base in four is kept, for weights that were not trained.
+    /// Choose the routing threshold so that one base in four is kept, for weights that were not
+    /// trained.
     pub compress_fourfold: bool,
     /// Forward or training.
     pub mode: Mode,
@@ -70,7 +73,8 @@ pub struct Measured {
     pub bases: usize,
     /// FLOP/s of the matrix product, median over as many runs.
     pub matmul_flops_per_second: f64,
-    /// On a CPU the same of candle's own product, for comparison. Its threads follow `RAYON_NUM_THREADS` and the number of cores.
+    /// On a CPU the same of candle's own product, for comparison. Its threads follow
+    /// `RAYON_NUM_THREADS` and the number of cores.
     pub candle_flops_per_second: Option<f64>,
     /// What a GPU says of itself.
     pub gpu: Option<Facts>,
@@ -80,8 +84,8 @@ pub struct Measured {
     pub flops_per_base: f64,
     /// Bases per boundary, outermost stage.
     pub compression: f64,
-    /// Most memory that was held up to the end of the first run, beyond the weights (once), in bytes: on a CPU by the process, where the
-    /// system tells (Linux), on a GPU there.
+    /// Most memory that was held up to the end of the first run, beyond the weights (once), in
+    /// bytes: on a CPU by the process, where the system tells (Linux), on a GPU there.
     pub peak_bytes: Option<u64>,
     /// Time of every fused operation over all runs, where asked.
     pub profile: Profile,
@@ -113,21 +117,33 @@ impl Benchmark {
     /// The weights do not fit the configuration, or there is nothing to run.
     pub fn run(self) -> Result<Measured> {
         if self.length == 0 || self.batch == 0 || self.runs == 0 {
-            return Err(Error::Usage("a benchmark needs at least one base, one sequence and one run".into()));
+            return Err(Error::Usage(
+                "a benchmark needs at least one base, one sequence and one run".into(),
+            ));
         }
         let (runs, bases, profiled) = (self.runs, self.length * self.batch, self.profile);
-        let weights = self.tensors.values().map(|t| 4 * t.elem_count() as u64).sum();
+        let weights = self
+            .tensors
+            .values()
+            .map(|t| 4 * t.elem_count() as u64)
+            .sum();
         let device = self.device.clone();
         memory::reset_peak();
         cuda::reset_peak(&device);
         let mut rng = Rng::new(1).derive("bases");
-        let sequences: Vec<Vec<u8>> = (0..self.batch).map(|_| (0..self.length).map(|_| rng.below(4) as u8).collect()).collect();
+        let sequences: Vec<Vec<u8>> = (0..self.batch)
+            .map(|_| (0..self.length).map(|_| rng.below(4) as u8).collect())
+            .collect();
         let (mut work, factor): (Box<dyn FnMut() -> Result<f64> + '_>, f64) = match self.mode {
             Mode::Forward => (forward(&self, &sequences)?, 1.0),
             Mode::Train => (train(&self, &sequences)?, 3.0),
         };
         let mut compression = work()?;
-        let peak_bytes = if device.is_cpu() { memory::peak_bytes() } else { cuda::peak_bytes(&device) };
+        let peak_bytes = if device.is_cpu() {
+            memory::peak_bytes()
+        } else {
+            cuda::peak_bytes(&device)
+        };
         let peak_bytes = peak_bytes.map(|peak| peak.saturating_sub(weights));
         let cube = Cube::new(&device, self.precision)?;
         cube.seconds()?;
@@ -170,7 +186,12 @@ impl Benchmark {
         };
         if self.compress_fourfold && self.config.layout.stages() > 1 {
             let routed = model.route(&sequences[..1], 0)?;
-            let mut probs: Vec<f64> = routed[0].prob.to_vec1::<f32>()?.into_iter().map(f64::from).collect();
+            let mut probs: Vec<f64> = routed[0]
+                .prob
+                .to_vec1::<f32>()?
+                .into_iter()
+                .map(f64::from)
+                .collect();
             probs.sort_by(f64::total_cmp);
             // The first position has probability 1 and is always kept.
             model.set_threshold((quantile_sorted(&probs, 0.75) as f32).min(0.999_999));
@@ -180,21 +201,33 @@ impl Benchmark {
 }
 
 /// One forward pass; gives the compression.
-fn forward<'a>(benchmark: &'a Benchmark, sequences: &'a [Vec<u8>]) -> Result<Box<dyn FnMut() -> Result<f64> + 'a>> {
+fn forward<'a>(
+    benchmark: &'a Benchmark,
+    sequences: &'a [Vec<u8>],
+) -> Result<Box<dyn FnMut() -> Result<f64> + 'a>> {
     let model = benchmark.model(benchmark.tensors.clone(), sequences)?;
     Ok(Box::new(move || {
         let output = model.forward(sequences)?;
         benchmark.device.synchronize()?;
-        let Some(stage) = output.stages.first() else { return Ok(1.0) };
+        let Some(stage) = output.stages.first() else {
+            return Ok(1.0);
+        };
         Ok(stage.mask.len() as f64 / stage.mask.iter().filter(|kept| **kept).count() as f64)
     }))
 }
 
 /// One training step at a rate that leaves the weights about where they are; gives the compression.
-fn train<'a>(benchmark: &'a Benchmark, sequences: &'a [Vec<u8>]) -> Result<Box<dyn FnMut() -> Result<f64> + 'a>> {
+fn train<'a>(
+    benchmark: &'a Benchmark,
+    sequences: &'a [Vec<u8>],
+) -> Result<Box<dyn FnMut() -> Result<f64> + 'a>> {
     let tensors = trainable(&benchmark.tensors, &benchmark.device)?;
     let model = benchmark.model(tensors.clone(), sequences)?;
-    let objective = Objective { alpha: 0.03, compression: vec![4.0], recompute: benchmark.recompute };
+    let objective = Objective {
+        alpha: 0.03,
+        compression: vec![4.0],
+        recompute: benchmark.recompute,
+    };
     let settings = AdamW {
         betas: (0.9, 0.95),
         eps: 1e-8,
@@ -205,7 +238,9 @@ fn train<'a>(benchmark: &'a Benchmark, sequences: &'a [Vec<u8>]) -> Result<Box<d
     let mut optimizer = Optimizer::new(settings, &tensors, benchmark.config.layout.stages())?;
     let length = benchmark.length;
     // Every base is scored, as the peer's benchmark does.
-    let targets: std::sync::Arc<[(usize, u8)]> = (0..length * benchmark.batch).map(|i| (i, sequences[i / length][i % length])).collect();
+    let targets: std::sync::Arc<[(usize, u8)]> = (0..length * benchmark.batch)
+        .map(|i| (i, sequences[i / length][i % length]))
+        .collect();
     Ok(Box::new(move || {
         let loss = objective.loss(&model, sequences, &targets)?;
         let (compression, mut sums) = (loss.compression, Gradients::default());
@@ -225,12 +260,25 @@ enum Cube {
 impl Cube {
     fn new(device: &Device, precision: Precision) -> Result<Cube> {
         if !device.is_cpu() {
-            let dtype = if precision == Precision::Bf16 { DType::BF16 } else { DType::F32 };
-            let side = || Ok::<_, Error>(Tensor::randn(0.0_f32, 1.0, (DEVICE_CUBE, DEVICE_CUBE), device)?.to_dtype(dtype)?);
+            let dtype = if precision == Precision::Bf16 {
+                DType::BF16
+            } else {
+                DType::F32
+            };
+            let side = || {
+                Ok::<_, Error>(
+                    Tensor::randn(0.0_f32, 1.0, (DEVICE_CUBE, DEVICE_CUBE), device)?
+                        .to_dtype(dtype)?,
+                )
+            };
             return Ok(Cube::Device(side()?, side()?));
         }
         let mut rng = Rng::new(1).derive("cube");
-        let mut side = || (0..CUBE * CUBE).map(|_| rng.uniform() as f32 - 0.5).collect();
+        let mut side = || {
+            (0..CUBE * CUBE)
+                .map(|_| rng.uniform() as f32 - 0.5)
+                .collect()
+        };
         Ok(Cube::Host(side(), side()))
     }
 
@@ -245,7 +293,13 @@ impl Cube {
     fn seconds(&self) -> Result<f64> {
         let start = Instant::now();
         match self {
-            Cube::Host(a, b) => drop(std::hint::black_box(product(CUBE, CUBE, CUBE, Matrix::rows(a, CUBE), Matrix::rows(b, CUBE)))),
+            Cube::Host(a, b) => drop(std::hint::black_box(product(
+                CUBE,
+                CUBE,
+                CUBE,
+                Matrix::rows(a, CUBE),
+                Matrix::rows(b, CUBE),
+            ))),
             Cube::Device(a, b) => {
                 a.matmul(b)?;
                 a.device().synchronize()?;
@@ -256,7 +310,9 @@ impl Cube {
 
     /// Of candle's, on a CPU.
     fn candle_seconds(&self) -> Result<Option<f64>> {
-        let Cube::Host(a, b) = self else { return Ok(None) };
+        let Cube::Host(a, b) = self else {
+            return Ok(None);
+        };
         let side = |x: &[f32]| Tensor::from_slice(x, (CUBE, CUBE), &Device::Cpu);
         let (a, b) = (side(a)?, side(b)?);
         let start = Instant::now();

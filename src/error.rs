@@ -1,5 +1,5 @@
-//! One error type for the whole library. Every error names the file, record, tensor or option it is about and, where there is
-//! something to do, what to do next.
+//! One error type for the whole library. Every error names the file, record, tensor or option it is
+//! about and, where there is something to do, what to do next.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,8 @@ pub enum Error {
     /// A request or a combination of inputs makes no sense.
     #[error("{0}")]
     Invalid(String),
-    /// The command line asks for something that cannot be: the exit code is 2, as for a misspelt option.
+    /// The command line asks for something that cannot be: the exit code is 2, as for a misspelt
+    /// option.
     #[error("{0}")]
     Usage(String),
     /// A tensor operation failed.
@@ -57,14 +58,18 @@ impl Error {
 
     /// An error about a file as a whole.
     pub fn file(path: impl AsRef<Path>, message: impl Into<String>) -> Error {
-        Error::File { path: path.as_ref().to_path_buf(), message: message.into() }
+        Error::File {
+            path: path.as_ref().to_path_buf(),
+            message: message.into(),
+        }
     }
 }
 
 /// Calls of [`contained`] that have not ended.
 static CONTAINED: AtomicUsize = AtomicUsize::new(0);
 
-/// Runs a library's reader that panics on damaged files, and gives what it said as an error. `run` must leave nothing half-changed behind.
+/// Runs a library's reader that panics on damaged files, and gives what it said as an error. `run`
+/// must leave nothing half-changed behind.
 ///
 /// # Errors
 /// It panicked.
@@ -72,20 +77,30 @@ pub fn contained<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     CONTAINED.fetch_add(1, Ordering::Relaxed);
     let done = catch_unwind(AssertUnwindSafe(run));
     CONTAINED.fetch_sub(1, Ordering::Relaxed);
-    done.map_err(|what| said(what.as_ref()).unwrap_or("damaged").lines().next().unwrap_or_default().to_string())
+    done.map_err(|what| {
+        said(what.as_ref())
+            .unwrap_or("damaged")
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_string()
+    })
 }
 
 /// The name of threads whose panics become errors of those that wait for them.
 pub const CONTAINED_THREAD: &str = "contained";
 
-/// Whether a panic on this thread, or on one that a library works on in [`contained`], will become an error and need not be reported.
+/// Whether a panic on this thread, or on one that a library works on in [`contained`], will become
+/// an error and need not be reported.
 pub fn is_contained() -> bool {
     CONTAINED.load(Ordering::Relaxed) > 0 || std::thread::current().name() == Some(CONTAINED_THREAD)
 }
 
 /// What a panic says.
 pub fn said(what: &(dyn std::any::Any + Send)) -> Option<&str> {
-    what.downcast_ref::<String>().map(String::as_str).or_else(|| what.downcast_ref::<&str>().copied())
+    what.downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| what.downcast_ref::<&str>().copied())
 }
 
 #[cfg(test)]
@@ -95,6 +110,9 @@ mod tests {
     #[test]
     fn a_contained_panic_is_an_error() {
         assert_eq!(contained(|| 1), Ok(1));
-        assert_eq!(contained(|| -> u8 { panic!("column {} is short\nbacktrace", 3) }), Err("column 3 is short".into()));
+        assert_eq!(
+            contained(|| -> u8 { panic!("column {} is short\nbacktrace", 3) }),
+            Err("column 3 is short".into())
+        );
     }
 }

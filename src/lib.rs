@@ -22,8 +22,8 @@
 //! | [`output`] | files that appear whole or not at all |
 //! | [`error`] | the one error type |
 //!
-//! Dependencies run one way: `cli` to `report` to `pipelines` to everything below; `stats` and `figures` know neither genomes nor tensors.
-//! `tests/architecture.rs` holds these walls.
+//! Dependencies run one way: `cli` to `report` to `pipelines` to everything below; `stats` and
+//! `figures` know neither genomes nor tensors. `tests/architecture.rs` holds these walls.
 //!
 //! Where do the bundled model's boundaries fall in ten bases of a fly?
 //!

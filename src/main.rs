@@ -4,29 +4,50 @@
 use mimalloc::MiMalloc;
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// Blocks of at least this many bytes come from the system, which takes them back the moment they are freed.
+/// Blocks of at least this many bytes come from the system, which takes them back the moment they
+/// are freed.
 const LARGE: usize = 64 << 20;
 
-/// Tensors of a forward pass come and go by the megabyte: mimalloc keeps their memory for the next ones, where the system would hand it back and
-/// pay for every page again. For tensors of hundreds of megabytes (long sequences) it is the other way round: the pages kept for sizes that do not come
-/// again would double what the program holds.
+/// Tensors of a forward pass come and go by the megabyte: mimalloc keeps their memory for the next
+/// ones, where the system would hand it back and pay for every page again. For tensors of hundreds
+/// of megabytes (long sequences) it is the other way round: the pages kept for sizes that do not
+/// come again would double what the program holds.
 struct Allocator;
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
-// SAFETY: both allocators keep the contract, and a block goes back to the one it came from, which its size tells.
+// SAFETY: both allocators keep the contract, and a block goes back to the one it came from, which
+// its size tells.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        unsafe { if layout.size() >= LARGE { System.alloc(layout) } else { MiMalloc.alloc(layout) } }
+        unsafe {
+            if layout.size() >= LARGE {
+                System.alloc(layout)
+            } else {
+                MiMalloc.alloc(layout)
+            }
+        }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        unsafe { if layout.size() >= LARGE { System.alloc_zeroed(layout) } else { MiMalloc.alloc_zeroed(layout) } }
+        unsafe {
+            if layout.size() >= LARGE {
+                System.alloc_zeroed(layout)
+            } else {
+                MiMalloc.alloc_zeroed(layout)
+            }
+        }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        unsafe { if layout.size() >= LARGE { System.dealloc(block, layout) } else { MiMalloc.dealloc(block, layout) } }
+        unsafe {
+            if layout.size() >= LARGE {
+                System.dealloc(block, layout)
+            } else {
+                MiMalloc.dealloc(block, layout)
+            }
+        }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {

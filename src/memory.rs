@@ -6,7 +6,9 @@ pub fn total_bytes() -> Option<u64> {
     let line = info.lines().find(|line| line.starts_with("MemTotal:"))?;
     let machine = line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024;
     // Of the control group, as containers and batch systems set it.
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
     Some(group.map_or(machine, |group: u64| group.min(machine)))
 }
 
@@ -14,7 +16,11 @@ pub fn total_bytes() -> Option<u64> {
 pub fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+    line.split_whitespace()
+        .nth(1)?
+        .parse::<u64>()
+        .ok()
+        .map(|kib| kib * 1024)
 }
 
 /// Starts counting the peak from what is held now.

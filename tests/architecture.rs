@@ -1,4 +1,5 @@
-//! The walls between the rooms of `src`, held by reading what each file names. Tests inside a file may look over them.
+//! The walls between the rooms of `src`, held by reading what each file names. Tests inside a file
+//! may look over them.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -29,10 +30,36 @@ const ROOMS: [(&str, &[&str]); 20] = [
             "train",
         ],
     ),
-    ("benchmark", &["error", "kernels", "memory", "model", "stats", "train"]),
-    ("report", &["controls", "error", "figures", "genome", "memory", "output", "pipelines", "stats", "tasks"]),
-    ("pipelines", &["controls", "error", "genome", "model", "motifs", "stats", "tasks"]),
-    ("train", &["error", "genome", "kernels", "memory", "model", "output", "stats", "tasks"]),
+    (
+        "benchmark",
+        &["error", "kernels", "memory", "model", "stats", "train"],
+    ),
+    (
+        "report",
+        &[
+            "controls",
+            "error",
+            "figures",
+            "genome",
+            "memory",
+            "output",
+            "pipelines",
+            "stats",
+            "tasks",
+        ],
+    ),
+    (
+        "pipelines",
+        &[
+            "controls", "error", "genome", "model", "motifs", "stats", "tasks",
+        ],
+    ),
+    (
+        "train",
+        &[
+            "error", "genome", "kernels", "memory", "model", "output", "stats", "tasks",
+        ],
+    ),
     ("tasks", &["error", "genome", "stats"]),
     ("model", &["error", "kernels", "output", "stats"]),
     ("kernels", &["error"]),
@@ -51,8 +78,14 @@ const ROOMS: [(&str, &[&str]); 20] = [
 
 /// A library and the only places that may name it (a room, or one file of it).
 const LIBRARIES: [(&str, &[&str]); 22] = [
-    ("tokenizers", &["pipelines/tokenizers.rs", "pipelines/tokenizers"]),
-    ("candle_core", &["model", "kernels", "train", "benchmark.rs", "error.rs"]),
+    (
+        "tokenizers",
+        &["pipelines/tokenizers.rs", "pipelines/tokenizers"],
+    ),
+    (
+        "candle_core",
+        &["model", "kernels", "train", "benchmark.rs", "error.rs"],
+    ),
     ("safetensors", &["model", "train"]),
     ("zip", &["model"]),
     ("noodles", &["genome"]),
@@ -68,8 +101,18 @@ const LIBRARIES: [(&str, &[&str]); 22] = [
     ("ab_glyph", &["figures"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
-    ("polars", &["report/tables.rs", "report/tables", "tasks/read/parquet.rs"]),
-    ("sha2", &["report/provenance.rs", "fetch/checksum.rs", "pipelines/store.rs"]),
+    (
+        "polars",
+        &["report/tables.rs", "report/tables", "tasks/read/parquet.rs"],
+    ),
+    (
+        "sha2",
+        &[
+            "report/provenance.rs",
+            "fetch/checksum.rs",
+            "pipelines/store.rs",
+        ],
+    ),
     ("md5", &["fetch/checksum.rs"]),
     ("ureq", &["fetch/http.rs"]),
     ("fs4", &["fetch/cache.rs"]),
@@ -97,11 +140,24 @@ fn files() -> Vec<(String, String)> {
     paths.sort();
     let code = |path: &PathBuf| {
         let text = std::fs::read_to_string(path).unwrap();
-        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-        lines.map(|line| line.split(" // ").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+        let text = text
+            .split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or_default();
+        let lines = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        lines
+            .map(|line| line.split(" // ").next().unwrap_or_default())
+            .collect::<Vec<_>>()
+            .join("\n")
     };
-    let name = |path: &PathBuf| path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+    let name = |path: &PathBuf| {
+        path.strip_prefix(&root)
+            .unwrap()
+            .to_string_lossy()
+            .replace('\\', "/")
+    };
     paths.iter().map(|path| (name(path), code(path))).collect()
 }
 
@@ -109,10 +165,14 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The first path segments after `crate::`, through one level of braces: `crate::{a::b, c}` gives a and c.
+/// The first path segments after `crate::`, through one level of braces: `crate::{a::b, c}` gives a
+/// and c.
 fn rooms_named(code: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for (at, _) in code.match_indices("crate::").filter(|(at, _)| !code[..*at].ends_with(is_word)) {
+    for (at, _) in code
+        .match_indices("crate::")
+        .filter(|(at, _)| !code[..*at].ends_with(is_word))
+    {
         let rest = &code[at + "crate::".len()..];
         match rest.strip_prefix('{') {
             None => drop(found.insert(rest.chars().take_while(|c| is_word(*c)).collect())),
@@ -123,7 +183,9 @@ fn rooms_named(code: &str) -> BTreeSet<String> {
                         '}' if depth == 0 => break,
                         '{' => depth += 1,
                         '}' => depth -= 1,
-                        ',' if depth == 0 => drop(found.insert(first_word(&std::mem::take(&mut item)))),
+                        ',' if depth == 0 => {
+                            drop(found.insert(first_word(&std::mem::take(&mut item))))
+                        }
                         c => item.push(c),
                     }
                 }
@@ -132,7 +194,13 @@ fn rooms_named(code: &str) -> BTreeSet<String> {
         }
     }
     // `crate::Error` and `crate::Result` stand for `error`; a macro or an empty item for nothing.
-    let named = found.into_iter().map(|name| if matches!(name.as_str(), "Error" | "Result") { "error".into() } else { name });
+    let named = found.into_iter().map(|name| {
+        if matches!(name.as_str(), "Error" | "Result") {
+            "error".into()
+        } else {
+            name
+        }
+    });
     named.filter(|name| !name.is_empty()).collect()
 }
 
@@ -141,21 +209,33 @@ fn first_word(text: &str) -> String {
 }
 
 fn names_library(code: &str, library: &str) -> bool {
-    code.match_indices(&format!("{library}::")).any(|(at, _)| !code[..at].ends_with(|c| is_word(c) || c == ':'))
+    code.match_indices(&format!("{library}::"))
+        .any(|(at, _)| !code[..at].ends_with(|c| is_word(c) || c == ':'))
         || code.contains(&format!("use {library};"))
 }
 
 fn room(path: &str) -> &str {
-    path.split('/').next().unwrap_or_default().trim_end_matches(".rs")
+    path.split('/')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(".rs")
 }
 
 #[test]
 fn rooms_use_only_rooms_below_them() {
     let mut broken = Vec::new();
     for (path, code) in files().iter().filter(|(path, _)| path != "lib.rs") {
-        let (_, allowed) = ROOMS.iter().find(|(name, _)| *name == room(path)).unwrap_or_else(|| panic!("{path}: which rooms may it use?"));
+        let (_, allowed) = ROOMS
+            .iter()
+            .find(|(name, _)| *name == room(path))
+            .unwrap_or_else(|| panic!("{path}: which rooms may it use?"));
         let named = rooms_named(code);
-        broken.extend(named.iter().filter(|n| *n != room(path) && !allowed.contains(&n.as_str())).map(|n| format!("{path} uses {n}")));
+        broken.extend(
+            named
+                .iter()
+                .filter(|n| *n != room(path) && !allowed.contains(&n.as_str()))
+                .map(|n| format!("{path} uses {n}")),
+        );
     }
     assert!(broken.is_empty(), "{broken:#?}");
 }
@@ -165,7 +245,9 @@ fn each_library_stays_in_its_room() {
     let mut broken = Vec::new();
     for (path, code) in files() {
         for (library, places) in LIBRARIES {
-            let at_home = places.iter().any(|place| path == *place || path.starts_with(&format!("{place}/")));
+            let at_home = places
+                .iter()
+                .any(|place| path == *place || path.starts_with(&format!("{place}/")));
             if !at_home && names_library(&code, library) {
                 broken.push(format!("{path} names {library}"));
             }
@@ -174,32 +256,57 @@ fn each_library_stays_in_its_room() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// These panic where nobody reads: messages go through `cli/stderr.rs`, results through `cli/stdout.rs`.
+/// These panic where nobody reads: messages go through `cli/stderr.rs`, results through
+/// `cli/stdout.rs`.
 #[test]
 fn nothing_is_printed_by_macros_that_panic() {
-    let prints = |code: &str| ["println!(", "eprintln!(", "print!(", "eprint!(", "dbg!("].iter().any(|name| names_macro(code, name));
-    let broken: Vec<String> = files().into_iter().filter(|(_, code)| prints(code)).map(|(path, _)| path).collect();
+    let prints = |code: &str| {
+        ["println!(", "eprintln!(", "print!(", "eprint!(", "dbg!("]
+            .iter()
+            .any(|name| names_macro(code, name))
+    };
+    let broken: Vec<String> = files()
+        .into_iter()
+        .filter(|(_, code)| prints(code))
+        .map(|(path, _)| path)
+        .collect();
     assert!(broken.is_empty(), "{broken:#?}");
-    assert!(prints("let x = 1; println!(\"\")") && prints("eprint!(x)") && !prints("writeln!(out) my_print!()"));
+    assert!(
+        prints("let x = 1; println!(\"\")")
+            && prints("eprint!(x)")
+            && !prints("writeln!(out) my_print!()")
+    );
 }
 
 fn names_macro(code: &str, name: &str) -> bool {
-    code.match_indices(name).any(|(at, _)| !code[..at].ends_with(is_word))
+    code.match_indices(name)
+        .any(|(at, _)| !code[..at].ends_with(is_word))
 }
 
-/// `lib.rs` lifts the lint for `kernels` and `matrix`; `main.rs` holds the program's allocator, an unsafe trait.
+/// `lib.rs` lifts the lint for `kernels` and `matrix`; `main.rs` holds the program's allocator, an
+/// unsafe trait.
 #[test]
 fn unsafe_code_stays_in_kernels() {
-    let outside =
-        files().into_iter().filter(|(path, _)| !matches!(room(path), "kernels" | "matrix") && path != "lib.rs" && path != "main.rs");
-    let broken: Vec<String> = outside.filter(|(_, code)| code.contains("unsafe {") || code.contains("unsafe fn")).map(|(p, _)| p).collect();
+    let outside = files().into_iter().filter(|(path, _)| {
+        !matches!(room(path), "kernels" | "matrix") && path != "lib.rs" && path != "main.rs"
+    });
+    let broken: Vec<String> = outside
+        .filter(|(_, code)| code.contains("unsafe {") || code.contains("unsafe fn"))
+        .map(|(p, _)| p)
+        .collect();
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
 #[test]
 fn the_reader_of_imports_reads() {
     let code = "use crate::genome::{a, b};\nuse crate::{Error, stats::{x, y}, figures};\nlet z = crate::model::Q; my_crate::no();";
-    assert_eq!(rooms_named(code).into_iter().collect::<Vec<_>>(), ["error", "figures", "genome", "model", "stats"]);
-    assert!(names_library("use clap::Parser;", "clap") && names_library("#[derive(clap::Args)]", "clap"));
+    assert_eq!(
+        rooms_named(code).into_iter().collect::<Vec<_>>(),
+        ["error", "figures", "genome", "model", "stats"]
+    );
+    assert!(
+        names_library("use clap::Parser;", "clap")
+            && names_library("#[derive(clap::Args)]", "clap")
+    );
     assert!(!names_library("use my_clap::Parser; a::clap::b", "clap"));
 }

@@ -1,23 +1,41 @@
-//! The page in a browser: no errors, tables that sort and filter, figures that tell their values and enlarge, no name from the input that runs. Needs Chromium;
-//! where there is none the test says so and passes.
+//! The page in a browser: no errors, tables that sort and filter, figures that tell their values
+//! and enlarge, no name from the input that runs. Needs Chromium; where there is none the test says
+//! so and passes.
 #![allow(clippy::unwrap_used)]
 
-use ldar::figures::{Figure, ProfileFigure, ProfilePanel, ProfileSeries, Side, VolcanoFigure, VolcanoPanel, VolcanoPoint};
-use ldar::report::{Block, Card, Cell, Chapter, Column, Format, Level, Link, Report, Section, Table};
+use ldar::figures::{
+    Figure, ProfileFigure, ProfilePanel, ProfileSeries, Side, VolcanoFigure, VolcanoPanel,
+    VolcanoPoint,
+};
+use ldar::report::{
+    Block, Card, Cell, Chapter, Column, Format, Level, Link, Report, Section, Table,
+};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn browser() -> Option<PathBuf> {
     let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
-    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-    names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.exists())
+    let names = [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+    ];
+    names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|path| path.exists())
 }
 
-const EVIL: &str = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">";
+const EVIL: &str =
+    "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">";
 
 fn page() -> Report {
     let offsets: Vec<i32> = (-20..=20).collect();
-    let mean: Vec<f64> = offsets.iter().map(|o| f64::from(*o) / 100.0 + 0.5).collect();
+    let mean: Vec<f64> = offsets
+        .iter()
+        .map(|o| f64::from(*o) / 100.0 + 0.5)
+        .collect();
     let series = |label: &str| ProfileSeries {
         label: label.into(),
         offsets: offsets.clone(),
@@ -33,27 +51,67 @@ fn page() -> Report {
         endpoint: None,
         ..ProfilePanel::default()
     };
-    let point = |effect: f64, label: &str| VolcanoPoint { label: label.into(), effect, p_value: 1e-3, significant: true };
+    let point = |effect: f64, label: &str| VolcanoPoint {
+        label: label.into(),
+        effect,
+        p_value: 1e-3,
+        significant: true,
+    };
     let volcano = VolcanoFigure {
-        panels: vec![VolcanoPanel { title: "all".into(), points: vec![point(-1.0, "left"), point(1.0, EVIL)] }],
+        panels: vec![VolcanoPanel {
+            title: "all".into(),
+            points: vec![point(-1.0, "left"), point(1.0, EVIL)],
+        }],
         x_label: "effect".into(),
         note: String::new(),
     };
-    let figure = |svg: String| Block::Figure { svg, caption: EVIL.into(), label: "A figure".into(), downloads: vec![] };
+    let figure = |svg: String| Block::Figure {
+        svg,
+        caption: EVIL.into(),
+        label: "A figure".into(),
+        downloads: vec![],
+    };
     // 30 motifs whose numbers rise and fall; the tenth has none.
     let row = |i: usize| -> Vec<Cell> {
-        let value = if i == 10 { Cell::Empty } else { (((i * 7) % 30) as f64 * 1000.0 - 9000.0).into() };
-        vec![if i == 3 { EVIL.into() } else { format!("motif {i}").into() }, value]
+        let value = if i == 10 {
+            Cell::Empty
+        } else {
+            (((i * 7) % 30) as f64 * 1000.0 - 9000.0).into()
+        };
+        vec![
+            if i == 3 {
+                EVIL.into()
+            } else {
+                format!("motif {i}").into()
+            },
+            value,
+        ]
     };
     let table = Table {
         caption: "Motifs".into(),
-        columns: vec![Column::new("name", Format::Text), Column::new("value", Format::Decimals(1))],
+        columns: vec![
+            Column::new("name", Format::Text),
+            Column::new("value", Format::Decimals(1)),
+        ],
         rows: (0..30).map(row).collect(),
     };
-    let section = |title: &str, blocks| Section { title: title.into(), blocks };
-    let callout = |level, text: &str| Block::Callout { level, text: text.into() };
-    let link = |text: &str| Link { text: text.into(), href: "tables/motifs.tsv".into() };
-    let card = Card { label: "difference".into(), value: "+0.1".into(), uncertainty: "95% CI 0 to 0.2".into() };
+    let section = |title: &str, blocks| Section {
+        title: title.into(),
+        blocks,
+    };
+    let callout = |level, text: &str| Block::Callout {
+        level,
+        text: text.into(),
+    };
+    let link = |text: &str| Link {
+        text: text.into(),
+        href: "tables/motifs.tsv".into(),
+    };
+    let card = Card {
+        label: "difference".into(),
+        value: "+0.1".into(),
+        uncertainty: "95% CI 0 to 0.2".into(),
+    };
     let texts = vec![
         Block::Paragraph("Words.".into()),
         Block::Cards(vec![card]),
@@ -61,17 +119,31 @@ fn page() -> Report {
         callout(Level::Warning, "A warning."),
         callout(Level::Problem, "A problem."),
         Block::Links(vec![link("tables/motifs.tsv")]),
-        Block::Details { summary: "More".into(), pre: "{}".into() },
+        Block::Details {
+            summary: "More".into(),
+            pre: "{}".into(),
+        },
     ];
-    let blocks = vec![figure(ProfileFigure::new(vec![panel]).to_svg().unwrap()), figure(volcano.to_svg().unwrap()), Block::Table(table)];
-    let inner = Report { title: "Inner".into(), sections: vec![section("One", vec![]), section("Two", vec![])], ..Report::default() };
+    let blocks = vec![
+        figure(ProfileFigure::new(vec![panel]).to_svg().unwrap()),
+        figure(volcano.to_svg().unwrap()),
+        Block::Table(table),
+    ];
+    let inner = Report {
+        title: "Inner".into(),
+        sections: vec![section("One", vec![]), section("Two", vec![])],
+        ..Report::default()
+    };
     Report {
         title: EVIL.into(),
         headline: "Yes.".into(),
         subtitle: "What, on what".into(),
         answer: "In a sentence.".into(),
         sections: vec![section("Result", blocks), section("Texts", texts)],
-        chapters: vec![Chapter { folder: "steps/one/".into(), report: inner }],
+        chapters: vec![Chapter {
+            folder: "steps/one/".into(),
+            report: inner,
+        }],
         ..Report::default()
     }
 }
@@ -130,8 +202,9 @@ setTimeout(() => {
 }, 50);
 "##;
 
-/// Contrast by WCAG 2: of every text of the page, that of SVG figures included, the ratio of its colour to what lies behind it. Left in the page: how many texts were
-/// looked at, those under 4.5 (3 where they are large), and figures without a name for those who do not see them.
+/// Contrast by WCAG 2: of every text of the page, that of SVG figures included, the ratio of its
+/// colour to what lies behind it. Left in the page: how many texts were looked at, those under 4.5
+/// (3 where they are large), and figures without a name for those who do not see them.
 const MEASURER: &str = r##"
 document.querySelectorAll("details").forEach((details) => { details.open = true; });
 const parts = (color) => {
@@ -184,21 +257,47 @@ document.body.append(note);
 fn read(browser: &Path, page: &str, script: &str, options: &[&str]) -> serde_json::Value {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("page.html");
-    std::fs::write(&path, page.replace("</body>", &format!("<script>{script}</script></body>"))).unwrap();
+    std::fs::write(
+        &path,
+        page.replace("</body>", &format!("<script>{script}</script></body>")),
+    )
+    .unwrap();
     let output = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom"])
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--enable-logging=stderr",
+            "--virtual-time-budget=3000",
+            "--dump-dom",
+        ])
         .args(options)
-        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.path().join("profile").display()
+        ))
         .arg(format!("file://{}", path.display()))
         .output()
         .unwrap();
     let console = String::from_utf8_lossy(&output.stderr);
-    let complaints: Vec<&str> = console.lines().filter(|line| line.contains("CONSOLE")).collect();
+    let complaints: Vec<&str> = console
+        .lines()
+        .filter(|line| line.contains("CONSOLE"))
+        .collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
     let page = String::from_utf8_lossy(&output.stdout);
-    let found = page.split("<pre id=\"found\">").nth(1).and_then(|rest| rest.split("</pre>").next());
+    let found = page
+        .split("<pre id=\"found\">")
+        .nth(1)
+        .and_then(|rest| rest.split("</pre>").next());
     let found = found.unwrap_or_else(|| panic!("the reader left nothing: {console}"));
-    serde_json::from_str(&found.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")).unwrap()
+    serde_json::from_str(
+        &found
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&amp;", "&"),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -208,10 +307,22 @@ fn a_reader_can_use_the_page() {
         return;
     };
     for width in [1280, 500] {
-        let found = read(&browser, &page().to_html(), READER, &[&format!("--window-size={width},900")]);
+        let found = read(
+            &browser,
+            &page().to_html(),
+            READER,
+            &[&format!("--window-size={width},900")],
+        );
         let numbers = |key: &str| -> Vec<f64> {
-            let values = found[key].as_array().unwrap().iter().map(|v| v.as_str().unwrap());
-            values.filter(|v| !v.is_empty()).map(|v| v.parse().unwrap()).collect()
+            let values = found[key]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|v| v.as_str().unwrap());
+            values
+                .filter(|v| !v.is_empty())
+                .map(|v| v.parse().unwrap())
+                .collect()
         };
         assert_eq!(numbers("ascending").len(), 29);
         assert!(numbers("ascending").is_sorted(), "{found:#}");
@@ -220,22 +331,44 @@ fn a_reader_can_use_the_page() {
             assert_eq!(found[key][29], "", "what is missing comes last");
         }
         assert_eq!(found["original"][1], "-2000.0");
-        assert_eq!((&found["aria"], &found["filtered"]), (&"ascending".into(), &2.into()), "{found:#}");
+        assert_eq!(
+            (&found["aria"], &found["filtered"]),
+            (&"ascending".into(), &2.into()),
+            "{found:#}"
+        );
         assert_eq!(found["count"], "2 of 30 rows");
         let tip = found["tip"].as_str().unwrap();
-        assert!(tip.starts_with("00.5 (0.45 to 0.55)  sites") && tip.contains("<script>"), "{tip}");
-        assert!(found["point"].as_str().unwrap().starts_with("left: −1.0000, p = 1.00e−3"), "{found:#}");
-        assert!(found["keys"].as_str().unwrap().starts_with("+10.51"), "{found:#}");
+        assert!(
+            tip.starts_with("00.5 (0.45 to 0.55)  sites") && tip.contains("<script>"),
+            "{tip}"
+        );
+        assert!(
+            found["point"]
+                .as_str()
+                .unwrap()
+                .starts_with("left: −1.0000, p = 1.00e−3"),
+            "{found:#}"
+        );
+        assert!(
+            found["keys"].as_str().unwrap().starts_with("+10.51"),
+            "{found:#}"
+        );
         for key in ["enlarged", "reset", "open"] {
             assert_eq!(found[key], true, "{key} {found:#}");
         }
-        assert_eq!(found["wide"], false, "the page must not scroll sideways at {width}");
+        assert_eq!(
+            found["wide"], false,
+            "the page must not scroll sideways at {width}"
+        );
         assert_eq!(found["title"], EVIL);
     }
 }
 
 /// What the system asks for; a page follows it.
-const DARK: [&str; 2] = ["--blink-settings=preferredColorScheme=0", "--force-prefers-color-scheme=dark"];
+const DARK: [&str; 2] = [
+    "--blink-settings=preferredColorScheme=0",
+    "--force-prefers-color-scheme=dark",
+];
 
 #[test]
 fn every_text_stands_out_from_what_lies_behind_it() {
@@ -247,10 +380,19 @@ fn every_text_stands_out_from_what_lies_behind_it() {
         let found = read(&browser, &page().to_html(), MEASURER, options);
         assert_eq!(found["dark"], dark, "{found:#}");
         assert!(found["texts"].as_u64().unwrap() > 120, "{found:#}");
-        assert_eq!((&found["poor"], &found["figures"], &found["nameless"]), (&serde_json::json!([]), &2.into(), &0.into()), "{found:#}");
+        assert_eq!(
+            (&found["poor"], &found["figures"], &found["nameless"]),
+            (&serde_json::json!([]), &2.into(), &0.into()),
+            "{found:#}"
+        );
     }
     // The measure itself: grey on white is seen, and so is a page without its figures' names.
-    let html = page().to_html().replace("<p>Words.</p>", "<p style=\"color: #999999\">Words.</p>");
+    let html = page()
+        .to_html()
+        .replace("<p>Words.</p>", "<p style=\"color: #999999\">Words.</p>");
     let poor = read(&browser, &html, MEASURER, &[])["poor"].clone();
-    assert!(poor.as_array().unwrap().len() == 1 && poor[0].as_str().unwrap().starts_with("2.85 P"), "{poor:#}");
+    assert!(
+        poor.as_array().unwrap().len() == 1 && poor[0].as_str().unwrap().starts_with("2.85 P"),
+        "{poor:#}"
+    );
 }

@@ -1,4 +1,5 @@
-//! Runs in parts: shards give what one run gives, byte by byte, and a killed run goes on where it was.
+//! Runs in parts: shards give what one run gives, byte by byte, and a killed run goes on where it
+//! was.
 #![allow(clippy::unwrap_used)]
 
 use sha2::Digest;
@@ -72,7 +73,11 @@ const DENSITY: [&str; 14] = [
 
 fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ldar-analyze"));
-    command.current_dir(folder).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -86,7 +91,11 @@ fn message(output: &Output) -> String {
 
 fn ok(folder: &Path, arguments: &[&str]) -> String {
     let output = run(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", message(&output));
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        message(&output)
+    );
     message(&output)
 }
 
@@ -94,7 +103,12 @@ fn ok(folder: &Path, arguments: &[&str]) -> String {
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<(String, Vec<u8>)> = (std::fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap()))
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_string_lossy().into_owned(),
+                std::fs::read(&path).unwrap(),
+            )
+        })
         .collect();
     files.sort();
     files
@@ -102,10 +116,18 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 fn same(folder: &Path, one: &str, other: &str) {
     for part in ["tables", "figures"] {
-        let (a, b) = (files(&folder.join(one).join(part)), files(&folder.join(other).join(part)));
+        let (a, b) = (
+            files(&folder.join(one).join(part)),
+            files(&folder.join(other).join(part)),
+        );
         assert!(a.len() > 3);
-        assert_eq!(a.iter().map(|f| &f.0).collect::<Vec<_>>(), b.iter().map(|f| &f.0).collect::<Vec<_>>());
-        a.iter().zip(&b).for_each(|(a, b)| assert!(a.1 == b.1, "{} of {one} and {other} differ", a.0));
+        assert_eq!(
+            a.iter().map(|f| &f.0).collect::<Vec<_>>(),
+            b.iter().map(|f| &f.0).collect::<Vec<_>>()
+        );
+        a.iter()
+            .zip(&b)
+            .for_each(|(a, b)| assert!(a.1 == b.1, "{} of {one} and {other} differ", a.0));
     }
 }
 
@@ -138,11 +160,23 @@ fn merged(command: &[&str], shards: u32) {
         held.sort();
         assert_eq!(held, ["answers.bin", "manifest.json"]);
     }
-    let keys: Vec<[u8; 16]> = names.iter().flat_map(|name| records(&at.join(name).join("answers.bin"))).map(|r| r.0).collect();
-    assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "nothing is in two shards");
+    let keys: Vec<[u8; 16]> = names
+        .iter()
+        .flat_map(|name| records(&at.join(name).join("answers.bin")))
+        .map(|r| r.0)
+        .collect();
+    assert_eq!(
+        keys.iter().collect::<BTreeSet<_>>().len(),
+        keys.len(),
+        "nothing is in two shards"
+    );
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
     let some = run(at, &[&["merge"], &all[1..], &["--out", "none"]].concat());
-    assert!(!some.status.success() && message(&some).contains(&format!("missing: 1/{shards}")), "{}", message(&some));
+    assert!(
+        !some.status.success() && message(&some).contains(&format!("missing: 1/{shards}")),
+        "{}",
+        message(&some)
+    );
     assert!(!at.join("none").exists());
     ok(at, &[&["merge"], &all[..], &["--out", "together"]].concat());
     same(at, "whole", "together");
@@ -163,7 +197,15 @@ fn shards_of_density_are_one_run() {
     merged(&DENSITY, 3);
 }
 
-const COMPARE: [&str; 7] = ["compare", "--context", "1024", "--flank", "50", "--permutations", "100"];
+const COMPARE: [&str; 7] = [
+    "compare",
+    "--context",
+    "1024",
+    "--flank",
+    "50",
+    "--permutations",
+    "100",
+];
 
 /// Two models with answers of their own, and a tokenizer that needs none.
 #[test]
@@ -171,29 +213,63 @@ fn shards_of_compare_are_one_run() {
     merged(&[&COMPARE[..], &["fixed:4", NANO, "bundled"]].concat(), 2);
 }
 
-/// Files are found from the folder where the shards ran, or where they are said to be, under another name too.
+/// Files are found from the folder where the shards ran, or where they are said to be, under
+/// another name too.
 #[test]
 fn shards_of_compare_are_merged_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     std::fs::copy(NANO, at.join("nano.pt")).unwrap();
     std::fs::write(at.join("r.bed"), "chr4\t0\t1000\n").unwrap();
-    ok(at, &["boundaries", "--fasta", "fly", "--regions", "r.bed", "--checkpoint", NANO, "--context", "1024", "--out", "some.bw"]);
+    ok(
+        at,
+        &[
+            "boundaries",
+            "--fasta",
+            "fly",
+            "--regions",
+            "r.bed",
+            "--checkpoint",
+            NANO,
+            "--context",
+            "1024",
+            "--out",
+            "some.bw",
+        ],
+    );
     let command = [&COMPARE[..], &["track:some.plus.bw", "nano.pt", "--out"]].concat();
     ok(at, &[&command[..], &["whole"]].concat());
     for part in ["1/2", "2/2"] {
         ok(at, &[&command[..], &[&part[..1], "--shard", part]].concat());
     }
     std::fs::create_dir(at.join("else")).unwrap();
-    ok(&at.join("else"), &["merge", "../1", "../2", "--out", "together"]);
+    ok(
+        &at.join("else"),
+        &["merge", "../1", "../2", "--out", "together"],
+    );
     same(at, "whole", "else/together");
     std::fs::rename(at.join("some.plus.bw"), at.join("other.bw")).unwrap();
     std::fs::rename(at.join("nano.pt"), at.join("model.pt")).unwrap();
-    let moved = ["--input", "some.plus.bw=other.bw", "--input", "nano.pt=model.pt"];
-    ok(at, &[&["merge", "1", "2", "--out", "again"], &moved[..]].concat());
+    let moved = [
+        "--input",
+        "some.plus.bw=other.bw",
+        "--input",
+        "nano.pt=model.pt",
+    ];
+    ok(
+        at,
+        &[&["merge", "1", "2", "--out", "again"], &moved[..]].concat(),
+    );
     std::fs::copy(at.join("some.minus.bw"), at.join("other.bw")).unwrap();
-    let wrong = run(at, &[&["merge", "1", "2", "--out", "wrong"], &moved[..]].concat());
-    assert!(message(&wrong).contains("is not the track that"), "{}", message(&wrong));
+    let wrong = run(
+        at,
+        &[&["merge", "1", "2", "--out", "wrong"], &moved[..]].concat(),
+    );
+    assert!(
+        message(&wrong).contains("is not the track that"),
+        "{}",
+        message(&wrong)
+    );
 }
 
 #[test]
@@ -202,8 +278,23 @@ fn shards_of_tracks_are_one_run() {
     let at = folder.path();
     let genome = concat!(env!("CARGO_MANIFEST_DIR"), "/reference/dm6-chr4/chr4.fa.gz");
     std::fs::copy(genome, at.join("g.fa.gz")).unwrap();
-    std::fs::write(at.join("r.bed"), "chr4\t200000\t206000\nchr4\t300000\t301000\n").unwrap();
-    let command = ["boundaries", "--genome", "g.fa.gz", "--regions", "r.bed", "--checkpoint", NANO, "--context", "1024", "--out"];
+    std::fs::write(
+        at.join("r.bed"),
+        "chr4\t200000\t206000\nchr4\t300000\t301000\n",
+    )
+    .unwrap();
+    let command = [
+        "boundaries",
+        "--genome",
+        "g.fa.gz",
+        "--regions",
+        "r.bed",
+        "--checkpoint",
+        NANO,
+        "--context",
+        "1024",
+        "--out",
+    ];
     let whole = ok(at, &[&command[..], &["whole.bw"]].concat());
     assert!(whole.contains("seams: right after "), "{whole}");
     for part in ["1/2", "2/2"] {
@@ -218,10 +309,22 @@ fn shards_of_tracks_are_one_run() {
     std::fs::create_dir(at.join("else")).unwrap();
     std::fs::rename(at.join("g.fa.gz"), at.join("else/g.fa.gz")).unwrap();
     assert!(message(&run(at, &["merge", "1", "2", "--out", "again.bw"])).contains("g.fa.gz"));
-    ok(at, &["merge", "1", "2", "--out", "again.bw", "--input", "g.fa.gz=else/g.fa.gz"]);
+    ok(
+        at,
+        &[
+            "merge",
+            "1",
+            "2",
+            "--out",
+            "again.bw",
+            "--input",
+            "g.fa.gz=else/g.fa.gz",
+        ],
+    );
 }
 
-/// Shards of a GPU in bf16 are put together where there is neither GPU nor checkpoint: what is known of the model is what they say.
+/// Shards of a GPU in bf16 are put together where there is neither GPU nor checkpoint: what is
+/// known of the model is what they say.
 #[test]
 fn shards_are_merged_without_their_model() {
     let folder = tempfile::tempdir().unwrap();
@@ -230,7 +333,17 @@ fn shards_are_merged_without_their_model() {
     let commands: [&[&str]; 3] = [
         &[&["density", "--checkpoint", "nano.pt"], &DENSITY[3..]].concat(),
         &[&COMPARE[..], &["fixed:4", "nano.pt"]].concat(),
-        &["boundaries", "--genome", "fly", "--regions", "r.bed", "--checkpoint", "nano.pt", "--context", "1024"],
+        &[
+            "boundaries",
+            "--genome",
+            "fly",
+            "--regions",
+            "r.bed",
+            "--checkpoint",
+            "nano.pt",
+            "--context",
+            "1024",
+        ],
     ];
     std::fs::write(at.join("r.bed"), "chr4\t200000\t206000\n").unwrap();
     for (number, command) in commands.iter().enumerate() {
@@ -238,16 +351,26 @@ fn shards_are_merged_without_their_model() {
         ok(at, &[command, &["--out", &out("whole")][..]].concat());
         for part in ["1/2", "2/2"] {
             let place = at.join(format!("{number}-{}", &part[..1]));
-            ok(at, &[command, &["--shard", part, "--out", place.to_str().unwrap()][..]].concat());
+            ok(
+                at,
+                &[
+                    command,
+                    &["--shard", part, "--out", place.to_str().unwrap()][..],
+                ]
+                .concat(),
+            );
             // As a run on a GPU would have left it.
             let manifest = std::fs::read_to_string(place.join("manifest.json")).unwrap();
-            let manifest =
-                manifest.replace("stage 0, f32\"", "stage 0, bf16 (CUDA)\"").replace("\"dtype\": \"f32\"", "\"dtype\": \"bf16 (CUDA)\"");
+            let manifest = manifest
+                .replace("stage 0, f32\"", "stage 0, bf16 (CUDA)\"")
+                .replace("\"dtype\": \"f32\"", "\"dtype\": \"bf16 (CUDA)\"");
             let manifest = manifest.replace("\"device\": \"cpu\"", "\"device\": \"cuda:0\"");
             std::fs::write(place.join("manifest.json"), &manifest).unwrap();
             let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
             let mut answers = std::fs::read(place.join("answers.bin")).unwrap();
-            answers[8..40].copy_from_slice(&sha2::Sha256::digest(manifest["model"]["answers"].as_str().unwrap()));
+            answers[8..40].copy_from_slice(&sha2::Sha256::digest(
+                manifest["model"]["answers"].as_str().unwrap(),
+            ));
             std::fs::write(place.join("answers.bin"), answers).unwrap();
         }
     }
@@ -255,7 +378,10 @@ fn shards_are_merged_without_their_model() {
     for number in 0..3 {
         let shards = [format!("{number}-1"), format!("{number}-2")];
         let out = |name: &str| format!("{name}{number}{}", if number == 2 { ".bw" } else { "" });
-        ok(at, &["merge", &shards[0], &shards[1], "--out", &out("merged")]);
+        ok(
+            at,
+            &["merge", &shards[0], &shards[1], "--out", &out("merged")],
+        );
         if number == 2 {
             let bytes = |name: &str| std::fs::read(at.join(format!("{name}2.plus.bw"))).unwrap();
             assert!(bytes("whole") == bytes("merged"));
@@ -263,19 +389,37 @@ fn shards_are_merged_without_their_model() {
         }
         same(at, &out("whole"), &out("merged"));
         let record = |name: &str| -> serde_json::Value {
-            serde_json::from_slice(&std::fs::read(at.join(out(name)).join("run.json")).unwrap()).unwrap()
+            serde_json::from_slice(&std::fs::read(at.join(out(name)).join("run.json")).unwrap())
+                .unwrap()
         };
         let (whole, merged) = (record("whole"), record("merged"));
-        assert_eq!((&merged["compute"]["dtype"], &merged["compute"]["device"]), (&"bf16 (CUDA)".into(), &"cuda:0".into()));
-        assert_eq!((&whole["compute"]["dtype"], &whole["compute"]["device"]), (&"f32".into(), &"cpu".into()));
-        assert_eq!((&merged["inputs"], &merged["model"]), (&whole["inputs"], &whole["model"]));
+        assert_eq!(
+            (&merged["compute"]["dtype"], &merged["compute"]["device"]),
+            (&"bf16 (CUDA)".into(), &"cuda:0".into())
+        );
+        assert_eq!(
+            (&whole["compute"]["dtype"], &whole["compute"]["device"]),
+            (&"f32".into(), &"cpu".into())
+        );
+        assert_eq!(
+            (&merged["inputs"], &merged["model"]),
+            (&whole["inputs"], &whole["model"])
+        );
         assert_eq!(merged["parameters"], whole["parameters"]);
     }
     // Shards of two precisions are no run.
     let manifest = std::fs::read_to_string(at.join("0-1/manifest.json")).unwrap();
-    std::fs::write(at.join("0-1/manifest.json"), manifest.replace("stage 0, bf16 (CUDA)", "stage 0, f32")).unwrap();
+    std::fs::write(
+        at.join("0-1/manifest.json"),
+        manifest.replace("stage 0, bf16 (CUDA)", "stage 0, f32"),
+    )
+    .unwrap();
     let output = run(at, &["merge", "0-1", "0-2", "--out", "mixed"]);
-    assert!(message(&output).contains("they differ in the model"), "{}", message(&output));
+    assert!(
+        message(&output).contains("they differ in the model"),
+        "{}",
+        message(&output)
+    );
 }
 
 /// Killed, a recipe's run takes its step along: nothing computes unseen, and the next run goes on.
@@ -287,7 +431,9 @@ fn a_killed_recipe_leaves_nothing_running() {
     let step = format!(
         "options = {{ checkpoint = \"{NANO}\", context = 1024, margin = 128, control = \"all\", permutations = 100, bootstraps = 100 }}"
     );
-    let recipe = format!("title = \"t\"\nabout = \"a\"\n[[step]]\nname = \"one\"\ncommand = \"splice-profile\"\n{step}\n");
+    let recipe = format!(
+        "title = \"t\"\nabout = \"a\"\n[[step]]\nname = \"one\"\ncommand = \"splice-profile\"\n{step}\n"
+    );
     std::fs::write(at.join("r.toml"), recipe).unwrap();
     let answers = at.join("r/steps/one.partial/answers.bin");
     let length = || std::fs::metadata(&answers).map_or(0, |found| found.len());
@@ -306,22 +452,37 @@ fn a_killed_recipe_leaves_nothing_running() {
     let file = std::fs::File::open(&answers).unwrap();
     let started = Instant::now();
     wait("the step goes on", &mut || file.try_lock().is_ok());
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        started.elapsed()
+    );
     drop(file);
     let held = length();
     let mut again = program(at, &["reproduce", "r.toml"]).spawn().unwrap();
-    wait("the run does not go on", &mut || length() > held + 40_000 || again.try_wait().unwrap().is_some());
+    wait("the run does not go on", &mut || {
+        length() > held + 40_000 || again.try_wait().unwrap().is_some()
+    });
     again.kill().unwrap();
     let said = message(&again.wait_with_output().unwrap());
     assert!(said.contains("are at hand"), "{said}");
 }
 
-/// Kills a run each time its file of answers has grown by a step, until it ends by itself. Returns what the last run said, and the answers that were
-/// kept when it started.
-fn killed(folder: &Path, arguments: &[&str], answers: &Path, step: u64) -> (String, Vec<([u8; 16], u64)>) {
+/// Kills a run each time its file of answers has grown by a step, until it ends by itself. Returns
+/// what the last run said, and the answers that were kept when it started.
+fn killed(
+    folder: &Path,
+    arguments: &[&str],
+    answers: &Path,
+    step: u64,
+) -> (String, Vec<([u8; 16], u64)>) {
     let mut kills = 0;
     loop {
-        let kept = if answers.exists() { records(answers) } else { Vec::new() };
+        let kept = if answers.exists() {
+            records(answers)
+        } else {
+            Vec::new()
+        };
         let length = || std::fs::metadata(answers).map_or(0, |found| found.len());
         let goal = length() + step;
         let mut child = program(folder, arguments).spawn().unwrap();
@@ -335,7 +496,10 @@ fn killed(folder: &Path, arguments: &[&str], answers: &Path, step: u64) -> (Stri
             child.wait().unwrap();
             kills += 1;
             let now = records(answers);
-            assert!(now.len() >= kept.len() && now[..kept.len()] == kept[..], "what was kept stays");
+            assert!(
+                now.len() >= kept.len() && now[..kept.len()] == kept[..],
+                "what was kept stays"
+            );
             continue;
         }
         let output = child.wait_with_output().unwrap();
@@ -350,16 +514,39 @@ fn a_killed_run_goes_on_and_asks_nothing_twice() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     ok(at, &[&SPLICE[..], &["--out", "whole"]].concat());
-    let (said, kept) = killed(at, &[&SPLICE[..], &["--out", "often"]].concat(), &at.join("often.partial/answers.bin"), 40_000);
-    assert!(said.contains(&format!("the answers to {} calls of the model are at hand", kept.len())), "{said}");
+    let (said, kept) = killed(
+        at,
+        &[&SPLICE[..], &["--out", "often"]].concat(),
+        &at.join("often.partial/answers.bin"),
+        40_000,
+    );
+    assert!(
+        said.contains(&format!(
+            "the answers to {} calls of the model are at hand",
+            kept.len()
+        )),
+        "{said}"
+    );
     same(at, "whole", "often");
     assert!(!at.join("often.partial").exists());
-    // A shard keeps its answers: all of them once, and the last run asked only for those that were not there.
-    let (said, kept) =
-        killed(at, &[&SPLICE[..], &["--shard", "2/2", "--out", "part"]].concat(), &at.join("part.partial/answers.bin"), 20_000);
+    // A shard keeps its answers: all of them once, and the last run asked only for those that were
+    // not there.
+    let (said, kept) = killed(
+        at,
+        &[&SPLICE[..], &["--shard", "2/2", "--out", "part"]].concat(),
+        &at.join("part.partial/answers.bin"),
+        20_000,
+    );
     let all = records(&at.join("part/answers.bin"));
-    assert_eq!(all.iter().map(|r| r.0).collect::<BTreeSet<_>>().len(), all.len());
+    assert_eq!(
+        all.iter().map(|r| r.0).collect::<BTreeSet<_>>().len(),
+        all.len()
+    );
     let asked: u64 = all[kept.len()..].iter().map(|r| r.1).sum();
-    let bases = said.lines().find_map(|line| line.strip_suffix(" bases read by the model")).unwrap().replace(',', "");
+    let bases = said
+        .lines()
+        .find_map(|line| line.strip_suffix(" bases read by the model"))
+        .unwrap()
+        .replace(',', "");
     assert_eq!(bases.parse::<u64>().unwrap(), asked, "{said}");
 }

@@ -1,4 +1,5 @@
-//! The course of an analysis: opened, asked of its sources, and left as results or as a shard of them.
+//! The course of an analysis: opened, asked of its sources, and left as results or as a shard of
+//! them.
 
 use super::answers::{About, Answers, Origin};
 use super::left_out::LeftOut;
@@ -56,8 +57,19 @@ impl Course {
     /// A folder `out` that holds anything else.
     pub fn start(origin: Origin, out: &Path, part: Option<Part>) -> Result<Course> {
         let (run, folder, bar) = (origin.start(), results::place(out, part)?, Bar::new());
-        bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
-        Ok(Course { run, bar, origin, out: out.to_path_buf(), part, folder })
+        bar.show(Progress {
+            stage: "opening inputs",
+            done: 0,
+            total: 1,
+        });
+        Ok(Course {
+            run,
+            bar,
+            origin,
+            out: out.to_path_buf(),
+            part,
+            folder,
+        })
     }
 
     /// Runs `study` on the one model or track that was opened, as [`Course::finish`].
@@ -71,7 +83,9 @@ impl Course {
         report: &Report<T>,
         study: impl FnOnce(&dyn BoundarySource, &dyn Fn(Progress)) -> Result<T>,
     ) -> Result<()> {
-        self.read_beside((opened, None), about, report, |source, _, progress| study(source, progress))
+        self.read_beside((opened, None), about, report, |source, _, progress| {
+            study(source, progress)
+        })
     }
 
     /// The same with a second model, and what tells it from the first, whose answers are kept too.
@@ -83,14 +97,25 @@ impl Course {
         (opened, second): (&Opened, Option<(&str, &dyn BoundarySource)>),
         (parameters, inputs): (Value, &[Input]),
         report: &Report<T>,
-        study: impl FnOnce(&dyn BoundarySource, Option<&dyn BoundarySource>, &dyn Fn(Progress)) -> Result<T>,
+        study: impl FnOnce(
+            &dyn BoundarySource,
+            Option<&dyn BoundarySource>,
+            &dyn Fn(Progress),
+        ) -> Result<T>,
     ) -> Result<()> {
         opened.recorded(&mut self.run);
         opened.with(0, |source| {
             let first = (!matches!(opened, Opened::Signal(_))).then_some(("", source));
-            let models: Vec<(&str, &dyn BoundarySource)> = first.into_iter().chain(second).collect();
+            let models: Vec<(&str, &dyn BoundarySource)> =
+                first.into_iter().chain(second).collect();
             let (facts, trained_length) = (opened.facts(), opened.trained_length());
-            let asked = Asked { parameters, inputs, facts, trained_length, models: &models };
+            let asked = Asked {
+                parameters,
+                inputs,
+                facts,
+                trained_length,
+                models: &models,
+            };
             self.finish(asked, report, |kept, progress| {
                 let mut kept = kept.iter().copied();
                 let source = first.and_then(|_| kept.next()).unwrap_or(source);
@@ -99,18 +124,33 @@ impl Course {
         })
     }
 
-    /// Runs `study` with the models of `asked`, and leaves what it found or, of a part, its answers.
+    /// Runs `study` with the models of `asked`, and leaves what it found or, of a part, its
+    /// answers.
     ///
     /// # Errors
-    /// Those of `study`; nothing that could be used; shards of another run; files that cannot be read or written.
+    /// Those of `study`; nothing that could be used; shards of another run; files that cannot be
+    /// read or written.
     pub fn finish<T>(
         self,
         asked: Asked<'_>,
         report: &Report<T>,
         study: impl FnOnce(&[&dyn BoundarySource], &dyn Fn(Progress)) -> Result<T>,
     ) -> Result<()> {
-        let Course { run, bar, origin, out, part, folder } = self;
-        let Asked { parameters, inputs, facts, trained_length, models } = asked;
+        let Course {
+            run,
+            bar,
+            origin,
+            out,
+            part,
+            folder,
+        } = self;
+        let Asked {
+            parameters,
+            inputs,
+            facts,
+            trained_length,
+            models,
+        } = asked;
         let about = About {
             analysis: report.analysis,
             parameters,
@@ -121,8 +161,14 @@ impl Course {
             trained_length,
             facts: &facts,
         };
-        let answers = if models.is_empty() { Answers::Direct } else { Answers::of(origin, &about, &out, part)? };
-        let found = answers.with_all(models, |models| study(models, &|progress| bar.show(progress)))?;
+        let answers = if models.is_empty() {
+            Answers::Direct
+        } else {
+            Answers::of(origin, &about, &out, part)?
+        };
+        let found = answers.with_all(models, |models| {
+            study(models, &|progress| bar.show(progress))
+        })?;
         if answers.is_shard() {
             return answers.leave_shard(&about, &run, &out);
         }
@@ -130,11 +176,28 @@ impl Course {
         left_out.check()?;
         left_out.line().iter().for_each(|line| bar.note(line));
         let parameters = about.parameters;
-        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
-        results::write(folder, &out, (report.bases_read)(&found), &(report.summary)(&found), |folder| {
-            (report.write_tables)(&found, folder)?;
-            Ok(run.to_json(report.analysis, parameters, inputs, &facts, &bar.finish(), (report.outcome)(&found)))
-        })?;
+        bar.show(Progress {
+            stage: "writing results",
+            done: 0,
+            total: 1,
+        });
+        results::write(
+            folder,
+            &out,
+            (report.bases_read)(&found),
+            &(report.summary)(&found),
+            |folder| {
+                (report.write_tables)(&found, folder)?;
+                Ok(run.to_json(
+                    report.analysis,
+                    parameters,
+                    inputs,
+                    &facts,
+                    &bar.finish(),
+                    (report.outcome)(&found),
+                ))
+            },
+        )?;
         answers.remove()
     }
 }

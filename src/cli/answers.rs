@@ -1,4 +1,5 @@
-//! Where a run has its answers from: the model, what an earlier run of the same kept, or shards. And what it leaves: results, or a shard.
+//! Where a run has its answers from: the model, what an earlier run of the same kept, or shards.
+//! And what it leaves: results, or a shard.
 
 use super::shards::Shards;
 use super::stderr::say;
@@ -18,7 +19,8 @@ use std::str::FromStr;
 /// `--shard`, for every command that asks a model much.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct ShardOption {
-    /// Ask the model only for the I-th of N equal parts, and leave a shard for `merge` in the folder of --out in place of results
+    /// Ask the model only for the I-th of N equal parts, and leave a shard for `merge` in the
+    /// folder of --out in place of results
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 }
@@ -27,17 +29,22 @@ pub struct ShardOption {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard(pub Part);
 
-/// Raised by hand when a checkpoint comes to give other answers in the same arithmetic, or when the analyses come to ask for them otherwise: kept answers and
-/// shards of another number are not used. The version of the program is not asked: days of a model's time must outlive it.
+/// Raised by hand when a checkpoint comes to give other answers in the same arithmetic, or when the
+/// analyses come to ask for them otherwise: kept answers and shards of another number are not used.
+/// The version of the program is not asked: days of a model's time must outlive it.
 const ANSWERS_FORMAT: u32 = 1;
 
 impl FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Shard, String> {
-        let numbers = text.split_once('/').and_then(|(i, n)| Some((i.parse::<u32>().ok()?, n.parse::<u32>().ok()?)));
+        let numbers = text
+            .split_once('/')
+            .and_then(|(i, n)| Some((i.parse::<u32>().ok()?, n.parse::<u32>().ok()?)));
         match numbers {
-            Some((i, of)) if (1..=of).contains(&i) && of <= MOST_SHARDS => Ok(Shard(Part { index: i - 1, of })),
+            Some((i, of)) if (1..=of).contains(&i) && of <= MOST_SHARDS => {
+                Ok(Shard(Part { index: i - 1, of }))
+            }
             _ => Err(format!("one of 1/N to N/N, N at most {MOST_SHARDS}")),
         }
     }
@@ -67,7 +74,8 @@ impl Origin {
         }
     }
 
-    /// Who answered, for shards: their model is not opened, and need not be there nor run on this machine.
+    /// Who answered, for shards: their model is not opened, and need not be there nor run on this
+    /// machine.
     pub fn model(&self) -> Option<&Model> {
         match self {
             Origin::Typed => None,
@@ -75,12 +83,14 @@ impl Origin {
         }
     }
 
-    /// Bases that a model was given at once in training, where its file says so: of the checkpoint that was opened, or of the shards' model.
+    /// Bases that a model was given at once in training, where its file says so: of the checkpoint
+    /// that was opened, or of the shards' model.
     pub fn trained_length(&self, checkpoint: Option<&Checkpoint>) -> Option<usize> {
         checkpoint.map_or_else(|| self.model()?.trained_length, Checkpoint::trained_length)
     }
 
-    /// The record of a run's checkpoint: of the file, which `open` reads, or, of shards, of their checkpoint of that number.
+    /// The record of a run's checkpoint: of the file, which `open` reads, or, of shards, of their
+    /// checkpoint of that number.
     ///
     /// # Errors
     /// Those of `open`; shards of another command.
@@ -96,7 +106,8 @@ impl Origin {
 pub struct About<'a> {
     /// The subcommand.
     pub analysis: &'a str,
-    /// Every parameter; `router` where the models keep positions in another way than their files say.
+    /// Every parameter; `router` where the models keep positions in another way than their files
+    /// say.
     pub parameters: Value,
     /// The files, checkpoints among them.
     pub inputs: &'a [Input],
@@ -115,10 +126,19 @@ pub struct About<'a> {
 impl About<'_> {
     /// What the answers depend on.
     fn model(&self) -> String {
-        let checkpoints = self.inputs.iter().filter(|input| input.role == "checkpoint").map(|input| input.sha256.as_str());
+        let checkpoints = self
+            .inputs
+            .iter()
+            .filter(|input| input.role == "checkpoint")
+            .map(|input| input.sha256.as_str());
         let checkpoints = checkpoints.collect::<Vec<_>>().join(" ");
-        let router = self.parameters["router"].as_str().map_or(String::new(), |router| format!(", router {router}"));
-        format!("answers {ANSWERS_FORMAT}, checkpoint {checkpoints}, stage {}, {}{router}", self.stage, self.dtype)
+        let router = self.parameters["router"]
+            .as_str()
+            .map_or(String::new(), |router| format!(", router {router}"));
+        format!(
+            "answers {ANSWERS_FORMAT}, checkpoint {checkpoints}, stage {}, {}{router}",
+            self.stage, self.dtype
+        )
     }
 }
 
@@ -149,47 +169,93 @@ impl Answers {
     ///
     /// # Errors
     /// Shards of another run; a folder `OUT.partial` that is not ours or in use.
-    pub fn of(origin: Origin, about: &About<'_>, out: &Path, part: Option<Part>) -> Result<Answers> {
+    pub fn of(
+        origin: Origin,
+        about: &About<'_>,
+        out: &Path,
+        part: Option<Part>,
+    ) -> Result<Answers> {
         if let Origin::Merged(shards) = origin {
             let stores = RefCell::new(shards.stores(about.inputs, &about.parameters)?);
-            return Ok(Answers::Merged { stores, stage: about.stage });
+            return Ok(Answers::Merged {
+                stores,
+                stage: about.stage,
+            });
         }
         let (folder, store) = kept(out, &about.model())?;
         if !store.is_empty() {
-            say(&format!("going on with {}: the answers to {} calls of the model are at hand", folder.display(), count(store.len())));
+            say(&format!(
+                "going on with {}: the answers to {} calls of the model are at hand",
+                folder.display(),
+                count(store.len())
+            ));
         }
-        Ok(Answers::Kept { folder, store: RefCell::new(store), part })
+        Ok(Answers::Kept {
+            folder,
+            store: RefCell::new(store),
+            part,
+        })
     }
 
     /// Runs with `source` where an answer is not at hand.
-    pub fn with<T>(&self, source: &dyn BoundarySource, run: impl FnOnce(&dyn BoundarySource) -> Result<T>) -> Result<T> {
+    pub fn with<T>(
+        &self,
+        source: &dyn BoundarySource,
+        run: impl FnOnce(&dyn BoundarySource) -> Result<T>,
+    ) -> Result<T> {
         self.with_all(&[("", source)], |sources| run(sources[0]))
     }
 
     /// Runs with several sources, each with what tells it from the others.
-    pub fn with_all<T>(&self, sources: &[(&str, &dyn BoundarySource)], run: impl FnOnce(&[&dyn BoundarySource]) -> Result<T>) -> Result<T> {
+    pub fn with_all<T>(
+        &self,
+        sources: &[(&str, &dyn BoundarySource)],
+        run: impl FnOnce(&[&dyn BoundarySource]) -> Result<T>,
+    ) -> Result<T> {
         match self {
-            Answers::Direct => run(&sources.iter().map(|(_, source)| *source).collect::<Vec<_>>()),
-            Answers::Kept { folder, store, part } => {
-                let all: Vec<Remembering<'_>> = sources.iter().map(|(of, source)| Remembering::new(of, *source, store, *part)).collect();
-                let found = run(&all.iter().map(|one| one as &dyn BoundarySource).collect::<Vec<_>>());
+            Answers::Direct => run(&sources
+                .iter()
+                .map(|(_, source)| *source)
+                .collect::<Vec<_>>()),
+            Answers::Kept {
+                folder,
+                store,
+                part,
+            } => {
+                let all: Vec<Remembering<'_>> = sources
+                    .iter()
+                    .map(|(of, source)| Remembering::new(of, *source, store, *part))
+                    .collect();
+                let found = run(&all
+                    .iter()
+                    .map(|one| one as &dyn BoundarySource)
+                    .collect::<Vec<_>>());
                 if found.is_err() && store.borrow().is_empty() {
                     clear(folder)?; // it failed before there was anything to keep
                 }
                 if part.is_some() && found.is_ok() {
-                    say(&format!("{} bases read by the model", count(all.iter().map(|one| one.asked_bp() as usize).sum())));
+                    say(&format!(
+                        "{} bases read by the model",
+                        count(all.iter().map(|one| one.asked_bp() as usize).sum())
+                    ));
                 }
                 found
             }
             Answers::Merged { stores, stage } => {
-                let all: Vec<Merged<'_>> =
-                    sources.iter().map(|(of, source)| Merged::new(of, stores, source.values(), *stage == 0)).collect();
-                run(&all.iter().map(|one| one as &dyn BoundarySource).collect::<Vec<_>>())
+                let all: Vec<Merged<'_>> = sources
+                    .iter()
+                    .map(|(of, source)| Merged::new(of, stores, source.values(), *stage == 0))
+                    .collect();
+                run(&all
+                    .iter()
+                    .map(|one| one as &dyn BoundarySource)
+                    .collect::<Vec<_>>())
             }
         }
     }
 
-    /// Whether this is a shard: then there is no outcome, and [`Answers::leave_shard`] ends the run.
+    /// Whether this is a shard: then there is no outcome, and [`Answers::leave_shard`] ends the
+    /// run.
     pub fn is_shard(&self) -> bool {
         matches!(self, Answers::Kept { part: Some(_), .. })
     }
@@ -199,7 +265,14 @@ impl Answers {
     /// # Errors
     /// A folder `out` that is no former shard; files that cannot be written.
     pub fn leave_shard(self, about: &About<'_>, run: &Run, out: &Path) -> Result<()> {
-        let Answers::Kept { folder, store, part: Some(part) } = self else { return Ok(()) };
+        let Answers::Kept {
+            folder,
+            store,
+            part: Some(part),
+        } = self
+        else {
+            return Ok(());
+        };
         let store = store.into_inner();
         let model = Model {
             answers: about.model(),
@@ -209,11 +282,23 @@ impl Answers {
             facts: about.facts.clone(),
         };
         let part = (part.index, part.of);
-        let manifest = Manifest::new(about.analysis, &about.parameters, about.inputs, model, part, store.len(), run);
+        let manifest = Manifest::new(
+            about.analysis,
+            &about.parameters,
+            about.inputs,
+            model,
+            part,
+            store.len(),
+            run,
+        );
         store.finish()?;
         manifest.put(&folder, out)?;
         let (index, of) = part;
-        say(&format!("shard {} of {of} in {}; when all are there: ldar-analyze merge SHARDS... --out RESULTS", index + 1, out.display()));
+        say(&format!(
+            "shard {} of {of} in {}; when all are there: ldar-analyze merge SHARDS... --out RESULTS",
+            index + 1,
+            out.display()
+        ));
         Ok(())
     }
 
@@ -222,7 +307,9 @@ impl Answers {
     /// # Errors
     /// A file that cannot be removed.
     pub fn remove(self) -> Result<()> {
-        let Answers::Kept { folder, store, .. } = self else { return Ok(()) };
+        let Answers::Kept { folder, store, .. } = self else {
+            return Ok(());
+        };
         drop(store);
         clear(&folder)
     }
@@ -236,7 +323,8 @@ fn clear(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folder `OUT.partial` with the answers of a model. Those of another one are put aside, under its name, and found again when it is asked anew.
+/// The folder `OUT.partial` with the answers of a model. Those of another one are put aside, under
+/// its name, and found again when it is asked anew.
 fn kept(out: &Path, model: &str) -> Result<(PathBuf, Store)> {
     let folder = partial(out)?;
     let of = |name: &str| {
@@ -265,17 +353,24 @@ fn kept(out: &Path, model: &str) -> Result<(PathBuf, Store)> {
             }
         }
     }
-    Err(Error::file(&folder, "another process changes it: choose another --out"))
+    Err(Error::file(
+        &folder,
+        "another process changes it: choose another --out",
+    ))
 }
 
-/// Refuses a folder `OUT.partial` that is somebody's: it would become a shard, or go with its answers.
+/// Refuses a folder `OUT.partial` that is somebody's: it would become a shard, or go with its
+/// answers.
 fn only_answers(folder: &Path) -> Result<()> {
     for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
         let name = entry.map_err(Error::io(folder))?.file_name();
         if name != ANSWERS && name != MANIFEST && !is_temporary(&name) {
             return Err(Error::file(
                 folder,
-                format!("holds '{}', which is no answer of a model: choose another --out", name.to_string_lossy()),
+                format!(
+                    "holds '{}', which is no answer of a model: choose another --out",
+                    name.to_string_lossy()
+                ),
             ));
         }
     }
@@ -300,7 +395,9 @@ mod tests {
     #[test]
     fn shards_are_numbered_from_one() {
         assert_eq!("3/7".parse(), Ok(Shard(Part { index: 2, of: 7 })));
-        for wrong in ["0/7", "8/7", "3", "3/", "/7", "-1/7", "1/100001", "a/b", "1/0"] {
+        for wrong in [
+            "0/7", "8/7", "3", "3/", "/7", "-1/7", "1/100001", "a/b", "1/0",
+        ] {
             assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
         }
         assert!(partial(Path::new("a/b/")).unwrap().ends_with("a/b.partial"));
@@ -311,24 +408,51 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
         let names = || {
-            let all = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let all = std::fs::read_dir(folder.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap());
             all.collect::<std::collections::BTreeSet<_>>()
         };
         let (_, mut store) = kept(&out, "f32").unwrap();
         store.put([1; 16], &[vec![0.5]]).unwrap();
-        assert!(kept(&out, "f32").unwrap_err().to_string().contains("another process"));
+        assert!(
+            kept(&out, "f32")
+                .unwrap_err()
+                .to_string()
+                .contains("another process")
+        );
         drop(store);
         let (_, mut store) = kept(&out, "bf16").unwrap();
         assert!(store.is_empty());
         store.put([2; 16], &[vec![0.5]]).unwrap();
         store.put([3; 16], &[vec![0.5]]).unwrap();
         drop(store);
-        assert_eq!(names(), ["out.partial".to_string(), format!("out.partial.{}", store::name("f32"))].into());
-        for (model, answers, other) in [("f32", 1, "bf16"), ("bf16", 2, "f32"), ("f32", 1, "bf16")] {
+        assert_eq!(
+            names(),
+            [
+                "out.partial".to_string(),
+                format!("out.partial.{}", store::name("f32"))
+            ]
+            .into()
+        );
+        for (model, answers, other) in [("f32", 1, "bf16"), ("bf16", 2, "f32"), ("f32", 1, "bf16")]
+        {
             assert_eq!(kept(&out, model).unwrap().1.len(), answers);
-            assert_eq!(names(), ["out.partial".to_string(), format!("out.partial.{}", store::name(other))].into());
+            assert_eq!(
+                names(),
+                [
+                    "out.partial".to_string(),
+                    format!("out.partial.{}", store::name(other))
+                ]
+                .into()
+            );
         }
         std::fs::write(folder.path().join("out.partial/thesis.txt"), "years").unwrap();
-        assert!(kept(&out, "f32").unwrap_err().to_string().contains("thesis.txt"));
+        assert!(
+            kept(&out, "f32")
+                .unwrap_err()
+                .to_string()
+                .contains("thesis.txt")
+        );
     }
 }

@@ -60,7 +60,11 @@ pub struct Request(Arguments);
 impl Arguments {
     /// Refuses sizes that mean nothing.
     pub fn validate(self) -> Result<Request> {
-        counts::check(&[("--length", self.length), ("--batch", self.batch), ("--runs", self.runs)])?;
+        counts::check(&[
+            ("--length", self.length),
+            ("--batch", self.batch),
+            ("--runs", self.runs),
+        ])?;
         if self.recompute && self.mode != "train" {
             return Err(Error::Usage("--recompute needs --mode train".into()));
         }
@@ -71,29 +75,65 @@ impl Arguments {
 impl Request {
     /// Measures and prints.
     pub fn run(self) -> Result<()> {
-        let Arguments { checkpoint, config, length, batch, mode, runs, profile, json, recompute, compute } = self.0;
+        let Arguments {
+            checkpoint,
+            config,
+            length,
+            batch,
+            mode,
+            runs,
+            profile,
+            json,
+            recompute,
+            compute,
+        } = self.0;
         let (name, config, tensors) = match (&checkpoint, &config) {
             (Some(path), _) => {
                 let checkpoint = Checkpoint::open(path)?;
-                (path.display().to_string(), checkpoint.config, checkpoint.tensors)
+                (
+                    path.display().to_string(),
+                    checkpoint.config,
+                    checkpoint.tensors,
+                )
             }
             (None, Some(name)) => {
                 let (config, mut fresh) = (Config::named(name)?, Fresh::new(1));
                 LdarNet::new(&config, &mut fresh)?;
                 (name.clone(), config, fresh.tensors)
             }
-            (None, None) => return Err(Error::Usage("bench needs --checkpoint or --config".into())),
+            (None, None) => {
+                return Err(Error::Usage("bench needs --checkpoint or --config".into()));
+            }
         };
-        let timed = if mode == "train" { Mode::Train } else { Mode::Forward };
+        let timed = if mode == "train" {
+            Mode::Train
+        } else {
+            Mode::Forward
+        };
         let compress_fourfold = checkpoint.is_none();
         let device = compute.device()?;
         let precision = match timed {
             Mode::Forward => compute.precision(&device),
             Mode::Train => compute.training_precision(&device)?,
         };
-        let arithmetic = if device.is_cpu() { precision.arithmetic() } else { precision.on_device(timed == Mode::Train) };
-        let benchmark =
-            Benchmark { config, tensors, compress_fourfold, mode: timed, precision, recompute, device, length, batch, runs, profile };
+        let arithmetic = if device.is_cpu() {
+            precision.arithmetic()
+        } else {
+            precision.on_device(timed == Mode::Train)
+        };
+        let benchmark = Benchmark {
+            config,
+            tensors,
+            compress_fourfold,
+            mode: timed,
+            precision,
+            recompute,
+            device,
+            length,
+            batch,
+            runs,
+            profile,
+        };
         let measured = benchmark.run()?;
         let threads = rayon::current_num_threads();
         stdout::print(&match json {
@@ -119,7 +159,12 @@ impl Request {
                 });
                 format!("{value:#}\n")
             }
-            false => text(&format!("{name}, {mode}, {batch} x {length} bases, {arithmetic}, {threads} threads, {runs} runs"), &measured),
+            false => text(
+                &format!(
+                    "{name}, {mode}, {batch} x {length} bases, {arithmetic}, {threads} threads, {runs} runs"
+                ),
+                &measured,
+            ),
         })
     }
 }
@@ -129,12 +174,21 @@ fn table(measured: &Measured) -> Vec<(String, f64, f64)> {
     let runs = measured.seconds.len() as f64;
     let mut rows: Vec<(String, f64, f64)> = Vec::new();
     for ((name, pass), spent) in &measured.profile {
-        let name = if *pass == Pass::Backward { format!("{name} backward") } else { name.to_string() };
-        rows.push((name, 1e3 * spent.time.as_secs_f64() / runs, f64::from(spent.calls) / runs));
+        let name = if *pass == Pass::Backward {
+            format!("{name} backward")
+        } else {
+            name.to_string()
+        };
+        rows.push((
+            name,
+            1e3 * spent.time.as_secs_f64() / runs,
+            f64::from(spent.calls) / runs,
+        ));
     }
     rows.sort_by(|a, b| b.1.total_cmp(&a.1));
     if !rows.is_empty() {
-        let rest = 1e3 * measured.seconds.iter().sum::<f64>() / runs - rows.iter().map(|row| row.1).sum::<f64>();
+        let rest = 1e3 * measured.seconds.iter().sum::<f64>() / runs
+            - rows.iter().map(|row| row.1).sum::<f64>();
         rows.push(("rest".into(), rest, 1.0));
     }
     rows
@@ -143,31 +197,72 @@ fn table(measured: &Measured) -> Vec<(String, f64, f64)> {
 fn text(title: &str, measured: &Measured) -> String {
     let mut text = format!("{title}\n\n");
     let mut line = |name: &str, value: String| text += &format!("{name:<16}{value}\n");
-    let [low, median, high] = [0.0, 0.5, 1.0].map(|p| count(measured.bases_per_second(p).round() as usize));
-    line("speed", format!("{median} bases/s (median; {low} to {high})"));
+    let [low, median, high] =
+        [0.0, 0.5, 1.0].map(|p| count(measured.bases_per_second(p).round() as usize));
+    line(
+        "speed",
+        format!("{median} bases/s (median; {low} to {high})"),
+    );
     line(
         "efficiency",
-        format!("{:.3} of a matrix product's {} GFLOP/s", measured.efficiency(), number(measured.matmul_flops_per_second / 1e9)),
+        format!(
+            "{:.3} of a matrix product's {} GFLOP/s",
+            measured.efficiency(),
+            number(measured.matmul_flops_per_second / 1e9)
+        ),
     );
     if let Some(candle) = measured.candle_flops_per_second {
-        line("candle", format!("the same product by candle: {} GFLOP/s", number(candle / 1e9)));
+        line(
+            "candle",
+            format!(
+                "the same product by candle: {} GFLOP/s",
+                number(candle / 1e9)
+            ),
+        );
     }
     if let Some(gpu) = &measured.gpu {
-        line("GPU", format!("{}, {:.0} GB, {} GB/s", gpu.name, gpu.memory_bytes as f64 / 1e9, number(gpu.peak_bytes_per_second / 1e9)));
-        let share = gpu.peak_flops.filter(|_| measured.bf16).map_or(String::new(), |peak| {
+        line(
+            "GPU",
             format!(
-                ", {:.3} of the {} TFLOP/s of its tensor cores in bf16 at the highest clock",
-                measured.flops_per_second() / peak,
-                number(peak / 1e12)
-            )
-        });
-        line("achieved", format!("{} TFLOP/s{share}", number(measured.flops_per_second() / 1e12)));
+                "{}, {:.0} GB, {} GB/s",
+                gpu.name,
+                gpu.memory_bytes as f64 / 1e9,
+                number(gpu.peak_bytes_per_second / 1e9)
+            ),
+        );
+        let share = gpu
+            .peak_flops
+            .filter(|_| measured.bf16)
+            .map_or(String::new(), |peak| {
+                format!(
+                    ", {:.3} of the {} TFLOP/s of its tensor cores in bf16 at the highest clock",
+                    measured.flops_per_second() / peak,
+                    number(peak / 1e12)
+                )
+            });
+        line(
+            "achieved",
+            format!(
+                "{} TFLOP/s{share}",
+                number(measured.flops_per_second() / 1e12)
+            ),
+        );
     }
-    line("work", format!("{} MFLOP per base", number(measured.flops_per_base / 1e6)));
-    line("compression", format!("{:.2} bases per boundary", measured.compression));
+    line(
+        "work",
+        format!("{} MFLOP per base", number(measured.flops_per_base / 1e6)),
+    );
+    line(
+        "compression",
+        format!("{:.2} bases per boundary", measured.compression),
+    );
     line(
         "peak memory",
-        measured.peak_bytes.map_or("not known on this system".into(), |b| format!("{:.2} GB beyond the weights", b as f64 / 1e9)),
+        measured
+            .peak_bytes
+            .map_or("not known on this system".into(), |b| {
+                format!("{:.2} GB beyond the weights", b as f64 / 1e9)
+            }),
     );
     let rows = table(measured);
     if !rows.is_empty() {

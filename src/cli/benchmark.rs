@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 
 /// Fine-tune on the tasks of a benchmark suite; writes one table of all, beside published results
 ///
-/// Each task is a run of `finetune` in a folder under steps/, with the protocol and the learning rate of the suite. It is skipped while its command, its files
-/// and this program are those of the results that are there.
+/// Each task is a run of `finetune` in a folder under steps/, with the protocol and the learning
+/// rate of the suite. It is skipped while its command, its files and this program are those of the
+/// results that are there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -77,9 +78,10 @@ impl Arguments {
         let suite = suite::named(&self.suite)?;
         suite.chosen(&self.tasks)?;
         let genome = |text: &String| match text.split_once('=') {
-            Some((assembly, path)) if suite.genomes.contains_key(assembly) => {
-                Ok((assembly.to_string(), super::source::resolve("genome", PathBuf::from(path))?))
-            }
+            Some((assembly, path)) if suite.genomes.contains_key(assembly) => Ok((
+                assembly.to_string(),
+                super::source::resolve("genome", PathBuf::from(path))?,
+            )),
             _ => {
                 let known: Vec<&str> = suite.genomes.keys().map(String::as_str).collect();
                 let known = if known.is_empty() {
@@ -91,22 +93,40 @@ impl Arguments {
             }
         };
         let genomes = self.genomes.iter().map(genome).collect::<Result<_>>()?;
-        if self.finetune.iter().any(|word| word == "--out" || word.starts_with("--out=")) {
-            return Err(Error::Usage("--out after --: each task has a folder of its own under the --out before it".into()));
+        if self
+            .finetune
+            .iter()
+            .any(|word| word == "--out" || word.starts_with("--out="))
+        {
+            return Err(Error::Usage(
+                "--out after --: each task has a folder of its own under the --out before it"
+                    .into(),
+            ));
         }
-        Ok(Request { suite, genomes, arguments: self })
+        Ok(Request {
+            suite,
+            genomes,
+            arguments: self,
+        })
     }
 }
 
 impl Request {
     /// Runs what has to be run, and writes the report of what is there.
     pub fn run(self, threads: Option<u16>) -> Result<()> {
-        let Request { suite, arguments, genomes } = self;
+        let Request {
+            suite,
+            arguments,
+            genomes,
+        } = self;
         let tasks = suite.chosen(&arguments.tasks)?;
         if arguments.list {
             return stdout::print(&listed(&suite, &tasks));
         }
-        let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(&suite.name));
+        let out = arguments
+            .out
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(&suite.name));
         let data = match &arguments.data {
             Some(folder) => folder.clone(),
             None => cache::root()?.join(format!("{}-{}", suite.name, suite.release)),
@@ -124,7 +144,12 @@ impl Request {
             jobs.push(job(&suite, task, &files, &arguments.finetune)?);
         }
         let own: Vec<Job> = match arguments.shard {
-            Some(Shard(part)) => jobs.iter().skip(part.index as usize).step_by(part.of as usize).cloned().collect(),
+            Some(Shard(part)) => jobs
+                .iter()
+                .skip(part.index as usize)
+                .step_by(part.of as usize)
+                .cloned()
+                .collect(),
             None => jobs.clone(),
         };
         if arguments.dry_run {
@@ -132,31 +157,59 @@ impl Request {
         }
         let run = Run::start();
         steps.run(&own)?;
-        let done: Vec<Job> = jobs.iter().filter(|job| steps.is_done(job)).cloned().collect();
+        let done: Vec<Job> = jobs
+            .iter()
+            .filter(|job| steps.is_done(job))
+            .cloned()
+            .collect();
         let parameters = json!({"suite": suite.name, "title": suite.title, "measure": suite.measure, "tasks": jobs.iter().map(|job| &job.name).collect::<Vec<_>>()});
-        let results = report::results(&suite, &out, &done.iter().map(|job| job.name.as_str()).collect::<Vec<_>>())?;
+        let results = report::results(
+            &suite,
+            &out,
+            &done.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(),
+        )?;
         report::write_tables(&results, &out)?;
         steps.record(&run, parameters, &done)?;
         page::write(&out)?;
         if done.len() < jobs.len() {
-            say(&format!("{} of {} tasks are done; run the others, then this command again for the whole table", done.len(), jobs.len()));
+            say(&format!(
+                "{} of {} tasks are done; run the others, then this command again for the whole table",
+                done.len(),
+                jobs.len()
+            ));
         }
-        stdout::print(&format!("{}\n{}\n", report::summary(&results), out.join("index.html").display()))
+        stdout::print(&format!(
+            "{}\n{}\n",
+            report::summary(&results),
+            out.join("index.html").display()
+        ))
     }
 }
 
 fn listed(suite: &Suite, tasks: &[&SuiteTask]) -> String {
-    let mut text =
-        format!("{}: {}\nlicence: {}\n{}\nnot verified: {}\n", suite.title, suite.about, suite.licence, suite.site, suite.unverified);
+    let mut text = format!(
+        "{}: {}\nlicence: {}\n{}\nnot verified: {}\n",
+        suite.title, suite.about, suite.licence, suite.site, suite.unverified
+    );
     for task in tasks {
-        let rows: Vec<String> = task.rows.iter().map(|(split, n)| format!("{split} {n}")).collect();
-        let rate = task.rate.map_or(String::new(), |rate| format!("rate {rate:e}"));
+        let rows: Vec<String> = task
+            .rows
+            .iter()
+            .map(|(split, n)| format!("{split} {n}"))
+            .collect();
+        let rate = task
+            .rate
+            .map_or(String::new(), |rate| format!("rate {rate:e}"));
         let genomes: std::collections::BTreeSet<&String> = task.classes.values().collect();
         let genomes: Vec<&str> = genomes.into_iter().map(String::as_str).collect();
         text += &format!(
             "  {:<34} {}\n",
             task.name,
-            [rows.join(", "), rate, genomes.join(", ")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+            [rows.join(", "), rate, genomes.join(", ")]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join("; ")
         );
     }
     for (genome, address) in &suite.genomes {
@@ -167,9 +220,17 @@ fn listed(suite: &Suite, tasks: &[&SuiteTask]) -> String {
 
 /// The run of a task.
 fn job(suite: &Suite, task: &SuiteTask, files: &AtHand, options: &[String]) -> Result<Job> {
-    let path = |files: &[ClassFile]| files.first().map_or(String::new(), |file| file.path.display().to_string());
+    let path = |files: &[ClassFile]| {
+        files
+            .first()
+            .map_or(String::new(), |file| file.path.display().to_string())
+    };
     let mut words: Vec<String> = vec!["finetune".into(), "--test".into(), path(&files.test)];
-    let given = |option: &str| options.iter().any(|word| word == option || word.starts_with(&format!("{option}=")));
+    let given = |option: &str| {
+        options
+            .iter()
+            .any(|word| word == option || word.starts_with(&format!("{option}=")))
+    };
     let mut option = |name: &str, value: String| {
         if !given(name) {
             words.extend([name.to_string(), value]);
@@ -187,15 +248,28 @@ fn job(suite: &Suite, task: &SuiteTask, files: &AtHand, options: &[String]) -> R
         (true, None) => option("--train", path(&files.train)),
     }
     if !suite.seeds.is_empty() {
-        option("--seeds", suite.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","));
+        option(
+            "--seeds",
+            suite
+                .seeds
+                .iter()
+                .map(u64::to_string)
+                .collect::<Vec<_>>()
+                .join(","),
+        );
     }
     option("--protocol", suite.protocol.clone());
     if let Some(rate) = task.rate {
         option("--rate", rate.to_string());
     }
     words.extend_from_slice(options);
-    let job = Job { name: task.name.clone(), words };
-    let typed: Vec<String> = std::iter::once(env!("CARGO_PKG_NAME").to_string()).chain(job.words.iter().cloned()).collect();
+    let job = Job {
+        name: task.name.clone(),
+        words,
+    };
+    let typed: Vec<String> = std::iter::once(env!("CARGO_PKG_NAME").to_string())
+        .chain(job.words.iter().cloned())
+        .collect();
     match parsed(&typed) {
         Ok(Command::Finetune(_)) => Ok(job),
         Ok(_) => Err(Error::Usage("after -- come options of finetune".into())),
@@ -203,18 +277,40 @@ fn job(suite: &Suite, task: &SuiteTask, files: &AtHand, options: &[String]) -> R
     }
 }
 
-/// The files of a task of coordinates, cut from their genomes into `OUT/sequences` unless they are there already.
-fn sequences(suite: &Suite, task: &SuiteTask, (data, out): (&Path, &Path), genomes: &[(String, PathBuf)], planned: bool) -> Result<AtHand> {
+/// The files of a task of coordinates, cut from their genomes into `OUT/sequences` unless they are
+/// there already.
+fn sequences(
+    suite: &Suite,
+    task: &SuiteTask,
+    (data, out): (&Path, &Path),
+    genomes: &[(String, PathBuf)],
+    planned: bool,
+) -> Result<AtHand> {
     let regions = suite.at_hand(task, data)?;
-    let place = |split: &str| out.join("sequences").join(format!("{}.{split}.csv", task.name));
-    let whole = |split: &str| vec![ClassFile { path: place(split), class: None }];
+    let place = |split: &str| {
+        out.join("sequences")
+            .join(format!("{}.{split}.csv", task.name))
+    };
+    let whole = |split: &str| {
+        vec![ClassFile {
+            path: place(split),
+            class: None,
+        }]
+    };
     for (split, files) in [("train", &regions.train), ("test", &regions.test)] {
         if planned {
             continue;
         }
         let genome_of = |file: &ClassFile| {
-            let assembly = file.class.as_ref().and_then(|class| task.classes.get(class)).map_or("", String::as_str);
-            let found = genomes.iter().find(|(name, _)| name == assembly).map(|(_, path)| path.clone());
+            let assembly = file
+                .class
+                .as_ref()
+                .and_then(|class| task.classes.get(class))
+                .map_or("", String::as_str);
+            let found = genomes
+                .iter()
+                .find(|(name, _)| name == assembly)
+                .map(|(_, path)| path.clone());
             found.ok_or_else(|| {
                 Error::Usage(format!(
                     "task {}: give --genome {assembly}=FASTA (from {})",
@@ -226,9 +322,14 @@ fn sequences(suite: &Suite, task: &SuiteTask, (data, out): (&Path, &Path), genom
         let genomes: Vec<PathBuf> = files.iter().map(genome_of).collect::<Result<_>>()?;
         let mut made = Vec::new();
         for (file, genome) in files.iter().zip(&genomes) {
-            made.extend([Input::file("regions", &file.path)?, Input::file("genome", genome)?]);
+            made.extend([
+                Input::file("regions", &file.path)?,
+                Input::file("genome", genome)?,
+            ]);
         }
-        let note = out.join("sequences").join(format!("{}.{split}.json", task.name));
+        let note = out
+            .join("sequences")
+            .join(format!("{}.{split}.json", task.name));
         let made = serde_json::to_string_pretty(&made).unwrap_or_default();
         if place(split).exists() && std::fs::read_to_string(&note).is_ok_and(|text| text == made) {
             continue;
@@ -248,5 +349,9 @@ fn sequences(suite: &Suite, task: &SuiteTask, (data, out): (&Path, &Path), genom
         write_atomic(&place(split), |file| file.write_all(text.as_bytes()))?;
         write_atomic(&note, |file| file.write_all(made.as_bytes()))?;
     }
-    Ok(AtHand { train: whole("train"), valid: Vec::new(), test: whole("test") })
+    Ok(AtHand {
+        train: whole("train"),
+        valid: Vec::new(),
+        test: whole("test"),
+    })
 }

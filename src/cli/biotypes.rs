@@ -9,7 +9,8 @@ const OF_PROMOTERS: &str = "protein_coding";
 /// The option.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Biotypes {
-    /// Only genes of these biotypes; `all` for every gene [default: all; for promoters protein_coding, where the annotation names biotypes]
+    /// Only genes of these biotypes; `all` for every gene [default: all; for promoters
+    /// protein_coding, where the annotation names biotypes]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     biotype: Vec<String>,
 }
@@ -17,12 +18,20 @@ pub struct Biotypes {
 impl Biotypes {
     /// Those of genes; empty for all.
     pub fn of_genes(&self) -> Vec<String> {
-        if self.biotype.iter().any(|name| name == ALL_BIOTYPES) { Vec::new() } else { self.biotype.clone() }
+        if self.biotype.iter().any(|name| name == ALL_BIOTYPES) {
+            Vec::new()
+        } else {
+            self.biotype.clone()
+        }
     }
 
     /// Those of genes that have promoters; empty for all.
     pub fn of_promoters(&self, annotation: &Annotation) -> Vec<String> {
-        if self.biotype.is_empty() && !annotation.biotypes().is_empty() { vec![OF_PROMOTERS.into()] } else { self.of_genes() }
+        if self.biotype.is_empty() && !annotation.biotypes().is_empty() {
+            vec![OF_PROMOTERS.into()]
+        } else {
+            self.of_genes()
+        }
     }
 
     /// The annotation without the other genes.
@@ -32,7 +41,9 @@ impl Biotypes {
     pub fn only(&self, mut annotation: Annotation) -> Result<Annotation> {
         let wanted = self.of_genes();
         annotation.check_biotypes(&wanted)?;
-        annotation.genes.retain(|gene| wanted.is_empty() || wanted.contains(&gene.biotype));
+        annotation
+            .genes
+            .retain(|gene| wanted.is_empty() || wanted.contains(&gene.biotype));
         Ok(annotation)
     }
 }

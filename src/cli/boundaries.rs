@@ -1,4 +1,5 @@
-//! `boundaries`: the boundary probability of every base: as a table, the referee for whoever checks the model from outside, or as tracks of a genome.
+//! `boundaries`: the boundary probability of every base: as a table, the referee for whoever checks
+//! the model from outside, or as tracks of a genome.
 
 mod regions;
 mod table;
@@ -25,7 +26,8 @@ use crate::report::tracks::is_track;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Write the boundary probability of every base of a FASTA: as a table, or both strands as bigWig, bedGraph or Parquet
+/// Write the boundary probability of every base of a FASTA: as a table, or both strands as bigWig,
+/// bedGraph or Parquet
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -58,13 +60,15 @@ pub struct Arguments {
     checkpoint: Option<PathBuf>,
     #[command(flatten)]
     router: RouterOption,
-    /// File to write: tracks for .bw, .bedgraph[.gz] and .parquet, else the table, gzip if the name ends in .gz; - for standard output
+    /// File to write: tracks for .bw, .bedgraph[.gz] and .parquet, else the table, gzip if the name
+    /// ends in .gz; - for standard output
     #[arg(long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
     /// Bases given to the model at once; 0 reads every record at once
     #[arg(long, value_name = "BASES", default_value_t = 4096, value_parser = counts::parse)]
     context: usize,
-    /// Bases trimmed from each end of a window [default: an eighth of the context, a quarter for tracks]
+    /// Bases trimmed from each end of a window [default: an eighth of the context, a quarter for
+    /// tracks]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
     /// Router to read, 0 for the outermost
@@ -103,7 +107,9 @@ impl Arguments {
     /// Refuses contexts without room between their margins.
     pub fn validate(self) -> Result<Request> {
         let tracks = is_track(&self.out) || self.shard.part().is_some();
-        let margin = self.margin.unwrap_or(self.context / if tracks { 4 } else { 8 });
+        let margin = self
+            .margin
+            .unwrap_or(self.context / if tracks { 4 } else { 8 });
         if self.context > 0 && margin.max(1).saturating_mul(2) >= self.context {
             return Err(Error::Usage(format!(
                 "--context {} leaves no room between two margins of {}: use a longer context or a smaller --margin",
@@ -114,13 +120,38 @@ impl Arguments {
         counts::check(&[("--batch", self.batch)])?;
         let fasta = source::fasta(Some(self.fasta));
         let seams = if tracks { SEAMS } else { 0 };
-        let reading = BoundariesRequest { context: self.context, margin, batch: self.batch, seams };
+        let reading = BoundariesRequest {
+            context: self.context,
+            margin,
+            batch: self.batch,
+            seams,
+        };
         let part = self.shard.part();
         if part.is_some() && self.out.as_os_str() == "-" {
-            return Err(Error::Usage("--shard leaves a folder: name it with --out".into()));
+            return Err(Error::Usage(
+                "--shard leaves a folder: name it with --out".into(),
+            ));
         }
-        let Arguments { regions, checkpoint, router, out, stage, compute, .. } = self;
-        Ok(Request { fasta, regions, checkpoint, router, out, stage, compute, part, reading })
+        let Arguments {
+            regions,
+            checkpoint,
+            router,
+            out,
+            stage,
+            compute,
+            ..
+        } = self;
+        Ok(Request {
+            fasta,
+            regions,
+            checkpoint,
+            router,
+            out,
+            stage,
+            compute,
+            part,
+            reading,
+        })
     }
 }
 
@@ -136,9 +167,16 @@ impl Request {
         let mut run = origin.start();
         let genome = source::genome(self.fasta.as_deref())?;
         let regions = regions::read(&genome, &self.regions)?;
-        let opened = Opened::model(&origin, self.checkpoint.as_deref(), self.router, self.compute)?;
+        let opened = Opened::model(
+            &origin,
+            self.checkpoint.as_deref(),
+            self.router,
+            self.compute,
+        )?;
         opened.recorded(&mut run);
-        let Some(out) = out else { return opened.with(self.stage, |source| self.write(&genome, &regions, source)) };
+        let Some(out) = out else {
+            return opened.with(self.stage, |source| self.write(&genome, &regions, source));
+        };
         let inputs = self.inputs(&origin)?;
         let mut parameters = serde_json::to_value(self.reading).unwrap_or_default();
         if self.regions_file().is_none() {
@@ -156,17 +194,32 @@ impl Request {
             facts: &opened.facts(),
         };
         let answers = Answers::of(origin, &about, &out, self.part)?;
-        opened.with(self.stage, |source| answers.with(source, |source| self.write(&genome, &regions, source)))?;
-        if answers.is_shard() { answers.leave_shard(&about, &run, &out) } else { answers.remove() }
+        opened.with(self.stage, |source| {
+            answers.with(source, |source| self.write(&genome, &regions, source))
+        })?;
+        if answers.is_shard() {
+            answers.leave_shard(&about, &run, &out)
+        } else {
+            answers.remove()
+        }
     }
 
     /// Refuses an output that would replace what is not ours, before anything is read.
     fn check_place(&self, out: Option<&Path>) -> Result<()> {
-        let inputs: Vec<&Path> = [self.fasta.as_deref(), self.checkpoint.as_deref(), self.regions_file()].into_iter().flatten().collect();
+        let inputs: Vec<&Path> = [
+            self.fasta.as_deref(),
+            self.checkpoint.as_deref(),
+            self.regions_file(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         match out {
             Some(out) if self.part.is_some() => shard::replaceable(out).map(drop),
             // A track says nothing of who made it.
-            Some(out) if is_track(out) => tracks::places(out).iter().try_for_each(|place| output::check_file(place, &inputs, |_| false)),
+            Some(out) if is_track(out) => tracks::places(out)
+                .iter()
+                .try_for_each(|place| output::check_file(place, &inputs, |_| false)),
             out => super::table::check(out, table::HEADER, &inputs),
         }
     }
@@ -175,22 +228,36 @@ impl Request {
         Some(Path::new(&self.regions)).filter(|_| regions::is_file(&self.regions))
     }
 
-    fn write(&self, genome: &Genome, regions: &BTreeMap<usize, Vec<Interval>>, source: &dyn BoundarySource) -> Result<()> {
+    fn write(
+        &self,
+        genome: &Genome,
+        regions: &BTreeMap<usize, Vec<Interval>>,
+        source: &dyn BoundarySource,
+    ) -> Result<()> {
         if source.is_part() {
-            return tracks::read(genome, regions, source, &self.reading, &mut |_, _, _, _| Ok(())).map(drop);
+            return tracks::read(genome, regions, source, &self.reading, &mut |_, _, _, _| {
+                Ok(())
+            })
+            .map(drop);
         }
         if is_track(&self.out) {
             let reading = tracks::write(genome, regions, source, &self.reading, &self.out)?;
             self.tell(&reading);
             return Ok(());
         }
-        let rows = table::Table { genome, regions, source, reading: self.reading };
+        let rows = table::Table {
+            genome,
+            regions,
+            source,
+            reading: self.reading,
+        };
         let out = super::table::place(self.out.clone());
         super::table::write(out.as_deref(), |out, failed| rows.write(out, failed))
     }
 
     fn inputs(&self, origin: &Origin) -> Result<Vec<Input>> {
-        let checkpoint = origin.checkpoint(0, || source::checkpoint_input(self.checkpoint.as_deref()))?;
+        let checkpoint =
+            origin.checkpoint(0, || source::checkpoint_input(self.checkpoint.as_deref()))?;
         let mut inputs = vec![source::genome_input(self.fasta.as_deref())?, checkpoint];
         if let Some(path) = self.regions_file() {
             inputs.push(Input::file("regions", path)?);
@@ -200,14 +267,23 @@ impl Request {
 
     /// What was read, on standard error.
     fn tell(&self, reading: &Reading) {
-        let peak = memory::peak_bytes().map_or(String::new(), |bytes| format!("peak memory {:.2} GB, ", bytes as f64 / 1e9));
-        say(&format!("{peak}{} bases read by the model", count(reading.bases_read as usize)));
+        let peak = memory::peak_bytes().map_or(String::new(), |bytes| {
+            format!("peak memory {:.2} GB, ", bytes as f64 / 1e9)
+        });
+        say(&format!(
+            "{peak}{} bases read by the model",
+            count(reading.bases_read as usize)
+        ));
         match reading.seams {
             0 => say("no seams: every contig was read at once"),
             n => say(&format!(
                 "seams: right after {n} of them the value differs by at most {:.1e} from that of a window centred on it{}",
                 reading.seam_difference,
-                if reading.seam_difference > SEAMLESS { "; a larger --margin (and --context) lessens this" } else { "" }
+                if reading.seam_difference > SEAMLESS {
+                    "; a larger --margin (and --context) lessens this"
+                } else {
+                    ""
+                }
             )),
         }
         for place in tracks::places(&self.out) {

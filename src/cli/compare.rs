@@ -27,8 +27,8 @@ use std::path::{Path, PathBuf};
 
 /// Compare models and tokenizers: do their cuts respect motifs and splice sites, or split them?
 ///
-/// Each is set against its own cuts, turned around every window by a random distance, so that who cuts more often gains or loses nothing by that; and
-/// all are set against the first.
+/// Each is set against its own cuts, turned around every window by a random distance, so that who
+/// cuts more often gains or loses nothing by that; and all are set against the first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -63,7 +63,8 @@ pub struct Arguments {
     annotation: Option<PathBuf>,
     #[command(flatten)]
     biotypes: Biotypes,
-    /// Motifs: insects, vertebrates, or a file [default: insects for the bundled genome, else vertebrates]
+    /// Motifs: insects, vertebrates, or a file [default: insects for the bundled genome, else
+    /// vertebrates]
     #[arg(long, value_name = "FILE")]
     motifs: Option<PathBuf>,
     /// Folder for the results
@@ -78,7 +79,8 @@ pub struct Arguments {
     /// Bases given at once [default: the length the first model was trained on, else 4096]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     context: Option<usize>,
-    /// Least distance of a read position from the ends of these [default: a quarter of the context, at most 512]
+    /// Least distance of a read position from the ends of these [default: a quarter of the context,
+    /// at most 512]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
     /// Shifts and flips of the tests
@@ -114,7 +116,11 @@ impl What {
     fn parse(text: &str) -> Result<What> {
         let number = |digits: &str, most: usize| {
             let number = digits.parse().ok().filter(|n| (1..=most).contains(n));
-            number.ok_or_else(|| Error::Usage(format!("{text}: a number from 1 to {most} belongs after the colon")))
+            number.ok_or_else(|| {
+                Error::Usage(format!(
+                    "{text}: a number from 1 to {most} belongs after the colon"
+                ))
+            })
         };
         match text.split_once(':') {
             None if text == "bundled" => Ok(What::Bundled),
@@ -123,7 +129,10 @@ impl What {
             Some(("kmer", k)) => Ok(What::Kmer(number(k, 64)?)),
             Some(("bpe", path)) => Ok(What::Bpe(path.into())),
             Some(("track", path)) => Ok(What::Track(path.into())),
-            _ => Ok(What::Checkpoint(source::resolve("checkpoint", text.into())?)),
+            _ => Ok(What::Checkpoint(source::resolve(
+                "checkpoint",
+                text.into(),
+            )?)),
         }
     }
 
@@ -140,7 +149,9 @@ impl What {
 
     fn name(&self, text: &str) -> String {
         match self.file() {
-            Some(path) => path.file_name().map_or(text.into(), |name| name.to_string_lossy().into_owned()),
+            Some(path) => path
+                .file_name()
+                .map_or(text.into(), |name| name.to_string_lossy().into_owned()),
             None => text.into(),
         }
     }
@@ -165,7 +176,9 @@ impl Arguments {
     /// Refuses what no run could meet, before anything is read.
     pub fn validate(self) -> Result<Request> {
         let asked = if self.contenders.is_empty() {
-            ["bundled", "fixed:4", "random:4", "kmer:6"].map(String::from).to_vec()
+            ["bundled", "fixed:4", "random:4", "kmer:6"]
+                .map(String::from)
+                .to_vec()
         } else {
             self.contenders
         };
@@ -176,23 +189,41 @@ impl Arguments {
             if contenders.iter().any(|(known, _)| *known == name) {
                 name = text.clone();
             }
-            if contenders.iter().any(|(known, other)| *known == name || *other == what) {
+            if contenders
+                .iter()
+                .any(|(known, other)| *known == name || *other == what)
+            {
                 return Err(Error::Usage(format!("{text}: asked for twice")));
             }
             contenders.push((name, what));
         }
-        counts::check(&[("--permutations", self.permutations), ("--batch", self.batch)])?;
+        counts::check(&[
+            ("--permutations", self.permutations),
+            ("--batch", self.batch),
+        ])?;
         if !(6..=100_000).contains(&self.flank) {
             return Err(Error::Usage(format!("--flank {}: 6 to 100000", self.flank)));
         }
         if !(self.p > 0.0 && self.p <= 0.1) {
-            return Err(Error::Usage(format!("--p {}: above 0, and at most 0.1", self.p)));
+            return Err(Error::Usage(format!(
+                "--p {}: above 0, and at most 0.1",
+                self.p
+            )));
         }
         if self.shard.part().is_some() && !contenders.iter().any(|(_, what)| what.is_model()) {
-            return Err(Error::Usage("--shard is for models: the others cut in no time".into()));
+            return Err(Error::Usage(
+                "--shard is for models: the others cut in no time".into(),
+            ));
         }
         let (genome, annotation) = source::files(self.genome, self.annotation)?;
-        let motifs = self.motifs.unwrap_or_else(|| if genome.is_some() { "vertebrates" } else { "insects" }.into());
+        let motifs = self.motifs.unwrap_or_else(|| {
+            if genome.is_some() {
+                "vertebrates"
+            } else {
+                "insects"
+            }
+            .into()
+        });
         Ok(Request {
             contenders,
             files: genome.zip(annotation),
@@ -218,9 +249,18 @@ impl Arguments {
 }
 
 fn left_out(found: &pipeline::Compared) -> LeftOut {
-    let out = found.site_statuses.iter().filter(|(status, _)| **status != SiteStatus::Used);
-    let reasons = out.map(|(status, n)| (status.name().to_string(), *n as u64)).collect();
-    LeftOut { what: "windows around splice sites and over promoters", used: found.n_windows as u64, reasons }
+    let out = found
+        .site_statuses
+        .iter()
+        .filter(|(status, _)| **status != SiteStatus::Used);
+    let reasons = out
+        .map(|(status, n)| (status.name().to_string(), *n as u64))
+        .collect();
+    LeftOut {
+        what: "windows around splice sites and over promoters",
+        used: found.n_windows as u64,
+        reasons,
+    }
 }
 
 impl Request {
@@ -230,7 +270,15 @@ impl Request {
             return Ok(checkpoints.iter().map(|_| None).collect());
         }
         let device = self.compute.device()?;
-        checkpoints.iter().map(|checkpoint| checkpoint.as_ref().map(|c| self.compute.model(c, &device)).transpose()).collect()
+        checkpoints
+            .iter()
+            .map(|checkpoint| {
+                checkpoint
+                    .as_ref()
+                    .map(|c| self.compute.model(c, &device))
+                    .transpose()
+            })
+            .collect()
     }
 
     /// Runs the comparison, writes the results folder and prints the short of it.
@@ -242,10 +290,14 @@ impl Request {
         let checkpoints = self.checkpoints(&course.origin)?;
         let first = checkpoints.iter().flatten().next();
         let trained_length = course.origin.trained_length(first);
-        (self.pipeline.context, self.pipeline.margin) = context_of(trained_length, self.context, self.margin, 0)?;
+        (self.pipeline.context, self.pipeline.margin) =
+            context_of(trained_length, self.context, self.margin, 0)?;
         let models = self.models(&checkpoints)?;
         for model in models.iter().flatten() {
-            course.run.computed(&model.arithmetic().to_string(), &device::name(model.device()));
+            course.run.computed(
+                &model.arithmetic().to_string(),
+                &device::name(model.device()),
+            );
         }
         if let Some(model) = course.origin.model() {
             course.run.computed(&model.dtype, &model.device);
@@ -253,23 +305,42 @@ impl Request {
         let promoters = PromoterRequest {
             tss: TssChoice::Unique,
             biotypes: self.biotypes.of_promoters(&annotation),
-            window: Window { upstream_bp: 500, downstream_bp: 100 },
+            window: Window {
+                upstream_bp: 500,
+                downstream_bp: 100,
+            },
         };
         let promoters = Promoters::of_annotation(&annotation, genome.contigs(), &promoters)?;
-        let names: Vec<&str> = self.contenders.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = self
+            .contenders
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
         let mut parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         // Files are known by their content.
-        let known = |(_, what): &(String, What)| what.file().map_or(json!(format!("{what:?}")), |_| json!("file"));
+        let known = |(_, what): &(String, What)| {
+            what.file()
+                .map_or(json!(format!("{what:?}")), |_| json!("file"))
+        };
         parameters["contenders"] = self.contenders.iter().map(known).collect();
         self.router.note(&mut parameters);
         let facts = |checkpoint: &Checkpoint| json!({"parameters": checkpoint.parameters(), "config": checkpoint.config.json});
         let facts = json!(checkpoints.iter().flatten().map(facts).collect::<Vec<_>>());
-        let facts = course.origin.model().map_or(facts, |model| model.facts.clone());
+        let facts = course
+            .origin
+            .model()
+            .map_or(facts, |model| model.facts.clone());
         let all = self.sources(&models, &genome)?;
-        // Tokenizers and tracks are asked as they are; of models, each known by its file, the answers are kept.
+        // Tokenizers and tracks are asked as they are; of models, each known by its file, the
+        // answers are kept.
         let is_model = |number: usize| self.contenders[number].1.is_model();
-        let files = inputs.iter().filter(|input| input.role == "checkpoint").map(|input| input.sha256.as_str());
-        let of_models = (0..all.len()).filter(|number| is_model(*number)).map(|number| all[number].as_ref());
+        let files = inputs
+            .iter()
+            .filter(|input| input.role == "checkpoint")
+            .map(|input| input.sha256.as_str());
+        let of_models = (0..all.len())
+            .filter(|number| is_model(*number))
+            .map(|number| all[number].as_ref());
         let of_models: Vec<(&str, &dyn BoundarySource)> = files.zip(of_models).collect();
         let report = Report {
             analysis: "compare",
@@ -279,14 +350,34 @@ impl Request {
             write_tables: report::write_tables,
             outcome: report::outcome,
         };
-        let asked = Asked { parameters, inputs: &inputs, facts, trained_length, models: &of_models };
+        let asked = Asked {
+            parameters,
+            inputs: &inputs,
+            facts,
+            trained_length,
+            models: &of_models,
+        };
         course.finish(asked, &report, |kept, progress| {
             let (mut kept, mut contenders) = (kept.iter().copied(), Vec::new());
             for (number, name) in names.iter().enumerate() {
-                let source = Some(number).filter(|number| is_model(*number)).and_then(|_| kept.next()).unwrap_or(all[number].as_ref());
-                contenders.push(Contender { name: name.to_string(), source });
+                let source = Some(number)
+                    .filter(|number| is_model(*number))
+                    .and_then(|_| kept.next())
+                    .unwrap_or(all[number].as_ref());
+                contenders.push(Contender {
+                    name: name.to_string(),
+                    source,
+                });
             }
-            pipeline::run(&genome, Some(&annotation), &promoters, &motifs, &contenders, &self.pipeline, progress)
+            pipeline::run(
+                &genome,
+                Some(&annotation),
+                &promoters,
+                &motifs,
+                &contenders,
+                &self.pipeline,
+                progress,
+            )
         })
     }
 
@@ -295,13 +386,20 @@ impl Request {
         let open = |(_, what): &(String, What)| match what {
             _ if origin.model().is_some() => Ok(None),
             What::Bundled => self.router.checkpoint(source::checkpoint(None)?).map(Some),
-            What::Checkpoint(path) => self.router.checkpoint(source::checkpoint(Some(path))?).map(Some),
+            What::Checkpoint(path) => self
+                .router
+                .checkpoint(source::checkpoint(Some(path))?)
+                .map(Some),
             _ => Ok(None),
         };
         self.contenders.iter().map(open).collect()
     }
 
-    fn sources<'a>(&self, models: &'a [Option<LdarNet>], genome: &Genome) -> Result<Vec<Box<dyn BoundarySource + 'a>>> {
+    fn sources<'a>(
+        &self,
+        models: &'a [Option<LdarNet>],
+        genome: &Genome,
+    ) -> Result<Vec<Box<dyn BoundarySource + 'a>>> {
         let rng = Rng::new(self.pipeline.seed);
         let source = |((name, what), model): (&(String, What), &'a Option<LdarNet>)| -> Result<Box<dyn BoundarySource + 'a>> {
             Ok(match (what, model) {
@@ -348,7 +446,10 @@ mod tests {
         assert_eq!(What::parse("fixed:4").unwrap(), What::Fixed(4));
         assert_eq!(What::parse("kmer:6").unwrap(), What::Kmer(6));
         assert_eq!(What::parse("a/b.pt").unwrap().name("a/b.pt"), "b.pt");
-        assert_eq!(What::parse("bpe:x/tokenizer.json").unwrap(), What::Bpe("x/tokenizer.json".into()));
+        assert_eq!(
+            What::parse("bpe:x/tokenizer.json").unwrap(),
+            What::Bpe("x/tokenizer.json".into())
+        );
         for bad in ["fixed:0", "random:", "kmer:x", "kmer:65"] {
             assert!(matches!(What::parse(bad), Err(Error::Usage(_))), "{bad}");
         }

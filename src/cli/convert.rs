@@ -33,11 +33,21 @@ pub struct Request {
 impl Arguments {
     /// Refuses an output that would be misnamed or would overwrite the input.
     pub fn validate(self) -> Result<Request> {
-        if !self.to.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
-            return Err(Error::Usage(format!("convert writes safetensors: give '{}' a name that ends in .safetensors", self.to.display())));
+        if !self
+            .to
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("safetensors"))
+        {
+            return Err(Error::Usage(format!(
+                "convert writes safetensors: give '{}' a name that ends in .safetensors",
+                self.to.display()
+            )));
         }
         check_file(&self.to, &[&self.from], checkpoint::is_ours)?;
-        Ok(Request { from: self.from, to: self.to })
+        Ok(Request {
+            from: self.from,
+            to: self.to,
+        })
     }
 }
 

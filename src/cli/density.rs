@@ -13,11 +13,13 @@ use crate::report::density as report;
 use crate::report::provenance::Input;
 use std::path::PathBuf;
 
-/// Ask whether the model cuts classes of sequence more densely than others, against matched controls; writes an HTML report
+/// Ask whether the model cuts classes of sequence more densely than others, against matched
+/// controls; writes an HTML report
 ///
-/// Stretches of each class of the annotation (donors, acceptors, promoters, exons, CDS, UTRs, introns, intergenic, repeats) are compared with stretches
-/// nearby of the same length and G+C that are not of the class: mean boundary probability, share of boundaries, token lengths, and what is left of
-/// the difference when the letters within 8 bases are accounted for.
+/// Stretches of each class of the annotation (donors, acceptors, promoters, exons, CDS, UTRs,
+/// introns, intergenic, repeats) are compared with stretches nearby of the same length and G+C that
+/// are not of the class: mean boundary probability, share of boundaries, token lengths, and what is
+/// left of the difference when the letters within 8 bases are accounted for.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -37,7 +39,8 @@ Each base is of one class, by the first that any transcript says of it: CDS, 5' 
 junctions, promoters and repeats (lower-case letters) lie over these. Contigs that the annotation does not name are left out.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
+    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled
+    /// fly chromosome 4]
     #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
     /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
@@ -65,7 +68,8 @@ pub struct Arguments {
     /// Bases given to the model at once [default: the length it was trained on, else 4096]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     context: Option<usize>,
-    /// Least distance of a read position from the ends of what the model is given [default: a quarter of the context, at most 512]
+    /// Least distance of a read position from the ends of what the model is given [default: a
+    /// quarter of the context, at most 512]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
     /// Random flips of the permutation tests
@@ -112,13 +116,24 @@ impl Arguments {
             ("--max-per-class", self.max_per_class),
         ])?;
         if !(LEAST_BP..=LONGEST).contains(&self.stretch) {
-            return usage(format!("--stretch {}: {LEAST_BP} to {LONGEST}", self.stretch));
+            return usage(format!(
+                "--stretch {}: {LEAST_BP} to {LONGEST}",
+                self.stretch
+            ));
         }
         if !(0.0..=1.0).contains(&self.caliper) {
-            return usage(format!("--caliper {}: a difference in G+C fraction lies in 0 to 1", self.caliper));
+            return usage(format!(
+                "--caliper {}: a difference in G+C fraction lies in 0 to 1",
+                self.caliper
+            ));
         }
         if let Some(context) = self.context {
-            check_context(context, self.margin.unwrap_or(splice_profile::default_margin(context)), self.stretch)?;
+            check_context(
+                context,
+                self.margin
+                    .unwrap_or(splice_profile::default_margin(context)),
+                self.stretch,
+            )?;
         }
         self.reads.refuse_shards_of_signal(self.shard.part())?;
         let pipeline = DensityRequest {
@@ -149,7 +164,10 @@ impl Arguments {
 
 /// Refuses a context without room for a stretch and its tokens between its margins.
 fn check_context(context: usize, margin: usize, stretch: usize) -> Result<()> {
-    let needed = margin.max(1).saturating_mul(2).saturating_add(stretch + TOKEN_REACH);
+    let needed = margin
+        .max(1)
+        .saturating_mul(2)
+        .saturating_add(stretch + TOKEN_REACH);
     if needed > context {
         return Err(Error::Usage(format!(
             "a context of {context} bases has no room for --stretch {stretch}, {TOKEN_REACH} bases more for tokens and a margin of {margin} on both sides: it takes {needed}"
@@ -159,13 +177,18 @@ fn check_context(context: usize, margin: usize, stretch: usize) -> Result<()> {
 }
 
 fn left_out(found: &pipeline::Density) -> LeftOut {
-    let sum = |of: fn(&pipeline::AccountingRow) -> u64| found.accounting.iter().map(of).sum::<u64>();
+    let sum =
+        |of: fn(&pipeline::AccountingRow) -> u64| found.accounting.iter().map(of).sum::<u64>();
     let reasons = [
         ("too short", sum(|row| row.n_short)),
         ("not plain letters or at an end", sum(|row| row.n_not_plain)),
         ("without a control", sum(|row| row.n_no_control)),
     ];
-    LeftOut { what: "stretches", used: sum(|row| row.n_used), reasons: reasons.map(|(reason, n)| (reason.into(), n)).to_vec() }
+    LeftOut {
+        what: "stretches",
+        used: sum(|row| row.n_used),
+        reasons: reasons.map(|(reason, n)| (reason.into(), n)).to_vec(),
+    }
 }
 
 impl Request {
@@ -189,9 +212,14 @@ impl Request {
             write_tables: report::write_tables,
             outcome: report::outcome,
         };
-        course.read(&opened, (parameters, &inputs), &report, |source, progress| {
-            pipeline::run(&genome, &annotation, source, &self.pipeline, progress)
-        })
+        course.read(
+            &opened,
+            (parameters, &inputs),
+            &report,
+            |source, progress| {
+                pipeline::run(&genome, &annotation, source, &self.pipeline, progress)
+            },
+        )
     }
 
     fn inputs(&self, origin: &Origin) -> Result<Vec<Input>> {

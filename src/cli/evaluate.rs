@@ -64,10 +64,19 @@ impl Arguments {
     pub fn validate(self) -> Result<Request> {
         if let Some(curves) = &self.curves {
             if !curves.extension().is_some_and(|e| e == "svg" || e == "png") {
-                return Err(Error::Usage(format!("--curves {}: a figure's name ends in .svg or .png", curves.display())));
+                return Err(Error::Usage(format!(
+                    "--curves {}: a figure's name ends in .svg or .png",
+                    curves.display()
+                )));
             }
-            let inputs: Vec<&Path> =
-                [Some(self.recipe.as_path()), self.checkpoint.as_deref(), self.metrics.as_deref()].into_iter().flatten().collect();
+            let inputs: Vec<&Path> = [
+                Some(self.recipe.as_path()),
+                self.checkpoint.as_deref(),
+                self.metrics.as_deref(),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
             check_file(curves, &inputs, is_ours)?;
         }
         Ok(Request {
@@ -84,22 +93,34 @@ impl Arguments {
 impl Request {
     /// Measures.
     pub fn run(self) -> Result<()> {
-        let checkpoint = self.router.checkpoint(source::checkpoint(self.checkpoint.as_deref())?)?;
+        let checkpoint = self
+            .router
+            .checkpoint(source::checkpoint(self.checkpoint.as_deref())?)?;
         let model = self.compute.model(&checkpoint, &self.compute.device()?)?;
         let corpus = Corpus::open(&self.recipe.data)?;
         let bar = Bar::new();
-        let found =
-            evaluate(&model, &self.recipe, &corpus, &mut |done, total| bar.show(Progress { stage: "held-out windows", done, total }))?;
+        let found = evaluate(&model, &self.recipe, &corpus, &mut |done, total| {
+            bar.show(Progress {
+                stage: "held-out windows",
+                done,
+                total,
+            })
+        })?;
         bar.finish();
         if let Some((metrics, to)) = &self.curves {
             draw(metrics, &found, &self.recipe, to)?;
         }
-        stdout::print(&if self.json { json(&found, &model)? } else { text(&found) })
+        stdout::print(&if self.json {
+            json(&found, &model)?
+        } else {
+            text(&found)
+        })
     }
 }
 
 fn json(found: &Evaluation, model: &LdarNet) -> Result<String> {
-    let mut value = serde_json::to_value(found).map_err(|e| Error::Invalid(format!("the result is no JSON: {e}")))?;
+    let mut value = serde_json::to_value(found)
+        .map_err(|e| Error::Invalid(format!("the result is no JSON: {e}")))?;
     value["dtype"] = model.arithmetic().to_string().into();
     value["router"] = model.config().routing.to_string().into();
     Ok(format!("{value:#}\n"))
@@ -117,46 +138,87 @@ fn text(found: &Evaluation) -> String {
         found.flops_per_base / 1e6
     );
     for (k, nats) in found.table_nats.iter().enumerate() {
-        out += &format!("table k = {k:<4} {nats:.4} nats ({:+.4} against the model)\n", nats - found.mlm_nats);
+        out += &format!(
+            "table k = {k:<4} {nats:.4} nats ({:+.4} against the model)\n",
+            nats - found.mlm_nats
+        );
     }
     out
 }
 
-/// Training curves: masked loss on training and held-out windows beside the tables, and the compression.
+/// Training curves: masked loss on training and held-out windows beside the tables, and the
+/// compression.
 fn draw(metrics: &Path, found: &Evaluation, recipe: &Recipe, to: &Path) -> Result<()> {
     let text = std::fs::read_to_string(metrics).map_err(Error::io(metrics))?;
     let header: Vec<&str> = text.lines().next().unwrap_or("").split('\t').collect();
     let column = |name: &str| -> Result<Vec<(f64, f64)>> {
         let index = |name: &str| header.iter().position(|h| *h == name);
         let (Some(x), Some(y)) = (index("bases"), index(name)) else {
-            return Err(Error::file(metrics, format!("has no columns 'bases' and '{name}': it is not the metrics.tsv of a training run")));
+            return Err(Error::file(
+                metrics,
+                format!(
+                    "has no columns 'bases' and '{name}': it is not the metrics.tsv of a training run"
+                ),
+            ));
         };
         let point = |line: &str| {
             let fields: Vec<&str> = line.split('\t').collect();
-            Some((fields.get(x)?.parse::<f64>().ok()? / 1e6, fields.get(y)?.parse().ok()?))
+            Some((
+                fields.get(x)?.parse::<f64>().ok()? / 1e6,
+                fields.get(y)?.parse().ok()?,
+            ))
         };
         Ok(text.lines().skip(1).filter_map(point).collect())
     };
-    let series = |label: &str, name: &str| -> Result<CurveSeries> { Ok(CurveSeries { label: label.into(), points: column(name)? }) };
-    let table = |k: usize| Some(Reference { label: format!("table, k = {k}"), value: *found.table_nats.get(k)? });
+    let series = |label: &str, name: &str| -> Result<CurveSeries> {
+        Ok(CurveSeries {
+            label: label.into(),
+            points: column(name)?,
+        })
+    };
+    let table = |k: usize| {
+        Some(Reference {
+            label: format!("table, k = {k}"),
+            value: *found.table_nats.get(k)?,
+        })
+    };
     let loss = CurvePanel {
         title: "Masked-base loss".into(),
         y_label: "cross-entropy (nats)".into(),
-        series: vec![series("training windows", "mlm_nats")?, series("held-out windows", "validation_mlm_nats")?],
+        series: vec![
+            series("training windows", "mlm_nats")?,
+            series("held-out windows", "validation_mlm_nats")?,
+        ],
         references: [0, 4, 10].into_iter().filter_map(table).collect(),
     };
     let target = recipe.optimizer.compression.first().copied().unwrap_or(4.0);
-    let compression: Vec<(f64, f64)> = column("compression")?.into_iter().filter(|point| point.1 <= 5.0 * target).collect();
+    let compression: Vec<(f64, f64)> = column("compression")?
+        .into_iter()
+        .filter(|point| point.1 <= 5.0 * target)
+        .collect();
     let tokens = CurvePanel {
         title: "Compression".into(),
         y_label: "bases per token".into(),
         series: vec![
-            CurveSeries { label: "training windows".into(), points: compression },
+            CurveSeries {
+                label: "training windows".into(),
+                points: compression,
+            },
             series("held-out windows", "validation_compression")?,
         ],
-        references: vec![Reference { label: "target".into(), value: target }],
+        references: vec![Reference {
+            label: "target".into(),
+            value: target,
+        }],
     };
-    let figure = CurvesFigure { panels: vec![loss, tokens], x_label: "bases seen (millions)".into() };
-    let bytes = if to.extension().is_some_and(|e| e == "png") { figure.to_png()? } else { figure.to_svg()?.into_bytes() };
+    let figure = CurvesFigure {
+        panels: vec![loss, tokens],
+        x_label: "bases seen (millions)".into(),
+    };
+    let bytes = if to.extension().is_some_and(|e| e == "png") {
+        figure.to_png()?
+    } else {
+        figure.to_svg()?.into_bytes()
+    };
     write_atomic(to, |file| file.write_all(&bytes))
 }

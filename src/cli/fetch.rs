@@ -11,10 +11,13 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Download public references into a cache: genomes, annotations, motifs, the released model, benchmark suites
+/// Download public references into a cache: genomes, annotations, motifs, the released model,
+/// benchmark suites
 ///
-/// What is there already is not fetched again. A download that was cut goes on where it stopped, also after the program was killed. Files are held
-/// to the checksum their source publishes before they get their name; genomes become bgzip with their indexes, the model becomes safetensors, once.
+/// What is there already is not fetched again. A download that was cut goes on where it stopped,
+/// also after the program was killed. Files are held to the checksum their source publishes before
+/// they get their name; genomes become bgzip with their indexes, the model becomes safetensors,
+/// once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,7 +35,8 @@ The cache is LDAR_CACHE, else XDG_CACHE_HOME/ldar-analyze, else ~/.cache/ldar-an
 to a machine without a network. Proxies are taken from ALL_PROXY, HTTPS_PROXY, HTTP_PROXY (http:// or socks5://USER:PASSWORD@HOST:PORT) and NO_PROXY,
 certificates from the system or SSL_CERT_FILE. Addresses, releases and licences: reference/sources.toml.")]
 pub struct Arguments {
-    /// What to fetch: human, mouse, jaspar, epd-human, ldarnet-110m (or: model ldarnet-110m), or a benchmark suite: nt, gue, gb; fly is bundled
+    /// What to fetch: human, mouse, jaspar, epd-human, ldarnet-110m (or: model ldarnet-110m), or a
+    /// benchmark suite: nt, gue, gb; fly is bundled
     #[arg(value_name = "SET", required_unless_present = "list")]
     set: Option<String>,
     /// After `model`: its name
@@ -44,7 +48,8 @@ pub struct Arguments {
     /// Transcripts of human and mouse: basic or comprehensive [default: basic]
     #[arg(long, value_name = "KIND", conflicts_with = "taxon")]
     annotation: Option<String>,
-    /// Matrices of jaspar: vertebrates, insects, plants, nematodes, fungi, urochordates or all [default: vertebrates]
+    /// Matrices of jaspar: vertebrates, insects, plants, nematodes, fungi, urochordates or all
+    /// [default: vertebrates]
     #[arg(long, value_name = "TAXON")]
     taxon: Option<String>,
     /// List what can be fetched, and what is in the cache
@@ -53,7 +58,8 @@ pub struct Arguments {
     /// Print addresses, sizes, licence and place, and fetch nothing
     #[arg(long)]
     dry_run: bool,
-    /// Scheme and host to put before the sources' unchanged paths [default: LDAR_MIRROR, else the sources' own]
+    /// Scheme and host to put before the sources' unchanged paths [default: LDAR_MIRROR, else the
+    /// sources' own]
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
     /// Failures in a row that are borne before giving up
@@ -91,24 +97,51 @@ impl Arguments {
         }
         let name = match (self.set.as_deref(), self.name.as_deref()) {
             (Some("model"), Some(name)) | (Some(name), None) if name != "model" => name,
-            (Some("model"), _) => return usage("fetch model needs the model's name: fetch model ldarnet-110m".into()),
-            (_, Some(extra)) => return usage(format!("one set at a time: '{extra}' is one too many")),
+            (Some("model"), _) => {
+                return usage(
+                    "fetch model needs the model's name: fetch model ldarnet-110m".into(),
+                );
+            }
+            (_, Some(extra)) => {
+                return usage(format!("one set at a time: '{extra}' is one too many"));
+            }
             _ => return usage("fetch needs the name of a set; see fetch --list".into()),
         };
         if name == "fly" {
-            return usage("fly is bundled: use it as --genome fly --annotation fly, or leave both out".into());
+            return usage(
+                "fly is bundled: use it as --genome fly --annotation fly, or leave both out".into(),
+            );
         }
-        let patience = Patience { retries: self.retries, silence: Duration::from_secs(self.timeout), pause: Duration::from_millis(500) };
+        let patience = Patience {
+            retries: self.retries,
+            silence: Duration::from_secs(self.timeout),
+            pause: Duration::from_millis(500),
+        };
         if suite::names().contains(&name) {
             if self.release.is_some() || self.annotation.is_some() || self.taxon.is_some() {
-                return usage(format!("{name} is a benchmark suite: it comes in one form, at one release"));
+                return usage(format!(
+                    "{name} is a benchmark suite: it comes in one form, at one release"
+                ));
             }
             let (suite, mirror) = (suite::named(name)?, mirror(self.mirror)?);
-            let (wanted, about) = (files_of(&suite), format!("{}: {}", suite.title, suite.about));
-            return Ok(Request::Fetch(Box::new(Fetch { wanted, about, plain: false, mirror, dry_run: self.dry_run, patience })));
+            let (wanted, about) = (
+                files_of(&suite),
+                format!("{}: {}", suite.title, suite.about),
+            );
+            return Ok(Request::Fetch(Box::new(Fetch {
+                wanted,
+                about,
+                plain: false,
+                mirror,
+                dry_run: self.dry_run,
+                patience,
+            })));
         }
         let set = sources::named(name)?;
-        for (option, value, role) in [("--annotation", &self.annotation, "annotation"), ("--taxon", &self.taxon, "motifs")] {
+        for (option, value, role) in [
+            ("--annotation", &self.annotation, "annotation"),
+            ("--taxon", &self.taxon, "motifs"),
+        ] {
             if value.is_some() && !set.roles().contains(&role) {
                 return usage(format!("{option} has no meaning for {name}"));
             }
@@ -117,19 +150,36 @@ impl Arguments {
         let wanted = set.choose(self.release.as_deref(), variant)?;
         let mirror = mirror(self.mirror)?;
         // Names stand for the pinned release in its first form.
-        let plain = wanted.release == set.release && variant.is_none_or(|variant| set.variants().first() == Some(&variant));
-        Ok(Request::Fetch(Box::new(Fetch { wanted, about: set.about, plain, mirror, dry_run: self.dry_run, patience })))
+        let plain = wanted.release == set.release
+            && variant.is_none_or(|variant| set.variants().first() == Some(&variant));
+        Ok(Request::Fetch(Box::new(Fetch {
+            wanted,
+            about: set.about,
+            plain,
+            mirror,
+            dry_run: self.dry_run,
+            patience,
+        })))
     }
 }
 
 /// The mirror that was asked for, by option or environment.
 fn mirror(option: Option<String>) -> Result<Option<String>> {
-    let mirror = option.or_else(|| std::env::var("LDAR_MIRROR").ok().filter(|url| !url.is_empty()));
+    let mirror = option.or_else(|| {
+        std::env::var("LDAR_MIRROR")
+            .ok()
+            .filter(|url| !url.is_empty())
+    });
     if let Some(url) = &mirror
-        && !["http://", "https://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
+        && !["http://", "https://"].iter().any(|scheme| {
+            url.strip_prefix(scheme)
+                .is_some_and(|rest| !rest.is_empty())
+        })
     {
         let what = "http://HOST or https://HOST, perhaps with a port and a path";
-        return Err(Error::Usage(format!("--mirror (or LDAR_MIRROR) '{url}': {what}")));
+        return Err(Error::Usage(format!(
+            "--mirror (or LDAR_MIRROR) '{url}': {what}"
+        )));
     }
     Ok(mirror)
 }
@@ -161,7 +211,12 @@ fn files_of(suite: &Suite) -> Wanted {
         site: suite.site.clone(),
         checksums: None,
         sha256_header: None,
-        files: suite.tasks.iter().flat_map(|task| suite.files(task)).map(file).collect(),
+        files: suite
+            .tasks
+            .iter()
+            .flat_map(|task| suite.files(task))
+            .map(file)
+            .collect(),
     }
 }
 
@@ -183,21 +238,52 @@ fn list() -> Result<String> {
         root.display()
     );
     for set in sources::all()? {
-        let Set { name, about, release, site, licence, unverified, .. } = &set;
-        let here = set.roles().iter().all(|role| cache::find(&root, name, role).is_ok());
-        let size: u64 = set.choose(None, None)?.files.iter().map(|file| file.about_bytes).sum();
+        let Set {
+            name,
+            about,
+            release,
+            site,
+            licence,
+            unverified,
+            ..
+        } = &set;
+        let here = set
+            .roles()
+            .iter()
+            .all(|role| cache::find(&root, name, role).is_ok());
+        let size: u64 = set
+            .choose(None, None)?
+            .files
+            .iter()
+            .map(|file| file.about_bytes)
+            .sum();
         let _ = write!(
             text,
             "\n{name} {release} ({})\n  {about}\n  licence: {licence}\n  {site}\n",
-            if here { "in the cache".into() } else { format!("about {}", megabytes(size)) }
+            if here {
+                "in the cache".into()
+            } else {
+                format!("about {}", megabytes(size))
+            }
         );
         if set.variants().len() > 1 {
             let _ = writeln!(text, "  forms: {}", set.variants().join(", "));
         }
-        let _ = writeln!(text, "  not verified when this version was made: {unverified}");
+        let _ = writeln!(
+            text,
+            "  not verified when this version was made: {unverified}"
+        );
     }
     for name in suite::names() {
-        let Suite { title, about, licence, site, unverified, tasks, .. } = suite::named(name)?;
+        let Suite {
+            title,
+            about,
+            licence,
+            site,
+            unverified,
+            tasks,
+            ..
+        } = suite::named(name)?;
         let n = tasks.len();
         let _ = write!(
             text,
@@ -213,11 +299,17 @@ impl Fetch {
         let mirror = self.mirror.as_deref();
         let mut text = format!(
             "{} {}: {}\nlicence: {} ({})\n",
-            self.wanted.name, self.wanted.release, self.about, self.wanted.licence, self.wanted.site
+            self.wanted.name,
+            self.wanted.release,
+            self.about,
+            self.wanted.licence,
+            self.wanted.site
         );
         let checksum = match (&self.wanted.checksums, &self.wanted.sha256_header) {
             (Some(url), _) => format!("MD5 of {}", mirrored(url, mirror)),
-            (None, Some(header)) => format!("SHA-256 that the server gives as {header}, if it does"),
+            (None, Some(header)) => {
+                format!("SHA-256 that the server gives as {header}, if it does")
+            }
             (None, None) => "none published".into(),
         };
         let _ = writeln!(text, "checksum: {checksum}");
@@ -243,19 +335,30 @@ impl Fetch {
             Event::Note(text) => bar.note(text),
             Event::Progress { stage, done, total } => bar.show_bytes(stage, done, total),
         };
-        let request = fetch::Request { cache: &root, mirror: self.mirror.as_deref(), patience: self.patience, tell: &tell };
+        let request = fetch::Request {
+            cache: &root,
+            mirror: self.mirror.as_deref(),
+            patience: self.patience,
+            tell: &tell,
+        };
         let held = fetch::fetch(&self.wanted, &request);
         bar.finish();
         let held = held?;
         if held.iter().all(|file| file.before) {
-            say(&format!("{} {} is in the cache: nothing to do", self.wanted.name, self.wanted.release));
+            say(&format!(
+                "{} {} is in the cache: nothing to do",
+                self.wanted.name, self.wanted.release
+            ));
         }
         let mut lines = String::new();
         for file in &held {
             let _ = writeln!(lines, "{}\t{}", file.role, file.path.display());
         }
         stdout::print(&lines)?;
-        say(&format!("licence: {} ({})", self.wanted.licence, self.wanted.site));
+        say(&format!(
+            "licence: {} ({})",
+            self.wanted.licence, self.wanted.site
+        ));
         if let Some(use_it) = self.use_it(&held) {
             say(&format!("use: {use_it}"));
         }
@@ -268,11 +371,18 @@ impl Fetch {
             return Some(format!("ldar-analyze benchmark {}", self.wanted.name));
         }
         let option = |(file, held): (&WantedFile, &Held)| match file.role.as_str() {
-            role @ ("genome" | "annotation" | "checkpoint") if self.plain => Some(format!("--{role} {}", self.wanted.name)),
+            role @ ("genome" | "annotation" | "checkpoint") if self.plain => {
+                Some(format!("--{role} {}", self.wanted.name))
+            }
             "regions" => Some(format!("--regions {}", held.path.display())),
             _ => None,
         };
-        let further = |(file, _): (&WantedFile, &Held)| file.options.as_ref().map(|options| format!(" {options}")).unwrap_or_default();
+        let further = |(file, _): (&WantedFile, &Held)| {
+            file.options
+                .as_ref()
+                .map(|options| format!(" {options}"))
+                .unwrap_or_default()
+        };
         let both = |pair| Some(option(pair)? + &further(pair));
         let options: Option<Vec<String>> = self.wanted.files.iter().zip(held).map(both).collect();
         options.map(|options| options.join(" "))

@@ -22,7 +22,8 @@ use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-/// Train a model on labelled sequences and test it on others, beside a 6-mer baseline; writes an HTML report
+/// Train a model on labelled sequences and test it on others, beside a 6-mer baseline; writes an
+/// HTML report
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -73,23 +74,46 @@ pub struct Request {
 impl Arguments {
     /// Refuses what no run could meet, before anything is read.
     pub fn validate(self) -> Result<Request> {
-        counts::check(&[("--bootstraps", self.bootstraps), ("--permutations", self.permutations)])?;
+        counts::check(&[
+            ("--bootstraps", self.bootstraps),
+            ("--permutations", self.permutations),
+        ])?;
         let (task, part) = (self.task.request()?, self.shard.part());
         let protocol = self.training.protocol(task.regression)?;
         let training = (self.model != kmer::NAME).then_some((self.training, protocol));
         if training.is_none() && part.is_some() {
-            return Err(Error::Usage("--shard is for models: the baseline is trained in no time".into()));
+            return Err(Error::Usage(
+                "--shard is for models: the baseline is trained in no time".into(),
+            ));
         }
-        let judge = JudgeRequest { bootstraps: self.bootstraps, permutations: self.permutations, ..JudgeRequest::default() };
-        Ok(Request { task, training, out: self.out, judge, part })
+        let judge = JudgeRequest {
+            bootstraps: self.bootstraps,
+            permutations: self.permutations,
+            ..JudgeRequest::default()
+        };
+        Ok(Request {
+            task,
+            training,
+            out: self.out,
+            judge,
+            part,
+        })
     }
 }
 
 impl Request {
     /// Trains, tests, and writes the results folder, or of a part its shard.
     pub fn run(self, origin: Origin) -> Result<()> {
-        let (mut run, folder, bar) = (origin.start(), results::place(&self.out, self.part)?, Bar::new());
-        bar.show(Progress { stage: "reading sequences", done: 0, total: 1 });
+        let (mut run, folder, bar) = (
+            origin.start(),
+            results::place(&self.out, self.part)?,
+            Bar::new(),
+        );
+        bar.show(Progress {
+            stage: "reading sequences",
+            done: 0,
+            total: 1,
+        });
         let mut inputs = task::inputs(&self.task)?;
         let task = self.task.load()?;
         task.notes.iter().for_each(|note| bar.note(note));
@@ -103,22 +127,43 @@ impl Request {
             let data: Vec<String> = inputs.iter().map(|input| input.sha256.clone()).collect();
             inputs.extend(checkpoint.clone());
             let decided = |model: &Model| json!([model.answers, parameters, data]).to_string();
-            let trainings = |about| Trainings { task: &task, names: training.names(), protocol, about };
+            let trainings = |about| Trainings {
+                task: &task,
+                names: training.names(),
+                protocol,
+                about,
+            };
             let model = match &origin {
                 Origin::Merged(shards) => {
-                    let (folders, model) = (shards.folders(&inputs, &parameters)?, shards.model().clone());
+                    let (folders, model) = (
+                        shards.folders(&inputs, &parameters)?,
+                        shards.model().clone(),
+                    );
                     outcomes = trainings(&decided(&model)).gather(&folders)?;
                     place = Some(Place::Shards(folders));
                     model
                 }
                 Origin::Typed => {
                     let models = training.open()?;
-                    let (model, work) = (models.record(checkpoint.as_ref()), Work::open(&self.out)?);
-                    let chosen = |number: usize| self.part.is_none_or(|Part { index, of }| number % of as usize == index as usize);
-                    outcomes = trainings(&decided(&model)).run(&models, &work.folder, chosen, &bar)?;
+                    let (model, work) =
+                        (models.record(checkpoint.as_ref()), Work::open(&self.out)?);
+                    let chosen = |number: usize| {
+                        self.part
+                            .is_none_or(|Part { index, of }| number % of as usize == index as usize)
+                    };
+                    outcomes =
+                        trainings(&decided(&model)).run(&models, &work.folder, chosen, &bar)?;
                     if let Some(Part { index, of }) = self.part {
                         bar.finish();
-                        let manifest = Manifest::new(FINETUNE, &parameters, &inputs, model, (index, of), outcomes.len(), &run);
+                        let manifest = Manifest::new(
+                            FINETUNE,
+                            &parameters,
+                            &inputs,
+                            model,
+                            (index, of),
+                            outcomes.len(),
+                            &run,
+                        );
                         return work.leave_shard(&manifest, &self.out);
                     }
                     place = Some(Place::Work(work));
@@ -128,23 +173,57 @@ impl Request {
             run.computed(&model.dtype, &model.device);
             facts = model.facts;
         }
-        let mut predictions: Vec<Predictions> = outcomes.iter().flat_map(|outcome| outcome.predictions.clone()).collect();
+        let mut predictions: Vec<Predictions> = outcomes
+            .iter()
+            .flat_map(|outcome| outcome.predictions.clone())
+            .collect();
         predictions.extend(baseline(&task, &bar));
-        bar.show(Progress { stage: "judging", done: 0, total: 1 });
-        let mut found = judge(&task, &predictions, outcomes.iter().flat_map(|outcome| outcome.epochs.clone()).collect(), &self.judge)?;
-        found.boundaries = outcomes.iter().flat_map(|outcome| boundaries(outcome, &task)).collect();
-        let read = outcomes.iter().flat_map(|outcome| &outcome.predictions).map(|one| one.scores.len() as u64).sum::<u64>();
+        bar.show(Progress {
+            stage: "judging",
+            done: 0,
+            total: 1,
+        });
+        let mut found = judge(
+            &task,
+            &predictions,
+            outcomes
+                .iter()
+                .flat_map(|outcome| outcome.epochs.clone())
+                .collect(),
+            &self.judge,
+        )?;
+        found.boundaries = outcomes
+            .iter()
+            .flat_map(|outcome| boundaries(outcome, &task))
+            .collect();
+        let read = outcomes
+            .iter()
+            .flat_map(|outcome| &outcome.predictions)
+            .map(|one| one.scores.len() as u64)
+            .sum::<u64>();
         let bases = read * task.test.bases() as u64 / task.test.len().max(1) as u64;
         let summary = format!("{}{}", report::summary(&found), work(&outcomes));
         let flops: Vec<Value> = outcomes.iter().filter_map(flops).collect();
         results::write(folder, &self.out, bases, &summary, |folder| {
             report::write_tables(&found, folder)?;
-            for one in outcomes.iter().filter_map(|outcome| outcome.predictions.first()) {
-                place.iter().try_for_each(|place| place.keep_model(&stem(&one.model, one.fold, one.seed), folder))?;
+            for one in outcomes
+                .iter()
+                .filter_map(|outcome| outcome.predictions.first())
+            {
+                place.iter().try_for_each(|place| {
+                    place.keep_model(&stem(&one.model, one.fold, one.seed), folder)
+                })?;
             }
             let mut outcome = report::outcome(&found);
             outcome["flops"] = json!(flops);
-            Ok(run.to_json(FINETUNE, parameters, &inputs, &facts, &bar.finish(), outcome))
+            Ok(run.to_json(
+                FINETUNE,
+                parameters,
+                &inputs,
+                &facts,
+                &bar.finish(),
+                outcome,
+            ))
         })?;
         match place {
             Some(Place::Work(work)) => work.remove(),
@@ -155,27 +234,45 @@ impl Request {
 
 /// The boundaries of a training in the report's rows.
 fn boundaries(outcome: &Outcome, task: &Task) -> Vec<crate::tasks::moved::MovedRow> {
-    let Some((moved, one)) = outcome.moved.as_ref().zip(outcome.predictions.first()) else { return Vec::new() };
+    let Some((moved, one)) = outcome.moved.as_ref().zip(outcome.predictions.first()) else {
+        return Vec::new();
+    };
     moved.rows((&one.model, one.fold, one.seed), &task.test)
 }
 
 /// The work of a training's model on the test sequences, for the record.
 fn flops(outcome: &Outcome) -> Option<Value> {
     let one = outcome.predictions.first()?;
-    Some(json!({"model": one.model, "fold": one.fold, "seed": one.seed, "flops_per_base": outcome.flops_per_base}))
+    Some(
+        json!({"model": one.model, "fold": one.fold, "seed": one.seed, "flops_per_base": outcome.flops_per_base}),
+    )
 }
 
 /// The same in a line for people: the mean over trainings.
 fn work(outcomes: &[Outcome]) -> String {
-    let all: Vec<f64> = outcomes.iter().map(|outcome| outcome.flops_per_base / 1e6).collect();
-    if all.is_empty() { String::new() } else { format!("\n{:.3} MFLOP per base of a test sequence", crate::stats::mean(&all)) }
+    let all: Vec<f64> = outcomes
+        .iter()
+        .map(|outcome| outcome.flops_per_base / 1e6)
+        .collect();
+    if all.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "\n{:.3} MFLOP per base of a test sequence",
+            crate::stats::mean(&all)
+        )
+    }
 }
 
 /// What the 6-mer baseline says after each training.
 fn baseline(task: &Task, bar: &Bar) -> Vec<Predictions> {
     let total = task.partitions.len() as u64;
     let one = |(done, partition)| {
-        bar.show(Progress { stage: "6-mer baseline", done, total });
+        bar.show(Progress {
+            stage: "6-mer baseline",
+            done,
+            total,
+        });
         let kmer::Fitted { valid, test, .. } = kmer::run(task, partition);
         [test, valid]
     };
@@ -199,9 +296,18 @@ impl Place {
         };
         let models = results.join("models");
         std::fs::create_dir_all(&models).map_err(Error::io(&models))?;
-        match folders.iter().map(|folder| model_file(folder, stem)).find(|path| path.exists()) {
-            Some(from) => std::fs::copy(&from, model_file(&models, stem)).map(drop).map_err(Error::io(&from)),
-            None => Err(Error::file(&folders[0], format!("lacks the model {stem}.safetensors: run its training again"))),
+        match folders
+            .iter()
+            .map(|folder| model_file(folder, stem))
+            .find(|path| path.exists())
+        {
+            Some(from) => std::fs::copy(&from, model_file(&models, stem))
+                .map(drop)
+                .map_err(Error::io(&from)),
+            None => Err(Error::file(
+                &folders[0],
+                format!("lacks the model {stem}.safetensors: run its training again"),
+            )),
         }
     }
 }
@@ -230,7 +336,10 @@ impl Work {
             if !is_ours(&name) {
                 return Err(Error::file(
                     &folder,
-                    format!("holds '{}', which is of no training: choose another --out", name.to_string_lossy()),
+                    format!(
+                        "holds '{}', which is of no training: choose another --out",
+                        name.to_string_lossy()
+                    ),
                 ));
             }
             found += usize::from(name != LOCK);
@@ -238,20 +347,37 @@ impl Work {
         let lock = folder.join(LOCK);
         let held = File::create(&lock).map_err(Error::io(&lock))?;
         if let Err(TryLockError::WouldBlock) = held.try_lock() {
-            return Err(Error::file(&folder, "another process is at work here: wait for it, or choose another --out"));
+            return Err(Error::file(
+                &folder,
+                "another process is at work here: wait for it, or choose another --out",
+            ));
         }
         if found > 0 {
-            say(&format!("going on with the trainings in {}", folder.display()));
+            say(&format!(
+                "going on with the trainings in {}",
+                folder.display()
+            ));
         }
-        Ok(Work { folder, lock, _held: held })
+        Ok(Work {
+            folder,
+            lock,
+            _held: held,
+        })
     }
 
     /// Becomes a shard.
     fn leave_shard(self, manifest: &Manifest, out: &Path) -> Result<()> {
         std::fs::remove_file(&self.lock).map_err(Error::io(&self.lock))?;
         manifest.put(&self.folder, out)?;
-        let (n, shard, of, out) = (count(manifest.calls), manifest.shard, manifest.of, out.display());
-        say(&format!("{n} trainings; shard {shard} of {of} in {out}; when all are there: ldar-analyze merge SHARDS... --out RESULTS"));
+        let (n, shard, of, out) = (
+            count(manifest.calls),
+            manifest.shard,
+            manifest.of,
+            out.display(),
+        );
+        say(&format!(
+            "{n} trainings; shard {shard} of {of} in {out}; when all are there: ldar-analyze merge SHARDS... --out RESULTS"
+        ));
         Ok(())
     }
 
@@ -263,6 +389,8 @@ impl Work {
 
 /// What a run at work may leave in its folder.
 fn is_ours(name: &OsStr) -> bool {
-    let ending = Path::new(name).extension().is_some_and(|e| e == "safetensors" || e == "tsv");
+    let ending = Path::new(name)
+        .extension()
+        .is_some_and(|e| e == "safetensors" || e == "tsv");
     ending || name == LOCK || name == MANIFEST || is_temporary(name)
 }

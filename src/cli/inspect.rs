@@ -60,14 +60,23 @@ impl Arguments {
     pub fn validate(self) -> Result<Request> {
         counts::check(&[("--length", self.length)])?;
         if !(self.compression >= 1.0 && self.compression.is_finite()) {
-            return Err(Error::Usage(format!("--compression {}: bases per boundary, so at least 1", self.compression)));
+            return Err(Error::Usage(format!(
+                "--compression {}: bases per boundary, so at least 1",
+                self.compression
+            )));
         }
         let source = match (self.file, self.config) {
             (Some(file), None) => Model::File(file),
             (None, Some(name)) => Model::Named(name),
             _ => return Err(Error::Usage("inspect needs either FILE or --config".into())),
         };
-        Ok(Request { source, length: self.length, compression: self.compression, tensors: self.tensors, json: self.json })
+        Ok(Request {
+            source,
+            length: self.length,
+            compression: self.compression,
+            tensors: self.tensors,
+            json: self.json,
+        })
     }
 }
 
@@ -86,21 +95,43 @@ impl Request {
         let (name, config, notes) = match &self.source {
             Model::File(path) => {
                 let checkpoint = Checkpoint::open(path)?;
-                (path.display().to_string(), checkpoint.config, checkpoint.notes)
+                (
+                    path.display().to_string(),
+                    checkpoint.config,
+                    checkpoint.notes,
+                )
             }
-            Model::Named(name) => (format!("configuration {name}"), Config::named(name)?, BTreeMap::new()),
+            Model::Named(name) => (
+                format!("configuration {name}"),
+                Config::named(name)?,
+                BTreeMap::new(),
+            ),
         };
-        // Names and shapes follow from the configuration (a file has been held against it): no tensor is made for a named one.
+        // Names and shapes follow from the configuration (a file has been held against it): no
+        // tensor is made for a named one.
         let tensors = inventory(&config)?;
         let flops = forward_flops_per_base(&config, self.length, self.compression);
-        let facts = Facts { name, config, tensors, notes, flops };
-        stdout::print(&if self.json { facts.json(&self) } else { facts.text(&self) })
+        let facts = Facts {
+            name,
+            config,
+            tensors,
+            notes,
+            flops,
+        };
+        stdout::print(&if self.json {
+            facts.json(&self)
+        } else {
+            facts.text(&self)
+        })
     }
 }
 
 impl Facts {
     fn parameters(&self) -> usize {
-        self.tensors.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+        self.tensors
+            .iter()
+            .map(|(_, shape)| shape.iter().product::<usize>())
+            .sum()
     }
 
     fn json(&self, request: &Request) -> String {
@@ -115,8 +146,7 @@ impl Facts {
             "notes": self.notes,
         });
         if request.tensors {
-            let tensor =
-                |(name, shape): &(String, Vec<usize>)| json!({"name": name, "shape": shape, "parameters": shape.iter().product::<usize>()});
+            let tensor = |(name, shape): &(String, Vec<usize>)| json!({"name": name, "shape": shape, "parameters": shape.iter().product::<usize>()});
             value["tensors"] = Value::Array(self.tensors.iter().map(tensor).collect());
         }
         format!("{value:#}\n")
@@ -130,7 +160,12 @@ impl Facts {
         let per_base = self.flops / 1e6;
         line(
             "forward work",
-            format!("{} MFLOP per base at {} bases, {} bases per boundary", number(per_base), count(request.length), request.compression),
+            format!(
+                "{} MFLOP per base at {} bases, {} bases per boundary",
+                number(per_base),
+                count(request.length),
+                request.compression
+            ),
         );
         if let Some(object) = self.config.json.as_object() {
             text += "\nconfiguration\n";
@@ -146,11 +181,19 @@ impl Facts {
             }
         }
         if request.tensors {
-            let width = self.tensors.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+            let width = self
+                .tensors
+                .iter()
+                .map(|(name, _)| name.len())
+                .max()
+                .unwrap_or(0);
             text += "\ntensors\n";
             for (name, shape) in &self.tensors {
                 let parameters = count(shape.iter().product());
-                text += &format!("  {name:<width$}  {:<18}{parameters:>12}\n", format!("{shape:?}"));
+                text += &format!(
+                    "  {name:<width$}  {:<18}{parameters:>12}\n",
+                    format!("{shape:?}")
+                );
             }
         }
         text

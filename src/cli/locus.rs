@@ -20,10 +20,12 @@ use crate::report::provenance::{Input, Run};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// Draw one place: boundary probabilities, tokens, letters, gene models and motif hits; writes an HTML report
+/// Draw one place: boundary probabilities, tokens, letters, gene models and motif hits; writes an
+/// HTML report
 ///
-/// The window is a region, or lies around a place of a gene's canonical transcript. It is read on the strand of --strand, or of the gene. One place
-/// illustrates what a model does; it is no evidence.
+/// The window is a region, or lies around a place of a gene's canonical transcript. It is read on
+/// the strand of --strand, or of the gene. One place illustrates what a model does; it is no
+/// evidence.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -37,10 +39,12 @@ Examples:
 --region is counted from 1 with both ends included, as in samtools and the UCSC browser: chr11:5226702-5227302 has 601 bases. In the tables
 positions are 0-based. Windows may have 10 to 5000 bases.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
+    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled
+    /// fly chromosome 4]
     #[arg(long, value_name = "FASTA", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3, plain or gzip; may be left out with --region [default: bundled]
+    /// Gene annotation: GTF or GFF3, plain or gzip; may be left out with --region [default:
+    /// bundled]
     #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
     #[command(flatten)]
@@ -57,14 +61,28 @@ pub struct Arguments {
     /// The window: CONTIG:FIRST-LAST, counted from 1, both ends included
     #[arg(long, value_name = "REGION", conflicts_with_all = ["gene", "around", "flank"], help_heading = "Place")]
     region: Option<String>,
-    /// The strand to read the region on, + or -; a minus window is drawn 5' to 3', coordinates falling
-    #[arg(long, value_name = "STRAND", requires = "region", default_value = "+", allow_hyphen_values = true, help_heading = "Place")]
+    /// The strand to read the region on, + or -; a minus window is drawn 5' to 3', coordinates
+    /// falling
+    #[arg(
+        long,
+        value_name = "STRAND",
+        requires = "region",
+        default_value = "+",
+        allow_hyphen_values = true,
+        help_heading = "Place"
+    )]
     strand: String,
     /// The gene to lay the window in, by symbol or identifier [default: ci on the bundled genome]
     #[arg(long, value_name = "NAME", help_heading = "Place")]
     gene: Option<String>,
-    /// Where in the gene's canonical transcript: tss, cds-start, donor:N or acceptor:N, introns counted from 1
-    #[arg(long, value_name = "PLACE", default_value = "tss", help_heading = "Place")]
+    /// Where in the gene's canonical transcript: tss, cds-start, donor:N or acceptor:N, introns
+    /// counted from 1
+    #[arg(
+        long,
+        value_name = "PLACE",
+        default_value = "tss",
+        help_heading = "Place"
+    )]
     around: String,
     /// Bases on either side of that place
     #[arg(long, value_name = "BASES", default_value_t = 250, help_heading = "Place", value_parser = counts::parse)]
@@ -81,7 +99,8 @@ pub struct Arguments {
     /// Bases given to a model at once [default: the length it was trained on, else 4096]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     context: Option<usize>,
-    /// Least distance of a read position from the ends of what a model is given [default: a quarter of the context, at most 512]
+    /// Least distance of a read position from the ends of what a model is given [default: a quarter
+    /// of the context, at most 512]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
     /// Tiles given to a model together
@@ -115,12 +134,18 @@ impl Arguments {
         }
         counts::check(&[("--batch", self.batch)])?;
         if let Some(context) = self.context {
-            splice_profile::check_context(context, self.margin.unwrap_or(splice_profile::default_margin(context)), 0)?;
+            splice_profile::check_context(
+                context,
+                self.margin
+                    .unwrap_or(splice_profile::default_margin(context)),
+                0,
+            )?;
         }
         let (genome, annotation) = source::files(self.genome, self.annotation)?;
         let place = match (&self.region, self.gene) {
             (Some(text), _) => {
-                let region = region::parse(text).map_err(|message| Error::Usage(format!("--region {message}")))?;
+                let region = region::parse(text)
+                    .map_err(|message| Error::Usage(format!("--region {message}")))?;
                 let strand = match self.strand.as_str() {
                     "+" => Strand::Plus,
                     "-" => Strand::Minus,
@@ -132,18 +157,35 @@ impl Arguments {
                         "--region {text} has {bases} bases: {LEAST_BP} to {MOST_BP} can be drawn; for longer stretches see boundaries and density"
                     ));
                 }
-                Place::Region { contig: region.contig, interval: region.interval, strand }
+                Place::Region {
+                    contig: region.contig,
+                    interval: region.interval,
+                    strand,
+                }
             }
-            (None, None) if genome.is_some() => return usage("--genome needs --region, or --gene with --annotation".into()),
+            (None, None) if genome.is_some() => {
+                return usage("--genome needs --region, or --gene with --annotation".into());
+            }
             (None, gene) => {
                 if genome.is_some() && annotation.is_none() {
                     return usage("--gene needs --annotation beside --genome".into());
                 }
-                self.around.parse::<Anchor>().map_err(|message| Error::Usage(format!("--around {message}")))?;
+                self.around
+                    .parse::<Anchor>()
+                    .map_err(|message| Error::Usage(format!("--around {message}")))?;
                 if !(LEAST_BP / 2..=MOST_BP / 2).contains(&self.flank) {
-                    return usage(format!("--flank {}: {} to {} bases can be drawn", self.flank, LEAST_BP / 2, MOST_BP / 2));
+                    return usage(format!(
+                        "--flank {}: {} to {} bases can be drawn",
+                        self.flank,
+                        LEAST_BP / 2,
+                        MOST_BP / 2
+                    ));
                 }
-                Place::Gene { name: gene.unwrap_or_else(|| "ci".into()), around: self.around, flank_bp: self.flank }
+                Place::Gene {
+                    name: gene.unwrap_or_else(|| "ci".into()),
+                    around: self.around,
+                    flank_bp: self.flank,
+                }
             }
         };
         let motifs = Some(self.motifs).filter(|motifs| motifs.as_os_str() != "none");
@@ -151,7 +193,9 @@ impl Arguments {
             genome,
             annotation,
             biotypes: self.biotypes,
-            checkpoints: std::iter::once(self.checkpoint).chain(self.compare.map(Some)).collect(),
+            checkpoints: std::iter::once(self.checkpoint)
+                .chain(self.compare.map(Some))
+                .collect(),
             signal: self.signal,
             context: self.context,
             margin: self.margin,
@@ -159,7 +203,9 @@ impl Arguments {
             compute: self.compute,
             pipeline: LocusRequest {
                 place,
-                motifs: motifs.as_ref().map_or(String::new(), |motifs| motifs.display().to_string()),
+                motifs: motifs
+                    .as_ref()
+                    .map_or(String::new(), |motifs| motifs.display().to_string()),
                 p: self.p,
                 batch: self.batch,
             },
@@ -182,40 +228,93 @@ impl Request {
         let mut run = Run::start();
         let folder = ResultsFolder::at(&self.out)?;
         let bar = progress::Bar::new();
-        bar.show(Progress { stage: "opening inputs", done: 0, total: 1 });
+        bar.show(Progress {
+            stage: "opening inputs",
+            done: 0,
+            total: 1,
+        });
         let genome = source::genome(self.genome.as_deref())?;
         let annotation = source::annotation(self.annotation.as_deref(), self.genome.as_deref())?;
         if let Some(annotation) = &annotation {
-            source::remarks(&genome, annotation)?.iter().for_each(|line| bar.note(line));
+            source::remarks(&genome, annotation)?
+                .iter()
+                .for_each(|line| bar.note(line));
         }
-        let annotation = annotation.map(|annotation| self.biotypes.only(annotation)).transpose()?;
+        let annotation = annotation
+            .map(|annotation| self.biotypes.only(annotation))
+            .transpose()?;
         let queries = self.queries()?;
         let inputs = self.inputs()?;
         let models = self.models()?;
         for ready in &models {
-            run.computed(&ready.model.arithmetic().to_string(), &device::name(ready.model.device()));
+            run.computed(
+                &ready.model.arithmetic().to_string(),
+                &device::name(ready.model.device()),
+            );
         }
-        let routers = models.iter().map(|ready| Router::new(&ready.model, 0)).collect::<Result<Vec<_>>>()?;
-        let signal = self.signal.as_deref().map(|path| Signal::open(path, None, Missing::Zero, genome.contigs())).transpose()?;
+        let routers = models
+            .iter()
+            .map(|ready| Router::new(&ready.model, 0))
+            .collect::<Result<Vec<_>>>()?;
+        let signal = self
+            .signal
+            .as_deref()
+            .map(|path| Signal::open(path, None, Missing::Zero, genome.contigs()))
+            .transpose()?;
         let mut readers: Vec<Reader<'_>> = (models.iter().zip(&routers))
-            .map(|(ready, router)| Reader { name: ready.name.clone(), source: router, shape: ready.shape })
+            .map(|(ready, router)| Reader {
+                name: ready.name.clone(),
+                source: router,
+                shape: ready.shape,
+            })
             .collect();
         if let (Some(signal), Some(path)) = (&signal, &self.signal) {
-            let shape = TileShape { context_bp: 2 * MOST_BP, margin_bp: 1 };
-            readers.push(Reader { name: format!("signal {}", file_name(path)), source: signal, shape });
+            let shape = TileShape {
+                context_bp: 2 * MOST_BP,
+                margin_bp: 1,
+            };
+            readers.push(Reader {
+                name: format!("signal {}", file_name(path)),
+                source: signal,
+                shape,
+            });
         }
-        let found = pipeline::run(&genome, annotation.as_ref(), &queries, &readers, &self.pipeline, &|progress| bar.show(progress))?;
-        bar.show(Progress { stage: "writing results", done: 0, total: 1 });
+        let found = pipeline::run(
+            &genome,
+            annotation.as_ref(),
+            &queries,
+            &readers,
+            &self.pipeline,
+            &|progress| bar.show(progress),
+        )?;
+        bar.show(Progress {
+            stage: "writing results",
+            done: 0,
+            total: 1,
+        });
         let facts = |ready: &Ready| {
             let checkpoint = &ready.checkpoint;
             json!({"name": ready.name, "parameters": checkpoint.parameters(), "config": checkpoint.config.json, "notes": checkpoint.notes})
         };
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let models = json!(models.iter().map(facts).collect::<Vec<_>>());
-        results::write(Some(folder), &self.out, found.bases_read, &report::summary(&found), |folder| {
-            report::write_tables(&found, folder)?;
-            Ok(run.to_json("locus", parameters, &inputs, &models, &bar.finish(), report::outcome(&found)))
-        })
+        results::write(
+            Some(folder),
+            &self.out,
+            found.bases_read,
+            &report::summary(&found),
+            |folder| {
+                report::write_tables(&found, folder)?;
+                Ok(run.to_json(
+                    "locus",
+                    parameters,
+                    &inputs,
+                    &models,
+                    &bar.finish(),
+                    report::outcome(&found),
+                ))
+            },
+        )
     }
 
     fn models(&self) -> Result<Vec<Ready>> {
@@ -223,14 +322,31 @@ impl Request {
         let mut all: Vec<Ready> = Vec::new();
         for path in &self.checkpoints {
             let checkpoint = source::checkpoint(path.as_deref())?;
-            let (context_bp, margin_bp) = splice_profile::context_of(checkpoint.trained_length(), self.context, self.margin, 0)?;
+            let (context_bp, margin_bp) = splice_profile::context_of(
+                checkpoint.trained_length(),
+                self.context,
+                self.margin,
+                0,
+            )?;
             let file = path.as_deref().filter(|path| path.as_os_str() != "bundled");
             let mut name = file.map_or("bundled model fly-2m".into(), file_name);
             if all.iter().any(|other| other.name == name) {
-                name = format!("{name} ({})", path.as_deref().map_or(String::new(), |path| path.display().to_string()));
+                name = format!(
+                    "{name} ({})",
+                    path.as_deref()
+                        .map_or(String::new(), |path| path.display().to_string())
+                );
             }
             let model = self.compute.model(&checkpoint, &device)?;
-            all.push(Ready { name, checkpoint, model, shape: TileShape { context_bp, margin_bp } });
+            all.push(Ready {
+                name,
+                checkpoint,
+                model,
+                shape: TileShape {
+                    context_bp,
+                    margin_bp,
+                },
+            });
         }
         Ok(all)
     }
@@ -240,16 +356,33 @@ impl Request {
             None => Ok(Vec::new()),
             Some(set) if set.as_os_str() == "core-promoter" => Ok(bundled::core_promoter()?
                 .into_iter()
-                .map(|element| Query { motif: element.motif.clone(), element: Some(element) })
+                .map(|element| Query {
+                    motif: element.motif.clone(),
+                    element: Some(element),
+                })
                 .collect()),
-            Some(set) => Ok(scan::read_motifs(set)?.into_iter().map(|motif| Query { motif, element: None }).collect()),
+            Some(set) => Ok(scan::read_motifs(set)?
+                .into_iter()
+                .map(|motif| Query {
+                    motif,
+                    element: None,
+                })
+                .collect()),
         }
     }
 
     fn inputs(&self) -> Result<Vec<Input>> {
-        let mut inputs = source::reference_inputs(self.genome.as_deref(), self.annotation.as_deref())?;
-        for (path, role) in self.checkpoints.iter().zip(["checkpoint", "second checkpoint"]) {
-            inputs.push(Input { role: role.into(), ..source::checkpoint_input(path.as_deref())? });
+        let mut inputs =
+            source::reference_inputs(self.genome.as_deref(), self.annotation.as_deref())?;
+        for (path, role) in self
+            .checkpoints
+            .iter()
+            .zip(["checkpoint", "second checkpoint"])
+        {
+            inputs.push(Input {
+                role: role.into(),
+                ..source::checkpoint_input(path.as_deref())?
+            });
         }
         if let Some(path) = &self.signal {
             inputs.push(Input::file("track", path)?);
@@ -262,5 +395,8 @@ impl Request {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }

@@ -43,9 +43,15 @@ impl Arguments {
     pub fn validate(self) -> Result<Request> {
         let pair = |text: &String| match text.split_once('=') {
             Some((then, now)) => Ok((then.to_string(), now.to_string())),
-            None => Err(Error::Usage(format!("--input {text}: the path in the shards' command, =, and the path now"))),
+            None => Err(Error::Usage(format!(
+                "--input {text}: the path in the shards' command, =, and the path now"
+            ))),
         };
-        Ok(Request { inputs: self.input.iter().map(pair).collect::<Result<_>>()?, shards: self.shards, out: self.out })
+        Ok(Request {
+            inputs: self.input.iter().map(pair).collect::<Result<_>>()?,
+            shards: self.shards,
+            out: self.out,
+        })
     }
 }
 
@@ -53,7 +59,9 @@ impl Request {
     /// Runs the shards' command on their answers.
     pub fn run(self) -> Result<()> {
         let shards = Shards::open(&self.shards, &self.out, &self.inputs)?;
-        let command = parsed(&shards.words()).map_err(|e| Error::file(&self.shards[0], format!("its command cannot be read: {e}")))?;
+        let command = parsed(&shards.words()).map_err(|e| {
+            Error::file(&self.shards[0], format!("its command cannot be read: {e}"))
+        })?;
         let origin = Origin::Merged(shards);
         match command {
             Command::SpliceProfile(arguments) => arguments.validate()?.run(origin),
@@ -64,7 +72,10 @@ impl Request {
             Command::Finetune(arguments) => arguments.validate()?.run(origin),
             Command::Variants(arguments) => arguments.validate()?.run(origin),
             Command::Stability(arguments) => arguments.validate()?.run(origin),
-            _ => Err(Error::file(&self.shards[0], "is of a command that has no shards")),
+            _ => Err(Error::file(
+                &self.shards[0],
+                "is of a command that has no shards",
+            )),
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The front door: one file per subcommand, each with the arguments as typed (clap), the validated request made from them, and the run.
-//! Nothing else parses arguments.
+//! The front door: one file per subcommand, each with the arguments as typed (clap), the validated
+//! request made from them, and the run. Nothing else parses arguments.
 //!
-//! Exit codes: 0 done, 1 it failed (the message names the file or record), 2 the command line asks for something that cannot be.
+//! Exit codes: 0 done, 1 it failed (the message names the file or record), 2 the command line asks
+//! for something that cannot be.
 
 mod analysis;
 mod answers;
@@ -51,8 +52,8 @@ use std::process::ExitCode;
 
 /// Where do the token boundaries of a DNA language model fall?
 ///
-/// LDARNet learns to cut DNA into tokens without labels. This program runs it, and asks with matched controls whether its cuts fall on
-/// what biology has annotated.
+/// LDARNet learns to cut DNA into tokens without labels. This program runs it, and asks with
+/// matched controls whether its cuts fall on what biology has annotated.
 #[derive(Debug, Parser)]
 #[command(
     name = "ldar-analyze",
@@ -105,7 +106,8 @@ fn run(arguments: Arguments) -> Result<()> {
     if let Some(threads) = arguments.threads {
         // The scan, the matrix products and the statistics all run on rayon's global pool.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
-        pool.build_global().map_err(|e| Error::Invalid(format!("{threads} threads cannot be started: {e}")))?;
+        pool.build_global()
+            .map_err(|e| Error::Invalid(format!("{threads} threads cannot be started: {e}")))?;
     }
     let threads = arguments.threads;
     match arguments.command {
@@ -138,12 +140,14 @@ fn parsed(words: &[String]) -> std::result::Result<Command, clap::Error> {
     Arguments::try_parse_from(words).map(|arguments| arguments.command)
 }
 
-/// Parses the command line, runs the command, prints what went wrong on standard error, and gives the exit code.
+/// Parses the command line, runs the command, prints what went wrong on standard error, and gives
+/// the exit code.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version come this way too. A closed pipe is no error; clap's own code is 2 for mistakes and 0 for help.
+            // Help and version come this way too. A closed pipe is no error; clap's own code is 2
+            // for mistakes and 0 for help.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -151,20 +155,29 @@ pub fn main() -> ExitCode {
     refuse_at_the_limit();
     steps::end_with_parent();
     std::panic::set_hook(Box::new(report_panic));
-    match std::panic::catch_unwind(|| run(arguments)).unwrap_or(Err(Error::Invalid("stopped by a fault of this program".into()))) {
+    match std::panic::catch_unwind(|| run(arguments)).unwrap_or(Err(Error::Invalid(
+        "stopped by a fault of this program".into(),
+    ))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if stdout::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             stderr::say(&format!("error: {}", chain(&error)));
-            ExitCode::from(if matches!(error, Error::Usage(_)) { 2 } else { 1 })
+            ExitCode::from(if matches!(error, Error::Usage(_)) {
+                2
+            } else {
+                1
+            })
         }
     }
 }
 
-/// Says what broke, and where, for whoever mends it; nothing where it becomes an error about a file.
+/// Says what broke, and where, for whoever mends it; nothing where it becomes an error about a
+/// file.
 fn report_panic(of: &std::panic::PanicHookInfo<'_>) {
     if !is_contained() {
-        let at = of.location().map_or(String::new(), |at| format!(" at {at}"));
+        let at = of
+            .location()
+            .map_or(String::new(), |at| format!(" at {at}"));
         let what = said(of.payload()).unwrap_or_default();
         stderr::say(&format!(
             "a fault of {} {}{at}: {what}\nplease report it with the command",
@@ -174,7 +187,8 @@ fn report_panic(of: &std::panic::PanicHookInfo<'_>) {
     }
 }
 
-/// A file that reaches the limit of `ulimit -f` is an error of its writer, which removes it and says so, and not the end of the program.
+/// A file that reaches the limit of `ulimit -f` is an error of its writer, which removes it and
+/// says so, and not the end of the program.
 fn refuse_at_the_limit() {
     #[cfg(unix)]
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());

@@ -10,7 +10,9 @@ use crate::bundled;
 use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
 use crate::genome::fasta::Genome;
-use crate::genome::promoters::{BedAnchor, Dropped, PromoterRequest, Promoters, TssChoice, Window, read_bed, read_fps};
+use crate::genome::promoters::{
+    BedAnchor, Dropped, PromoterRequest, Promoters, TssChoice, Window, read_bed, read_fps,
+};
 use crate::motifs::select::Selection;
 use crate::pipelines::motif_enrichment::{self as pipeline, Control, EnrichmentRequest, Query};
 use crate::pipelines::store::Part;
@@ -18,11 +20,14 @@ use crate::report::motif_enrichment as report;
 use crate::report::provenance::Input;
 use std::path::PathBuf;
 
-/// Ask whether learned boundaries gather at transcription-factor motifs in promoters, against matched controls; writes an HTML report
+/// Ask whether learned boundaries gather at transcription-factor motifs in promoters, against
+/// matched controls; writes an HTML report
 ///
-/// Motifs are sought on both strands of promoters. The boundary probability at the edges of each hit and inside it is compared with that of
-/// controls: hits of column-permuted matrices in the same promoters, random places there, hits of the same motif outside of promoters and exons,
-/// or the hit itself in shuffled flanks. All motifs are tested; p-values are adjusted over all of them.
+/// Motifs are sought on both strands of promoters. The boundary probability at the edges of each
+/// hit and inside it is compared with that of controls: hits of column-permuted matrices in the
+/// same promoters, random places there, hits of the same motif outside of promoters and exons, or
+/// the hit itself in shuffled flanks. All motifs are tested; p-values are adjusted over all of
+/// them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -43,10 +48,12 @@ their best word, where that is more likely). Motifs whose best word is more like
 What the model has said is kept in OUT.partial until the results are there: a run that was stopped goes on where it was.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse, fly (see fetch) [default: bundled fly chromosome 4]
+    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse,
+    /// fly (see fetch) [default: bundled fly chromosome 4]
     #[arg(long, visible_alias = "fasta", value_name = "FASTA", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3, plain or gzip; or human, mouse, fly; may be left out where --regions are given [default: bundled]
+    /// Gene annotation: GTF or GFF3, plain or gzip; or human, mouse, fly; may be left out where
+    /// --regions are given [default: bundled]
     #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
     /// Promoters from a file in place of the annotation's: BED, or EPD's .fps
@@ -73,14 +80,20 @@ pub struct Arguments {
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "motif-enrichment")]
     out: PathBuf,
-    /// JASPAR (.jaspar, .pfm, SQLite), HOMER, MEME or TRANSFAC; or insects, vertebrates [default: those of --taxon]
+    /// JASPAR (.jaspar, .pfm, SQLite), HOMER, MEME or TRANSFAC; or insects, vertebrates [default:
+    /// those of --taxon]
     #[arg(long, value_name = "FILE", help_heading = "Motifs")]
     motifs: Option<PathBuf>,
     /// Whose core promoter elements [default: insects for the bundled genome, else vertebrates]
     #[arg(long, value_enum, help_heading = "Motifs")]
     taxon: Option<Taxon>,
     /// Matrix to take, by identifier, its latest version if none is given; may be repeated
-    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Motifs")]
+    #[arg(
+        long,
+        value_name = "ID",
+        value_delimiter = ',',
+        help_heading = "Motifs"
+    )]
     matrix_id: Vec<String>,
     /// Factor to take, by name; may be repeated
     #[arg(long, value_name = "NAME", help_heading = "Motifs")]
@@ -92,13 +105,24 @@ pub struct Arguments {
     #[arg(long, value_name = "TEXT", help_heading = "Motifs")]
     family: Vec<String>,
     /// Largest p-value of a hit
-    #[arg(long, value_name = "P", default_value_t = 1e-4, help_heading = "Motifs")]
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 1e-4,
+        help_heading = "Motifs"
+    )]
     p: f64,
     /// Motifs with fewer usable hits are listed, not tested
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Motifs", value_parser = counts::parse)]
     min_hits: usize,
-    /// Show every hit of this motif in a heat map, by identifier; several with commas [default: the TATA box, or where it has fewer than --min-hits, the motif with most hits]
-    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Motifs")]
+    /// Show every hit of this motif in a heat map, by identifier; several with commas [default: the
+    /// TATA box, or where it has fewer than --min-hits, the motif with most hits]
+    #[arg(
+        long,
+        value_name = "ID",
+        value_delimiter = ',',
+        help_heading = "Motifs"
+    )]
     motif_detail: Vec<String>,
     /// Controls, the primary one first
     #[arg(
@@ -114,18 +138,26 @@ pub struct Arguments {
     #[arg(long, value_name = "BASES", default_value_t = 50, help_heading = "Controls", value_parser = counts::parse)]
     gc_flank: usize,
     /// Largest difference in G+C fraction between a hit and its control, on each side
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.1, help_heading = "Controls")]
+    #[arg(
+        long,
+        value_name = "FRACTION",
+        default_value_t = 0.1,
+        help_heading = "Controls"
+    )]
     caliper: f64,
-    /// Positions of the profile on either side of a hit; the control shuffled shuffles as many bases
+    /// Positions of the profile on either side of a hit; the control shuffled shuffles as many
+    /// bases
     #[arg(long, value_name = "BASES", default_value_t = 50, value_parser = counts::parse)]
     flank: usize,
     /// Bases given to the model [default: the length it was trained on, else 4096]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     context: Option<usize>,
-    /// Least distance of a read position from the ends of what the model is given [default: a quarter of the context, at most 512]
+    /// Least distance of a read position from the ends of what the model is given [default: a
+    /// quarter of the context, at most 512]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
-    /// Random flips of the first round of the permutation tests; small p-values get as many as the number of motifs needs
+    /// Random flips of the first round of the permutation tests; small p-values get as many as the
+    /// number of motifs needs
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
     permutations: usize,
     /// Draws of the bootstrap
@@ -164,8 +196,28 @@ impl Taxon {
     /// Its name among the motifs, and the core promoter elements of the panels.
     fn panels(self) -> (&'static str, [&'static str; 6]) {
         match self {
-            Taxon::Insects => ("insects", ["tata", "ccaat-box", "gc-box", "kozak-fly", "inr-fly", "ohler-2-dre"]),
-            Taxon::Vertebrates => ("vertebrates", ["tata", "ccaat-box", "gc-box", "kozak-vertebrates", "inr-human", "inr"]),
+            Taxon::Insects => (
+                "insects",
+                [
+                    "tata",
+                    "ccaat-box",
+                    "gc-box",
+                    "kozak-fly",
+                    "inr-fly",
+                    "ohler-2-dre",
+                ],
+            ),
+            Taxon::Vertebrates => (
+                "vertebrates",
+                [
+                    "tata",
+                    "ccaat-box",
+                    "gc-box",
+                    "kozak-vertebrates",
+                    "inr-human",
+                    "inr",
+                ],
+            ),
         }
     }
 }
@@ -240,7 +292,10 @@ impl Arguments {
             ("--gc-flank", self.gc_flank),
             ("--flank", self.flank),
             ("--min-hits", self.min_hits),
-            ("--upstream + --downstream", self.upstream.saturating_add(self.downstream)),
+            (
+                "--upstream + --downstream",
+                self.upstream.saturating_add(self.downstream),
+            ),
         ])?;
         if self.genome.is_some() && self.annotation.is_none() && self.regions.is_none() {
             return usage("--genome needs --annotation, or --regions".into());
@@ -249,10 +304,18 @@ impl Arguments {
             return usage(format!("--p {}: above 0, and at most 0.1", self.p));
         }
         if !(0.0..=1.0).contains(&self.caliper) {
-            return usage(format!("--caliper {}: a difference in G+C fraction lies in 0 to 1", self.caliper));
+            return usage(format!(
+                "--caliper {}: a difference in G+C fraction lies in 0 to 1",
+                self.caliper
+            ));
         }
         if let Some(context) = self.context {
-            splice_profile::check_context(context, self.margin.unwrap_or(splice_profile::default_margin(context)), self.flank)?;
+            splice_profile::check_context(
+                context,
+                self.margin
+                    .unwrap_or(splice_profile::default_margin(context)),
+                self.flank,
+            )?;
         }
         if self.motif_detail.len() > MOST_DETAILS {
             return usage(format!("--motif-detail: at most {MOST_DETAILS} motifs"));
@@ -273,9 +336,16 @@ impl Arguments {
         if controls.contains(&Control::Shuffled) {
             self.reads.refuse_for_signal("--control shuffled")?;
         }
-        let window = Window { upstream_bp: self.upstream, downstream_bp: self.downstream };
+        let window = Window {
+            upstream_bp: self.upstream,
+            downstream_bp: self.downstream,
+        };
         let (genome, annotation) = source::files(self.genome, self.annotation)?;
-        let taxon = self.taxon.unwrap_or(if genome.is_some() { Taxon::Vertebrates } else { Taxon::Insects });
+        let taxon = self.taxon.unwrap_or(if genome.is_some() {
+            Taxon::Vertebrates
+        } else {
+            Taxon::Insects
+        });
         let motifs = self.motifs.unwrap_or_else(|| taxon.panels().0.into());
         Ok(Request {
             bed_anchor: match self.regions_are {
@@ -301,7 +371,12 @@ impl Arguments {
             out: self.out,
             motifs,
             taxon,
-            selection: Selection { matrix_ids: self.matrix_id, names: self.name, tax_groups: self.tax_group, families: self.family },
+            selection: Selection {
+                matrix_ids: self.matrix_id,
+                names: self.name,
+                tax_groups: self.tax_group,
+                families: self.family,
+            },
             context: self.context,
             margin: self.margin,
             pipeline: EnrichmentRequest {
@@ -324,10 +399,22 @@ impl Arguments {
 }
 
 fn left_out(found: &pipeline::Enrichment) -> LeftOut {
-    let reason =
-        |dropped: &Dropped| serde_json::to_value(dropped).ok().and_then(|name| Some(name.as_str()?.to_string())).unwrap_or_default();
-    let reasons = found.dropped.iter().map(|(dropped, n)| (reason(dropped), *n as u64)).collect();
-    LeftOut { what: "promoters", used: found.promoters.len() as u64, reasons }
+    let reason = |dropped: &Dropped| {
+        serde_json::to_value(dropped)
+            .ok()
+            .and_then(|name| Some(name.as_str()?.to_string()))
+            .unwrap_or_default()
+    };
+    let reasons = found
+        .dropped
+        .iter()
+        .map(|(dropped, n)| (reason(dropped), *n as u64))
+        .collect();
+    LeftOut {
+        what: "promoters",
+        used: found.promoters.len() as u64,
+        reasons,
+    }
 }
 
 impl Request {
@@ -339,11 +426,18 @@ impl Request {
         let genome = source::genome(self.genome.as_deref())?;
         let annotation = source::annotation(self.annotation.as_deref(), self.genome.as_deref())?;
         if let Some(annotation) = &annotation {
-            source::remarks(&genome, annotation)?.iter().for_each(|line| course.bar.note(line));
+            source::remarks(&genome, annotation)?
+                .iter()
+                .for_each(|line| course.bar.note(line));
         }
         let queries = self.queries()?;
         let promoters = self.read_promoters(&genome, annotation.as_ref())?;
-        if !promoters.promoters.is_empty() && promoters.promoters.iter().all(|promoter| promoter.tss.is_none()) {
+        if !promoters.promoters.is_empty()
+            && promoters
+                .promoters
+                .iter()
+                .all(|promoter| promoter.tss.is_none())
+        {
             course.bar.note(
                 "warning: the promoters have no start sites, so no core promoter element can be placed: all its hits count as misplaced. If the 5' end of each line, or of its thick \
                  part, is the start site, give --regions-are starts or --regions-are thick",
@@ -360,9 +454,22 @@ impl Request {
             write_tables: report::write_tables,
             outcome: report::outcome,
         };
-        course.read(&opened, (parameters, &inputs), &report, |source, progress| {
-            pipeline::run(&genome, annotation.as_ref(), &promoters, &queries, source, &self.pipeline, progress)
-        })
+        course.read(
+            &opened,
+            (parameters, &inputs),
+            &report,
+            |source, progress| {
+                pipeline::run(
+                    &genome,
+                    annotation.as_ref(),
+                    &promoters,
+                    &queries,
+                    source,
+                    &self.pipeline,
+                    progress,
+                )
+            },
+        )
     }
 
     fn settle_context(&mut self, trained: Option<usize>) -> Result<()> {
@@ -379,43 +486,87 @@ impl Request {
         let mut queries: Vec<Query> = Vec::new();
         for element in bundled::core_promoter()? {
             let motif = element.motif.clone();
-            if ["metazoa", taxon].contains(&motif.tax_group.as_str()) || self.pipeline.panels.contains(&motif.id) {
-                queries.push(Query { motif, element: Some(element) });
+            if ["metazoa", taxon].contains(&motif.tax_group.as_str())
+                || self.pipeline.panels.contains(&motif.id)
+            {
+                queries.push(Query {
+                    motif,
+                    element: Some(element),
+                });
             }
         }
         let known: Vec<String> = queries.iter().map(|query| query.motif.id.clone()).collect();
-        queries.extend(motifs.into_iter().filter(|m| !known.contains(&m.id)).map(|motif| Query { motif, element: None }));
+        queries.extend(
+            motifs
+                .into_iter()
+                .filter(|m| !known.contains(&m.id))
+                .map(|motif| Query {
+                    motif,
+                    element: None,
+                }),
+        );
         for detail in &mut self.pipeline.detail {
-            let is_it =
-                |query: &&Query| query.motif.id == *detail || query.motif.base_and_version().is_some_and(|(base, _)| base == detail);
-            let found = queries.iter().find(is_it).map(|query| query.motif.id.clone());
-            *detail = found.ok_or_else(|| Error::Usage(format!("--motif-detail {detail}: no such motif among those asked for")))?;
+            let is_it = |query: &&Query| {
+                query.motif.id == *detail
+                    || query
+                        .motif
+                        .base_and_version()
+                        .is_some_and(|(base, _)| base == detail)
+            };
+            let found = queries
+                .iter()
+                .find(is_it)
+                .map(|query| query.motif.id.clone());
+            *detail = found.ok_or_else(|| {
+                Error::Usage(format!(
+                    "--motif-detail {detail}: no such motif among those asked for"
+                ))
+            })?;
         }
         Ok(queries)
     }
 
-    fn read_promoters(&self, genome: &Genome, annotation: Option<&Annotation>) -> Result<Promoters> {
+    fn read_promoters(
+        &self,
+        genome: &Genome,
+        annotation: Option<&Annotation>,
+    ) -> Result<Promoters> {
         match (&self.regions, annotation) {
-            (Some(path), _) if path.to_string_lossy().trim_end_matches(".gz").ends_with(".fps") => {
+            (Some(path), _)
+                if path
+                    .to_string_lossy()
+                    .trim_end_matches(".gz")
+                    .ends_with(".fps") =>
+            {
                 read_fps(path, genome.contigs(), self.promoters.window)
             }
             (Some(path), _) => read_bed(path, genome.contigs(), self.bed_anchor),
             (None, Some(annotation)) => {
-                let asked = PromoterRequest { biotypes: self.biotypes.of_promoters(annotation), ..self.promoters.clone() };
+                let asked = PromoterRequest {
+                    biotypes: self.biotypes.of_promoters(annotation),
+                    ..self.promoters.clone()
+                };
                 Promoters::of_annotation(annotation, genome.contigs(), &asked)
             }
-            (None, None) => Err(Error::Usage("--genome needs --annotation, or --regions".into())),
+            (None, None) => Err(Error::Usage(
+                "--genome needs --annotation, or --regions".into(),
+            )),
         }
     }
 
     fn inputs(&self, origin: &Origin) -> Result<Vec<Input>> {
-        let mut inputs = source::reference_inputs(self.genome.as_deref(), self.annotation.as_deref())?;
+        let mut inputs =
+            source::reference_inputs(self.genome.as_deref(), self.annotation.as_deref())?;
         if let Some(path) = &self.regions {
             inputs.push(Input::file("regions", path)?);
         }
         inputs.extend(self.reads.inputs(origin)?);
         inputs.push(scan::motifs_input(&self.motifs)?);
-        inputs.push(Input::bytes("core promoter elements", bundled::CORE_PROMOTER.name, bundled::CORE_PROMOTER.bytes));
+        inputs.push(Input::bytes(
+            "core promoter elements",
+            bundled::CORE_PROMOTER.name,
+            bundled::CORE_PROMOTER.bytes,
+        ));
         Ok(inputs)
     }
 }

@@ -60,9 +60,16 @@ impl Arguments {
 impl Request {
     /// Predicts and writes.
     pub fn run(self) -> Result<()> {
-        let Arguments { model, fasta, out, bases_at_once, compute } = self.0;
+        let Arguments {
+            model,
+            fasta,
+            out,
+            bases_at_once,
+            compute,
+        } = self.0;
         let device = compute.device()?;
-        let mut tuned = FineTuned::of(&Checkpoint::open(&model)?, &device).map_err(|e| at(&model, e))?;
+        let mut tuned =
+            FineTuned::of(&Checkpoint::open(&model)?, &device).map_err(|e| at(&model, e))?;
         tuned.model.set_precision(compute.precision(&device))?;
         let (place, header) = (table::place(out), header(&tuned));
         table::check(place.as_deref(), &header, &[&model, &fasta])?;
@@ -82,15 +89,29 @@ impl Request {
 
 /// The classes of a model; none of one of values.
 fn classes(tuned: &FineTuned) -> &[String] {
-    if let Answer::Classes(names) = &tuned.readout.answer { names } else { &[] }
+    if let Answer::Classes(names) = &tuned.readout.answer {
+        names
+    } else {
+        &[]
+    }
 }
 
 fn header(tuned: &FineTuned) -> String {
-    classes(tuned).iter().fold("sequence\tpredicted".into(), |head, class| format!("{head}\tp_{class}"))
+    classes(tuned)
+        .iter()
+        .fold("sequence\tpredicted".into(), |head, class| {
+            format!("{head}\tp_{class}")
+        })
 }
 
 /// The rows; the inner result is that of writing.
-fn write(out: &mut dyn Write, tuned: &FineTuned, genome: &Genome, at_once: usize, bar: &Bar) -> Result<io::Result<()>> {
+fn write(
+    out: &mut dyn Write,
+    tuned: &FineTuned,
+    genome: &Genome,
+    at_once: usize,
+    bar: &Bar,
+) -> Result<io::Result<()>> {
     let contigs = genome.contigs();
     let total = contigs.iter().map(|contig| contig.length_bp as u64).sum();
     let (classes, mut written, mut done) = (classes(tuned), Ok(()), 0);
@@ -101,24 +122,34 @@ fn write(out: &mut dyn Write, tuned: &FineTuned, genome: &Genome, at_once: usize
         let mut tokens = Vec::with_capacity(contigs.len());
         for contig in contigs {
             if contig.length_bp == 0 {
-                return Err(Error::file(genome.path(), format!("sequence {} is empty: remove it", contig.name)));
+                return Err(Error::file(
+                    genome.path(),
+                    format!("sequence {} is empty: remove it", contig.name),
+                ));
             }
             tokens.push(tokenizer::encode(&genome.read_contig(&contig.name)?));
         }
         let tokens: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
         let scores = tuned.scores(&tokens, at_once, &mut |bases| {
             done += bases as u64;
-            bar.show(Progress { stage: "predicting", done, total });
+            bar.show(Progress {
+                stage: "predicting",
+                done,
+                total,
+            });
             Ok(())
         })?;
-        written = contigs.iter().zip(&scores).try_for_each(|(contig, scores)| match classes {
-            [] => writeln!(out, "{}\t{}", contig.name, scores[0]),
-            _ => {
-                let predicted = &classes[crate::tasks::metrics::predicted(scores) as usize];
-                let scores: String = scores.iter().map(|score| format!("\t{score}")).collect();
-                writeln!(out, "{}\t{predicted}{scores}", contig.name)
-            }
-        });
+        written = contigs
+            .iter()
+            .zip(&scores)
+            .try_for_each(|(contig, scores)| match classes {
+                [] => writeln!(out, "{}\t{}", contig.name, scores[0]),
+                _ => {
+                    let predicted = &classes[crate::tasks::metrics::predicted(scores) as usize];
+                    let scores: String = scores.iter().map(|score| format!("\t{score}")).collect();
+                    writeln!(out, "{}\t{predicted}{scores}", contig.name)
+                }
+            });
     }
     Ok(written)
 }

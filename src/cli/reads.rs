@@ -22,14 +22,26 @@ pub struct Reads {
     /// Model: the authors' .pt, or safetensors; or ldarnet-110m (see fetch) [default: bundled]
     #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
-    /// Read this track in place of a model, a number for each base; with --signal-minus it is that of the plus strand
+    /// Read this track in place of a model, a number for each base; with --signal-minus it is that
+    /// of the plus strand
     #[arg(long, value_name = "BIGWIG", conflicts_with_all = ["checkpoint", "dtype", "device"], help_heading = "Signal")]
     signal: Option<PathBuf>,
     /// The track of the minus strand
-    #[arg(long, value_name = "BIGWIG", requires = "signal", help_heading = "Signal")]
+    #[arg(
+        long,
+        value_name = "BIGWIG",
+        requires = "signal",
+        help_heading = "Signal"
+    )]
     signal_minus: Option<PathBuf>,
     /// What bases without a value in the track are
-    #[arg(long, value_enum, default_value = "unknown", requires = "signal", help_heading = "Signal")]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "unknown",
+        requires = "signal",
+        help_heading = "Signal"
+    )]
     signal_missing: MissingChoice,
     #[command(flatten)]
     compute: Compute,
@@ -67,7 +79,9 @@ impl Reads {
     /// Refuses to go on with what a track cannot answer: `name` is the control as typed.
     pub fn refuse_for_signal(&self, name: &str) -> Result<()> {
         match self.is_signal() {
-            true => Err(Error::Usage(format!("{name} needs a model: a track has no values for shuffled letters"))),
+            true => Err(Error::Usage(format!(
+                "{name} needs a model: a track has no values for shuffled letters"
+            ))),
             false => Ok(()),
         }
     }
@@ -75,12 +89,15 @@ impl Reads {
     /// Refuses to cut into parts what costs nothing.
     pub fn refuse_shards_of_signal(&self, part: Option<Part>) -> Result<()> {
         match self.is_signal() && part.is_some() {
-            true => Err(Error::Usage("--shard is for models: a track is read in no time".into())),
+            true => Err(Error::Usage(
+                "--shard is for models: a track is read in no time".into(),
+            )),
             false => Ok(()),
         }
     }
 
-    /// Opens what can be opened before there is a genome: the model's file. `None` for a track, and for shards, whose model is not opened.
+    /// Opens what can be opened before there is a genome: the model's file. `None` for a track, and
+    /// for shards, whose model is not opened.
     pub fn checkpoint(&self, origin: &Origin) -> Result<Option<Checkpoint>> {
         match self.is_signal() || origin.model().is_some() {
             true => Ok(None),
@@ -89,7 +106,12 @@ impl Reads {
     }
 
     /// Makes ready what will be read on a genome.
-    pub fn open(&self, origin: &Origin, checkpoint: Option<Checkpoint>, genome: &Genome) -> Result<Opened> {
+    pub fn open(
+        &self,
+        origin: &Origin,
+        checkpoint: Option<Checkpoint>,
+        genome: &Genome,
+    ) -> Result<Opened> {
         match (checkpoint, origin.model()) {
             (Some(checkpoint), _) => {
                 let model = self.compute.model(&checkpoint, &self.compute.device()?)?;
@@ -101,13 +123,21 @@ impl Reads {
     }
 
     /// The architecture of a checkpoint with fresh weights; of shards nothing is opened.
-    pub fn untrained(&self, origin: &Origin, checkpoint: Option<&Checkpoint>, seed: u64) -> Result<Option<Opened>> {
+    pub fn untrained(
+        &self,
+        origin: &Origin,
+        checkpoint: Option<&Checkpoint>,
+        seed: u64,
+    ) -> Result<Option<Opened>> {
         let fresh = |checkpoint: &Checkpoint| -> Result<Opened> {
             let checkpoint = checkpoint.untrained(seed)?;
             let model = self.compute.model(&checkpoint, &self.compute.device()?)?;
             Ok(Opened::Model { checkpoint, model })
         };
-        Ok(checkpoint.map(fresh).transpose()?.or_else(|| origin.model().cloned().map(Opened::Shards)))
+        Ok(checkpoint
+            .map(fresh)
+            .transpose()?
+            .or_else(|| origin.model().cloned().map(Opened::Shards)))
     }
 
     fn signal(&self, contigs: &[Contig]) -> Result<Signal> {
@@ -122,7 +152,9 @@ impl Reads {
     /// The files.
     pub fn inputs(&self, origin: &Origin) -> Result<Vec<Input>> {
         let Some(signal) = &self.signal else {
-            return Ok(vec![origin.checkpoint(0, || source::checkpoint_input(self.checkpoint.as_deref()))?]);
+            return Ok(vec![origin.checkpoint(0, || {
+                source::checkpoint_input(self.checkpoint.as_deref())
+            })?]);
         };
         let mut inputs = vec![Input::file("signal", signal)?];
         if let Some(minus) = &self.signal_minus {
@@ -134,7 +166,12 @@ impl Reads {
 
 impl Opened {
     /// A model from its file, or that of shards, which is not opened.
-    pub fn model(origin: &Origin, checkpoint: Option<&Path>, router: RouterOption, compute: Compute) -> Result<Opened> {
+    pub fn model(
+        origin: &Origin,
+        checkpoint: Option<&Path>,
+        router: RouterOption,
+        compute: Compute,
+    ) -> Result<Opened> {
         if let Some(model) = origin.model() {
             return Ok(Opened::Shards(model.clone()));
         }
@@ -146,14 +183,21 @@ impl Opened {
     /// Says in the record of a run what the model runs in and on; of a track nothing.
     pub fn recorded(&self, run: &mut Run) {
         match self {
-            Opened::Model { model, .. } => run.computed(&model.arithmetic().to_string(), &device::name(model.device())),
+            Opened::Model { model, .. } => run.computed(
+                &model.arithmetic().to_string(),
+                &device::name(model.device()),
+            ),
             Opened::Signal(_) => {}
             Opened::Shards(model) => run.computed(&model.dtype, &model.device),
         }
     }
 
     /// Hands what pipelines read to `run`: of a model, its router of `stage`.
-    pub fn with<T>(&self, stage: usize, run: impl FnOnce(&dyn BoundarySource) -> Result<T>) -> Result<T> {
+    pub fn with<T>(
+        &self,
+        stage: usize,
+        run: impl FnOnce(&dyn BoundarySource) -> Result<T>,
+    ) -> Result<T> {
         match self {
             Opened::Model { model, .. } => run(&Router::new(model, stage)?),
             Opened::Signal(signal) => run(signal),

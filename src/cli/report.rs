@@ -14,7 +14,8 @@ Examples:
   rm results/tables/*.parquet && ldar-analyze report results --prune
       a smaller folder to hand on: its page no longer links to what is gone")]
 pub struct Arguments {
-    /// Results folder of splice-profile, motif-enrichment, locus, density, compare, finetune, benchmark or reproduce
+    /// Results folder of splice-profile, motif-enrichment, locus, density, compare, finetune,
+    /// benchmark or reproduce
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
     /// Draw nothing anew: only take links to files that are no longer there out of the page

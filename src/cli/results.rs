@@ -23,8 +23,9 @@ pub fn place(out: &Path, part: Option<Part>) -> Result<Option<ResultsFolder>> {
     }
 }
 
-/// Puts the results in `out`: `fill` writes the tables and gives `run.json`; figures and page are made of these. Prints `summary` and the page's path, as
-/// the user gave it, which is what can be clicked or typed.
+/// Puts the results in `out`: `fill` writes the tables and gives `run.json`; figures and page are
+/// made of these. Prints `summary` and the page's path, as the user gave it, which is what can be
+/// clicked or typed.
 pub fn write(
     folder: Option<ResultsFolder>,
     out: &Path,
@@ -39,8 +40,16 @@ pub fn write(
         write_atomic(&folder.join("run.json"), |file| writeln!(file, "{run:#}"))?;
         page::write(folder)
     })?;
-    let peak = memory::peak_bytes().map_or(String::new(), |bytes| format!("peak memory {:.2} GB, ", bytes as f64 / 1e9));
-    say(&format!("{peak}{} bases read by the model", count(bases_read as usize)));
+    let peak = memory::peak_bytes().map_or(String::new(), |bytes| {
+        format!("peak memory {:.2} GB, ", bytes as f64 / 1e9)
+    });
+    say(&format!(
+        "{peak}{} bases read by the model",
+        count(bases_read as usize)
+    ));
     let shown = if out.exists() { out } else { &place };
-    stdout::print(&format!("{summary}\n{}\n", shown.join("index.html").display()))
+    stdout::print(&format!(
+        "{summary}\n{}\n",
+        shown.join("index.html").display()
+    ))
 }

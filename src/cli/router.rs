@@ -8,9 +8,10 @@ use serde_json::Value;
 /// The option.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct RouterOption {
-    /// How the model chooses the bases it keeps, in place of the way in its configuration: learned; fixed:N or fixed:N+PHASE (a grid from the start of
-    /// what is read, N a number from 1); random:N (each with probability 1/N, by position and letters); none (all); turned (the learned cuts, shifted
-    /// circularly within what is read)
+    /// How the model chooses the bases it keeps, in place of the way in its configuration: learned;
+    /// fixed:N or fixed:N+PHASE (a grid from the start of what is read, N a number from 1);
+    /// random:N (each with probability 1/N, by position and letters); none (all); turned (the
+    /// learned cuts, shifted circularly within what is read)
     #[arg(long, value_name = "ROUTER")]
     router: Option<Routing>,
 }
@@ -34,7 +35,9 @@ impl RouterOption {
     /// A single stack.
     pub fn config(self, config: Config) -> Result<Config> {
         match self.router {
-            Some(routing) => config.routed(routing).map_err(|e| Error::Usage(e.to_string())),
+            Some(routing) => config
+                .routed(routing)
+                .map_err(|e| Error::Usage(e.to_string())),
             None => Ok(config),
         }
     }
@@ -44,6 +47,9 @@ impl RouterOption {
     /// # Errors
     /// The same.
     pub fn checkpoint(self, checkpoint: Checkpoint) -> Result<Checkpoint> {
-        Ok(Checkpoint { config: self.config(checkpoint.config)?, ..checkpoint })
+        Ok(Checkpoint {
+            config: self.config(checkpoint.config)?,
+            ..checkpoint
+        })
     }
 }

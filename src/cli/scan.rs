@@ -42,7 +42,8 @@ pub struct Arguments {
     /// Sequences: FASTA, plain, gzip or bgzip [default: the bundled D. melanogaster chromosome 4]
     #[arg(long, value_name = "FILE", value_parser = source::path_of("genome"))]
     fasta: Option<PathBuf>,
-    /// JASPAR (.jaspar, .pfm, SQLite), HOMER, MEME or TRANSFAC; or insects, vertebrates (bundled JASPAR 2026), core-promoter
+    /// JASPAR (.jaspar, .pfm, SQLite), HOMER, MEME or TRANSFAC; or insects, vertebrates (bundled
+    /// JASPAR 2026), core-promoter
     #[arg(long, value_name = "FILE", default_value = "insects")]
     motifs: PathBuf,
     /// Matrix to take, by identifier, its latest version if none is given; may be repeated
@@ -60,7 +61,8 @@ pub struct Arguments {
     /// Largest p-value of a hit
     #[arg(long, value_name = "P", default_value_t = 1e-4)]
     p: f64,
-    /// Letters by chance: uniform, or a file with the frequencies of A, C, G and T [default: those of the sequences]
+    /// Letters by chance: uniform, or a file with the frequencies of A, C, G and T [default: those
+    /// of the sequences]
     #[arg(long, value_name = "FILE")]
     background: Option<PathBuf>,
     /// Keep overlapping hits too
@@ -85,7 +87,8 @@ pub struct Request {
 /// The first line of the table.
 const HEADER: &str = "motif_id\tmotif_name\tcontig\tstart\tend\tstrand\tscore\tp_value\tmatched";
 
-/// Bases that are scanned together: sequences are held in memory, and motifs prepared, once for each.
+/// Bases that are scanned together: sequences are held in memory, and motifs prepared, once for
+/// each.
 const BATCH_BP: usize = 1 << 26;
 
 /// Motifs between two looks at the progress.
@@ -95,27 +98,69 @@ impl Arguments {
     /// Refuses p-values that are none.
     pub fn validate(self) -> Result<Request> {
         if !(self.p > 0.0 && self.p <= 0.1) {
-            return Err(Error::Usage(format!("--p {}: above 0, and at most 0.1", self.p)));
+            return Err(Error::Usage(format!(
+                "--p {}: above 0, and at most 0.1",
+                self.p
+            )));
         }
-        let selection = Selection { matrix_ids: self.matrix_id, names: self.name, tax_groups: self.tax_group, families: self.family };
-        let Arguments { fasta, motifs, p, background, all_hits, out, .. } = self;
+        let selection = Selection {
+            matrix_ids: self.matrix_id,
+            names: self.name,
+            tax_groups: self.tax_group,
+            families: self.family,
+        };
+        let Arguments {
+            fasta,
+            motifs,
+            p,
+            background,
+            all_hits,
+            out,
+            ..
+        } = self;
         let (fasta, out) = (source::fasta(fasta), table::place(out));
-        let inputs: Vec<&Path> = [fasta.as_deref(), Some(&motifs), background.as_deref()].into_iter().flatten().collect();
+        let inputs: Vec<&Path> = [fasta.as_deref(), Some(&motifs), background.as_deref()]
+            .into_iter()
+            .flatten()
+            .collect();
         table::check(out.as_deref(), HEADER, &inputs)?;
-        Ok(Request { fasta, motifs, selection, p, background, all_hits, out })
+        Ok(Request {
+            fasta,
+            motifs,
+            selection,
+            p,
+            background,
+            all_hits,
+            out,
+        })
     }
 }
 
 impl Request {
     /// Scans and writes.
     pub fn run(self) -> Result<()> {
-        let genome = self.fasta.as_ref().map_or_else(bundled::genome, Genome::open)?;
+        let genome = self
+            .fasta
+            .as_ref()
+            .map_or_else(bundled::genome, Genome::open)?;
         let (motifs, older) = self.selection.choose(read_motifs(&self.motifs)?)?;
         let bar = progress::Bar::new();
         let background = self.read_background(&genome, &bar)?;
-        let request = ScanRequest { p: self.p, all_hits: self.all_hits, ..ScanRequest::new(background) };
-        let mut run =
-            Run { genome: &genome, motifs: &motifs, request, bar: &bar, n_hits: 0, unread: 0, hit: BTreeSet::new(), mute: BTreeSet::new() };
+        let request = ScanRequest {
+            p: self.p,
+            all_hits: self.all_hits,
+            ..ScanRequest::new(background)
+        };
+        let mut run = Run {
+            genome: &genome,
+            motifs: &motifs,
+            request,
+            bar: &bar,
+            n_hits: 0,
+            unread: 0,
+            hit: BTreeSet::new(),
+            mute: BTreeSet::new(),
+        };
         table::write(self.out.as_deref(), |out, failed| run.write(out, failed))?;
         bar.finish();
         run.report(older);
@@ -127,9 +172,14 @@ impl Request {
             Some(name) if name.as_os_str() == "uniform" => Ok(Background::UNIFORM),
             Some(path) => Background::open(path),
             None => {
-                let (mut letters, mut done, total) = (Letters::default(), 0, total_bp(genome.contigs()));
+                let (mut letters, mut done, total) =
+                    (Letters::default(), 0, total_bp(genome.contigs()));
                 for contig in genome.contigs() {
-                    bar.show(Progress { stage: "counting letters", done, total });
+                    bar.show(Progress {
+                        stage: "counting letters",
+                        done,
+                        total,
+                    });
                     letters.add(&genome.read_contig(&contig.name)?);
                     done += contig.length_bp as u64;
                 }
@@ -139,12 +189,16 @@ impl Request {
     }
 }
 
-/// The motifs of a bundled set by its name, or of a file; those of JASPAR learn their group and family.
+/// The motifs of a bundled set by its name, or of a file; those of JASPAR learn their group and
+/// family.
 pub fn read_motifs(motifs: &Path) -> Result<Vec<Motif>> {
     match motifs.to_str() {
         Some("insects") => bundled::motifs(bundled::MOTIFS_INSECTS),
         Some("vertebrates") => bundled::motifs(bundled::MOTIFS_VERTEBRATES),
-        Some("core-promoter") => Ok(bundled::core_promoter()?.into_iter().map(|element| element.motif).collect()),
+        Some("core-promoter") => Ok(bundled::core_promoter()?
+            .into_iter()
+            .map(|element| element.motif)
+            .collect()),
         _ => {
             let mut motifs = crate::motifs::read::open(motifs)?;
             for set in [bundled::MOTIFS_INSECTS, bundled::MOTIFS_VERTEBRATES] {
@@ -198,12 +252,16 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Writes the table, by contig, start, motif and strand; what is no fault of the writer goes to `failed`.
+    /// Writes the table, by contig, start, motif and strand; what is no fault of the writer goes to
+    /// `failed`.
     fn write(&mut self, out: &mut dyn Write, failed: &mut Option<Error>) -> io::Result<()> {
         writeln!(out, "{HEADER}")?;
         let mut done = 0;
         for batch in batches(self.genome.contigs(), BATCH_BP) {
-            let sequences = batch.iter().map(|contig| self.genome.read_contig(&contig.name)).collect::<Result<Vec<_>>>();
+            let sequences = batch
+                .iter()
+                .map(|contig| self.genome.read_contig(&contig.name))
+                .collect::<Result<Vec<_>>>();
             let sequences = sequences.map_err(|error| {
                 *failed = Some(error);
                 io::Error::other("stopped")
@@ -214,17 +272,35 @@ impl Run<'_> {
         out.flush()
     }
 
-    fn batch(&mut self, out: &mut dyn Write, contigs: &[Contig], sequences: &[Vec<u8>], done: u64) -> io::Result<()> {
+    fn batch(
+        &mut self,
+        out: &mut dyn Write,
+        contigs: &[Contig],
+        sequences: &[Vec<u8>],
+        done: u64,
+    ) -> io::Result<()> {
         let encoded = Encoded::new(sequences.iter().map(Vec::as_slice));
         let (here, total) = (total_bp(contigs), total_bp(self.genome.contigs()));
-        self.unread += sequences.iter().flatten().filter(|base| !is_acgt(&[**base])).count();
+        self.unread += sequences
+            .iter()
+            .flatten()
+            .filter(|base| !is_acgt(&[**base]))
+            .count();
         let mut hits = Vec::new();
         for (index, motifs) in self.motifs.chunks(MOTIFS_AT_ONCE).enumerate() {
             let first = index * MOTIFS_AT_ONCE;
-            self.bar.show(Progress { stage: "scanning", done: done + here * first as u64 / self.motifs.len() as u64, total });
+            self.bar.show(Progress {
+                stage: "scanning",
+                done: done + here * first as u64 / self.motifs.len() as u64,
+                total,
+            });
             let found = scan(motifs, &encoded, &self.request);
-            hits.extend(found.hits.into_iter().map(|hit| crate::motifs::scan::Hit { motif: first + hit.motif, ..hit }));
-            self.mute.extend(found.unreachable.iter().map(|motif| first + motif));
+            hits.extend(found.hits.into_iter().map(|hit| crate::motifs::scan::Hit {
+                motif: first + hit.motif,
+                ..hit
+            }));
+            self.mute
+                .extend(found.unreachable.iter().map(|motif| first + motif));
         }
         hits.sort_unstable_by_key(|hit| (hit.sequence, hit.start, hit.motif, hit.strand));
         for hit in &hits {
@@ -234,8 +310,15 @@ impl Run<'_> {
                 Strand::Plus => letters.to_vec(),
                 Strand::Minus => reverse_complement(letters),
             };
-            let (contig, matched) = (&contigs[hit.sequence].name, String::from_utf8_lossy(&matched));
-            write!(out, "{}\t{}\t{contig}\t{}\t{}\t{}\t", motif.id, motif.name, hit.start, hit.end, hit.strand)?;
+            let (contig, matched) = (
+                &contigs[hit.sequence].name,
+                String::from_utf8_lossy(&matched),
+            );
+            write!(
+                out,
+                "{}\t{}\t{contig}\t{}\t{}\t{}\t",
+                motif.id, motif.name, hit.start, hit.end, hit.strand
+            )?;
             writeln!(out, "{:.4}\t{:.4e}\t{matched}", hit.score, hit.p_value)?;
         }
         self.n_hits += hits.len();
@@ -254,16 +337,33 @@ impl Run<'_> {
             count(bases),
             self.request.p
         ));
-        let left_out =
-            LeftOut { what: "bases", used: (bases - self.unread) as u64, reasons: vec![("N or no base".into(), self.unread as u64)] };
+        let left_out = LeftOut {
+            what: "bases",
+            used: (bases - self.unread) as u64,
+            reasons: vec![("N or no base".into(), self.unread as u64)],
+        };
         left_out.line().iter().for_each(|line| say(line));
-        say(&format!("background: A and T {a:.4} each, C and G {c:.4} each"));
+        say(&format!(
+            "background: A and T {a:.4} each, C and G {c:.4} each"
+        ));
         if older > 0 {
-            say(&format!("matrices passed over for a later version in the file: {}", count(older)));
+            say(&format!(
+                "matrices passed over for a later version in the file: {}",
+                count(older)
+            ));
         }
         if !self.mute.is_empty() {
-            let names: Vec<&str> = self.mute.iter().take(5).map(|index| self.motifs[*index].id.as_str()).collect();
-            let more = if self.mute.len() > names.len() { ", ..." } else { "" };
+            let names: Vec<&str> = self
+                .mute
+                .iter()
+                .take(5)
+                .map(|index| self.motifs[*index].id.as_str())
+                .collect();
+            let more = if self.mute.len() > names.len() {
+                ", ..."
+            } else {
+                ""
+            };
             say(&format!(
                 "motifs without hits because their best word is more likely than that: {} ({}{more})",
                 count(self.mute.len()),
@@ -279,10 +379,18 @@ mod tests {
 
     #[test]
     fn batches_hold_every_contig_once() {
-        let contigs: Vec<Contig> =
-            [5, 5, 30, 1, 2, 0, 9].into_iter().map(|length_bp| Contig { name: length_bp.to_string(), length_bp }).collect();
+        let contigs: Vec<Contig> = [5, 5, 30, 1, 2, 0, 9]
+            .into_iter()
+            .map(|length_bp| Contig {
+                name: length_bp.to_string(),
+                length_bp,
+            })
+            .collect();
         let lengths = |most| -> Vec<Vec<usize>> {
-            batches(&contigs, most).into_iter().map(|batch| batch.iter().map(|contig| contig.length_bp).collect()).collect()
+            batches(&contigs, most)
+                .into_iter()
+                .map(|batch| batch.iter().map(|contig| contig.length_bp).collect())
+                .collect()
         };
         assert_eq!(lengths(10), [vec![5, 5], vec![30], vec![1, 2, 0], vec![9]]);
         assert_eq!(lengths(1000).len(), 1);

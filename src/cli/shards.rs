@@ -18,31 +18,65 @@ pub struct Shards {
 }
 
 impl Shards {
-    /// Opens folders of shards, in any order. `inputs` are new places of files: (path in the command, path now).
+    /// Opens folders of shards, in any order. `inputs` are new places of files: (path in the
+    /// command, path now).
     ///
     /// # Errors
-    /// Folders that are no shards, shards of different runs, a shard twice, and shards that are missing: each is named.
+    /// Folders that are no shards, shards of different runs, a shard twice, and shards that are
+    /// missing: each is named.
     pub fn open(folders: &[PathBuf], out: &Path, inputs: &[(String, String)]) -> Result<Shards> {
-        let mut found: Vec<(PathBuf, Manifest)> =
-            folders.iter().map(|folder| Ok((folder.clone(), Manifest::read(folder)?))).collect::<Result<_>>()?;
+        let mut found: Vec<(PathBuf, Manifest)> = folders
+            .iter()
+            .map(|folder| Ok((folder.clone(), Manifest::read(folder)?)))
+            .collect::<Result<_>>()?;
         found.sort_by_key(|(_, manifest)| manifest.shard);
-        let Some((at, one)) = found.first() else { return Err(Error::Usage("merge needs the folders of shards".into())) };
+        let Some((at, one)) = found.first() else {
+            return Err(Error::Usage("merge needs the folders of shards".into()));
+        };
         for (place, other) in &found[1..] {
             if let Some(what) = difference(one, other) {
-                return Err(Error::file(place, format!("is of another run than {}: they differ in {what}", at.display())));
+                return Err(Error::file(
+                    place,
+                    format!(
+                        "is of another run than {}: they differ in {what}",
+                        at.display()
+                    ),
+                ));
             }
         }
-        if let Some(twice) = found.windows(2).find(|two| two[0].1.shard == two[1].1.shard) {
-            return Err(Error::file(&twice[1].0, format!("is shard {} of {}, as is {}", one.shard, one.of, twice[0].0.display())));
+        if let Some(twice) = found
+            .windows(2)
+            .find(|two| two[0].1.shard == two[1].1.shard)
+        {
+            return Err(Error::file(
+                &twice[1].0,
+                format!(
+                    "is shard {} of {}, as is {}",
+                    one.shard,
+                    one.of,
+                    twice[0].0.display()
+                ),
+            ));
         }
-        let mut missing = (1..=one.of).filter(|n| found.binary_search_by_key(n, |(_, manifest)| manifest.shard).is_err());
-        let some: Vec<String> = missing.by_ref().take(10).map(|n| format!("{n}/{}", one.of)).collect();
+        let mut missing = (1..=one.of).filter(|n| {
+            found
+                .binary_search_by_key(n, |(_, manifest)| manifest.shard)
+                .is_err()
+        });
+        let some: Vec<String> = missing
+            .by_ref()
+            .take(10)
+            .map(|n| format!("{n}/{}", one.of))
+            .collect();
         if !some.is_empty() {
             let more = match missing.count() {
                 0 => String::new(),
                 n => format!(" and {n} more"),
             };
-            return Err(Error::Invalid(format!("shards are missing: {}{more}; run them with --shard, then merge", some.join(", "))));
+            return Err(Error::Invalid(format!(
+                "shards are missing: {}{more}; run them with --shard, then merge",
+                some.join(", ")
+            )));
         }
         let command = command(one, out, inputs);
         Ok(Shards { found, command })
@@ -53,16 +87,27 @@ impl Shards {
         self.command.clone()
     }
 
-    /// The command in words that this machine understands: a fetched model goes by its path, as it need not be in the cache here.
+    /// The command in words that this machine understands: a fetched model goes by its path, as it
+    /// need not be in the cache here.
     pub fn words(&self) -> Vec<String> {
         let of_cache = |word: &String| {
             let name = word.strip_prefix("--checkpoint=").unwrap_or(word);
-            let set = sources::named(name).ok().filter(|set| set.roles().contains(&"checkpoint"))?;
-            let is_of = |input: &&Input| input.role == "checkpoint" && Path::new(&input.path).iter().any(|part| part == set.name.as_str());
+            let set = sources::named(name)
+                .ok()
+                .filter(|set| set.roles().contains(&"checkpoint"))?;
+            let is_of = |input: &&Input| {
+                input.role == "checkpoint"
+                    && Path::new(&input.path)
+                        .iter()
+                        .any(|part| part == set.name.as_str())
+            };
             let path = &self.manifest().inputs.iter().find(is_of)?.path;
             Some(word.replace(name, path))
         };
-        self.command.iter().map(|word| of_cache(word).unwrap_or_else(|| word.clone())).collect()
+        self.command
+            .iter()
+            .map(|word| of_cache(word).unwrap_or_else(|| word.clone()))
+            .collect()
     }
 
     /// What all shards say alike.
@@ -80,8 +125,15 @@ impl Shards {
     /// # Errors
     /// They were made with fewer.
     pub fn checkpoint(&self, number: usize) -> Result<Input> {
-        let mut checkpoints = self.manifest().inputs.iter().filter(|input| input.role == "checkpoint");
-        checkpoints.nth(number).cloned().ok_or_else(|| Error::file(&self.found[0].0, "does not say of which checkpoint it is"))
+        let mut checkpoints = self
+            .manifest()
+            .inputs
+            .iter()
+            .filter(|input| input.role == "checkpoint");
+        checkpoints
+            .nth(number)
+            .cloned()
+            .ok_or_else(|| Error::file(&self.found[0].0, "does not say of which checkpoint it is"))
     }
 
     /// The folders, once it is sure that they hold answers to this run's questions.
@@ -91,15 +143,28 @@ impl Shards {
     pub fn folders(&self, inputs: &[Input], parameters: &Value) -> Result<Vec<PathBuf>> {
         let check = |(folder, manifest): &(PathBuf, Manifest)| {
             for (number, input) in inputs.iter().enumerate() {
-                if !manifest.inputs.get(number).is_some_and(|known| same_file(known, input)) {
-                    return Err(Error::file(&input.path, format!("is not the {} that {} was made of", input.role, folder.display())));
+                if !manifest
+                    .inputs
+                    .get(number)
+                    .is_some_and(|known| same_file(known, input))
+                {
+                    return Err(Error::file(
+                        &input.path,
+                        format!(
+                            "is not the {} that {} was made of",
+                            input.role,
+                            folder.display()
+                        ),
+                    ));
                 }
             }
             if manifest.parameters != *parameters {
                 let by = &manifest.tool;
                 return Err(Error::file(
                     folder,
-                    format!("was made with other parameters, by {by}: merge with the version that made the shards"),
+                    format!(
+                        "was made with other parameters, by {by}: merge with the version that made the shards"
+                    ),
                 ));
             }
             Ok(folder.clone())
@@ -116,10 +181,21 @@ impl Shards {
             let store = Store::open_finished(&folder.join(ANSWERS), &manifest.model.answers)?;
             match store.len() == manifest.calls {
                 true => Ok(store),
-                false => Err(Error::file(&folder, format!("holds {} of {} answers: run this shard again", store.len(), manifest.calls))),
+                false => Err(Error::file(
+                    &folder,
+                    format!(
+                        "holds {} of {} answers: run this shard again",
+                        store.len(),
+                        manifest.calls
+                    ),
+                )),
             }
         };
-        self.folders(inputs, parameters)?.into_iter().zip(&self.found).map(open).collect()
+        self.folders(inputs, parameters)?
+            .into_iter()
+            .zip(&self.found)
+            .map(open)
+            .collect()
     }
 }
 
@@ -135,19 +211,38 @@ fn difference(one: &Manifest, other: &Manifest) -> Option<String> {
         return words("the analysis", &one.analysis, &other.analysis);
     }
     if one.of != other.of {
-        return words("the number of shards", &one.of.to_string(), &other.of.to_string());
+        return words(
+            "the number of shards",
+            &one.of.to_string(),
+            &other.of.to_string(),
+        );
     }
     if let (Value::Object(a), Value::Object(b)) = (&one.parameters, &other.parameters)
         && let Some((name, value)) = a.iter().find(|(name, value)| b.get(*name) != Some(value))
     {
-        return words(name, &value.to_string(), &b.get(name).map_or("none".into(), Value::to_string));
+        return words(
+            name,
+            &value.to_string(),
+            &b.get(name).map_or("none".into(), Value::to_string),
+        );
     }
-    let file = one.inputs.iter().zip(&other.inputs).find(|(a, b)| !same_file(a, b));
+    let file = one
+        .inputs
+        .iter()
+        .zip(&other.inputs)
+        .find(|(a, b)| !same_file(a, b));
     if let Some((file, _)) = file {
         return Some(format!("the {} ({})", file.role, file.path));
     }
-    (one.model.answers != other.model.answers || one.parameters != other.parameters || one.inputs.len() != other.inputs.len())
-        .then(|| format!("the model ('{}', '{}')", one.model.answers, other.model.answers))
+    (one.model.answers != other.model.answers
+        || one.parameters != other.parameters
+        || one.inputs.len() != other.inputs.len())
+    .then(|| {
+        format!(
+            "the model ('{}', '{}')",
+            one.model.answers, other.model.answers
+        )
+    })
 }
 
 /// The command without what is of a shard, for results in `out`, with files where they are now.
@@ -155,7 +250,10 @@ fn command(manifest: &Manifest, out: &Path, inputs: &[(String, String)]) -> Vec<
     let mut words: Vec<String> = Vec::new();
     let mut old = manifest.command.iter();
     while let Some(word) = old.next() {
-        match OF_A_SHARD.iter().find(|option| word.strip_prefix(*option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))) {
+        match OF_A_SHARD.iter().find(|option| {
+            word.strip_prefix(*option)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        }) {
             Some(option) if word == option => drop(old.next()),
             Some(_) => {}
             None => words.push(moved(word, manifest, inputs)),
@@ -165,7 +263,8 @@ fn command(manifest: &Manifest, out: &Path, inputs: &[(String, String)]) -> Vec<
     words
 }
 
-/// A word of the command; a file that is not there under its path is looked for from the folder where the shard ran.
+/// A word of the command; a file that is not there under its path is looked for from the folder
+/// where the shard ran.
 fn moved(word: &str, manifest: &Manifest, inputs: &[(String, String)]) -> String {
     // `--option=PATH`; `bpe:PATH` and `track:PATH` of `compare`.
     let (option, path) = match (word.split_once('='), word.split_once(':')) {

@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 /// What the bundled genome and annotation are called where a path is asked for.
 const FLY: &str = "fly";
 
-/// What is typed in place of a path: a path, or the name of a fetched set, for its file of `role` in the cache. `./human` is a file of that name.
+/// What is typed in place of a path: a path, or the name of a fetched set, for its file of `role`
+/// in the cache. `./human` is a file of that name.
 ///
 /// # Errors
 /// The set is not in the cache, and the message says how to get it.
@@ -35,13 +36,19 @@ pub fn path_of(role: &'static str) -> impl TypedValueParser<Value = PathBuf> {
 }
 
 /// Genome and annotation as given; none of both for the bundled ones, which are also called `fly`.
-pub fn files(genome: Option<PathBuf>, annotation: Option<PathBuf>) -> Result<(Option<PathBuf>, Option<PathBuf>)> {
-    let is_fly = |path: &Option<PathBuf>| path.as_deref().is_some_and(|path| path.as_os_str() == FLY);
+pub fn files(
+    genome: Option<PathBuf>,
+    annotation: Option<PathBuf>,
+) -> Result<(Option<PathBuf>, Option<PathBuf>)> {
+    let is_fly =
+        |path: &Option<PathBuf>| path.as_deref().is_some_and(|path| path.as_os_str() == FLY);
     match (is_fly(&genome), is_fly(&annotation)) {
         (false, false) => Ok((genome, annotation)),
         (true, true) => Ok((None, None)),
         (true, false) if annotation.is_none() => Ok((None, None)),
-        _ => Err(Error::Usage("fly is one contig with its own genes: give it as --genome fly --annotation fly".into())),
+        _ => Err(Error::Usage(
+            "fly is one contig with its own genes: give it as --genome fly --annotation fly".into(),
+        )),
     }
 }
 
@@ -62,7 +69,13 @@ pub fn checkpoint(path: Option<&Path>) -> Result<Checkpoint> {
 
 /// The record of what [`checkpoint`] opens.
 pub fn checkpoint_input(path: Option<&Path>) -> Result<Input> {
-    let bundled = || Ok(Input::bytes("checkpoint", bundled::MODEL.name, bundled::MODEL.bytes));
+    let bundled = || {
+        Ok(Input::bytes(
+            "checkpoint",
+            bundled::MODEL.name,
+            bundled::MODEL.bytes,
+        ))
+    };
     file(path).map_or_else(bundled, |path| Input::file("checkpoint", path))
 }
 
@@ -73,11 +86,18 @@ pub fn genome(path: Option<&Path>) -> Result<Genome> {
 
 /// The record of what [`genome`] opens.
 pub fn genome_input(path: Option<&Path>) -> Result<Input> {
-    let bundled = || Ok(Input::bytes("genome", bundled::GENOME.name, bundled::GENOME.bytes));
+    let bundled = || {
+        Ok(Input::bytes(
+            "genome",
+            bundled::GENOME.name,
+            bundled::GENOME.bytes,
+        ))
+    };
     path.map_or_else(bundled, |path| Input::file("genome", path))
 }
 
-/// The annotation of a file; without one that of the bundled genome, and none for a genome of a file.
+/// The annotation of a file; without one that of the bundled genome, and none for a genome of a
+/// file.
 pub fn annotation(path: Option<&Path>, genome: Option<&Path>) -> Result<Option<Annotation>> {
     match (path, genome) {
         (Some(path), _) => Annotation::open(path).map(Some),
@@ -92,11 +112,14 @@ pub fn reference(files: Option<&(PathBuf, PathBuf)>, bar: &Bar) -> Result<(Genom
         Some((genome, annotation)) => (Genome::open(genome)?, Annotation::open(annotation)?),
         None => (bundled::genome()?, bundled::annotation()?),
     };
-    remarks(&genome, &annotation)?.iter().for_each(|line| bar.note(line));
+    remarks(&genome, &annotation)?
+        .iter()
+        .for_each(|line| bar.note(line));
     Ok((genome, annotation))
 }
 
-/// What a user should know of an annotation, a line each: what of it is left out or mended, and where it looks to be of another genome.
+/// What a user should know of an annotation, a line each: what of it is left out or mended, and
+/// where it looks to be of another genome.
 ///
 /// # Errors
 /// None of its contigs is in the genome; a contig that cannot be read.
@@ -104,18 +127,41 @@ pub fn remarks(genome: &Genome, annotation: &Annotation) -> Result<Vec<String>> 
     let (summary, path) = (&annotation.summary, annotation.path.display());
     let mut lines = Vec::new();
     if !summary.notes.is_empty() {
-        let notes: Vec<String> = summary.notes.iter().map(|(reason, n)| format!("{reason}: {}", count(*n as usize))).collect();
-        lines.push(format!("{path}, {} lines: {}", count(summary.lines as usize), notes.join("; ")));
+        let notes: Vec<String> = summary
+            .notes
+            .iter()
+            .map(|(reason, n)| format!("{reason}: {}", count(*n as usize)))
+            .collect();
+        lines.push(format!(
+            "{path}, {} lines: {}",
+            count(summary.lines as usize),
+            notes.join("; ")
+        ));
     }
-    let map = ContigNames::new(genome.contigs().iter().map(|contig| &contig.name)).map_annotation(&annotation.contigs)?;
-    let lost = annotation.genes.iter().filter(|gene| map[gene.contig].is_none()).count();
+    let map = ContigNames::new(genome.contigs().iter().map(|contig| &contig.name))
+        .map_annotation(&annotation.contigs)?;
+    let lost = annotation
+        .genes
+        .iter()
+        .filter(|gene| map[gene.contig].is_none())
+        .count();
     if lost > 0 {
-        let absent = annotation.contigs.iter().zip(&map).filter(|(_, index)| index.is_none()).map(|(name, _)| name.as_str());
+        let absent = annotation
+            .contigs
+            .iter()
+            .zip(&map)
+            .filter(|(_, index)| index.is_none())
+            .map(|(name, _)| name.as_str());
         let (all, absent) = (count(annotation.genes.len()), examples(absent));
-        lines.push(format!("{path}: {} of {all} genes lie on contigs that the genome lacks ({absent})", count(lost)));
+        lines.push(format!(
+            "{path}: {} of {all} genes lie on contigs that the genome lacks ({absent})",
+            count(lost)
+        ));
     }
     lines.extend(
-        IntronFit::of(genome, annotation)?.and_then(|fit| fit.complaint()).map(|complaint| format!("warning: {path}: {complaint}")),
+        IntronFit::of(genome, annotation)?
+            .and_then(|fit| fit.complaint())
+            .map(|complaint| format!("warning: {path}: {complaint}")),
     );
     Ok(lines)
 }
@@ -125,7 +171,11 @@ pub fn reference_inputs(genome: Option<&Path>, annotation: Option<&Path>) -> Res
     let mut inputs = vec![genome_input(genome)?];
     match (annotation, genome) {
         (Some(path), _) => inputs.push(Input::file("annotation", path)?),
-        (None, None) => inputs.push(Input::bytes("annotation", bundled::ANNOTATION.name, bundled::ANNOTATION.bytes)),
+        (None, None) => inputs.push(Input::bytes(
+            "annotation",
+            bundled::ANNOTATION.name,
+            bundled::ANNOTATION.bytes,
+        )),
         (None, Some(_)) => {}
     }
     Ok(inputs)
@@ -133,7 +183,9 @@ pub fn reference_inputs(genome: Option<&Path>, annotation: Option<&Path>) -> Res
 
 /// The records of what [`reference`] opens.
 pub fn files_inputs(files: Option<&(PathBuf, PathBuf)>) -> Result<Vec<Input>> {
-    let (genome, annotation) = files.map(|(genome, annotation)| (genome.as_path(), annotation.as_path())).unzip();
+    let (genome, annotation) = files
+        .map(|(genome, annotation)| (genome.as_path(), annotation.as_path()))
+        .unzip();
     reference_inputs(genome, annotation)
 }
 

@@ -11,18 +11,22 @@ use crate::error::{Error, Result};
 use crate::genome::bed;
 use crate::genome::junctions::TranscriptChoice;
 use crate::pipelines::BoundarySource;
-use crate::pipelines::splice_profile::{self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit};
+use crate::pipelines::splice_profile::{
+    self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit,
+};
 use crate::pipelines::store::Part;
 use crate::report::provenance::Input;
 use crate::report::splice_profile as report;
 use std::path::PathBuf;
 
-/// Ask whether learned boundaries fall on splice junctions, against matched controls; writes an HTML report
+/// Ask whether learned boundaries fall on splice junctions, against matched controls; writes an
+/// HTML report
 ///
-/// Boundary probabilities around annotated donors and acceptors are compared with those at matched controls. By default these are decoys: GT and
-/// AG dinucleotides of the same genes that nothing splices at, alike in composition, repeats and place in the gene. The endpoint is fixed: the
-/// paired difference of the mean over inter-base positions -2 to +2. Everything is repeated on what a table of the letters nearby leaves
-/// unexplained.
+/// Boundary probabilities around annotated donors and acceptors are compared with those at matched
+/// controls. By default these are decoys: GT and AG dinucleotides of the same genes that nothing
+/// splices at, alike in composition, repeats and place in the gene. The endpoint is fixed: the
+/// paired difference of the mean over inter-base positions -2 to +2. Everything is repeated on what
+/// a table of the letters nearby leaves unexplained.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,10 +48,12 @@ Examples:
 What the model has said is kept in OUT.partial until the results are there: a run that was stopped goes on where it was.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse, fly (see fetch) [default: bundled fly chromosome 4]
+    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse,
+    /// fly (see fetch) [default: bundled fly chromosome 4]
     #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip; or human, mouse, fly [default: bundled]
+    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip; or human, mouse,
+    /// fly [default: bundled]
     #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
     annotation: Option<PathBuf>,
     #[command(flatten)]
@@ -63,7 +69,8 @@ pub struct Arguments {
     /// Bases given to the model around sites [default: the length it was trained on, else 4096]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     context: Option<usize>,
-    /// Least distance of a read position from the ends of what the model is given [default: a quarter of the context, at most 512]
+    /// Least distance of a read position from the ends of what the model is given [default: a
+    /// quarter of the context, at most 512]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
     #[command(flatten)]
@@ -81,13 +88,25 @@ pub struct Arguments {
     #[arg(long, value_name = "BASES", default_value_t = 30, value_parser = counts::parse)]
     min_intron: usize,
     /// Families of controls, the primary one first; `all` for all that need no file
-    #[arg(long, value_enum, value_name = "FAMILY", value_delimiter = ',', default_value = "decoy", help_heading = "Controls")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FAMILY",
+        value_delimiter = ',',
+        default_value = "decoy",
+        help_heading = "Controls"
+    )]
     control: Vec<Control>,
     /// Controls of family bed: BED with names and strands, plain or gzip
     #[arg(long, value_name = "BED", help_heading = "Controls")]
     control_bed: Option<PathBuf>,
     /// How the nearest control is found
-    #[arg(long = "match", value_enum, default_value = "nearest", help_heading = "Controls")]
+    #[arg(
+        long = "match",
+        value_enum,
+        default_value = "nearest",
+        help_heading = "Controls"
+    )]
     method: Matching,
     /// Controls for each site, at most; their values are averaged
     #[arg(long, value_name = "K", default_value_t = 1, help_heading = "Controls", value_parser = counts::parse)]
@@ -102,12 +121,19 @@ pub struct Arguments {
     #[arg(long, value_name = "BASES", default_value_t = 50, help_heading = "Controls", value_parser = counts::parse)]
     gc_flank: usize,
     /// Largest difference in G+C fraction between a site and its control, on each flank
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.05, help_heading = "Controls")]
+    #[arg(
+        long,
+        value_name = "FRACTION",
+        default_value_t = 0.05,
+        help_heading = "Controls"
+    )]
     caliper: f64,
-    /// Least distance of a control from every annotated site of its strand; 5 keeps their endpoints apart
+    /// Least distance of a control from every annotated site of its strand; 5 keeps their endpoints
+    /// apart
     #[arg(long, value_name = "BASES", default_value_t = 5, help_heading = "Controls", value_parser = counts::parse)]
     min_site_distance: usize,
-    /// Distance that controls keep from annotated sites where their gene allows; the outer offsets of nearer ones carry the signal of the site
+    /// Distance that controls keep from annotated sites where their gene allows; the outer offsets
+    /// of nearer ones carry the signal of the site
     #[arg(long, value_name = "BASES", default_value_t = 120, help_heading = "Controls", value_parser = counts::parse)]
     site_distance: usize,
     /// k-mer that controls of family kmer share with their site; narrower ones are listed apart
@@ -123,7 +149,12 @@ pub struct Arguments {
     #[arg(long, value_name = "FIRST:LAST", default_value = "-30:10", allow_hyphen_values = true, value_parser = window, help_heading = "Sites from decoys")]
     acceptor_window: (i64, i64),
     /// What else is asked to tell sites from decoys, to compare with
-    #[arg(long, value_enum, value_name = "WHAT", help_heading = "Sites from decoys")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHAT",
+        help_heading = "Sites from decoys"
+    )]
     reference: Option<Reference>,
     /// Read sites and controls on both strands, and repeat everything on the mean of the two
     #[arg(long)]
@@ -153,10 +184,18 @@ enum Reference {
 
 /// `-10:10`: the first and last of some offsets, of which one at least.
 fn window(text: &str) -> std::result::Result<(i64, i64), String> {
-    let offsets = text.split_once(':').and_then(|(first, last)| Some((first.parse::<i64>().ok()?, last.parse::<i64>().ok()?)));
+    let offsets = text
+        .split_once(':')
+        .and_then(|(first, last)| Some((first.parse::<i64>().ok()?, last.parse::<i64>().ok()?)));
     match offsets {
-        Some((first, last)) if (-WIDEST_WINDOW..=0).contains(&first) && (0..=WIDEST_WINDOW).contains(&last) => Ok((first, last)),
-        _ => Err(format!("two offsets around 0 and a colon between them, such as -10:10, each at most {WIDEST_WINDOW} from it")),
+        Some((first, last))
+            if (-WIDEST_WINDOW..=0).contains(&first) && (0..=WIDEST_WINDOW).contains(&last) =>
+        {
+            Ok((first, last))
+        }
+        _ => Err(format!(
+            "two offsets around 0 and a colon between them, such as -10:10, each at most {WIDEST_WINDOW} from it"
+        )),
     }
 }
 
@@ -177,7 +216,8 @@ enum Control {
     Decoy,
     /// As decoy, and as strong by a weight matrix of the other genes' sites
     Strength,
-    /// The same k letters around the position, in any gene with sites of the contig; both genes are units of replication
+    /// The same k letters around the position, in any gene with sites of the contig; both genes are
+    /// units of replication
     Kmer,
     /// Any position of the same gene, flanks alike
     Random,
@@ -201,7 +241,10 @@ impl Control {
             Control::Shift => vec![Family::Shift],
             Control::Shuffle => vec![Family::Shuffle],
             Control::Bed => vec![Family::Bed],
-            Control::All => Family::ALL.into_iter().filter(|family| bed || *family != Family::Bed).collect(),
+            Control::All => Family::ALL
+                .into_iter()
+                .filter(|family| bed || *family != Family::Bed)
+                .collect(),
         }
     }
 }
@@ -267,7 +310,12 @@ pub fn check_context(context: usize, margin: usize, flank: usize) -> Result<()> 
 }
 
 /// Context and margin: as asked, else by the length the model was trained on.
-pub fn context_of(trained: Option<usize>, context: Option<usize>, margin: Option<usize>, flank: usize) -> Result<(usize, usize)> {
+pub fn context_of(
+    trained: Option<usize>,
+    context: Option<usize>,
+    margin: Option<usize>,
+    flank: usize,
+) -> Result<(usize, usize)> {
     let context = context.or(trained).unwrap_or(CONTEXT);
     let margin = margin.unwrap_or(default_margin(context));
     check_context(context, margin, flank)?;
@@ -287,19 +335,34 @@ impl Arguments {
             ("--controls-per-site", self.controls_per_site),
         ])?;
         if self.flank < pipeline::ENDPOINT_REACH {
-            return usage(&format!("--flank {}: the endpoint takes {} positions on either side", self.flank, pipeline::ENDPOINT_REACH));
+            return usage(&format!(
+                "--flank {}: the endpoint takes {} positions on either side",
+                self.flank,
+                pipeline::ENDPOINT_REACH
+            ));
         }
         if !(0.0..=1.0).contains(&self.caliper) {
-            return usage(&format!("--caliper {}: a difference in G+C fraction lies in 0 to 1", self.caliper));
+            return usage(&format!(
+                "--caliper {}: a difference in G+C fraction lies in 0 to 1",
+                self.caliper
+            ));
         }
         if let Some(context) = self.context {
-            check_context(context, self.margin.unwrap_or(default_margin(context)), self.flank)?;
+            check_context(
+                context,
+                self.margin.unwrap_or(default_margin(context)),
+                self.flank,
+            )?;
         }
         if !(4..=24).contains(&self.kmer) {
             return usage(&format!("--kmer {}: 4 to 24", self.kmer));
         }
         let mut families: Vec<Family> = Vec::new();
-        for family in self.control.iter().flat_map(|control| control.families(self.control_bed.is_some())) {
+        for family in self
+            .control
+            .iter()
+            .flat_map(|control| control.families(self.control_bed.is_some()))
+        {
             if !families.contains(&family) {
                 families.push(family);
             }
@@ -315,11 +378,15 @@ impl Arguments {
             return usage("--reference untrained needs a model: a track has no weights");
         }
         if self.negative_control && self.reference.is_some() {
-            return usage("--reference untrained is for sites: --negative-control compares controls with controls");
+            return usage(
+                "--reference untrained is for sites: --negative-control compares controls with controls",
+            );
         }
         match (families.contains(&Family::Bed), &self.control_bed) {
             (true, None) => return usage("--control bed needs --control-bed FILE"),
-            (false, Some(_)) => return usage("--control-bed is for family bed: add it to --control"),
+            (false, Some(_)) => {
+                return usage("--control-bed is for family bed: add it to --control");
+            }
             _ => {}
         }
         let controls = ControlRequest {
@@ -387,9 +454,19 @@ impl Arguments {
 }
 
 fn left_out(found: &pipeline::SpliceProfile) -> LeftOut {
-    let (used, out): (Vec<_>, Vec<_>) = found.accounting.iter().partition(|row| row.status == "used");
-    let reasons = out.into_iter().map(|row| (row.status.clone(), row.n)).collect();
-    LeftOut { what: "splice sites", used: used.iter().map(|row| row.n).sum(), reasons }
+    let (used, out): (Vec<_>, Vec<_>) = found
+        .accounting
+        .iter()
+        .partition(|row| row.status == "used");
+    let reasons = out
+        .into_iter()
+        .map(|row| (row.status.clone(), row.n))
+        .collect();
+    LeftOut {
+        what: "splice sites",
+        used: used.iter().map(|row| row.n).sum(),
+        reasons,
+    }
 }
 
 impl Request {
@@ -399,11 +476,15 @@ impl Request {
         let checkpoint = self.reads.checkpoint(&course.origin)?;
         self.settle_context(course.origin.trained_length(checkpoint.as_ref()))?;
         let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
-        let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), |path| bed::read_positions(path, genome.contigs()))?;
+        let given = self.control_bed.as_deref().map_or(Ok(Vec::new()), |path| {
+            bed::read_positions(path, genome.contigs())
+        })?;
         let inputs = self.inputs(&course.origin)?;
         let seed = self.pipeline.comparison.seed;
         let untrained = match self.pipeline.untrained {
-            true => self.reads.untrained(&course.origin, checkpoint.as_ref(), seed)?,
+            true => self
+                .reads
+                .untrained(&course.origin, checkpoint.as_ref(), seed)?,
             false => None,
         };
         let name = format!("untrained, seed {seed}");
@@ -418,9 +499,21 @@ impl Request {
             outcome: report::outcome,
         };
         let run = |second: Option<(&str, &dyn BoundarySource)>| {
-            course.read_beside((&opened, second), (parameters, &inputs), &report, |source, reference, progress| {
-                pipeline::run_beside(&genome, &annotation, &given, (source, reference), &self.pipeline, progress)
-            })
+            course.read_beside(
+                (&opened, second),
+                (parameters, &inputs),
+                &report,
+                |source, reference, progress| {
+                    pipeline::run_beside(
+                        &genome,
+                        &annotation,
+                        &given,
+                        (source, reference),
+                        &self.pipeline,
+                        progress,
+                    )
+                },
+            )
         };
         match &untrained {
             Some(untrained) => untrained.with(0, |source| run(Some((name.as_str(), source)))),
@@ -430,7 +523,8 @@ impl Request {
 
     fn settle_context(&mut self, trained: Option<usize>) -> Result<()> {
         let comparison = &mut self.pipeline.comparison;
-        (comparison.context, comparison.margin) = context_of(trained, self.context, self.margin, comparison.flank)?;
+        (comparison.context, comparison.margin) =
+            context_of(trained, self.context, self.margin, comparison.flank)?;
         Ok(())
     }
 

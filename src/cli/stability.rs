@@ -18,10 +18,13 @@ use crate::pipelines::{BoundarySource, Values};
 use crate::report::stability as report;
 use std::path::PathBuf;
 
-/// Ask what an edit of sequence does to the boundaries around it, against matched controls; writes an HTML report
+/// Ask what an edit of sequence does to the boundaries around it, against matched controls; writes
+/// an HTML report
 ///
-/// Single bases are replaced, masked, inserted and taken away at random places of genes, and replaced at splice cores and at the same letters elsewhere. How much do boundary
-/// probabilities change, how many decisions, how far off; and is that more than a function of a few letters, or an untrained model, would show?
+/// Single bases are replaced, masked, inserted and taken away at random places of genes, and
+/// replaced at splice cores and at the same letters elsewhere. How much do boundary probabilities
+/// change, how many decisions, how far off; and is that more than a function of a few letters, or
+/// an untrained model, would show?
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,7 +38,8 @@ Examples:
 
 Every place is read some twenty times, each time in --context bases. A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled fly chromosome 4]
+    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled
+    /// fly chromosome 4]
     #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
     /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
@@ -64,7 +68,8 @@ pub struct Arguments {
     /// Bases given to the model at once [default: the length it was trained on, else 4096]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     context: Option<usize>,
-    /// Least distance of what is looked at from the ends of what the model is given [default: a quarter of the context, at most 512]
+    /// Least distance of what is looked at from the ends of what the model is given [default: a
+    /// quarter of the context, at most 512]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
     /// Random flips of the permutation tests
@@ -114,10 +119,18 @@ impl Arguments {
             ("--max-sites", self.max_sites),
         ])?;
         if !(MAP_BP..=FARTHEST).contains(&self.reach) {
-            return Err(Error::Usage(format!("--reach {}: {MAP_BP} to {FARTHEST}", self.reach)));
+            return Err(Error::Usage(format!(
+                "--reach {}: {MAP_BP} to {FARTHEST}",
+                self.reach
+            )));
         }
         if let Some(context) = self.context {
-            check_context(context, self.margin.unwrap_or(splice_profile::default_margin(context)), self.reach)?;
+            check_context(
+                context,
+                self.margin
+                    .unwrap_or(splice_profile::default_margin(context)),
+                self.reach,
+            )?;
         }
         let mut sites = SpliceProfileRequest {
             biotypes: self.biotypes.of_genes(),
@@ -140,12 +153,17 @@ impl Arguments {
             out: self.out,
             context: self.context,
             margin: self.margin,
-            pipeline: StabilityRequest { sites, places: self.places, reach: self.reach },
+            pipeline: StabilityRequest {
+                sites,
+                places: self.places,
+                reach: self.reach,
+            },
         })
     }
 }
 
-/// Refuses a context without room for what is looked at between its margins, also where it is halved.
+/// Refuses a context without room for what is looked at between its margins, also where it is
+/// halved.
 fn check_context(context: usize, margin: usize, reach: usize) -> Result<()> {
     let needed = (2 * margin.max(1).saturating_add(reach + 4)).max(4 * (reach + 2));
     match needed > context {
@@ -157,28 +175,58 @@ fn check_context(context: usize, margin: usize, reach: usize) -> Result<()> {
 }
 
 fn left_out(found: &pipeline::Stability) -> LeftOut {
-    LeftOut { what: "places and pairs of sites", used: found.n_places + found.n_pairs, reasons: Vec::new() }
+    LeftOut {
+        what: "places and pairs of sites",
+        used: found.n_places + found.n_pairs,
+        reasons: Vec::new(),
+    }
 }
 
 impl Request {
     /// Runs the analysis, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
         let mut course = Course::start(origin, &self.out, self.part)?;
-        let opened = Opened::model(&course.origin, self.checkpoint.as_deref(), RouterOption::default(), self.compute)?;
+        let opened = Opened::model(
+            &course.origin,
+            self.checkpoint.as_deref(),
+            RouterOption::default(),
+            self.compute,
+        )?;
         opened.recorded(&mut course.run);
-        let (context, margin) = splice_profile::context_of(opened.trained_length(), self.context, self.margin, self.pipeline.reach)?;
+        let (context, margin) = splice_profile::context_of(
+            opened.trained_length(),
+            self.context,
+            self.margin,
+            self.pipeline.reach,
+        )?;
         check_context(context, margin, self.pipeline.reach)?;
-        (self.pipeline.sites.comparison.context, self.pipeline.sites.comparison.margin) = (context, margin);
+        (
+            self.pipeline.sites.comparison.context,
+            self.pipeline.sites.comparison.margin,
+        ) = (context, margin);
         let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
         let mut inputs = source::files_inputs(self.files.as_ref())?;
-        inputs.push(course.origin.checkpoint(0, || source::checkpoint_input(self.checkpoint.as_deref()))?);
+        inputs.push(
+            course
+                .origin
+                .checkpoint(0, || source::checkpoint_input(self.checkpoint.as_deref()))?,
+        );
         let untrained = self.untrained(&opened)?;
         let models: [Box<dyn BoundarySource + '_>; 2] = match (&opened, &untrained) {
-            (Opened::Model { model, .. }, Some(untrained)) => [Box::new(Router::new(model, 0)?), Box::new(Router::new(untrained, 0)?)],
-            _ => [Box::new(Unopened(Values::Probabilities)), Box::new(Unopened(Values::Probabilities))],
+            (Opened::Model { model, .. }, Some(untrained)) => [
+                Box::new(Router::new(model, 0)?),
+                Box::new(Router::new(untrained, 0)?),
+            ],
+            _ => [
+                Box::new(Unopened(Values::Probabilities)),
+                Box::new(Unopened(Values::Probabilities)),
+            ],
         };
         let seeded = format!("{UNTRAINED} {}", self.pipeline.sites.comparison.seed);
-        let named = [("", models[0].as_ref()), (seeded.as_str(), models[1].as_ref())];
+        let named = [
+            ("", models[0].as_ref()),
+            (seeded.as_str(), models[1].as_ref()),
+        ];
         let report = Report {
             analysis: "stability",
             bases_read: |found: &pipeline::Stability| found.bases_read,
@@ -194,13 +242,19 @@ impl Request {
             trained_length: opened.trained_length(),
             models: &named,
         };
-        course.finish(asked, &report, |kept, progress| pipeline::run(&genome, &annotation, kept, &self.pipeline, progress))
+        course.finish(asked, &report, |kept, progress| {
+            pipeline::run(&genome, &annotation, kept, &self.pipeline, progress)
+        })
     }
 
     /// A model of the same shape with random weights; none for shards, whose models are not opened.
     fn untrained(&self, opened: &Opened) -> Result<Option<LdarNet>> {
-        let Opened::Model { checkpoint, .. } = opened else { return Ok(None) };
+        let Opened::Model { checkpoint, .. } = opened else {
+            return Ok(None);
+        };
         let fresh = checkpoint.untrained(self.pipeline.sites.comparison.seed)?;
-        self.compute.model(&fresh, &self.compute.device()?).map(Some)
+        self.compute
+            .model(&fresh, &self.compute.device()?)
+            .map(Some)
     }
 }

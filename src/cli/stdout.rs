@@ -9,7 +9,9 @@ pub const NAME: &str = "standard output";
 /// Prints text.
 pub fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::io(NAME))
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(Error::io(NAME))
 }
 
 /// Whether an error says no more than that nobody reads standard output any longer.

@@ -1,4 +1,5 @@
-//! Runs of this program in folders of their own under one: not run again while their command, their inputs and what they made are the same.
+//! Runs of this program in folders of their own under one: not run again while their command, their
+//! inputs and what they made are the same.
 
 use super::stderr::say;
 use super::stdout;
@@ -22,11 +23,13 @@ pub struct Job {
     pub words: Vec<String>,
 }
 
-/// Raised by hand when the analyses come to give other results for the same inputs: steps of another number are run again. The build of the program is not
-/// asked: days of a model's time must outlive it.
+/// Raised by hand when the analyses come to give other results for the same inputs: steps of
+/// another number are run again. The build of the program is not asked: days of a model's time must
+/// outlive it.
 const RESULTS_FORMAT: u32 = 2;
 
-/// In the environment of a step: it ends when its standard input does, and so with the process that started it.
+/// In the environment of a step: it ends when its standard input does, and so with the process that
+/// started it.
 const ENDS_WITH_STDIN: &str = "LDAR_ENDS_WITH_STDIN";
 
 /// What a finished step was made of, and what was made.
@@ -43,7 +46,8 @@ struct Made {
     files: Vec<Input>,
 }
 
-/// In a step, ends the process as soon as the one that started it is no more: a run that was killed must not go on unseen.
+/// In a step, ends the process as soon as the one that started it is no more: a run that was killed
+/// must not go on unseen.
 pub fn end_with_parent() {
     if std::env::var_os(ENDS_WITH_STDIN).is_some() {
         std::thread::spawn(|| {
@@ -59,7 +63,8 @@ pub struct Steps<'a> {
     program: PathBuf,
     code: String,
     threads: Option<u16>,
-    /// The command they are of, and the parameter that says what it was asked for: another one's folder is left alone.
+    /// The command they are of, and the parameter that says what it was asked for: another one's
+    /// folder is left alone.
     of: (&'static str, &'static str, &'a str),
 }
 
@@ -68,10 +73,20 @@ impl<'a> Steps<'a> {
     ///
     /// # Errors
     /// This program cannot be read.
-    pub fn new(out: &'a Path, (analysis, key, value): (&'static str, &'static str, &'a str), threads: Option<u16>) -> Result<Steps<'a>> {
+    pub fn new(
+        out: &'a Path,
+        (analysis, key, value): (&'static str, &'static str, &'a str),
+        threads: Option<u16>,
+    ) -> Result<Steps<'a>> {
         let program = std::env::current_exe().map_err(Error::io("this program"))?;
         let code = Input::file("program", &program)?.sha256;
-        Ok(Steps { out, program, code, threads, of: (analysis, key, value) })
+        Ok(Steps {
+            out,
+            program,
+            code,
+            threads,
+            of: (analysis, key, value),
+        })
     }
 
     fn folder(&self, job: &Job) -> PathBuf {
@@ -83,7 +98,8 @@ impl<'a> Steps<'a> {
         self.out.join("steps").join(format!("{}.json", job.name))
     }
 
-    /// Refuses a folder with anything in it but a former report of the same; begins one where there is none.
+    /// Refuses a folder with anything in it but a former report of the same; begins one where there
+    /// is none.
     ///
     /// # Errors
     /// Such a folder; files that cannot be written.
@@ -94,15 +110,33 @@ impl<'a> Steps<'a> {
         if let Ok(former) = Record::read(self.out) {
             let name = former.parameters[key].as_str().unwrap_or_default();
             return match former.analysis.as_str() {
-                other if other != analysis => Err(Error::file(self.out, format!("holds results of {other}: choose another --out"))),
+                other if other != analysis => Err(Error::file(
+                    self.out,
+                    format!("holds results of {other}: choose another --out"),
+                )),
                 _ if name == value => Ok(()),
-                _ => Err(Error::file(self.out, format!("holds the report of {key} '{name}': choose another --out"))),
+                _ => Err(Error::file(
+                    self.out,
+                    format!("holds the report of {key} '{name}': choose another --out"),
+                )),
             };
         }
         if std::fs::read_dir(self.out).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(Error::file(self.out, format!("is not empty and holds no report of a {key}: choose another --out, or empty it")));
+            return Err(Error::file(
+                self.out,
+                format!(
+                    "is not empty and holds no report of a {key}: choose another --out, or empty it"
+                ),
+            ));
         }
-        let begun = Run::start().to_json(analysis, json!({key: value}), &[], &json!(null), &[], json!({"steps": []}));
+        let begun = Run::start().to_json(
+            analysis,
+            json!({key: value}),
+            &[],
+            &json!(null),
+            &[],
+            json!({"steps": []}),
+        );
         write_atomic(&started, |file| writeln!(file, "{begun:#}"))
     }
 
@@ -113,7 +147,11 @@ impl<'a> Steps<'a> {
     pub fn plan(&self, jobs: &[Job]) -> Result<()> {
         jobs.iter().try_for_each(|job| {
             let state = if self.is_done(job) { "done" } else { "to run" };
-            stdout::print(&format!("{state:<8}{} --out {}\n", job.words.join(" "), self.folder(job).display()))
+            stdout::print(&format!(
+                "{state:<8}{} --out {}\n",
+                job.words.join(" "),
+                self.folder(job).display()
+            ))
         })
     }
 
@@ -128,7 +166,10 @@ impl<'a> Steps<'a> {
                 let folder = self.folder(job);
                 let by = match made.program == self.code {
                     true => String::new(),
-                    false => format!(", by another build of this program (to run it again, remove {})", folder.display()),
+                    false => format!(
+                        ", by another build of this program (to run it again, remove {})",
+                        folder.display()
+                    ),
                 };
                 say(&format!("{which}: unchanged since the last run{by}"));
                 continue;
@@ -136,7 +177,10 @@ impl<'a> Steps<'a> {
             say(&which);
             let started = Instant::now();
             self.run_one(job)?;
-            say(&format!("{which}: {:.0} seconds\n", started.elapsed().as_secs_f64()));
+            say(&format!(
+                "{which}: {:.0} seconds\n",
+                started.elapsed().as_secs_f64()
+            ));
         }
         Ok(())
     }
@@ -146,12 +190,22 @@ impl<'a> Steps<'a> {
         self.made(job).is_some()
     }
 
-    /// What the results of a step were made of, where they are there, whole, and would be made of the same things now.
+    /// What the results of a step were made of, where they are there, whole, and would be made of
+    /// the same things now.
     fn made(&self, job: &Job) -> Option<Made> {
         let made = noted(&self.note(job))?;
-        let same = |input: &Input| input.is_bundled() || Input::file(&input.role, Path::new(&input.path)).is_ok_and(|now| now == *input);
-        let whole = || self.folder(job).join("index.html").exists() && self.files(job).is_ok_and(|files| files == made.files);
-        let is_it = made.results == RESULTS_FORMAT && made.words == job.words && whole() && made.inputs.iter().all(same);
+        let same = |input: &Input| {
+            input.is_bundled()
+                || Input::file(&input.role, Path::new(&input.path)).is_ok_and(|now| now == *input)
+        };
+        let whole = || {
+            self.folder(job).join("index.html").exists()
+                && self.files(job).is_ok_and(|files| files == made.files)
+        };
+        let is_it = made.results == RESULTS_FORMAT
+            && made.words == job.words
+            && whole()
+            && made.inputs.iter().all(same);
         is_it.then_some(made)
     }
 
@@ -165,8 +219,15 @@ impl<'a> Steps<'a> {
         }
         files.sort();
         let of = |path: &PathBuf| {
-            let name = path.strip_prefix(&folder).unwrap_or(path).display().to_string();
-            Ok(Input { path: name, ..Input::file("result", path)? })
+            let name = path
+                .strip_prefix(&folder)
+                .unwrap_or(path)
+                .display()
+                .to_string();
+            Ok(Input {
+                path: name,
+                ..Input::file("result", path)?
+            })
         };
         files.iter().map(of).collect()
     }
@@ -178,13 +239,20 @@ impl<'a> Steps<'a> {
         if let Some(threads) = self.threads {
             command.args(["--threads", &threads.to_string()]);
         }
-        let mut step = command.env(ENDS_WITH_STDIN, "1").stdin(Stdio::piped()).spawn().map_err(Error::io(&self.program))?;
+        let mut step = command
+            .env(ENDS_WITH_STDIN, "1")
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(Error::io(&self.program))?;
         let held = step.stdin.take(); // open until the step has ended, or this process has
         let status = step.wait().map_err(Error::io(&self.program))?;
         drop(held);
         if !status.success() {
             let kept = "what was done before is kept; run the same command again to go on";
-            return Err(Error::Invalid(format!("step {} failed ({status}): {kept}", job.name)));
+            return Err(Error::Invalid(format!(
+                "step {} failed ({status}): {kept}",
+                job.name
+            )));
         }
         let made = Made {
             results: RESULTS_FORMAT,
@@ -202,12 +270,24 @@ impl<'a> Steps<'a> {
     /// # Errors
     /// It cannot be written.
     pub fn record(&self, run: &Run, parameters: Value, jobs: &[Job]) -> Result<()> {
-        let steps: Vec<_> = jobs.iter().map(|job| json!({"name": job.name, "command": job.words})).collect();
-        let mut text = run.to_json(self.of.0, parameters, &[], &json!(null), &[], json!({"steps": steps}));
+        let steps: Vec<_> = jobs
+            .iter()
+            .map(|job| json!({"name": job.name, "command": job.words}))
+            .collect();
+        let mut text = run.to_json(
+            self.of.0,
+            parameters,
+            &[],
+            &json!(null),
+            &[],
+            json!({"steps": steps}),
+        );
         if self.out.join("tables").is_dir() {
             text["tables"] = json!(tables_of(self.out)?);
         }
-        write_atomic(&self.out.join("run.json"), |file| writeln!(file, "{text:#}"))
+        write_atomic(&self.out.join("run.json"), |file| {
+            writeln!(file, "{text:#}")
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Where a command's table goes: standard output, a file, or a gzip file, which is there whole or not at all.
+//! Where a command's table goes: standard output, a file, or a gzip file, which is there whole or
+//! not at all.
 
 use super::stdout;
 use crate::error::{Error, Result};
@@ -16,29 +17,46 @@ pub fn place(out: PathBuf) -> Option<PathBuf> {
 
 /// Refuses a place where an input lies, or what does not begin with the first line of such a table.
 pub fn check(path: Option<&Path>, header: &str, inputs: &[&Path]) -> Result<()> {
-    path.map_or(Ok(()), |path| output::check_file(path, inputs, |found| begins_with(found, header).unwrap_or(false)))
+    path.map_or(Ok(()), |path| {
+        output::check_file(path, inputs, |found| {
+            begins_with(found, header).unwrap_or(false)
+        })
+    })
 }
 
 fn begins_with(path: &Path, header: &str) -> io::Result<bool> {
     let mut file = BufReader::new(File::open(path)?);
     let is_gzip = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    let file: Box<dyn Read> = if is_gzip { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
+    let file: Box<dyn Read> = if is_gzip {
+        Box::new(GzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
     let mut line = String::new();
-    file.take(header.len() as u64 + 1).read_to_string(&mut line)?;
+    file.take(header.len() as u64 + 1)
+        .read_to_string(&mut line)?;
     Ok(line.strip_suffix('\n') == Some(header))
 }
 
-/// Writes a table, gzip where the path ends in `.gz`. What is no fault of the writer goes to the second argument of `fill`, with any error as
-/// the result, and comes out as it was.
-pub fn write(path: Option<&Path>, fill: impl FnOnce(&mut dyn Write, &mut Option<Error>) -> io::Result<()>) -> Result<()> {
+/// Writes a table, gzip where the path ends in `.gz`. What is no fault of the writer goes to the
+/// second argument of `fill`, with any error as the result, and comes out as it was.
+pub fn write(
+    path: Option<&Path>,
+    fill: impl FnOnce(&mut dyn Write, &mut Option<Error>) -> io::Result<()>,
+) -> Result<()> {
     let mut failed = None;
     let written = match path {
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
-            fill(&mut out, &mut failed).and_then(|()| out.flush()).map_err(Error::io(stdout::NAME))
+            fill(&mut out, &mut failed)
+                .and_then(|()| out.flush())
+                .map_err(Error::io(stdout::NAME))
         }
         Some(path) => write_atomic(path, |file| {
-            if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz")) {
+            if path
+                .extension()
+                .is_some_and(|e| e.eq_ignore_ascii_case("gz"))
+            {
                 let mut file = GzBuilder::new().write(file, Compression::default());
                 fill(&mut file, &mut failed)?;
                 file.finish().map(drop)
@@ -62,9 +80,15 @@ mod tests {
             write(Some(&path), |out, _| writeln!(out, "a\tb\n1\t2")).unwrap();
             check(Some(&path), "a\tb", &[]).unwrap();
             for other in ["a\tb\tc", "a", "b\ta"] {
-                assert!(matches!(check(Some(&path), other, &[]), Err(Error::File { .. })), "{name} {other}");
+                assert!(
+                    matches!(check(Some(&path), other, &[]), Err(Error::File { .. })),
+                    "{name} {other}"
+                );
             }
-            assert!(matches!(check(Some(&path), "a\tb", &[&path]), Err(Error::Usage(_))));
+            assert!(matches!(
+                check(Some(&path), "a\tb", &[&path]),
+                Err(Error::Usage(_))
+            ));
         }
         check(None, "a", &[]).unwrap();
     }

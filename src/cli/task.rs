@@ -13,10 +13,12 @@ pub struct TaskOptions {
     /// A bundled task, in place of files: mouse_2 or prom_core_tata [default: mouse_2]
     #[arg(value_name = "TASK", conflicts_with_all = ["train", "data", "test", "valid"])]
     bundled: Option<String>,
-    /// Sequences with labels to train on: CSV, TSV, Parquet, or FASTA with the label in the header; plain or gzip
+    /// Sequences with labels to train on: CSV, TSV, Parquet, or FASTA with the label in the header;
+    /// plain or gzip
     #[arg(long, value_name = "FILE", requires = "test", conflicts_with = "data")]
     train: Option<PathBuf>,
-    /// Sequences to choose the best epoch and the baseline's penalty by [default: a share of --train]
+    /// Sequences to choose the best epoch and the baseline's penalty by [default: a share of
+    /// --train]
     #[arg(long, value_name = "FILE", requires = "train")]
     valid: Option<PathBuf>,
     /// Sequences to train on and to validate with in turn, --folds times
@@ -78,13 +80,29 @@ impl TaskOptions {
         let (data, plan, test) = match (files(&self.train), files(&self.data), files(&self.test)) {
             (Some(train), _, Some(test)) => match files(&self.valid) {
                 Some(valid) => (train, Plan::Given { valid, seeds }, test),
-                None if self.holdout > 0.0 && self.holdout < 1.0 => (train, Plan::Share { share: self.holdout, seeds }, test),
-                None => return usage(format!("--holdout {}: more than 0 and less than 1", self.holdout)),
+                None if self.holdout > 0.0 && self.holdout < 1.0 => (
+                    train,
+                    Plan::Share {
+                        share: self.holdout,
+                        seeds,
+                    },
+                    test,
+                ),
+                None => {
+                    return usage(format!(
+                        "--holdout {}: more than 0 and less than 1",
+                        self.holdout
+                    ));
+                }
             },
             (None, Some(data), Some(test)) => match (self.folds, &seeds[..]) {
                 (0 | 1, _) => return usage(format!("--folds {}: at least 2", self.folds)),
                 (k, [seed]) => (data, Plan::Folds { k, seed: *seed }, test),
-                _ => return usage("--data takes one of --seeds: each fold is a training of its own".into()),
+                _ => {
+                    return usage(
+                        "--data takes one of --seeds: each fold is a training of its own".into(),
+                    );
+                }
             },
             (None, None, Some(_)) => return usage("--test needs --train or --data".into()),
             _ => {
@@ -106,7 +124,14 @@ impl TaskOptions {
             name: self.name_column.clone(),
             task: self.task.clone(),
         };
-        Ok(TaskRequest { data, plan, test, columns, regression: self.regression, longest: self.longest })
+        Ok(TaskRequest {
+            data,
+            plan,
+            test,
+            columns,
+            regression: self.regression,
+            longest: self.longest,
+        })
     }
 }
 
@@ -140,7 +165,10 @@ pub fn parameters(request: &TaskRequest) -> Value {
 
 /// A path becomes its last part.
 fn shorten(path: &mut Value) {
-    let name = path.as_str().and_then(|path| Path::new(path).file_name()).map(|name| name.to_string_lossy().into_owned());
+    let name = path
+        .as_str()
+        .and_then(|path| Path::new(path).file_name())
+        .map(|name| name.to_string_lossy().into_owned());
     if let Some(name) = name {
         *path = name.into();
     }

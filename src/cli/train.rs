@@ -57,7 +57,12 @@ impl Arguments {
         if let Some(routing) = self.router.routing() {
             recipe.route(routing)?;
         }
-        Ok(Request { recipe, out: self.out, resume: self.resume, compute: self.compute })
+        Ok(Request {
+            recipe,
+            out: self.out,
+            resume: self.resume,
+            compute: self.compute,
+        })
     }
 }
 
@@ -68,7 +73,12 @@ impl Request {
         let device = self.compute.device()?;
         let precision = self.compute.training_precision(&device)?;
         let mut run = Run::open(self.recipe, &self.out, self.resume, &device, precision)?;
-        if let Some(Lengthened { from, lr_before, lr }) = run.lengthened() {
+        if let Some(Lengthened {
+            from,
+            lr_before,
+            lr,
+        }) = run.lengthened()
+        {
             say(&format!(
                 "the run grows from {from} steps to {steps}: from step {} on the learning rate follows the schedule of {steps} steps, {lr:.2e} next, where it \
                  would have been {lr_before:.2e}; the steps before followed that of {from}, so the result is not that of {steps} steps at a stretch",
@@ -78,11 +88,18 @@ impl Request {
         let stop = Arc::new(AtomicBool::new(false));
         // Ctrl-C, and a batch system that kills soon after it asks.
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            signal_hook::flag::register(signal, stop.clone()).map_err(|e| Error::Invalid(format!("a signal cannot be caught: {e}")))?;
+            signal_hook::flag::register(signal, stop.clone())
+                .map_err(|e| Error::Invalid(format!("a signal cannot be caught: {e}")))?;
         }
-        say(&format!("training on {} bases, steps {} to {steps}", count(run.corpus().training_bases()), run.step()));
+        say(&format!(
+            "training on {} bases, steps {} to {steps}",
+            count(run.corpus().training_bases()),
+            run.step()
+        ));
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr_with_hz(2));
-        if let Ok(style) = ProgressStyle::with_template("{pos}/{len} steps {wide_bar} {eta} left  {msg}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{pos}/{len} steps {wide_bar} {eta} left  {msg}")
+        {
             bar.set_style(style);
         }
         bar.set_position(run.step());
@@ -104,16 +121,28 @@ impl Request {
         })?;
         bar.finish_and_clear();
         match ending {
-            Ending::Finished => stdout::print(&format!("wrote {}\n", self.out.join("model.safetensors").display())),
-            Ending::Stopped(step) => {
-                stdout::print(&format!("stopped after step {step} of {steps}; continue with the same command and --resume\n"))
-            }
+            Ending::Finished => stdout::print(&format!(
+                "wrote {}\n",
+                self.out.join("model.safetensors").display()
+            )),
+            Ending::Stopped(step) => stdout::print(&format!(
+                "stopped after step {step} of {steps}; continue with the same command and --resume\n"
+            )),
         }
     }
 }
 
 fn summary(row: &Metrics) -> String {
-    let Metrics { mlm, ratio, compression, flops_per_base, bases_per_s, .. } = row;
+    let Metrics {
+        mlm,
+        ratio,
+        compression,
+        flops_per_base,
+        bases_per_s,
+        ..
+    } = row;
     let mflop = flops_per_base / 1e6;
-    format!("{bases_per_s:.0} bases/s  MLM {mlm:.4}  ratio {ratio:.3}  {compression:.2} bases per token  {mflop:.3} MFLOP per base")
+    format!(
+        "{bases_per_s:.0} bases/s  MLM {mlm:.4}  ratio {ratio:.3}  {compression:.2} bases per token  {mflop:.3} MFLOP per base"
+    )
 }

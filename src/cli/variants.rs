@@ -21,10 +21,13 @@ use crate::report::provenance::Input;
 use crate::report::variants::{self as report, Found};
 use std::path::PathBuf;
 
-/// Score variants with a model that was never told of any: likelihoods, boundaries, hidden states; VCF, tables and an HTML report
+/// Score variants with a model that was never told of any: likelihoods, boundaries, hidden states;
+/// VCF, tables and an HTML report
 ///
-/// Every allele gets the log-likelihood ratio of alternative against reference with the position masked, what it does to the boundaries nearby, and how far it moves the mean
-/// hidden state; beside them what a table of the letters nearby says, and a track. Alleles that cannot be scored come back with the reason.
+/// Every allele gets the log-likelihood ratio of alternative against reference with the position
+/// masked, what it does to the boundaries nearby, and how far it moves the mean hidden state;
+/// beside them what a table of the letters nearby says, and a track. Alleles that cannot be scored
+/// come back with the reason.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -42,12 +45,18 @@ each group). --group names genes or elements, which are drawn as wholes; contigs
 The model reads --context bases for the reference of a tile, for each masked position and for each allele: a shorter context costs less in proportion.")]
 pub struct Arguments {
     /// Variants: VCF, plain, gzip or bgzip
-    #[arg(long, value_name = "VCF", conflicts_with = "table", required_unless_present = "table")]
+    #[arg(
+        long,
+        value_name = "VCF",
+        conflicts_with = "table",
+        required_unless_present = "table"
+    )]
     vcf: Option<PathBuf>,
     /// Variants: a table of text, comma- or tab-separated, plain or gzip
     #[arg(long, value_name = "TSV")]
     table: Option<PathBuf>,
-    /// Genome: FASTA, plain, gzip or bgzip, with contigs named in any style [default: bundled fly chromosome 4]
+    /// Genome: FASTA, plain, gzip or bgzip, with contigs named in any style [default: bundled fly
+    /// chromosome 4]
     #[arg(long, value_name = "FASTA", value_parser = source::path_of("genome"))]
     genome: Option<PathBuf>,
     /// Model: the authors' .pt, or safetensors; or ldarnet-110m (see fetch) [default: bundled]
@@ -60,7 +69,12 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", help_heading = "Evaluation")]
     labels: Option<String>,
     /// Genes or elements, drawn as wholes: a column, or an INFO field [default: contigs]
-    #[arg(long, value_name = "NAME", requires = "labels", help_heading = "Evaluation")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "labels",
+        help_heading = "Evaluation"
+    )]
     group: Option<String>,
     /// Draws of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse, help_heading = "Evaluation")]
@@ -74,13 +88,15 @@ pub struct Arguments {
     /// Score both strands and take the mean: twice the work
     #[arg(long)]
     both_strands: bool,
-    /// Bases on either side of a variant within which boundaries, and likelihoods of insertions and deletions, are looked at
+    /// Bases on either side of a variant within which boundaries, and likelihoods of insertions and
+    /// deletions, are looked at
     #[arg(long, value_name = "BASES", default_value_t = 100, value_parser = counts::parse)]
     reach: usize,
     /// Bases given to the model at once [default: the length it was trained on, else 4096]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     context: Option<usize>,
-    /// Least distance of what is looked at from the ends of what the model is given [default: a quarter of the context, at most 512]
+    /// Least distance of what is looked at from the ends of what the model is given [default: a
+    /// quarter of the context, at most 512]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
     /// Windows of full length given to the model together
@@ -125,7 +141,12 @@ impl Arguments {
             ("--reach", self.reach),
         ])?;
         if let Some(context) = self.context {
-            check_context(context, self.margin.unwrap_or(splice_profile::default_margin(context)), self.reach)?;
+            check_context(
+                context,
+                self.margin
+                    .unwrap_or(splice_profile::default_margin(context)),
+                self.reach,
+            )?;
         }
         let file = match (self.vcf, self.table) {
             (Some(vcf), _) => File::Vcf(vcf),
@@ -160,7 +181,11 @@ impl Arguments {
 
 /// Refuses a context without room for a single base with its surroundings.
 fn check_context(context: usize, margin: usize, reach: usize) -> Result<()> {
-    let needed = margin.max(1).saturating_add(reach).saturating_mul(2).saturating_add(1);
+    let needed = margin
+        .max(1)
+        .saturating_add(reach)
+        .saturating_mul(2)
+        .saturating_add(1);
     match needed > context {
         true => Err(Error::Usage(format!(
             "a context of {context} bases has no room for a variant with --reach {reach} and a margin of {margin} on both sides: it takes {needed}"
@@ -170,23 +195,46 @@ fn check_context(context: usize, margin: usize, reach: usize) -> Result<()> {
 }
 
 fn left_out(found: &Found) -> LeftOut {
-    let (used, reasons) = found.found.accounting.split_first().map_or((0, Vec::new()), |(scored, reasons)| (scored.n, reasons.to_vec()));
-    LeftOut { what: "alleles", used, reasons: reasons.into_iter().map(|row| (row.outcome, row.n)).collect() }
+    let (used, reasons) = found
+        .found
+        .accounting
+        .split_first()
+        .map_or((0, Vec::new()), |(scored, reasons)| {
+            (scored.n, reasons.to_vec())
+        });
+    LeftOut {
+        what: "alleles",
+        used,
+        reasons: reasons
+            .into_iter()
+            .map(|row| (row.outcome, row.n))
+            .collect(),
+    }
 }
 
 impl Request {
     /// Scores, writes the results folder and prints the short of it.
     pub fn run(mut self, origin: Origin) -> Result<()> {
         let mut course = Course::start(origin, &self.out, self.part)?;
-        let opened = Opened::model(&course.origin, self.checkpoint.as_deref(), RouterOption::default(), self.compute)?;
+        let opened = Opened::model(
+            &course.origin,
+            self.checkpoint.as_deref(),
+            RouterOption::default(),
+            self.compute,
+        )?;
         opened.recorded(&mut course.run);
-        let (context, margin) = splice_profile::context_of(opened.trained_length(), self.context, self.margin, 0)?;
+        let (context, margin) =
+            splice_profile::context_of(opened.trained_length(), self.context, self.margin, 0)?;
         check_context(context, margin, self.pipeline.reach)?;
         (self.pipeline.context, self.pipeline.margin) = (context, margin);
         let (own, alleles) = self.variants()?;
         let inputs = self.inputs(&course.origin, own.is_none())?;
         let genome = own.map_or_else(|| source::genome(self.genome.as_deref()), Ok)?;
-        let track = self.signal.as_deref().map(|path| Signal::open(path, None, Missing::Unknown, genome.contigs())).transpose()?;
+        let track = self
+            .signal
+            .as_deref()
+            .map(|path| Signal::open(path, None, Missing::Unknown, genome.contigs()))
+            .transpose()?;
         let report = Report {
             analysis: "variants",
             bases_read: |found: &Found| found.found.bases_read,
@@ -212,13 +260,26 @@ impl Request {
         };
         course.finish(asked, &report, |models, progress| {
             let source = models.first().copied().unwrap_or(scorer.as_ref());
-            Ok(Found { found: pipeline::run(&genome, &alleles, source, track.as_ref(), &self.pipeline, progress)?, vcf })
+            Ok(Found {
+                found: pipeline::run(
+                    &genome,
+                    &alleles,
+                    source,
+                    track.as_ref(),
+                    &self.pipeline,
+                    progress,
+                )?,
+                vcf,
+            })
         })
     }
 
     /// The alleles, and the sequences of a table that has its own.
     fn variants(&self) -> Result<(Option<Genome>, Vec<Allele>)> {
-        let names = read::Names { labels: self.pipeline.labels.as_deref(), group: self.pipeline.group.as_deref() };
+        let names = read::Names {
+            labels: self.pipeline.labels.as_deref(),
+            group: self.pipeline.group.as_deref(),
+        };
         let (own, alleles) = match &self.file {
             File::Vcf(path) => (None, read::vcf(path, &names)?),
             File::Table(path) => read::table(path, &names)?,

@@ -1,5 +1,6 @@
-//! How alike sites and controls are, before and after matching: standardised mean differences and variance ratios (as in cobalt and MatchIt).
-//! Never a p-value: with many sites a trifling imbalance is "significant", with few a gross one is not.
+//! How alike sites and controls are, before and after matching: standardised mean differences and
+//! variance ratios (as in cobalt and MatchIt). Never a p-value: with many sites a trifling
+//! imbalance is "significant", with few a gross one is not.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +16,19 @@ pub struct Group([Moments; N_COVARIATES]);
 impl Group {
     /// Takes one more member.
     pub fn push(&mut self, covariates: &Covariates) {
-        self.0.iter_mut().zip(covariates.values()).filter(|(_, value)| value.is_finite()).for_each(|(m, value)| m.push(value));
+        self.0
+            .iter_mut()
+            .zip(covariates.values())
+            .filter(|(_, value)| value.is_finite())
+            .for_each(|(m, value)| m.push(value));
     }
 
     /// Takes all members of another group.
     pub fn merge(&mut self, other: &Group) {
-        self.0.iter_mut().zip(&other.0).for_each(|(m, more)| m.merge(more));
+        self.0
+            .iter_mut()
+            .zip(&other.0)
+            .for_each(|(m, more)| m.merge(more));
     }
 
     /// The variance of one covariate.
@@ -119,7 +127,8 @@ pub struct BalanceRow {
     pub control_mean_after: f64,
     /// Standardised mean difference of sites and candidates.
     pub smd_before: f64,
-    /// Standardised mean difference of pairs, with the same denominator as before: the root of the mean of the two variances before matching.
+    /// Standardised mean difference of pairs, with the same denominator as before: the root of the
+    /// mean of the two variances before matching.
     pub smd_after: f64,
     /// Variance of sites over variance of candidates.
     pub variance_ratio_before: f64,
@@ -136,8 +145,9 @@ impl Balance {
         self.controls.merge(&other.controls);
     }
 
-    /// The denominator of every standardised mean difference, before and after: the root of the mean of the two variances before matching.
-    /// Where one of the groups is too small to vary, the other's.
+    /// The denominator of every standardised mean difference, before and after: the root of the
+    /// mean of the two variances before matching. Where one of the groups is too small to vary, the
+    /// other's.
     pub fn denominators(&self) -> [f64; N_COVARIATES] {
         std::array::from_fn(|i| match (self.sites.variance(i), self.pool.variance(i)) {
             (sites, pool) if pool.is_nan() => sites.sqrt(),
@@ -146,7 +156,8 @@ impl Balance {
         })
     }
 
-    /// One row a covariate. Where nothing varies or a group is empty, the number concerned is `NaN`.
+    /// One row a covariate. Where nothing varies or a group is empty, the number concerned is
+    /// `NaN`.
     pub fn rows(&self, site_kind: &str, control: &str) -> Vec<BalanceRow> {
         let row = |index: usize| {
             let (sites, pool) = (&self.sites.0[index], &self.pool.0[index]);
@@ -188,17 +199,30 @@ mod tests {
         }
     }
 
-    // import numpy as np; s=np.array([.2,.4,.6]); p=np.array([.1,.5,.9,.7]); d=np.sqrt((s.var(ddof=1)+p.var(ddof=1))/2)
-    // (s.mean()-p.mean())/d -> -0.5359422007578721; s.var(ddof=1)/p.var(ddof=1) -> 0.34285714285714275
+    // import numpy as np; s=np.array([.2,.4,.6]); p=np.array([.1,.5,.9,.7]);
+    // d=np.sqrt((s.var(ddof=1)+p.var(ddof=1))/2) (s.mean()-p.mean())/d -> -0.5359422007578721;
+    // s.var(ddof=1)/p.var(ddof=1) -> 0.34285714285714275
     #[test]
     fn one_denominator_before_and_after() {
         let mut balance = Balance::default();
-        [0.2, 0.4, 0.6].iter().for_each(|gc| balance.sites.push(&covariates(*gc)));
-        [0.1, 0.5, 0.9, 0.7].iter().for_each(|gc| balance.pool.push(&covariates(*gc)));
-        [0.2, 0.4].iter().for_each(|gc| balance.paired_sites.push(&covariates(*gc)));
-        [0.1, 0.5].iter().for_each(|gc| balance.controls.push(&covariates(*gc)));
+        [0.2, 0.4, 0.6]
+            .iter()
+            .for_each(|gc| balance.sites.push(&covariates(*gc)));
+        [0.1, 0.5, 0.9, 0.7]
+            .iter()
+            .for_each(|gc| balance.pool.push(&covariates(*gc)));
+        [0.2, 0.4]
+            .iter()
+            .for_each(|gc| balance.paired_sites.push(&covariates(*gc)));
+        [0.1, 0.5]
+            .iter()
+            .for_each(|gc| balance.controls.push(&covariates(*gc)));
         let rows = balance.rows("donor", "decoy");
-        assert!((rows[0].smd_before - -0.5359422007578721).abs() < 1e-12, "{}", rows[0].smd_before);
+        assert!(
+            (rows[0].smd_before - -0.5359422007578721).abs() < 1e-12,
+            "{}",
+            rows[0].smd_before
+        );
         assert!(rows[0].smd_after.abs() < 1e-12);
         assert!((rows[0].variance_ratio_before - 0.34285714285714275).abs() < 1e-12);
         assert_eq!((rows[1].smd_before, rows[1].smd_after), (0.0, 0.0));

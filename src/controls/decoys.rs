@@ -1,11 +1,13 @@
-//! Many decoys a site, to learn from: positions of the site's own cluster and strand with its core letters, far from annotated sites and from each other.
+//! Many decoys a site, to learn from: positions of the site's own cluster and strand with its core
+//! letters, far from annotated sites and from each other.
 
 use std::collections::BTreeSet;
 
 use crate::controls::Area;
 use crate::stats::rng::Rng;
 
-/// How far a decoy should lie from every annotated site of its strand and from every other decoy, in bases.
+/// How far a decoy should lie from every annotated site of its strand and from every other decoy,
+/// in bases.
 pub const APART_BP: usize = 120;
 
 /// How decoys are sought.
@@ -13,7 +15,8 @@ pub const APART_BP: usize = 120;
 pub struct Search {
     /// Decoys a site, at most.
     pub per_site: usize,
-    /// The least distance where a gene has no room for [`APART_BP`], in bases: what is measured at two places must not overlap.
+    /// The least distance where a gene has no room for [`APART_BP`], in bases: what is measured at
+    /// two places must not overlap.
     pub least_bp: usize,
     /// The largest difference in strength from the site, in bits; `None` for any.
     pub caliper_bits: Option<f64>,
@@ -26,7 +29,8 @@ pub struct Decoys {
     pub site: usize,
     /// Their positions; none where the gene has no room for any. No decoy serves two sites.
     pub positions: Vec<usize>,
-    /// Whether the first of them lies nearer than [`APART_BP`] to an annotated site or to another decoy.
+    /// Whether the first of them lies nearer than [`APART_BP`] to an annotated site or to another
+    /// decoy.
     pub is_near: bool,
 }
 
@@ -37,43 +41,76 @@ struct Candidate {
     is_far: bool,
 }
 
-/// Decoys of those sites of an area that are `wanted`: to all their first, in random order, then to all their second, and so on. Only a first decoy may
-/// lie nearer than [`APART_BP`].
-pub fn choose(area: &Area<'_>, wanted: &dyn Fn(usize) -> bool, search: Search, rng: &mut Rng) -> Vec<Decoys> {
-    let mut order: Vec<usize> = (0..area.wanted.len()).filter(|index| wanted(area.wanted[*index].site)).collect();
+/// Decoys of those sites of an area that are `wanted`: to all their first, in random order, then to
+/// all their second, and so on. Only a first decoy may lie nearer than [`APART_BP`].
+pub fn choose(
+    area: &Area<'_>,
+    wanted: &dyn Fn(usize) -> bool,
+    search: Search,
+    rng: &mut Rng,
+) -> Vec<Decoys> {
+    let mut order: Vec<usize> = (0..area.wanted.len())
+        .filter(|index| wanted(area.wanted[*index].site))
+        .collect();
     if order.is_empty() {
         return Vec::new();
     }
     rng.shuffle(&mut order);
     let strength = |position: usize| area.covariates(position, None).strength_bits;
-    let mut pool: Vec<Candidate> = (area.with_core().filter(|position| area.bases_to_site(*position) >= search.least_bp))
-        .map(|position| Candidate {
-            position,
-            strength_bits: if search.caliper_bits.is_some() { strength(position) } else { 0.0 },
-            is_far: area.bases_to_site(position) >= APART_BP,
-        })
-        .filter(|candidate| candidate.strength_bits.is_finite())
-        .collect();
+    let mut pool: Vec<Candidate> = (area
+        .with_core()
+        .filter(|position| area.bases_to_site(*position) >= search.least_bp))
+    .map(|position| Candidate {
+        position,
+        strength_bits: if search.caliper_bits.is_some() {
+            strength(position)
+        } else {
+            0.0
+        },
+        is_far: area.bases_to_site(position) >= APART_BP,
+    })
+    .filter(|candidate| candidate.strength_bits.is_finite())
+    .collect();
     pool.sort_by(|a, b| a.strength_bits.total_cmp(&b.strength_bits));
     let ranges = order.iter().map(|index| match search.caliper_bits {
         None => 0..pool.len(),
         Some(caliper) => {
             let bits = strength(area.wanted[*index].position);
             let from = pool.partition_point(|c| c.strength_bits < bits - caliper);
-            from..pool.partition_point(|c| c.strength_bits <= bits + caliper).max(from)
+            from..pool
+                .partition_point(|c| c.strength_bits <= bits + caliper)
+                .max(from)
         }
     });
     let ranges: Vec<std::ops::Range<usize>> = ranges.collect();
     let mut taken: BTreeSet<usize> = BTreeSet::new();
-    let mut found: Vec<Decoys> =
-        order.iter().map(|index| Decoys { site: area.wanted[*index].site, positions: Vec::new(), is_near: false }).collect();
+    let mut found: Vec<Decoys> = order
+        .iter()
+        .map(|index| Decoys {
+            site: area.wanted[*index].site,
+            positions: Vec::new(),
+            is_near: false,
+        })
+        .collect();
     for round in 0..search.per_site {
-        for (decoys, range) in found.iter_mut().zip(&ranges).filter(|(decoys, _)| decoys.positions.len() == round) {
+        for (decoys, range) in found
+            .iter_mut()
+            .zip(&ranges)
+            .filter(|(decoys, _)| decoys.positions.len() == round)
+        {
             let from = rng.below(range.len());
             let first = |least_bp: usize, far: bool| {
-                let some = pool[range.clone()].iter().cycle().skip(from).take(range.len());
+                let some = pool[range.clone()]
+                    .iter()
+                    .cycle()
+                    .skip(from)
+                    .take(range.len());
                 let mut free = some.filter(|c| {
-                    (c.is_far || !far) && taken.range(c.position.saturating_sub(least_bp - 1)..c.position + least_bp).next().is_none()
+                    (c.is_far || !far)
+                        && taken
+                            .range(c.position.saturating_sub(least_bp - 1)..c.position + least_bp)
+                            .next()
+                            .is_none()
                 });
                 free.next().map(|c| c.position)
             };
@@ -100,13 +137,25 @@ mod tests {
 
     const LEAST: usize = 21;
 
-    /// Decoys of sites at `sites` in a gene over 200..len - 200 of a random sequence with GT at each of them.
-    fn found(len: usize, sites: &[usize], per_site: usize, caliper_bits: Option<f64>, seed: u64) -> (Vec<u8>, Vec<Decoys>, Vec<f64>) {
+    /// Decoys of sites at `sites` in a gene over 200..len - 200 of a random sequence with GT at
+    /// each of them.
+    fn found(
+        len: usize,
+        sites: &[usize],
+        per_site: usize,
+        caliper_bits: Option<f64>,
+        seed: u64,
+    ) -> (Vec<u8>, Vec<Decoys>, Vec<f64>) {
         let mut rng = Rng::new(7);
         let mut sequence: Vec<u8> = (0..len).map(|_| b"ACGT"[rng.below(4)]).collect();
-        sites.iter().for_each(|site| sequence[*site..site + 2].copy_from_slice(b"GT"));
+        sites
+            .iter()
+            .for_each(|site| sequence[*site..site + 2].copy_from_slice(b"GT"));
         let annotated: BTreeSet<usize> = sites.iter().copied().collect();
-        let core = Core { letters: b"GT".to_vec(), start: 0 };
+        let core = Core {
+            letters: b"GT".to_vec(),
+            start: 0,
+        };
         let ground = Ground {
             sequence: &sequence,
             contig: "c",
@@ -131,22 +180,51 @@ mod tests {
             kmer: 8,
         };
         let gene = Interval::new(200, len - 200);
-        let wanted = sites.iter().enumerate().map(|(site, position)| Wanted { site, position: *position, genes: vec![gene] }).collect();
+        let wanted = sites
+            .iter()
+            .enumerate()
+            .map(|(site, position)| Wanted {
+                site,
+                position: *position,
+                genes: vec![gene],
+            })
+            .collect();
         let mut counts = LetterCounts::new(Span::DONOR);
-        sites.iter().for_each(|site| counts.add(&sequence, Strand::Plus, *site));
+        sites
+            .iter()
+            .for_each(|site| counts.add(&sequence, Strand::Plus, *site));
         let matrix = counts.matrix([0.25; 4]);
         let area = Area::new(&ground, 0, wanted, None, matrix.as_ref(), &request);
-        let search = Search { per_site, least_bp: LEAST, caliper_bits };
+        let search = Search {
+            per_site,
+            least_bp: LEAST,
+            caliper_bits,
+        };
         let decoys = choose(&area, &|_| true, search, &mut Rng::new(seed));
-        let strengths =
-            sites.iter().chain(decoys.iter().flat_map(|d| &d.positions)).map(|p| area.covariates(*p, None).strength_bits).collect();
+        let strengths = sites
+            .iter()
+            .chain(decoys.iter().flat_map(|d| &d.positions))
+            .map(|p| area.covariates(*p, None).strength_bits)
+            .collect();
         (sequence, decoys, strengths)
     }
 
     fn distances(decoys: &[Decoys], sites: &[usize]) -> (usize, usize) {
-        let all: Vec<usize> = decoys.iter().flat_map(|d| d.positions.iter().copied()).collect();
-        let between = all.iter().enumerate().flat_map(|(i, a)| all[..i].iter().map(|b| a.abs_diff(*b))).min().unwrap_or(usize::MAX);
-        let to_sites = all.iter().flat_map(|a| sites.iter().map(|s| a.abs_diff(*s))).min().unwrap_or(usize::MAX);
+        let all: Vec<usize> = decoys
+            .iter()
+            .flat_map(|d| d.positions.iter().copied())
+            .collect();
+        let between = all
+            .iter()
+            .enumerate()
+            .flat_map(|(i, a)| all[..i].iter().map(|b| a.abs_diff(*b)))
+            .min()
+            .unwrap_or(usize::MAX);
+        let to_sites = all
+            .iter()
+            .flat_map(|a| sites.iter().map(|s| a.abs_diff(*s)))
+            .min()
+            .unwrap_or(usize::MAX);
         (between, to_sites)
     }
 
@@ -155,9 +233,17 @@ mod tests {
         let sites = [2000, 5000, 9000];
         let (sequence, decoys, _) = found(20_000, &sites, 10, None, 1);
         assert!(decoys.len() == 3 && decoys.iter().all(|d| d.positions.len() == 10 && !d.is_near));
-        assert!(decoys.iter().flat_map(|d| &d.positions).all(|p| sequence[*p..].starts_with(b"GT") && (201..19_800).contains(p)));
+        assert!(
+            decoys
+                .iter()
+                .flat_map(|d| &d.positions)
+                .all(|p| sequence[*p..].starts_with(b"GT") && (201..19_800).contains(p))
+        );
         let (between, to_sites) = distances(&decoys, &sites);
-        assert!(between >= APART_BP && to_sites >= APART_BP, "{between} {to_sites}");
+        assert!(
+            between >= APART_BP && to_sites >= APART_BP,
+            "{between} {to_sites}"
+        );
         assert_eq!(decoys, found(20_000, &sites, 10, None, 1).1);
         assert_ne!(decoys, found(20_000, &sites, 10, None, 2).1);
     }
@@ -168,9 +254,19 @@ mod tests {
         let sites: Vec<usize> = (0..8).map(|i| 260 + i * 110).collect();
         let (_, decoys, _) = found(1400, &sites, 10, None, 1);
         let near = decoys.iter().filter(|d| d.is_near).count();
-        assert!(near > 3 && decoys.iter().filter(|d| d.is_near).all(|d| !d.positions.is_empty()), "{decoys:?}");
+        assert!(
+            near > 3
+                && decoys
+                    .iter()
+                    .filter(|d| d.is_near)
+                    .all(|d| !d.positions.is_empty()),
+            "{decoys:?}"
+        );
         let (between, to_sites) = distances(&decoys, &sites);
-        assert!(between >= LEAST && to_sites >= LEAST, "{between} {to_sites}");
+        assert!(
+            between >= LEAST && to_sites >= LEAST,
+            "{between} {to_sites}"
+        );
     }
 
     #[test]

@@ -43,13 +43,21 @@ pub enum Source {
     Given,
 }
 
-/// The customary caliper, in standard deviations (Austin 2011), of site strength and of the logit of a propensity score.
+/// The customary caliper, in standard deviations (Austin 2011), of site strength and of the logit
+/// of a propensity score.
 pub const CALIPER_SD: f64 = 0.2;
 
 impl Family {
     /// All, in the order of reports.
-    pub const ALL: [Family; 7] =
-        [Family::Decoy, Family::Strength, Family::Kmer, Family::Random, Family::Shift, Family::Shuffle, Family::Bed];
+    pub const ALL: [Family; 7] = [
+        Family::Decoy,
+        Family::Strength,
+        Family::Kmer,
+        Family::Random,
+        Family::Shift,
+        Family::Shuffle,
+        Family::Bed,
+    ];
 
     /// The name in tables and on the command line.
     pub fn name(self) -> &'static str {
@@ -78,7 +86,9 @@ impl Family {
     /// Which covariates its matching compares, by the order of [`Covariates::NAMES`].
     pub fn compares(self) -> [bool; N_COVARIATES] {
         match self {
-            Family::Decoy | Family::Kmer | Family::Random | Family::Bed => [true, true, true, true, true, false],
+            Family::Decoy | Family::Kmer | Family::Random | Family::Bed => {
+                [true, true, true, true, true, false]
+            }
             Family::Strength => [true; N_COVARIATES],
             Family::Shift | Family::Shuffle => [false; N_COVARIATES],
         }
@@ -92,7 +102,13 @@ impl Family {
         }
         let spread = census.balance.denominators();
         let mut metric = Metric::ANY;
-        metric.scale = std::array::from_fn(|i| if compares[i] && spread[i].is_finite() { spread[i] } else { 0.0 });
+        metric.scale = std::array::from_fn(|i| {
+            if compares[i] && spread[i].is_finite() {
+                spread[i]
+            } else {
+                0.0
+            }
+        });
         (metric.caliper[0], metric.caliper[1]) = (request.caliper, request.caliper);
         if compares[5] {
             metric.caliper[5] = CALIPER_SD * census.balance.sites.variance(5).sqrt();

@@ -1,5 +1,5 @@
-//! The matcher: sites to candidates, within exact strata, nearest first, within calipers. It knows no families: those say who may be a candidate
-//! and what counts as near.
+//! The matcher: sites to candidates, within exact strata, nearest first, within calipers. It knows
+//! no families: those say who may be a candidate and what counts as near.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,8 @@ pub struct Member {
 /// What near means.
 #[derive(Clone, Debug)]
 pub struct Metric {
-    /// One a covariate: differences are divided by it; 0 leaves the covariate out. Without any, all candidates are equally near.
+    /// One a covariate: differences are divided by it; 0 leaves the covariate out. Without any, all
+    /// candidates are equally near.
     pub scale: [f64; N_COVARIATES],
     /// One a covariate: the largest difference allowed, in its own units; infinite for any.
     pub caliper: [f64; N_COVARIATES],
@@ -34,18 +35,35 @@ pub struct Metric {
 
 impl Metric {
     /// Everything is equally near.
-    pub const ANY: Metric = Metric { scale: [0.0; N_COVARIATES], caliper: [f64::INFINITY; N_COVARIATES], propensity: None };
+    pub const ANY: Metric = Metric {
+        scale: [0.0; N_COVARIATES],
+        caliper: [f64::INFINITY; N_COVARIATES],
+        propensity: None,
+    };
 
     /// The covariates in standard units, those in use only (0 elsewhere).
     pub fn standard(&self, covariates: &Covariates) -> [f64; N_COVARIATES] {
         let values = covariates.values();
-        std::array::from_fn(|i| if self.scale[i] > 0.0 && values[i].is_finite() { values[i] / self.scale[i] } else { 0.0 })
+        std::array::from_fn(|i| {
+            if self.scale[i] > 0.0 && values[i].is_finite() {
+                values[i] / self.scale[i]
+            } else {
+                0.0
+            }
+        })
     }
 
     fn place(&self, covariates: &Covariates) -> Place {
         let standard = self.standard(covariates);
-        let logit = self.propensity.as_ref().map_or(0.0, |(model, _)| model.logit(&standard));
-        Place { raw: covariates.values(), standard, logit }
+        let logit = self
+            .propensity
+            .as_ref()
+            .map_or(0.0, |(model, _)| model.logit(&standard));
+        Place {
+            raw: covariates.values(),
+            standard,
+            logit,
+        }
     }
 
     /// The squared distance; `None` beyond a caliper.
@@ -55,8 +73,17 @@ impl Metric {
             return (difference <= *caliper).then_some(difference * difference);
         }
         // A difference of exactly the caliper is allowed, whatever the last bit of the difference.
-        let within = |i: usize| self.caliper[i] == f64::INFINITY || (a.raw[i] - b.raw[i]).abs() <= self.caliper[i] + 1e-9;
-        (0..N_COVARIATES).all(within).then(|| a.standard.iter().zip(&b.standard).map(|(x, y)| (x - y) * (x - y)).sum())
+        let within = |i: usize| {
+            self.caliper[i] == f64::INFINITY
+                || (a.raw[i] - b.raw[i]).abs() <= self.caliper[i] + 1e-9
+        };
+        (0..N_COVARIATES).all(within).then(|| {
+            a.standard
+                .iter()
+                .zip(&b.standard)
+                .map(|(x, y)| (x - y) * (x - y))
+                .sum()
+        })
     }
 }
 
@@ -79,7 +106,11 @@ pub enum Dropped {
 
 impl Dropped {
     /// All, in order of tables.
-    pub const ALL: [Dropped; 3] = [Dropped::NoCandidate, Dropped::OutsideCaliper, Dropped::Taken];
+    pub const ALL: [Dropped; 3] = [
+        Dropped::NoCandidate,
+        Dropped::OutsideCaliper,
+        Dropped::Taken,
+    ];
 }
 
 /// Candidates and who of them is taken.
@@ -94,28 +125,56 @@ pub struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
-    /// A pool of which nobody is taken. With `replacement`, a candidate may serve any number of sites, each once.
+    /// A pool of which nobody is taken. With `replacement`, a candidate may serve any number of
+    /// sites, each once.
     pub fn new(members: &'a [Member], metric: &'a Metric, replacement: bool) -> Pool<'a> {
         let mut strata: HashMap<u64, Vec<usize>> = HashMap::new();
         for (index, member) in members.iter().enumerate() {
             strata.entry(member.stratum).or_default().push(index);
         }
-        strata.values_mut().for_each(|stratum| stratum.sort_by_key(|index| members[*index].position));
-        let places = members.iter().map(|m| metric.place(&m.covariates)).collect();
-        Pool { members, places, strata, taken: vec![false; members.len()], metric, replacement }
+        strata
+            .values_mut()
+            .for_each(|stratum| stratum.sort_by_key(|index| members[*index].position));
+        let places = members
+            .iter()
+            .map(|m| metric.place(&m.covariates))
+            .collect();
+        Pool {
+            members,
+            places,
+            strata,
+            taken: vec![false; members.len()],
+            metric,
+            replacement,
+        }
     }
 
-    /// Of the first choices, or where none is left of the others, the candidate nearest to `site` that lies strictly inside one of `inside` (anywhere, where that is `None`) and is not among `not`; a
-    /// random one of several equally near. It is then taken.
+    /// Of the first choices, or where none is left of the others, the candidate nearest to `site`
+    /// that lies strictly inside one of `inside` (anywhere, where that is `None`) and is not among
+    /// `not`; a random one of several equally near. It is then taken.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn take(&mut self, site: &Member, inside: Option<&[Interval]>, not: &[usize], rng: &mut Rng) -> Result<usize, Dropped> {
-        let stratum = self.strata.get(&site.stratum).map_or(&[][..], Vec::as_slice);
-        let at = |position: usize| stratum.partition_point(|index| self.members[*index].position < position);
+    pub fn take(
+        &mut self,
+        site: &Member,
+        inside: Option<&[Interval]>,
+        not: &[usize],
+        rng: &mut Rng,
+    ) -> Result<usize, Dropped> {
+        let stratum = self
+            .strata
+            .get(&site.stratum)
+            .map_or(&[][..], Vec::as_slice);
+        let at = |position: usize| {
+            stratum.partition_point(|index| self.members[*index].position < position)
+        };
         let ranges: Vec<std::ops::Range<usize>> = match inside {
             None => std::iter::once(0..stratum.len()).collect(),
-            Some(intervals) => intervals.iter().map(|i| at(i.start + 1)..at(i.end).max(at(i.start + 1))).collect(),
+            Some(intervals) => intervals
+                .iter()
+                .map(|i| at(i.start + 1)..at(i.end).max(at(i.start + 1)))
+                .collect(),
         };
         let place = self.metric.place(&site.covariates);
         let (mut best, mut ties, mut why) = (None::<((bool, f64), usize)>, 0, Dropped::NoCandidate);
@@ -124,7 +183,9 @@ impl<'a> Pool<'a> {
                 continue;
             }
             why = why.max(Dropped::OutsideCaliper);
-            let Some(distance) = self.metric.distance(&place, &self.places[*index]) else { continue };
+            let Some(distance) = self.metric.distance(&place, &self.places[*index]) else {
+                continue;
+            };
             if self.taken[*index] {
                 why = Dropped::Taken;
                 continue;
@@ -147,8 +208,9 @@ impl<'a> Pool<'a> {
     }
 }
 
-/// Gives every site up to `per_site` candidates: all sites their first, in random order, then all their second, and so on, so that no site's second
-/// choice costs another its first. One entry a site: indices into the pool, or why there is none.
+/// Gives every site up to `per_site` candidates: all sites their first, in random order, then all
+/// their second, and so on, so that no site's second choice costs another its first. One entry a
+/// site: indices into the pool, or why there is none.
 pub fn serve(
     pool: &mut Pool<'_>,
     sites: &[Member],

@@ -1,4 +1,5 @@
-//! Controls: positions that look like the sites under study in all respects but the one in question, and how well they do.
+//! Controls: positions that look like the sites under study in all respects but the one in
+//! question, and how well they do.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -11,7 +12,8 @@
 //! | `strength` | position weight matrices of sites |
 //! | `shuffle` | dinucleotide shuffles |
 //!
-//! A site is a position on a strand with the genes it belongs to and a few core letters; what it is a site of does not matter here.
+//! A site is a position on a strand with the genes it belongs to and a few core letters; what it is
+//! a site of does not matter here.
 
 pub mod area;
 pub mod balance;
@@ -47,18 +49,32 @@ pub struct Covariates {
     pub soft_masked_fraction: f64,
     /// Bases to the nearest end of a gene that holds the position.
     pub gene_end_distance_bp: f64,
-    /// Log-odds of the letters around the position, as a site; `NaN` where there is no weight matrix.
+    /// Log-odds of the letters around the position, as a site; `NaN` where there is no weight
+    /// matrix.
     pub strength_bits: f64,
 }
 
 impl Covariates {
     /// Their names, in the order of [`Covariates::values`].
-    pub const NAMES: [&'static str; N_COVARIATES] =
-        ["gc_upstream", "gc_downstream", "cpg_count", "soft_masked_fraction", "gene_end_distance_bp", "strength_bits"];
+    pub const NAMES: [&'static str; N_COVARIATES] = [
+        "gc_upstream",
+        "gc_downstream",
+        "cpg_count",
+        "soft_masked_fraction",
+        "gene_end_distance_bp",
+        "strength_bits",
+    ];
 
-    /// Of an inter-base position with flanks of `flank_bp` bases that lie within the region of `composition`. Distances are to the ends of those
-    /// of `genes` that hold the position. The strength is `NaN`: [`Area::covariates`] knows it.
-    pub fn new(composition: &Composition, strand: Strand, position: usize, flank_bp: usize, genes: &[Interval]) -> Covariates {
+    /// Of an inter-base position with flanks of `flank_bp` bases that lie within the region of
+    /// `composition`. Distances are to the ends of those of `genes` that hold the position. The
+    /// strength is `NaN`: [`Area::covariates`] knows it.
+    pub fn new(
+        composition: &Composition,
+        strand: Strand,
+        position: usize,
+        flank_bp: usize,
+        genes: &[Interval],
+    ) -> Covariates {
         let (start, end) = (position.saturating_sub(flank_bp), position + flank_bp);
         let flank = flank_bp.max(1) as f64;
         let left = composition.gc(start, position) as f64 / flank;
@@ -67,8 +83,12 @@ impl Covariates {
             Strand::Plus => (left, right),
             Strand::Minus => (right, left),
         };
-        let holding = genes.iter().filter(|gene| gene.start <= position && position <= gene.end);
-        let distance = holding.map(|gene| (position - gene.start).min(gene.end - position)).min();
+        let holding = genes
+            .iter()
+            .filter(|gene| gene.start <= position && position <= gene.end);
+        let distance = holding
+            .map(|gene| (position - gene.start).min(gene.end - position))
+            .min();
         Covariates {
             gc_upstream,
             gc_downstream,
@@ -81,19 +101,42 @@ impl Covariates {
 
     /// The values, in the order of [`Covariates::NAMES`].
     pub fn values(&self) -> [f64; N_COVARIATES] {
-        [self.gc_upstream, self.gc_downstream, self.cpg_count, self.soft_masked_fraction, self.gene_end_distance_bp, self.strength_bits]
+        [
+            self.gc_upstream,
+            self.gc_downstream,
+            self.cpg_count,
+            self.soft_masked_fraction,
+            self.gene_end_distance_bp,
+            self.strength_bits,
+        ]
     }
 
     /// Of values in the order of [`Covariates::NAMES`].
     pub fn from_values(values: [f64; N_COVARIATES]) -> Covariates {
-        let [gc_upstream, gc_downstream, cpg_count, soft_masked_fraction, gene_end_distance_bp, strength_bits] = values;
-        Covariates { gc_upstream, gc_downstream, cpg_count, soft_masked_fraction, gene_end_distance_bp, strength_bits }
+        let [
+            gc_upstream,
+            gc_downstream,
+            cpg_count,
+            soft_masked_fraction,
+            gene_end_distance_bp,
+            strength_bits,
+        ] = values;
+        Covariates {
+            gc_upstream,
+            gc_downstream,
+            cpg_count,
+            soft_masked_fraction,
+            gene_end_distance_bp,
+            strength_bits,
+        }
     }
 
     /// Their means; `NaN` for none.
     pub fn mean(all: &[Covariates]) -> Covariates {
         let n = all.len() as f64;
-        Covariates::from_values(std::array::from_fn(|i| all.iter().map(|c| c.values()[i]).sum::<f64>() / n))
+        Covariates::from_values(std::array::from_fn(|i| {
+            all.iter().map(|c| c.values()[i]).sum::<f64>() / n
+        }))
     }
 }
 
@@ -136,12 +179,14 @@ pub struct ControlRequest {
     pub gc_flank_bp: usize,
     /// The largest difference in G+C fraction allowed, on each flank.
     pub caliper: f64,
-    /// Least distance of a control from every annotated site of its strand. Neighbouring positions share most of their flanks, so the
-    /// nearest match in composition is often a GT a few bases from the very site (GTRAGT holds one), whose signal it would carry. 1 bars
-    /// only the annotated positions themselves.
+    /// Least distance of a control from every annotated site of its strand. Neighbouring positions
+    /// share most of their flanks, so the nearest match in composition is often a GT a few bases
+    /// from the very site (GTRAGT holds one), whose signal it would carry. 1 bars only the
+    /// annotated positions themselves.
     pub min_site_distance_bp: usize,
-    /// Distance that controls keep from every annotated site of their strand where their gene allows: a nearer candidate is taken only where none so far off is within the
-    /// calipers. At the reach of the profile, or its outer offsets would carry the signal of the site.
+    /// Distance that controls keep from every annotated site of their strand where their gene
+    /// allows: a nearer candidate is taken only where none so far off is within the calipers. At
+    /// the reach of the profile, or its outer offsets would carry the signal of the site.
     pub site_distance_bp: usize,
     /// The widest k-mer of [`Family::Kmer`].
     pub kmer: usize,

@@ -47,7 +47,8 @@ pub struct Found {
     pub covariates: Covariates,
     /// Its controls, or why there is none.
     pub controls: Result<Vec<Control>, Dropped>,
-    /// A second set as large as `controls` and matched to the site as those are, where it was asked for. Which of a site's two sets is which is random.
+    /// A second set as large as `controls` and matched to the site as those are, where it was asked
+    /// for. Which of a site's two sets is which is random.
     pub second: Vec<Control>,
     /// The width of the k-mer that was shared, in family `kmer`.
     pub kmer: Option<usize>,
@@ -68,11 +69,23 @@ fn member(area: &Area<'_>, position: usize) -> Member {
 
 fn site_member(area: &Area<'_>, wanted: &Wanted) -> Member {
     let covariates = area.covariates(wanted.position, Some(&wanted.genes));
-    Member { stratum: stratum(area, wanted.position), position: wanted.position, covariates, second_choice: false }
+    Member {
+        stratum: stratum(area, wanted.position),
+        position: wanted.position,
+        covariates,
+        second_choice: false,
+    }
 }
 
 fn stream(ground: &Ground<'_>, family: Family, area: &Area<'_>, rng: &Rng) -> Rng {
-    rng.derive(&format!("{} {}:{} {} {}", family.name(), ground.contig, area.start(), ground.strand, ground.kind))
+    rng.derive(&format!(
+        "{} {}:{} {} {}",
+        family.name(),
+        ground.contig,
+        area.start(),
+        ground.strand,
+        ground.kind
+    ))
 }
 
 /// Seeks controls on one strand of a contig, for the sites of one kind.
@@ -94,32 +107,59 @@ pub struct Seeker<'a> {
 impl Seeker<'_> {
     /// Adds the covariates of all sites, and of all candidates of a source, to a census.
     pub fn survey(&self, source: Source, census: &mut Census) {
-        let mut draw = self.rng.derive(&format!("census {} {} {}", self.ground.contig, self.ground.strand, self.ground.kind));
+        let mut draw = self.rng.derive(&format!(
+            "census {} {} {}",
+            self.ground.contig, self.ground.strand, self.ground.kind
+        ));
         for area in self.areas {
-            let mut pool = |position: usize| census.pool(&area.covariates(position, None), &mut draw);
+            let mut pool =
+                |position: usize| census.pool(&area.covariates(position, None), &mut draw);
             match source {
                 Source::Core => area.with_core().for_each(&mut pool),
-                Source::Anywhere => area.anywhere(&mut stream(self.ground, Family::Random, area, self.rng)).into_iter().for_each(&mut pool),
+                Source::Anywhere => area
+                    .anywhere(&mut stream(self.ground, Family::Random, area, self.rng))
+                    .into_iter()
+                    .for_each(&mut pool),
                 Source::Near => {
                     let mut rng = stream(self.ground, Family::Shift, area, self.rng);
-                    area.wanted.iter().flat_map(|w| area.near(w, &mut rng)).collect::<Vec<_>>().into_iter().for_each(&mut pool);
+                    area.wanted
+                        .iter()
+                        .flat_map(|w| area.near(w, &mut rng))
+                        .collect::<Vec<_>>()
+                        .into_iter()
+                        .for_each(&mut pool);
                 }
                 Source::Rearranged => {
                     let copies = |w| (0..self.request.per_site).map(move |copy| (w, copy));
                     for (wanted, copy) in area.wanted.iter().flat_map(copies) {
-                        let control = shuffled(self.ground, area, wanted, copy, self.request.gc_flank_bp, self.rng);
+                        let control = shuffled(
+                            self.ground,
+                            area,
+                            wanted,
+                            copy,
+                            self.request.gc_flank_bp,
+                            self.rng,
+                        );
                         census.pool(&control.covariates, &mut draw);
                     }
                 }
                 Source::Given => {}
             }
             for wanted in &area.wanted {
-                census.site(&area.covariates(wanted.position, Some(&wanted.genes)), &mut draw);
+                census.site(
+                    &area.covariates(wanted.position, Some(&wanted.genes)),
+                    &mut draw,
+                );
             }
         }
         if source == Source::Given {
-            let all = self.given.free.iter().chain(self.given.paired.values().flatten());
-            all.filter_map(|p| self.lone(*p)).for_each(|area| census.pool(&area.1.covariates(area.0, None), &mut draw));
+            let all = self
+                .given
+                .free
+                .iter()
+                .chain(self.given.paired.values().flatten());
+            all.filter_map(|p| self.lone(*p))
+                .for_each(|area| census.pool(&area.1.covariates(area.0, None), &mut draw));
         }
     }
 
@@ -128,32 +168,62 @@ impl Seeker<'_> {
         match family {
             Family::Kmer => self.by_kmer(metric),
             Family::Bed => self.by_list(metric),
-            Family::Shuffle => self.areas.par_iter().flat_map_iter(|area| self.by_shuffle(area)).collect(),
-            Family::Decoy | Family::Strength | Family::Random | Family::Shift => {
-                self.areas.par_iter().flat_map_iter(|area| self.in_gene(family, area, metric)).collect()
-            }
+            Family::Shuffle => self
+                .areas
+                .par_iter()
+                .flat_map_iter(|area| self.by_shuffle(area))
+                .collect(),
+            Family::Decoy | Family::Strength | Family::Random | Family::Shift => self
+                .areas
+                .par_iter()
+                .flat_map_iter(|area| self.in_gene(family, area, metric))
+                .collect(),
         }
     }
 
     fn in_gene(&self, family: Family, area: &Area<'_>, metric: &Metric) -> Vec<Found> {
         let mut rng = stream(self.ground, family, area, self.rng);
-        let mut sites: Vec<Member> = area.wanted.iter().map(|wanted| site_member(area, wanted)).collect();
+        let mut sites: Vec<Member> = area
+            .wanted
+            .iter()
+            .map(|wanted| site_member(area, wanted))
+            .collect();
         let members: Vec<Member> = match family.source() {
-            Source::Anywhere => area.anywhere(&mut rng).into_iter().map(|p| member(area, p)).collect(),
+            Source::Anywhere => area
+                .anywhere(&mut rng)
+                .into_iter()
+                .map(|p| member(area, p))
+                .collect(),
             Source::Near => {
                 // A moved window is a candidate of its own site only.
-                let near: Vec<Vec<usize>> = area.wanted.iter().map(|w| area.near(w, &mut rng)).collect();
-                sites.iter_mut().zip(0..).for_each(|(site, number)| site.stratum = number);
+                let near: Vec<Vec<usize>> =
+                    area.wanted.iter().map(|w| area.near(w, &mut rng)).collect();
+                sites
+                    .iter_mut()
+                    .zip(0..)
+                    .for_each(|(site, number)| site.stratum = number);
                 let own = |(number, positions): (u64, Vec<usize>)| {
-                    positions.into_iter().map(move |p| Member { stratum: number, ..member(area, p) })
+                    positions.into_iter().map(move |p| Member {
+                        stratum: number,
+                        ..member(area, p)
+                    })
                 };
                 (0..).zip(near).flat_map(own).collect()
             }
             _ => area.with_core().map(|p| member(area, p)).collect(),
         };
-        let inside: Vec<Option<Vec<Interval>>> = area.wanted.iter().map(|w| Some(merged(&w.genes))).collect();
+        let inside: Vec<Option<Vec<Interval>>> =
+            area.wanted.iter().map(|w| Some(merged(&w.genes))).collect();
         let home = vec![area; members.len()];
-        self.serve(area.wanted.iter().map(|w| (area, w)).collect(), &sites, &members, &home, &inside, metric, &mut rng)
+        self.serve(
+            area.wanted.iter().map(|w| (area, w)).collect(),
+            &sites,
+            &members,
+            &home,
+            &inside,
+            metric,
+            &mut rng,
+        )
     }
 
     /// Serves sites from members, `home[i]` being the area of member `i`.
@@ -173,15 +243,34 @@ impl Seeker<'_> {
         let served = serve(&mut pool, sites, inside, per_site, rng);
         let control = |index: &usize, genes: &[Interval]| {
             let position = members[*index].position;
-            let own = genes.iter().any(|g| g.start <= position && position <= g.end).then_some(genes);
+            let own = genes
+                .iter()
+                .any(|g| g.start <= position && position <= g.end)
+                .then_some(genes);
             let near = members[*index].second_choice;
-            Control { position, cluster: home[*index].cluster, covariates: home[*index].covariates(position, own), copy: None, near }
+            Control {
+                position,
+                cluster: home[*index].cluster,
+                covariates: home[*index].covariates(position, own),
+                copy: None,
+                near,
+            }
         };
         let mut found = Vec::with_capacity(sites.len());
         for (((_, wanted), site), served) in wanted.into_iter().zip(sites).zip(served) {
-            let controls = served.map(|all| all.iter().map(|index| control(index, &wanted.genes)).collect());
+            let controls = served.map(|all| {
+                all.iter()
+                    .map(|index| control(index, &wanted.genes))
+                    .collect()
+            });
             let (controls, second) = self.in_two(controls, rng);
-            found.push(Found { site: wanted.site, covariates: site.covariates, controls, second, kmer: None });
+            found.push(Found {
+                site: wanted.site,
+                covariates: site.covariates,
+                controls,
+                second,
+                kmer: None,
+            });
         }
         found
     }
@@ -191,9 +280,12 @@ impl Seeker<'_> {
 type Controls = Result<Vec<Control>, Dropped>;
 
 impl Seeker<'_> {
-    /// Where a second set is sought, deals a site's controls into two sets of one size at random: nothing tells one from the other. A lone control makes no second set.
+    /// Where a second set is sought, deals a site's controls into two sets of one size at random:
+    /// nothing tells one from the other. A lone control makes no second set.
     fn in_two(&self, controls: Controls, rng: &mut Rng) -> (Controls, Vec<Control>) {
-        let (true, Ok(mut all)) = (self.second, controls.clone()) else { return (controls, Vec::new()) };
+        let (true, Ok(mut all)) = (self.second, controls.clone()) else {
+            return (controls, Vec::new());
+        };
         all.truncate((all.len() & !1).max(1));
         rng.shuffle(&mut all);
         let second = all.split_off(all.len().div_ceil(2));

@@ -1,4 +1,5 @@
-//! The user's cache of references: where it is, who works in it, whether there is room, and what is in it.
+//! The user's cache of references: where it is, who works in it, whether there is room, and what is
+//! in it.
 
 use super::Event;
 use super::manifest::Manifest;
@@ -12,30 +13,44 @@ use std::path::{Path, PathBuf};
 /// Bytes that must stay free beside what is written.
 const SPARE: u64 = 64 << 20;
 
-/// The cache: `LDAR_CACHE`, else `ldar-analyze` under `XDG_CACHE_HOME`, else under `.cache` of the home folder. It need not exist.
+/// The cache: `LDAR_CACHE`, else `ldar-analyze` under `XDG_CACHE_HOME`, else under `.cache` of the
+/// home folder. It need not exist.
 ///
 /// # Errors
 /// None of these is known.
 pub fn root() -> Result<PathBuf> {
-    let given = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let given = |name: &str| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     if let Some(root) = given("LDAR_CACHE") {
         return std::path::absolute(&root).map_err(Error::io(&root));
     }
     // A relative XDG path is to be ignored (XDG Base Directory Specification).
-    let base = given("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or_else(|| env::home_dir().map(|home| home.join(".cache")));
-    let base = base.ok_or_else(|| Error::Invalid("no home folder is known: set LDAR_CACHE to a folder for downloads".into()))?;
+    let base = given("XDG_CACHE_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| env::home_dir().map(|home| home.join(".cache")));
+    let base = base.ok_or_else(|| {
+        Error::Invalid("no home folder is known: set LDAR_CACHE to a folder for downloads".into())
+    })?;
     Ok(base.join("ldar-analyze"))
 }
 
 /// The file that a fetched set holds for `role`, at its pinned release and in its default variant.
 ///
 /// # Errors
-/// It is not there, and the message gives the command that brings it; an unknown set or one without this role.
+/// It is not there, and the message gives the command that brings it; an unknown set or one without
+/// this role.
 pub fn find(root: &Path, set: &str, role: &str) -> Result<PathBuf> {
     let wanted = sources::named(set)?.choose(None, None)?;
     let folder = root.join(wanted.folder());
     let file = wanted.files.iter().find(|file| file.role == role);
-    let file = file.ok_or_else(|| Error::Usage(format!("'{set}' holds no {role}; for a file of this name write ./{set}")))?;
+    let file = file.ok_or_else(|| {
+        Error::Usage(format!(
+            "'{set}' holds no {role}; for a file of this name write ./{set}"
+        ))
+    })?;
     match Manifest::open(&folder)?.held(&folder, file) {
         Some(held) => Ok(held.path),
         None => Err(Error::Invalid(format!(
@@ -57,11 +72,18 @@ impl SetFolder {
         let path = root.join(name);
         fs::create_dir_all(&path).map_err(Error::io(&path))?;
         let place = path.join(".lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&place).map_err(Error::io(&place))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&place)
+            .map_err(Error::io(&place))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                tell(Event::Note(&format!("another process is fetching {name}; waiting until it is done")));
+                tell(Event::Note(&format!(
+                    "another process is fetching {name}; waiting until it is done"
+                )));
                 lock.lock().map_err(Error::io(&place))?;
             }
             // Some network file systems have no locks; the checks of content hold there as well.
@@ -75,7 +97,9 @@ impl SetFolder {
 /// Refuses to start what the disk has no room for.
 pub(super) fn check_space(folder: &Path, needed: u64) -> Result<()> {
     // A file system that does not tell is found out by writing.
-    let Ok(free) = fs4::available_space(folder) else { return Ok(()) };
+    let Ok(free) = fs4::available_space(folder) else {
+        return Ok(());
+    };
     match needed.saturating_add(SPARE) > free {
         true => Err(Error::file(
             folder,

@@ -32,7 +32,8 @@ pub(super) struct Facts {
     pub sha256: String,
 }
 
-/// The MD5 of `name` in the text that `md5sum` writes: 32 hexadecimal digits, blanks (and `*`), and a path.
+/// The MD5 of `name` in the text that `md5sum` writes: 32 hexadecimal digits, blanks (and `*`), and
+/// a path.
 pub(super) fn md5_of(sums: &str, name: &str) -> Option<String> {
     sums.lines().find_map(|line| {
         let (sum, path) = line.trim().split_once(char::is_whitespace)?;
@@ -51,11 +52,16 @@ pub(super) fn verify(
     tell: &dyn Fn(Event),
 ) -> Result<Result<(Facts, Check), String>> {
     let (facts, head) = read(path, tell)?;
-    let differs = |kind: &str, found: &str, right: &str| Ok(Err(format!("its {kind} is {found} and should be {right}")));
+    let differs = |kind: &str, found: &str, right: &str| {
+        Ok(Err(format!("its {kind} is {found} and should be {right}")))
+    };
     if !head.starts_with(&file.starts) {
         let page = head.trim_ascii_start().starts_with(b"<");
-        let seen =
-            if page { "an HTML page came in its place, as logins and proxies send" } else { "it does not start as such a file does" };
+        let seen = if page {
+            "an HTML page came in its place, as logins and proxies send"
+        } else {
+            "it does not start as such a file does"
+        };
         return Ok(Err(seen.into()));
     }
     let check = match (expected, of_server) {
@@ -71,7 +77,9 @@ pub(super) fn verify(
         && head.starts_with(&[0x1f, 0x8b])
         && let Err(e) = unpack(path)
     {
-        return Ok(Err(format!("its gzip stream is damaged or cut short ({e})")));
+        return Ok(Err(format!(
+            "its gzip stream is damaged or cut short ({e})"
+        )));
     }
     Ok(Ok((facts, check)))
 }
@@ -87,13 +95,28 @@ fn read(path: &Path, tell: &dyn Fn(Event)) -> Result<(Facts, Vec<u8>)> {
         if n == 0 {
             break;
         }
-        head.extend(buffer[..n].iter().take(512_usize.saturating_sub(head.len())));
+        head.extend(
+            buffer[..n]
+                .iter()
+                .take(512_usize.saturating_sub(head.len())),
+        );
         md5.update(&buffer[..n]);
         sha256.update(&buffer[..n]);
         bytes += n as u64;
-        tell(Event::Progress { stage: "checking", done: bytes, total: Some(total) });
+        tell(Event::Progress {
+            stage: "checking",
+            done: bytes,
+            total: Some(total),
+        });
     }
-    Ok((Facts { bytes, md5: hex(&md5.finalize()), sha256: hex(&sha256.finalize()) }, head))
+    Ok((
+        Facts {
+            bytes,
+            md5: hex(&md5.finalize()),
+            sha256: hex(&sha256.finalize()),
+        },
+        head,
+    ))
 }
 
 fn unpack(path: &Path) -> io::Result<u64> {

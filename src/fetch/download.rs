@@ -1,7 +1,8 @@
 //! A file from an address to a `.part`, over as many connections as it takes.
 //!
-//! Beside the part lies `NAME.part.json`: the address, and what named the version of the file there when its first byte came. Only a server that
-//! vouches for the same version (`If-Range`) gives more of it; any other answer starts the part anew, so that no two versions are ever joined.
+//! Beside the part lies `NAME.part.json`: the address, and what named the version of the file there
+//! when its first byte came. Only a server that vouches for the same version (`If-Range`) gives
+//! more of it; any other answer starts the part anew, so that no two versions are ever joined.
 
 use super::Event;
 use super::cache::{check_space, megabytes};
@@ -35,7 +36,8 @@ const SLOWEST: u64 = 1000;
 /// A checksum file is smaller.
 const MOST_TEXT: u64 = 1 << 22;
 
-/// A file whose length the server does not tell is taken up to so many times its expected size, and at least up to [`MOST_TEXT`].
+/// A file whose length the server does not tell is taken up to so many times its expected size, and
+/// at least up to [`MOST_TEXT`].
 const MOST_TIMES: u64 = 4;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -78,7 +80,12 @@ pub(super) fn discard(part: &Path) {
 ///
 /// # Errors
 /// The retries are spent, the server refuses, or the disk is full.
-pub(super) fn download(client: &Client, job: &Job, patience: &Patience, tell: &dyn Fn(Event)) -> Result<State> {
+pub(super) fn download(
+    client: &Client,
+    job: &Job,
+    patience: &Patience,
+    tell: &dyn Fn(Event),
+) -> Result<State> {
     let mut best = 0;
     let held = || fs::metadata(job.part).map_or(0, |found| found.len());
     let attempt = || attempt(client, job, patience, tell);
@@ -88,9 +95,10 @@ pub(super) fn download(client: &Client, job: &Job, patience: &Patience, tell: &d
         gained
     };
     retry(job.url, patience, tell, attempt, progress).map_err(|e| match (e, held()) {
-        (Error::Invalid(message), kept @ 1..) => {
-            Error::Invalid(format!("{message}\n  {} of it are kept: the same command goes on from there", megabytes(kept)))
-        }
+        (Error::Invalid(message), kept @ 1..) => Error::Invalid(format!(
+            "{message}\n  {} of it are kept: the same command goes on from there",
+            megabytes(kept)
+        )),
         (e, _) => e,
     })
 }
@@ -99,18 +107,30 @@ pub(super) fn download(client: &Client, job: &Job, patience: &Patience, tell: &d
 ///
 /// # Errors
 /// As [`download`]; also one that is not small.
-pub(super) fn text(client: &Client, url: &str, patience: &Patience, tell: &dyn Fn(Event)) -> Result<String> {
+pub(super) fn text(
+    client: &Client,
+    url: &str,
+    patience: &Patience,
+    tell: &dyn Fn(Event),
+) -> Result<String> {
     let attempt = || {
         let answer = client.get(url, None)?;
         let mut bytes = Vec::new();
-        answer.body.take(MOST_TEXT + 1).read_to_end(&mut bytes).map_err(|e| Failure::Passing(cut(&e)))?;
+        answer
+            .body
+            .take(MOST_TEXT + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| Failure::Passing(cut(&e)))?;
         if bytes.len() as u64 > MOST_TEXT {
             return Err(Failure::Lasting(Error::Invalid(format!(
                 "{url}: is larger than any list of checksums ({})",
                 megabytes(MOST_TEXT)
             ))));
         }
-        if answer.length.is_some_and(|length| length != bytes.len() as u64) {
+        if answer
+            .length
+            .is_some_and(|length| length != bytes.len() as u64)
+        {
             return Err(Failure::Passing("the connection was cut".into()));
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -118,7 +138,8 @@ pub(super) fn text(client: &Client, url: &str, patience: &Patience, tell: &dyn F
     retry(url, patience, tell, attempt, || false)
 }
 
-/// Tries until it works, it cannot work, or there were too many failures without progress in between.
+/// Tries until it works, it cannot work, or there were too many failures without progress in
+/// between.
 fn retry<T>(
     url: &str,
     patience: &Patience,
@@ -135,25 +156,43 @@ fn retry<T>(
         };
         failures = if progress() { 1 } else { failures + 1 };
         if failures > patience.retries {
-            let tries = if failures == 1 { "once".into() } else { format!("{failures} times in a row") };
+            let tries = if failures == 1 {
+                "once".into()
+            } else {
+                format!("{failures} times in a row")
+            };
             return Err(Error::Invalid(format!(
                 "{url}: {message}; tried {tries}\n  behind a firewall, set HTTPS_PROXY=http://HOST:PORT, or give --mirror URL (or LDAR_MIRROR) of a copy that can be reached;\n  a cache made elsewhere can be copied here, see: ldar-analyze fetch --help"
             )));
         }
-        let pause = patience.pause.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST_PAUSE);
-        tell(Event::Note(&format!("{message}; trying again in {:.1} s", pause.as_secs_f64())));
+        let pause = patience
+            .pause
+            .saturating_mul(1 << (failures - 1).min(16))
+            .min(LONGEST_PAUSE);
+        tell(Event::Note(&format!(
+            "{message}; trying again in {:.1} s",
+            pause.as_secs_f64()
+        )));
         thread::sleep(pause);
     }
 }
 
-fn attempt(client: &Client, job: &Job, patience: &Patience, tell: &dyn Fn(Event)) -> Result<State, Failure> {
+fn attempt(
+    client: &Client,
+    job: &Job,
+    patience: &Patience,
+    tell: &dyn Fn(Event),
+) -> Result<State, Failure> {
     let (mut state, mut held) = left_over(job).map_err(Failure::Lasting)?;
     if state.done {
         return Ok(state);
     }
     let from = state.validator.clone().filter(|_| held > 0);
     let answer = client.get(job.url, from.as_deref().map(|validator| (held, validator)))?;
-    let goes_on = answer.status == 206 && from.is_some() && answer.range.0 == Some(held) && (answer.range.1 == state.total);
+    let goes_on = answer.status == 206
+        && from.is_some()
+        && answer.range.0 == Some(held)
+        && (answer.range.1 == state.total);
     match answer.status {
         206 if goes_on => {}
         200 => {
@@ -166,26 +205,44 @@ fn attempt(client: &Client, job: &Job, patience: &Patience, tell: &dyn Fn(Event)
                 sha256: answer.sha256.clone(),
             };
         }
-        416 if held > 0 && answer.range.1 == Some(held) && state.total.is_none() => return finished(job, state),
+        416 if held > 0 && answer.range.1 == Some(held) && state.total.is_none() => {
+            return finished(job, state);
+        }
         _ => {
             discard(job.part);
-            return Err(Failure::Passing("the file there has changed: it is fetched from its start".into()));
+            return Err(Failure::Passing(
+                "the file there has changed: it is fetched from its start".into(),
+            ));
         }
     }
     let total = state.total.unwrap_or(job.about_bytes);
     let folder = job.part.parent().unwrap_or(Path::new("."));
-    check_space(folder, total.saturating_sub(held).saturating_add(total.saturating_mul(job.copies_after))).map_err(Failure::Lasting)?;
+    check_space(
+        folder,
+        total
+            .saturating_sub(held)
+            .saturating_add(total.saturating_mul(job.copies_after)),
+    )
+    .map_err(Failure::Lasting)?;
     receive(job, answer, &state, held, patience, tell)?;
     finished(job, state)
 }
 
-/// The part that an earlier attempt left: its state and length. One of another address, or without its state, is dropped.
+/// The part that an earlier attempt left: its state and length. One of another address, or without
+/// its state, is dropped.
 fn left_over(job: &Job) -> Result<(State, u64)> {
     // Only a file of its own is gone on with: a link would lead the rest elsewhere.
-    let held = fs::symlink_metadata(job.part).map_or(0, |found| if found.is_file() { found.len() } else { 0 });
-    let state = fs::read_to_string(state_path(job.part)).ok().and_then(|text| serde_json::from_str::<State>(&text).ok());
+    let held = fs::symlink_metadata(job.part)
+        .map_or(0, |found| if found.is_file() { found.len() } else { 0 });
+    let state = fs::read_to_string(state_path(job.part))
+        .ok()
+        .and_then(|text| serde_json::from_str::<State>(&text).ok());
     match state {
-        Some(state) if held > 0 && state.url == job.url && state.total.is_none_or(|total| held <= total) => {
+        Some(state)
+            if held > 0
+                && state.url == job.url
+                && state.total.is_none_or(|total| held <= total) =>
+        {
             let done = state.done || state.total == Some(held);
             Ok((State { done, ..state }, held))
         }
@@ -197,7 +254,10 @@ fn left_over(job: &Job) -> Result<(State, u64)> {
 }
 
 fn finished(job: &Job, state: State) -> Result<State, Failure> {
-    let state = State { done: true, ..state };
+    let state = State {
+        done: true,
+        ..state
+    };
     save(job, &state).map_err(Failure::Lasting)?;
     Ok(state)
 }
@@ -208,7 +268,14 @@ fn save(job: &Job, state: &State) -> Result<()> {
 }
 
 /// Writes what comes behind the `held` bytes of the part (from its start if there are none).
-fn receive(job: &Job, answer: Answer, state: &State, held: u64, patience: &Patience, tell: &dyn Fn(Event)) -> Result<(), Failure> {
+fn receive(
+    job: &Job,
+    answer: Answer,
+    state: &State,
+    held: u64,
+    patience: &Patience,
+    tell: &dyn Fn(Event),
+) -> Result<(), Failure> {
     let io = |e| Failure::Lasting(Error::io(job.part)(e));
     let mut file = match held {
         0 => {
@@ -220,7 +287,9 @@ fn receive(job: &Job, answer: Answer, state: &State, held: u64, patience: &Patie
         _ => File::options().append(true).open(job.part).map_err(io)?,
     };
     let (mut body, mut done) = (answer.body, held);
-    let most = state.total.unwrap_or_else(|| job.about_bytes.saturating_mul(MOST_TIMES).max(MOST_TEXT));
+    let most = state
+        .total
+        .unwrap_or_else(|| job.about_bytes.saturating_mul(MOST_TIMES).max(MOST_TEXT));
     let mut buffer = vec![0; 1 << 16];
     let (mut window, mut in_window) = (Instant::now(), 0);
     loop {
@@ -242,10 +311,16 @@ fn receive(job: &Job, answer: Answer, state: &State, held: u64, patience: &Patie
         }
         file.write_all(&buffer[..n]).map_err(io)?;
         in_window += n as u64;
-        tell(Event::Progress { stage: "downloading", done, total: state.total });
+        tell(Event::Progress {
+            stage: "downloading",
+            done,
+            total: state.total,
+        });
         if window.elapsed() > patience.silence {
             if (in_window as f64) < SLOWEST as f64 * window.elapsed().as_secs_f64() {
-                return Err(Failure::Passing(format!("less than {SLOWEST} bytes a second came")));
+                return Err(Failure::Passing(format!(
+                    "less than {SLOWEST} bytes a second came"
+                )));
             }
             (window, in_window) = (Instant::now(), 0);
         }
@@ -253,7 +328,10 @@ fn receive(job: &Job, answer: Answer, state: &State, held: u64, patience: &Patie
     file.sync_all().map_err(io)?;
     match state.total.is_none_or(|total| total == done) && done > 0 {
         true => Ok(()),
-        false => Err(Failure::Passing(format!("the connection was cut after {}", megabytes(done)))),
+        false => Err(Failure::Passing(format!(
+            "the connection was cut after {}",
+            megabytes(done)
+        ))),
     }
 }
 

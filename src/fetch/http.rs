@@ -1,4 +1,5 @@
-//! One HTTP request: redirects followed, proxies of the environment used, failures told apart into those that may pass and those that stay.
+//! One HTTP request: redirects followed, proxies of the environment used, failures told apart into
+//! those that may pass and those that stay.
 
 use crate::error::Error;
 use std::env;
@@ -44,13 +45,18 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// A client that gives up a connection after `silence` without a byte. Certificates are those of the system (`SSL_CERT_FILE` honoured),
-    /// or Mozilla's where it has none.
+    /// A client that gives up a connection after `silence` without a byte. Certificates are those
+    /// of the system (`SSL_CERT_FILE` honoured), or Mozilla's where it has none.
     pub fn new(silence: Duration, sha256_header: Option<String>) -> Client {
         let system = rustls_native_certs::load_native_certs().certs;
         let roots = match system.is_empty() {
             true => RootCerts::WebPki,
-            false => system.iter().map(|cert| Certificate::from_der(cert.as_ref()).to_owned()).collect::<Vec<_>>().into_iter().into(),
+            false => system
+                .iter()
+                .map(|cert| Certificate::from_der(cert.as_ref()).to_owned())
+                .collect::<Vec<_>>()
+                .into_iter()
+                .into(),
         };
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -63,7 +69,10 @@ impl Client {
             .timeout_recv_response(Some(silence))
             .timeout_per_read(Some(silence))
             .build();
-        Client { agent: config.into(), sha256_header }
+        Client {
+            agent: config.into(),
+            sha256_header,
+        }
     }
 
     /// Asks for a file from `from.0` on if it is still the version `from.1`, or from its start.
@@ -72,22 +81,33 @@ impl Client {
         for _ in 0..=MOST_REDIRECTS {
             let mut request = self.agent.get(&at);
             if let Some((start, validator)) = from {
-                request = request.header("Range", format!("bytes={start}-")).header("If-Range", validator);
+                request = request
+                    .header("Range", format!("bytes={start}-"))
+                    .header("If-Range", validator);
             }
             let response = request.call().map_err(|e| unreachable_host(&at, &e))?;
             sha256 = sha256.or_else(|| self.sha256(response.headers()));
             match response.status().as_u16() {
                 200 | 206 | 416 => return Ok(answer(response, sha256)),
-                301 | 302 | 303 | 307 | 308 => at = redirected(&at, text(response.headers(), "location"))?,
+                301 | 302 | 303 | 307 | 308 => {
+                    at = redirected(&at, text(response.headers(), "location"))?
+                }
                 status => return Err(refused(&at, status)),
             }
         }
-        Err(lasting(format!("{url}: more than {MOST_REDIRECTS} redirects")))
+        Err(lasting(format!(
+            "{url}: more than {MOST_REDIRECTS} redirects"
+        )))
     }
 
     fn sha256(&self, headers: &HeaderMap) -> Option<String> {
         let name: HeaderName = self.sha256_header.as_deref()?.parse().ok()?;
-        let value = headers.get(name)?.to_str().ok()?.trim_matches('"').to_ascii_lowercase();
+        let value = headers
+            .get(name)?
+            .to_str()
+            .ok()?
+            .trim_matches('"')
+            .to_ascii_lowercase();
         (value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit())).then_some(value)
     }
 }
@@ -107,7 +127,9 @@ fn answer(response: Response<Body>, sha256: Option<String>) -> Answer {
         status: response.status().as_u16(),
         length: text(headers, "content-length").and_then(|n| n.parse().ok()),
         range: text(headers, "content-range").map_or((None, None), content_range),
-        validator: etag.or_else(|| text(headers, "last-modified")).map(String::from),
+        validator: etag
+            .or_else(|| text(headers, "last-modified"))
+            .map(String::from),
         sha256,
         body: Box::new(response.into_body().into_reader()),
     }
@@ -115,14 +137,22 @@ fn answer(response: Response<Body>, sha256: Option<String>) -> Answer {
 
 /// `bytes 100-199/1000` is (100, 1000), `bytes */1000` is (none, 1000).
 fn content_range(value: &str) -> (Option<u64>, Option<u64>) {
-    let Some((span, total)) = value.trim_start_matches("bytes").trim().split_once('/') else { return (None, None) };
-    (span.split_once('-').and_then(|(start, _)| start.trim().parse().ok()), total.trim().parse().ok())
+    let Some((span, total)) = value.trim_start_matches("bytes").trim().split_once('/') else {
+        return (None, None);
+    };
+    (
+        span.split_once('-')
+            .and_then(|(start, _)| start.trim().parse().ok()),
+        total.trim().parse().ok(),
+    )
 }
 
 /// Where a redirect leads; never from https to plain http.
 fn redirected(from: &str, location: Option<&str>) -> Result<String, Failure> {
     let Some(location) = location.filter(|l| !l.is_empty()) else {
-        return Err(lasting(format!("{from}: a redirect that does not say where to")));
+        return Err(lasting(format!(
+            "{from}: a redirect that does not say where to"
+        )));
     };
     let (scheme, rest) = from.split_once("://").unwrap_or(("https", from));
     let host = rest.split('/').next().unwrap_or(rest);
@@ -134,10 +164,15 @@ fn redirected(from: &str, location: Option<&str>) -> Result<String, Failure> {
         format!("{scheme}://{host}{location}")
     } else {
         let path = from.split(['?', '#']).next().unwrap_or(from);
-        format!("{}/{location}", path.rsplit_once('/').map_or(path, |(folder, _)| folder))
+        format!(
+            "{}/{location}",
+            path.rsplit_once('/').map_or(path, |(folder, _)| folder)
+        )
     };
     match scheme == "https" && !to.starts_with("https://") {
-        true => Err(lasting(format!("{from}: redirects to {to}, which is not encrypted; a login page of the network?"))),
+        true => Err(lasting(format!(
+            "{from}: redirects to {to}, which is not encrypted; a login page of the network?"
+        ))),
         false => Ok(to),
     }
 }
@@ -145,28 +180,41 @@ fn redirected(from: &str, location: Option<&str>) -> Result<String, Failure> {
 fn refused(url: &str, status: u16) -> Failure {
     match status {
         408 | 425 | 429 | 500..=599 => Failure::Passing(format!("the server answers {status}")),
-        404 | 410 => {
-            lasting(format!("{url}: not there (HTTP {status}). Is there such a release, and does the mirror keep the source's paths?"))
-        }
-        407 => lasting(format!("{url}: the proxy asks for a login (HTTP 407): give it as http://USER:PASSWORD@HOST:PORT in HTTPS_PROXY")),
+        404 | 410 => lasting(format!(
+            "{url}: not there (HTTP {status}). Is there such a release, and does the mirror keep the source's paths?"
+        )),
+        407 => lasting(format!(
+            "{url}: the proxy asks for a login (HTTP 407): give it as http://USER:PASSWORD@HOST:PORT in HTTPS_PROXY"
+        )),
         _ => lasting(format!("{url}: refused (HTTP {status}){}", proxy_note())),
     }
 }
 
 fn unreachable_host(url: &str, error: &ureq::Error) -> Failure {
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or(url);
+    let host = url
+        .split_once("://")
+        .map_or(url, |(_, rest)| rest)
+        .split('/')
+        .next()
+        .unwrap_or(url);
     match error {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => lasting(format!("{url}: not an address ({error})")),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+            lasting(format!("{url}: not an address ({error})"))
+        }
         ureq::Error::Rustls(e) => lasting(format!(
             "{host}: no secure connection ({e}). If your network inspects TLS, name its certificate in SSL_CERT_FILE{}",
             proxy_note()
         )),
-        ureq::Error::HostNotFound => Failure::Passing(format!("no host {host} is known here{}", proxy_note())),
+        ureq::Error::HostNotFound => {
+            Failure::Passing(format!("no host {host} is known here{}", proxy_note()))
+        }
         ureq::Error::Io(e) if e.kind() == io::ErrorKind::InvalidData => lasting(format!(
             "{host}: no secure connection ({e}). If your network inspects TLS, name its certificate in SSL_CERT_FILE{}",
             proxy_note()
         )),
-        ureq::Error::Io(e) => Failure::Passing(format!("{host} cannot be reached: {e}{}", proxy_note())),
+        ureq::Error::Io(e) => {
+            Failure::Passing(format!("{host} cannot be reached: {e}{}", proxy_note()))
+        }
         e => Failure::Passing(format!("{host} cannot be reached: {e}{}", proxy_note())),
     }
 }
@@ -176,9 +224,21 @@ fn proxy_note() -> String {
     match Proxy::try_from_env() {
         Some(proxy) => format!(" (through the proxy {}:{})", proxy.host(), proxy.port()),
         None => {
-            let set = ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
-            match set.iter().find(|name| env::var(name).is_ok_and(|value| !value.is_empty())) {
-                Some(name) => format!(" (without a proxy: {name} is not understood, it should read http://HOST:PORT)"),
+            let set = [
+                "ALL_PROXY",
+                "all_proxy",
+                "HTTPS_PROXY",
+                "https_proxy",
+                "HTTP_PROXY",
+                "http_proxy",
+            ];
+            match set
+                .iter()
+                .find(|name| env::var(name).is_ok_and(|value| !value.is_empty()))
+            {
+                Some(name) => format!(
+                    " (without a proxy: {name} is not understood, it should read http://HOST:PORT)"
+                ),
                 None => " (no proxy is set)".into(),
             }
         }
@@ -201,9 +261,15 @@ mod tests {
             assert_eq!(redirected(from, Some(location)).unwrap(), to);
         }
         for location in [None, Some(""), Some("http://a.org/x")] {
-            assert!(matches!(redirected(from, location), Err(Failure::Lasting(_))), "{location:?}");
+            assert!(
+                matches!(redirected(from, location), Err(Failure::Lasting(_))),
+                "{location:?}"
+            );
         }
-        assert_eq!(redirected("http://a.org:80/x", Some("http://a.org:80/y")).unwrap(), "http://a.org:80/y");
+        assert_eq!(
+            redirected("http://a.org:80/x", Some("http://a.org:80/y")).unwrap(),
+            "http://a.org:80/y"
+        );
     }
 
     #[test]

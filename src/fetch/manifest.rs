@@ -1,4 +1,5 @@
-//! `manifest.json` of a set's folder: what each file is, where it came from, what it was held to. It spares a second call the reading of gigabytes.
+//! `manifest.json` of a set's folder: what each file is, where it came from, what it was held to.
+//! It spares a second call the reading of gigabytes.
 
 use super::checksum::Facts;
 use super::sources::WantedFile;
@@ -33,7 +34,9 @@ impl fmt::Display for Check {
             Check::Md5 => "MD5 is the published one",
             Check::Sha256 => "SHA-256 is the pinned one",
             Check::Sha256OfServer => "SHA-256 is the one the server gives",
-            Check::FormatOnly => "no checksum published; size and format checked, SHA-256 recorded in manifest.json",
+            Check::FormatOnly => {
+                "no checksum published; size and format checked, SHA-256 recorded in manifest.json"
+            }
         })
     }
 }
@@ -85,24 +88,42 @@ impl Manifest {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Manifest::default()),
             Err(e) => return Err(Error::io(&path)(e)),
         };
-        serde_json::from_str(&text).map_err(|e| Error::file(&path, format!("damaged ({e}): remove it and fetch again")))
+        serde_json::from_str(&text)
+            .map_err(|e| Error::file(&path, format!("damaged ({e}): remove it and fetch again")))
     }
 
     /// The file, if it is there and as long as it was when it was checked.
     pub fn held(&self, folder: &Path, file: &WantedFile) -> Option<Held> {
         let entry = self.entries.get(&file.name)?;
         let path = folder.join(&entry.file);
-        let whole = fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() == entry.bytes);
-        (whole && entry.file == file.final_name()).then(|| Held { role: file.role.clone(), path, check: entry.check, before: true })
+        let whole =
+            fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() == entry.bytes);
+        (whole && entry.file == file.final_name()).then(|| Held {
+            role: file.role.clone(),
+            path,
+            check: entry.check,
+            before: true,
+        })
     }
 
     /// The SHA-256 of an earlier download of the same file from the same place.
     pub fn sha256_before(&self, file: &WantedFile, url: &str) -> Option<&str> {
-        self.entries.get(&file.name).filter(|entry| entry.url == url).map(|entry| entry.source_sha256.as_str())
+        self.entries
+            .get(&file.name)
+            .filter(|entry| entry.url == url)
+            .map(|entry| entry.source_sha256.as_str())
     }
 
     /// Records a file that has just got its name.
-    pub fn add(&mut self, folder: &Path, file: &WantedFile, url: &str, facts: Facts, check: Check, bytes: u64) -> Result<Held> {
+    pub fn add(
+        &mut self,
+        folder: &Path,
+        file: &WantedFile,
+        url: &str,
+        facts: Facts,
+        check: Check,
+        bytes: u64,
+    ) -> Result<Held> {
         let entry = Entry {
             role: file.role.clone(),
             file: file.final_name(),
@@ -115,8 +136,14 @@ impl Manifest {
         };
         let path = folder.join(&entry.file);
         self.entries.insert(file.name.clone(), entry);
-        let text = serde_json::to_string_pretty(self).map_err(|e| Error::Invalid(format!("{NAME}: {e}")))?;
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|e| Error::Invalid(format!("{NAME}: {e}")))?;
         write_atomic(&folder.join(NAME), |out| writeln!(out, "{text}"))?;
-        Ok(Held { role: file.role.clone(), path, check, before: false })
+        Ok(Held {
+            role: file.role.clone(),
+            path,
+            check,
+            before: false,
+        })
     }
 }

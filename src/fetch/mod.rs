@@ -1,8 +1,10 @@
-//! Public references, brought into a cache of the user: downloads that resume, are checked before they get their name, and happen once.
+//! Public references, brought into a cache of the user: downloads that resume, are checked before
+//! they get their name, and happen once.
 //!
-//! What can be had is data ([`sources`], `reference/sources.toml`). A set lies in one folder of the cache, `NAME-RELEASE`, with
-//! `manifest.json` saying what each file is, where it came from and which checksum it was held to. A file under its own name is whole and
-//! checked; what is on its way is `NAME.part`. One process at a time works on a folder.
+//! What can be had is data ([`sources`], `reference/sources.toml`). A set lies in one folder of the
+//! cache, `NAME-RELEASE`, with `manifest.json` saying what each file is, where it came from and
+//! which checksum it was held to. A file under its own name is whole and checked; what is on its
+//! way is `NAME.part`. One process at a time works on a folder.
 
 pub mod cache;
 mod checksum;
@@ -45,7 +47,8 @@ pub enum Event<'a> {
 pub struct Request<'a> {
     /// Root of the cache, as [`cache::root`] gives it.
     pub cache: &'a Path,
-    /// Scheme and host (and perhaps a path) that stand before every source's unchanged path in place of its own.
+    /// Scheme and host (and perhaps a path) that stand before every source's unchanged path in
+    /// place of its own.
     pub mirror: Option<&'a str>,
     /// How much is borne of a bad line.
     pub patience: Patience,
@@ -56,13 +59,24 @@ pub struct Request<'a> {
 /// Brings what is wanted and not yet there. The files of the set, in order.
 ///
 /// # Errors
-/// A source that cannot be reached or does not have the file, content that is not what its checksum says, a full disk; each names the address
-/// and what to do. What was downloaded so far is kept for the next call, unless it was wrong.
+/// A source that cannot be reached or does not have the file, content that is not what its checksum
+/// says, a full disk; each names the address and what to do. What was downloaded so far is kept for
+/// the next call, unless it was wrong.
 pub fn fetch(wanted: &Wanted, request: &Request) -> Result<Vec<Held>> {
     let folder = SetFolder::lock(request.cache, &wanted.folder(), request.tell)?;
     let mut manifest = Manifest::open(&folder.path)?;
-    let mut fetching = Fetching { wanted, request, client: None, sums: None, folder: &folder.path };
-    wanted.files.iter().map(|file| fetching.bring(file, &mut manifest)).collect()
+    let mut fetching = Fetching {
+        wanted,
+        request,
+        client: None,
+        sums: None,
+        folder: &folder.path,
+    };
+    wanted
+        .files
+        .iter()
+        .map(|file| fetching.bring(file, &mut manifest))
+        .collect()
 }
 
 struct Fetching<'a> {
@@ -84,13 +98,21 @@ impl Fetching<'_> {
         }
         let expected = self.expected(file)?;
         let url = sources::mirrored(&file.url, self.request.mirror);
-        let job = Job { url: &url, part: &part, about_bytes: file.about_bytes, copies_after: u64::from(file.finish.is_some()) };
+        let job = Job {
+            url: &url,
+            part: &part,
+            about_bytes: file.about_bytes,
+            copies_after: u64::from(file.finish.is_some()),
+        };
         let (facts, check) = self.verified(&job, file, &expected)?;
         if check == Check::FormatOnly
             && let Some(before) = manifest.sha256_before(file, &url)
             && before != facts.sha256
         {
-            self.note(&format!("{}: differs from the copy fetched before (SHA-256 {before}, now {})", file.name, facts.sha256));
+            self.note(&format!(
+                "{}: differs from the copy fetched before (SHA-256 {before}, now {})",
+                file.name, facts.sha256
+            ));
         }
         let bytes = finish::finish(file, &part, self.folder, self.request.tell)?;
         let held = manifest.add(self.folder, file, &url, facts, check, bytes)?;
@@ -99,8 +121,14 @@ impl Fetching<'_> {
         Ok(held)
     }
 
-    /// Downloads until the content is what it should be: a second time, from its start, where the first was wrong.
-    fn verified(&mut self, job: &Job, file: &WantedFile, expected: &Expected) -> Result<(checksum::Facts, Check)> {
+    /// Downloads until the content is what it should be: a second time, from its start, where the
+    /// first was wrong.
+    fn verified(
+        &mut self,
+        job: &Job,
+        file: &WantedFile,
+        expected: &Expected,
+    ) -> Result<(checksum::Facts, Check)> {
         self.note(&format!("fetching {}", job.url));
         let mut wrong = String::new();
         for again in [false, true] {
@@ -138,14 +166,18 @@ impl Fetching<'_> {
         }
         let sums = self.sums.as_deref().unwrap_or_default();
         let md5 = checksum::md5_of(sums, &file.name).ok_or_else(|| {
-            Error::Invalid(format!("{url}: has no line for {}; does release {} hold it?", file.name, self.wanted.release))
+            Error::Invalid(format!(
+                "{url}: has no line for {}; does release {} hold it?",
+                file.name, self.wanted.release
+            ))
         })?;
         Ok(Expected::Md5(md5))
     }
 
     fn client(&mut self) -> &Client {
         let (silence, header) = (self.request.patience.silence, &self.wanted.sha256_header);
-        self.client.get_or_insert_with(|| Client::new(silence, header.clone()))
+        self.client
+            .get_or_insert_with(|| Client::new(silence, header.clone()))
     }
 
     fn note(&self, text: &str) {

@@ -98,7 +98,12 @@ impl WantedFile {
     /// Its name in the cache.
     pub fn final_name(&self) -> String {
         match self.finish {
-            Some(Finish::Safetensors) => format!("{}.safetensors", self.name.rsplit_once('.').map_or(self.name.as_str(), |(stem, _)| stem)),
+            Some(Finish::Safetensors) => format!(
+                "{}.safetensors",
+                self.name
+                    .rsplit_once('.')
+                    .map_or(self.name.as_str(), |(stem, _)| stem)
+            ),
             _ => self.name.clone(),
         }
     }
@@ -120,7 +125,8 @@ pub fn all() -> Result<Vec<Set>> {
     struct Sources {
         set: Vec<Set>,
     }
-    let sources: Sources = toml::from_str(TEXT).map_err(|e| Error::Invalid(format!("reference/sources.toml: {e}")))?;
+    let sources: Sources =
+        toml::from_str(TEXT).map_err(|e| Error::Invalid(format!("reference/sources.toml: {e}")))?;
     Ok(sources.set)
 }
 
@@ -133,11 +139,17 @@ pub fn named(name: &str) -> Result<Set> {
     let names: Vec<String> = sets.iter().map(|set| set.name.clone()).collect();
     sets.into_iter()
         .find(|set| set.name == name)
-        .ok_or_else(|| Error::Usage(format!("no set '{name}' can be fetched; there are {}", names.join(", "))))
+        .ok_or_else(|| {
+            Error::Usage(format!(
+                "no set '{name}' can be fetched; there are {}",
+                names.join(", ")
+            ))
+        })
 }
 
 impl Set {
-    /// The set at `release` (its pinned one if `None`), with the files of `variant` (the first listed if `None`) and those that have none.
+    /// The set at `release` (its pinned one if `None`), with the files of `variant` (the first
+    /// listed if `None`) and those that have none.
     ///
     /// # Errors
     /// A release that is no plain word, a variant that the set does not have.
@@ -145,7 +157,10 @@ impl Set {
         let pinned = release.is_none_or(|release| release == self.release);
         let release = release.unwrap_or(&self.release);
         if release.is_empty() || !release.chars().all(|c| c.is_ascii_alphanumeric()) {
-            return Err(Error::Usage(format!("--release {release}: letters and digits, as in {}", self.release)));
+            return Err(Error::Usage(format!(
+                "--release {release}: letters and digits, as in {}",
+                self.release
+            )));
         }
         let variants = self.variants();
         if let Some(variant) = variant
@@ -153,7 +168,11 @@ impl Set {
         {
             return Err(Error::Usage(match variants.is_empty() {
                 true => format!("{} comes in one form only, not as '{variant}'", self.name),
-                false => format!("{} has no '{variant}'; it has {}", self.name, variants.join(", ")),
+                false => format!(
+                    "{} has no '{variant}'; it has {}",
+                    self.name,
+                    variants.join(", ")
+                ),
             }));
         }
         let chosen = variant.or(variants.first().copied());
@@ -175,7 +194,12 @@ impl Set {
                 options: file.options.clone(),
             }
         };
-        let files = self.files.iter().filter(|file| file.variant.is_none() || file.variant.as_deref() == chosen).map(wanted).collect();
+        let files = self
+            .files
+            .iter()
+            .filter(|file| file.variant.is_none() || file.variant.as_deref() == chosen)
+            .map(wanted)
+            .collect();
         Ok(Wanted {
             name: self.name.clone(),
             release: release.to_string(),
@@ -189,7 +213,10 @@ impl Set {
 
     /// Names of its variants, the default first; none where it has one form only.
     pub fn variants(&self) -> Vec<&str> {
-        self.files.iter().filter_map(|file| file.variant.as_deref()).collect()
+        self.files
+            .iter()
+            .filter_map(|file| file.variant.as_deref())
+            .collect()
     }
 
     /// What its files are taken for, each once, in order.
@@ -202,7 +229,12 @@ impl Set {
 
 /// The address with `mirror` in place of scheme and host; the path stays.
 pub fn mirrored(url: &str, mirror: Option<&str>) -> String {
-    let Some(mirror) = mirror else { return url.to_string() };
-    let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+    let Some(mirror) = mirror else {
+        return url.to_string();
+    };
+    let path = url
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split_once('/'))
+        .map_or("", |(_, path)| path);
     format!("{}/{path}", mirror.trim_end_matches('/'))
 }

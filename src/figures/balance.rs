@@ -4,7 +4,10 @@ use super::Figure;
 use super::axis::{Frame, Scale};
 use super::canvas::{Canvas, Surface};
 use super::lettering::{Align, Type};
-use super::theme::{self, BLACK, BLUE, GREY, GRID_WIDTH, LIGHT, Marker, NOTE_SIZE, ORANGE, TICK_SIZE, VERMILLION, WHITE};
+use super::theme::{
+    self, BLACK, BLUE, GREY, GRID_WIDTH, LIGHT, Marker, NOTE_SIZE, ORANGE, TICK_SIZE, VERMILLION,
+    WHITE,
+};
 use super::ticks::{self, Ticks};
 use crate::error::Result;
 
@@ -16,7 +19,8 @@ const GAP: f64 = 14.0;
 /// Rows beyond this many are left out, smallest differences first, and counted in words.
 const MOST_ROWS: usize = 60;
 
-/// Absolute standardised mean differences per covariate; one panel per kind of site, one or two panels abreast.
+/// Absolute standardised mean differences per covariate; one panel per kind of site, one or two
+/// panels abreast.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BalanceFigure {
     /// The panels.
@@ -47,7 +51,10 @@ pub struct BalanceRow {
 
 impl BalanceRow {
     fn worst(&self) -> f64 {
-        [self.before, self.after].into_iter().filter(|v| !v.is_nan()).fold(0.0, |a, v| a.max(v.abs()))
+        [self.before, self.after]
+            .into_iter()
+            .filter(|v| !v.is_nan())
+            .fold(0.0, |a, v| a.max(v.abs()))
     }
 }
 
@@ -64,15 +71,27 @@ impl BalancePanel {
 impl BalanceFigure {
     /// A love plot with the customary limit of 0.1.
     pub fn new(panels: Vec<BalancePanel>) -> BalanceFigure {
-        BalanceFigure { panels, threshold: 0.1 }
+        BalanceFigure {
+            panels,
+            threshold: 0.1,
+        }
     }
 
     fn width(&self) -> f64 {
-        if self.panels.len() > 1 { theme::DOUBLE_WIDTH } else { theme::SINGLE_WIDTH }
+        if self.panels.len() > 1 {
+            theme::DOUBLE_WIDTH
+        } else {
+            theme::SINGLE_WIDTH
+        }
     }
 
     fn panel_height(&self, pair: &[BalancePanel]) -> f64 {
-        let rows = pair.iter().map(|p| p.rows.len().min(MOST_ROWS)).max().unwrap_or(0).max(2);
+        let rows = pair
+            .iter()
+            .map(|p| p.rows.len().min(MOST_ROWS))
+            .max()
+            .unwrap_or(0)
+            .max(2);
         HEAD + rows as f64 * ROW + FOOT
     }
 
@@ -86,9 +105,17 @@ impl BalanceFigure {
         most: f64,
     ) -> Result<()> {
         let shown = panel.shown();
-        let names = shown.iter().map(|r| theme::text_width(&r.label, TICK_SIZE, false)).fold(30.0, f64::max);
+        let names = shown
+            .iter()
+            .map(|r| theme::text_width(&r.label, TICK_SIZE, false))
+            .fold(30.0, f64::max);
         let names = names.min((right - left) * 0.45);
-        let frame = Frame { left: left + names + 6.0, right: right - RIGHT, top: top + HEAD, bottom: top + HEAD + rows as f64 * ROW };
+        let frame = Frame {
+            left: left + names + 6.0,
+            right: right - RIGHT,
+            top: top + HEAD,
+            bottom: top + HEAD + rows as f64 * ROW,
+        };
         let head = Frame { left, ..frame };
         head.title(canvas, &panel.title, HEAD - theme::TITLE_SIZE - 1.0)?;
         self.keys(canvas, (left, top + 22.0))?;
@@ -101,7 +128,13 @@ impl BalanceFigure {
         }
         let limit = x.at(self.threshold);
         if (frame.left..=frame.right).contains(&limit) {
-            canvas.dashes((limit, frame.top), (limit, frame.bottom), (3.0, 2.0), 0.75, VERMILLION)?;
+            canvas.dashes(
+                (limit, frame.top),
+                (limit, frame.bottom),
+                (3.0, 2.0),
+                0.75,
+                VERMILLION,
+            )?;
         }
         for (i, row) in shown.iter().enumerate() {
             let y = frame.top + (i as f64 + 0.5) * ROW;
@@ -124,20 +157,42 @@ impl BalanceFigure {
 
     fn keys<S: Surface>(&self, canvas: &mut Canvas<'_, S>, (left, y): (f64, f64)) -> Result<()> {
         let mut x = left + 3.0;
-        for (marker, ink, name) in [(Marker::Diamond, ORANGE, "before matching"), (Marker::Circle, BLUE, "after matching")] {
+        for (marker, ink, name) in [
+            (Marker::Diamond, ORANGE, "before matching"),
+            (Marker::Circle, BLUE, "after matching"),
+        ] {
             canvas.marker(marker, (x, y), 2.5, ink)?;
-            canvas.text(name, (x + 5.5, y + TICK_SIZE * 0.36), Type::new(TICK_SIZE, BLACK))?;
+            canvas.text(
+                name,
+                (x + 5.5, y + TICK_SIZE * 0.36),
+                Type::new(TICK_SIZE, BLACK),
+            )?;
             x += 18.0 + theme::text_width(name, TICK_SIZE, false);
         }
         canvas.dashes((x - 3.0, y), (x + 9.0, y), (3.0, 2.0), 0.75, VERMILLION)?;
         let name = format!("limit {}", self.threshold);
-        canvas.text(&name, (x + 12.5, y + TICK_SIZE * 0.36), Type::new(TICK_SIZE, BLACK))
+        canvas.text(
+            &name,
+            (x + 12.5, y + TICK_SIZE * 0.36),
+            Type::new(TICK_SIZE, BLACK),
+        )
     }
 
-    fn row<S: Surface>(&self, canvas: &mut Canvas<'_, S>, row: &BalanceRow, x: &Scale, frame: &Frame, y: f64) -> Result<()> {
+    fn row<S: Surface>(
+        &self,
+        canvas: &mut Canvas<'_, S>,
+        row: &BalanceRow,
+        x: &Scale,
+        frame: &Frame,
+        y: f64,
+    ) -> Result<()> {
         let (before, after) = (row.before.abs(), row.after.abs());
         if before.is_finite() && after.is_finite() {
-            canvas.line(&[(x.at(before), y), (x.at(after), y)], 0.9, theme::ink(170, 170, 170))?;
+            canvas.line(
+                &[(x.at(before), y), (x.at(after), y)],
+                0.9,
+                theme::ink(170, 170, 170),
+            )?;
         }
         let missing = match (before.is_finite(), after.is_finite()) {
             (true, true) => None,
@@ -158,14 +213,25 @@ impl BalanceFigure {
 
 impl Figure for BalanceFigure {
     fn size_pt(&self) -> (f64, f64) {
-        let height: f64 = self.panels.chunks(2).map(|pair| self.panel_height(pair)).sum();
+        let height: f64 = self
+            .panels
+            .chunks(2)
+            .map(|pair| self.panel_height(pair))
+            .sum();
         (self.width(), height.max(60.0))
     }
 
     fn description(&self) -> String {
-        let mut text = "Absolute standardised mean differences before and after matching.".to_owned();
+        let mut text =
+            "Absolute standardised mean differences before and after matching.".to_owned();
         for panel in &self.panels {
-            let over = |pick: fn(&BalanceRow) -> f64| panel.rows.iter().filter(|r| pick(r).abs() > self.threshold).count();
+            let over = |pick: fn(&BalanceRow) -> f64| {
+                panel
+                    .rows
+                    .iter()
+                    .filter(|r| pick(r).abs() > self.threshold)
+                    .count()
+            };
             text += &format!(
                 " {}: of {} covariates, {} above {} before and {} after.",
                 panel.title,
@@ -181,13 +247,31 @@ impl Figure for BalanceFigure {
     fn draw<S: Surface>(&self, canvas: &mut Canvas<'_, S>) -> Result<()> {
         let width = self.width();
         if self.panels.is_empty() {
-            return Frame { left: 0.0, right: width, top: 0.0, bottom: 60.0 }.say(canvas, "no data");
+            return Frame {
+                left: 0.0,
+                right: width,
+                top: 0.0,
+                bottom: 60.0,
+            }
+            .say(canvas, "no data");
         }
-        let all = self.panels.iter().flat_map(|p| &p.rows).flat_map(|r| [r.before.abs(), r.after.abs()]);
-        let most = ticks::extent(all).map_or(0.0, |(_, high)| high).max(self.threshold * 1.5).max(1e-6);
+        let all = self
+            .panels
+            .iter()
+            .flat_map(|p| &p.rows)
+            .flat_map(|r| [r.before.abs(), r.after.abs()]);
+        let most = ticks::extent(all)
+            .map_or(0.0, |(_, high)| high)
+            .max(self.threshold * 1.5)
+            .max(1e-6);
         let mut top = 2.0;
         for pair in self.panels.chunks(2) {
-            let rows = pair.iter().map(|p| p.rows.len().min(MOST_ROWS)).max().unwrap_or(0).max(2);
+            let rows = pair
+                .iter()
+                .map(|p| p.rows.len().min(MOST_ROWS))
+                .max()
+                .unwrap_or(0)
+                .max(2);
             let columns = self.panels.len().min(2) as f64;
             let wide = (width - 4.0 - GAP * (columns - 1.0)) / columns;
             for (i, panel) in pair.iter().enumerate() {

@@ -57,12 +57,26 @@ pub struct Bar {
 
 impl BarsFigure {
     fn note_lines(&self) -> Vec<String> {
-        theme::wrap(&self.note, theme::DOUBLE_WIDTH - LEFT - RIGHT, NOTE_SIZE, false)
+        theme::wrap(
+            &self.note,
+            theme::DOUBLE_WIDTH - LEFT - RIGHT,
+            NOTE_SIZE,
+            false,
+        )
     }
 
-    fn panel<S: Surface>(&self, canvas: &mut Canvas<'_, S>, panel: &BarPanel, frame: Frame, first_column: bool) -> Result<()> {
+    fn panel<S: Surface>(
+        &self,
+        canvas: &mut Canvas<'_, S>,
+        panel: &BarPanel,
+        frame: Frame,
+        first_column: bool,
+    ) -> Result<()> {
         frame.title(canvas, &panel.title, HEAD - theme::TITLE_SIZE)?;
-        let values = panel.bars.iter().flat_map(|bar| [bar.value, bar.low, bar.high, bar.expected]);
+        let values = panel
+            .bars
+            .iter()
+            .flat_map(|bar| [bar.value, bar.low, bar.high, bar.expected]);
         let ticks = Ticks::around(ticks::extent(values.chain([0.0])).unwrap_or((0.0, 1.0)), 5);
         let y = Scale::new(ticks.range, (frame.bottom, frame.top));
         frame.y_axis(canvas, &y, &ticks, false)?;
@@ -72,13 +86,32 @@ impl BarsFigure {
         for (i, bar) in panel.bars.iter().enumerate() {
             let x = frame.left + (i as f64 + 0.5) * step;
             let ink = if i == 0 { BLUE } else { ORANGE };
-            canvas.rect((x - half, y.at(bar.value)), (x + half, y.at(0.0)), theme::pale(ink))?;
+            canvas.rect(
+                (x - half, y.at(bar.value)),
+                (x + half, y.at(0.0)),
+                theme::pale(ink),
+            )?;
             canvas.line(&[(x, y.at(bar.low)), (x, y.at(bar.high))], DATA_WIDTH, ink)?;
             for end in [bar.low, bar.high] {
-                canvas.line(&[(x - 3.0, y.at(end)), (x + 3.0, y.at(end))], DATA_WIDTH, ink)?;
+                canvas.line(
+                    &[(x - 3.0, y.at(end)), (x + 3.0, y.at(end))],
+                    DATA_WIDTH,
+                    ink,
+                )?;
             }
-            canvas.line(&[(x - half - 4.0, y.at(bar.expected)), (x + half + 4.0, y.at(bar.expected))], DATA_WIDTH, BLACK)?;
-            for (line, text) in theme::wrap(&bar.label, step - 4.0, TICK_SIZE, false).into_iter().take(2).enumerate() {
+            canvas.line(
+                &[
+                    (x - half - 4.0, y.at(bar.expected)),
+                    (x + half + 4.0, y.at(bar.expected)),
+                ],
+                DATA_WIDTH,
+                BLACK,
+            )?;
+            for (line, text) in theme::wrap(&bar.label, step - 4.0, TICK_SIZE, false)
+                .into_iter()
+                .take(2)
+                .enumerate()
+            {
                 let text = theme::fit(&text, step - 2.0, TICK_SIZE, false);
                 let at = (x, frame.bottom + 10.0 + line as f64 * 8.5);
                 canvas.text(&text, at, Type::new(TICK_SIZE, BLACK).align(Align::Middle))?;
@@ -86,22 +119,39 @@ impl BarsFigure {
             told.push((
                 x,
                 y.at(bar.value),
-                format!("{}: {:.3} ({:.3} to {:.3}), by chance {:.3}", bar.label, bar.value, bar.low, bar.high, bar.expected),
+                format!(
+                    "{}: {:.3} ({:.3} to {:.3}), by chance {:.3}",
+                    bar.label, bar.value, bar.low, bar.high, bar.expected
+                ),
             ));
         }
-        canvas.line(&[(frame.left, y.at(0.0)), (frame.right, y.at(0.0))], AXIS_WIDTH, BLACK)?;
+        canvas.line(
+            &[(frame.left, y.at(0.0)), (frame.right, y.at(0.0))],
+            AXIS_WIDTH,
+            BLACK,
+        )?;
         canvas.hovers.push(hover::points(&frame, &told));
         if panel.bars.is_empty() {
             frame.say(canvas, "no data")?;
         }
-        frame.names(canvas, ("", 0.0), (if first_column { &self.y_label } else { "" }, ticks.name_offset()))
+        frame.names(
+            canvas,
+            ("", 0.0),
+            (
+                if first_column { &self.y_label } else { "" },
+                ticks.name_offset(),
+            ),
+        )
     }
 }
 
 impl Figure for BarsFigure {
     fn size_pt(&self) -> (f64, f64) {
         let rows = self.panels.len().div_ceil(COLUMNS).max(1) as f64;
-        (theme::DOUBLE_WIDTH, rows * (HEAD + PLOT + FOOT) + 4.0 + self.note_lines().len() as f64 * theme::NOTE_LINE)
+        (
+            theme::DOUBLE_WIDTH,
+            rows * (HEAD + PLOT + FOOT) + 4.0 + self.note_lines().len() as f64 * theme::NOTE_LINE,
+        )
     }
 
     fn description(&self) -> String {
@@ -109,7 +159,10 @@ impl Figure for BarsFigure {
         for panel in &self.panels {
             text += &format!(" {}:", panel.title);
             for bar in &panel.bars {
-                text += &format!(" {} {:.3}, by chance {:.3};", bar.label, bar.value, bar.expected);
+                text += &format!(
+                    " {} {:.3}, by chance {:.3};",
+                    bar.label, bar.value, bar.expected
+                );
             }
         }
         text
@@ -121,7 +174,12 @@ impl Figure for BarsFigure {
         for panels in self.panels.chunks(COLUMNS) {
             for (column, panel) in panels.iter().enumerate() {
                 let left = LEFT + column as f64 * (wide + GAP);
-                let frame = Frame { left, top: y + HEAD, right: left + wide, bottom: y + HEAD + PLOT };
+                let frame = Frame {
+                    left,
+                    top: y + HEAD,
+                    right: left + wide,
+                    bottom: y + HEAD + PLOT,
+                };
                 self.panel(canvas, panel, frame, column == 0)?;
             }
             y += HEAD + PLOT + FOOT;

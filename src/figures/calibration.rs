@@ -1,4 +1,5 @@
-//! Are p-values of comparisons without a difference uniform? Their empirical distribution beside the diagonal.
+//! Are p-values of comparisons without a difference uniform? Their empirical distribution beside
+//! the diagonal.
 
 use super::Figure;
 use super::axis::{Frame, Scale};
@@ -35,7 +36,13 @@ pub struct CalibrationSeries {
 
 impl CalibrationSeries {
     fn sorted(&self) -> Vec<f64> {
-        let mut sorted: Vec<f64> = self.p_values.iter().copied().filter(|p| p.is_finite()).map(|p| p.clamp(0.0, 1.0)).collect();
+        let mut sorted: Vec<f64> = self
+            .p_values
+            .iter()
+            .copied()
+            .filter(|p| p.is_finite())
+            .map(|p| p.clamp(0.0, 1.0))
+            .collect();
         sorted.sort_by(f64::total_cmp);
         sorted
     }
@@ -48,7 +55,11 @@ impl CalibrationFigure {
 
     /// The least number of p-values of a series that has any.
     fn least(&self) -> Option<usize> {
-        self.series.iter().map(|series| series.sorted().len()).filter(|n| *n > 0).min()
+        self.series
+            .iter()
+            .map(|series| series.sorted().len())
+            .filter(|n| *n > 0)
+            .min()
     }
 }
 
@@ -58,21 +69,36 @@ impl Figure for CalibrationFigure {
     }
 
     fn description(&self) -> String {
-        let mut text = format!("{}. Empirical distribution of p-values; the diagonal is uniform.", self.title);
+        let mut text = format!(
+            "{}. Empirical distribution of p-values; the diagonal is uniform.",
+            self.title
+        );
         for series in &self.series {
             let sorted = series.sorted();
             let low = sorted.iter().filter(|p| **p <= 0.05).count();
-            text += &format!(" {}: {} p-values, {low} at most 0.05;", series.label, sorted.len());
+            text += &format!(
+                " {}: {} p-values, {low} at most 0.05;",
+                series.label,
+                sorted.len()
+            );
         }
         text
     }
 
     fn draw<S: Surface>(&self, canvas: &mut Canvas<'_, S>) -> Result<()> {
         let (head, right) = (self.head(), theme::SINGLE_WIDTH - RIGHT);
-        let frame = Frame { left: LEFT, right, top: head, bottom: head + PLOT };
+        let frame = Frame {
+            left: LEFT,
+            right,
+            top: head,
+            bottom: head + PLOT,
+        };
         frame.title(canvas, &self.title, head - theme::TITLE_SIZE - 1.0)?;
         let ticks = Ticks::around((0.0, 1.0), 5);
-        let (x, y) = (Scale::new((0.0, 1.0), (LEFT, right)), Scale::new((0.0, 1.0), (frame.bottom, frame.top)));
+        let (x, y) = (
+            Scale::new((0.0, 1.0), (LEFT, right)),
+            Scale::new((0.0, 1.0), (frame.bottom, frame.top)),
+        );
         frame.y_axis(canvas, &y, &ticks, false)?;
         let band = self.least().map(|n| (n, KOLMOGOROV / (n as f64).sqrt()));
         let uniform = match band {
@@ -80,17 +106,41 @@ impl Figure for CalibrationFigure {
             None => "uniform".to_owned(),
         };
         let mut entries: Vec<Entry<'_>> = (self.series.iter().enumerate())
-            .map(|(i, series)| Entry { label: &series.label, ink: theme::series_ink(i), marker: None, band: false })
+            .map(|(i, series)| Entry {
+                label: &series.label,
+                ink: theme::series_ink(i),
+                marker: None,
+                band: false,
+            })
             .collect();
-        entries.push(Entry { label: &uniform, ink: GREY, marker: None, band: band.is_some() });
+        entries.push(Entry {
+            label: &uniform,
+            ink: GREY,
+            marker: None,
+            band: band.is_some(),
+        });
         legend::draw(canvas, &entries, (LEFT, 15.0), right)?;
         if let Some((_, half)) = band {
             // The part of the band inside the unit square.
             let half = half.min(1.0);
-            let corners = [(0.0, 0.0), (0.0, half), (1.0 - half, 1.0), (1.0, 1.0), (1.0, 1.0 - half), (half, 0.0)];
-            canvas.polygon(&corners.map(|(a, b)| (x.at(a), y.at(b))), GREY.mix(theme::BAND_ALPHA))?;
+            let corners = [
+                (0.0, 0.0),
+                (0.0, half),
+                (1.0 - half, 1.0),
+                (1.0, 1.0),
+                (1.0, 1.0 - half),
+                (half, 0.0),
+            ];
+            canvas.polygon(
+                &corners.map(|(a, b)| (x.at(a), y.at(b))),
+                GREY.mix(theme::BAND_ALPHA),
+            )?;
         }
-        canvas.line(&[(x.at(0.0), y.at(0.0)), (x.at(1.0), y.at(1.0))], 0.75, GREY)?;
+        canvas.line(
+            &[(x.at(0.0), y.at(0.0)), (x.at(1.0), y.at(1.0))],
+            0.75,
+            GREY,
+        )?;
         for (i, series) in self.series.iter().enumerate().rev() {
             let sorted = series.sorted();
             let mut steps = vec![(x.at(0.0), y.at(0.0))];
@@ -107,6 +157,10 @@ impl Figure for CalibrationFigure {
             frame.say(canvas, "no data")?;
         }
         frame.x_axis(canvas, &x, &ticks.labelled(), 0.0)?;
-        frame.names(canvas, ("p-value", 21.0), ("Share at most p", ticks.name_offset()))
+        frame.names(
+            canvas,
+            ("p-value", 21.0),
+            ("Share at most p", ticks.name_offset()),
+        )
     }
 }

@@ -55,16 +55,32 @@ fn number(value: f64) -> String {
 
 impl Figure for ConfusionFigure {
     fn size_pt(&self) -> (f64, f64) {
-        (theme::DOUBLE_WIDTH, self.panels.len().div_ceil(COLUMNS).max(1) as f64 * self.height())
+        (
+            theme::DOUBLE_WIDTH,
+            self.panels.len().div_ceil(COLUMNS).max(1) as f64 * self.height(),
+        )
     }
 
     fn description(&self) -> String {
         let row = |(class, row): (&String, &Vec<f64>)| {
-            let cells = self.classes.iter().zip(row).map(|(other, n)| format!("{} as {other}", number(*n)));
+            let cells = self
+                .classes
+                .iter()
+                .zip(row)
+                .map(|(other, n)| format!("{} as {other}", number(*n)));
             format!("{class}: {}", cells.collect::<Vec<_>>().join(", "))
         };
         let panel = |panel: &ConfusionPanel| {
-            format!("{}. {}.", panel.title, self.classes.iter().zip(&panel.counts).map(row).collect::<Vec<_>>().join("; "))
+            format!(
+                "{}. {}.",
+                panel.title,
+                self.classes
+                    .iter()
+                    .zip(&panel.counts)
+                    .map(row)
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            )
         };
         self.panels.iter().map(panel).collect::<Vec<_>>().join(" ")
     }
@@ -72,20 +88,47 @@ impl Figure for ConfusionFigure {
     fn draw<S: Surface>(&self, canvas: &mut Canvas<'_, S>) -> Result<()> {
         let (n, cell) = (self.classes.len(), self.cell());
         if n == 0 || n > MOST || self.panels.is_empty() {
-            let words = if n > MOST { "too many classes to draw" } else { "no data" };
-            return Frame { left: 0.0, right: theme::DOUBLE_WIDTH, top: 0.0, bottom: self.height() }.say(canvas, words);
+            let words = if n > MOST {
+                "too many classes to draw"
+            } else {
+                "no data"
+            };
+            return Frame {
+                left: 0.0,
+                right: theme::DOUBLE_WIDTH,
+                top: 0.0,
+                bottom: self.height(),
+            }
+            .say(canvas, words);
         }
         for (number_of, panel) in self.panels.iter().enumerate() {
             let left = LEFT + (number_of % COLUMNS) as f64 * (theme::DOUBLE_WIDTH / COLUMNS as f64);
             let top = (number_of / COLUMNS) as f64 * self.height() + HEAD;
-            let frame = Frame { left, top, right: left + n as f64 * cell, bottom: top + n as f64 * cell };
+            let frame = Frame {
+                left,
+                top,
+                right: left + n as f64 * cell,
+                bottom: top + n as f64 * cell,
+            };
             // The title may be wider than the matrix.
-            Frame { right: left + theme::DOUBLE_WIDTH / COLUMNS as f64 - LEFT, ..frame }.title(canvas, &panel.title, 26.0)?;
-            canvas.text("predicted", (frame.center(), top - 15.0), Type::new(NOTE_SIZE, GREY).align(Align::Middle))?;
+            Frame {
+                right: left + theme::DOUBLE_WIDTH / COLUMNS as f64 - LEFT,
+                ..frame
+            }
+            .title(canvas, &panel.title, 26.0)?;
+            canvas.text(
+                "predicted",
+                (frame.center(), top - 15.0),
+                Type::new(NOTE_SIZE, GREY).align(Align::Middle),
+            )?;
             for (i, class) in self.classes.iter().enumerate() {
                 let middle = (i as f64 + 0.5) * cell;
                 let name = |room: f64| theme::fit(class, room, TICK_SIZE, false);
-                canvas.text(&name(cell - 2.0), (left + middle, top - 4.0), Type::new(TICK_SIZE, BLACK).align(Align::Middle))?;
+                canvas.text(
+                    &name(cell - 2.0),
+                    (left + middle, top - 4.0),
+                    Type::new(TICK_SIZE, BLACK).align(Align::Middle),
+                )?;
                 canvas.text(
                     &name(LEFT - 10.0),
                     (left - 5.0, top + middle + TICK_SIZE * 0.36),
@@ -93,10 +136,23 @@ impl Figure for ConfusionFigure {
                 )?;
                 let row = panel.counts.get(i).map_or(&[][..], Vec::as_slice);
                 let of: f64 = row.iter().filter(|count| count.is_finite()).sum();
-                for (j, count) in row.iter().enumerate().take(n).filter(|(_, count)| count.is_finite()) {
-                    let share = if of > 0.0 { (count / of).clamp(0.0, 1.0) } else { 0.0 };
+                for (j, count) in row
+                    .iter()
+                    .enumerate()
+                    .take(n)
+                    .filter(|(_, count)| count.is_finite())
+                {
+                    let share = if of > 0.0 {
+                        (count / of).clamp(0.0, 1.0)
+                    } else {
+                        0.0
+                    };
                     let (x, y) = (left + j as f64 * cell, top + i as f64 * cell);
-                    canvas.rect((x + 0.5, y + 0.5), (x + cell - 0.5, y + cell - 0.5), BLUE.mix(0.06 + 0.9 * share))?;
+                    canvas.rect(
+                        (x + 0.5, y + 0.5),
+                        (x + cell - 0.5, y + cell - 0.5),
+                        BLUE.mix(0.06 + 0.9 * share),
+                    )?;
                     let ink = if share > 0.55 { WHITE } else { BLACK };
                     let base = y + cell / 2.0;
                     let style = |size| Type::new(size, ink).align(Align::Middle);
@@ -107,7 +163,11 @@ impl Figure for ConfusionFigure {
                         style(TICK_SIZE),
                     )?;
                     if cell >= 30.0 {
-                        canvas.text(&format!("{:.0}%", 100.0 * share), (x + cell / 2.0, base + 8.5), style(NOTE_SIZE))?;
+                        canvas.text(
+                            &format!("{:.0}%", 100.0 * share),
+                            (x + cell / 2.0, base + 8.5),
+                            style(NOTE_SIZE),
+                        )?;
                     }
                 }
             }

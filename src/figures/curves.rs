@@ -1,4 +1,5 @@
-//! Curves over the course of something, with horizontal reference levels: loss over bases seen, against fixed baselines.
+//! Curves over the course of something, with horizontal reference levels: loss over bases seen,
+//! against fixed baselines.
 
 use super::Figure;
 use super::axis::{Frame, Scale};
@@ -15,7 +16,8 @@ const PLOT: f64 = 120.0;
 const FOOT: f64 = 32.0;
 /// Room for the names of reference levels, right of the data.
 const NAMES: f64 = 62.0;
-/// A curve with more points than this is drawn as the lowest and highest value of each of `BINS` stretches.
+/// A curve with more points than this is drawn as the lowest and highest value of each of `BINS`
+/// stretches.
 const MOST_POINTS: usize = 1500;
 const BINS: usize = 500;
 /// A curve with more points than this is drawn thin and pale.
@@ -69,36 +71,86 @@ impl CurveSeries {
     /// Pale only where other curves must stay readable in front of it.
     fn ink(&self, index: usize, among: usize) -> theme::Ink {
         let ink = theme::series_ink(index);
-        if self.dense() && among > 1 { theme::pale(ink) } else { ink }
+        if self.dense() && among > 1 {
+            theme::pale(ink)
+        } else {
+            ink
+        }
     }
 }
 
 impl CurvesFigure {
     fn width(&self) -> f64 {
-        if self.panels.len() > 1 { theme::DOUBLE_WIDTH } else { theme::SINGLE_WIDTH }
+        if self.panels.len() > 1 {
+            theme::DOUBLE_WIDTH
+        } else {
+            theme::SINGLE_WIDTH
+        }
     }
 
     fn head(&self) -> f64 {
-        let entries = self.panels.iter().map(|p| p.series.len()).max().unwrap_or(0);
+        let entries = self
+            .panels
+            .iter()
+            .map(|p| p.series.len())
+            .max()
+            .unwrap_or(0);
         13.0 + entries as f64 * legend::LINE + 7.0
     }
 
-    fn panel<S: Surface>(&self, canvas: &mut Canvas<'_, S>, panel: &CurvePanel, (left, right): (f64, f64), top: f64) -> Result<()> {
+    fn panel<S: Surface>(
+        &self,
+        canvas: &mut Canvas<'_, S>,
+        panel: &CurvePanel,
+        (left, right): (f64, f64),
+        top: f64,
+    ) -> Result<()> {
         let head = self.head();
-        let finite: Vec<&Reference> = panel.references.iter().filter(|r| r.value.is_finite()).collect();
-        let names = finite.iter().map(|r| theme::text_width(&r.label, TICK_SIZE, false)).fold(0.0, f64::max);
-        let room = if finite.is_empty() { 8.0 } else { names.min(NAMES) + 8.0 };
-        let frame = Frame { left, right: right - room, top: top + head, bottom: top + head + PLOT };
+        let finite: Vec<&Reference> = panel
+            .references
+            .iter()
+            .filter(|r| r.value.is_finite())
+            .collect();
+        let names = finite
+            .iter()
+            .map(|r| theme::text_width(&r.label, TICK_SIZE, false))
+            .fold(0.0, f64::max);
+        let room = if finite.is_empty() {
+            8.0
+        } else {
+            names.min(NAMES) + 8.0
+        };
+        let frame = Frame {
+            left,
+            right: right - room,
+            top: top + head,
+            bottom: top + head + PLOT,
+        };
         Frame { right, ..frame }.title(canvas, &panel.title, head - theme::TITLE_SIZE)?;
         let entries: Vec<Entry<'_>> = (panel.series.iter().enumerate())
-            .map(|(i, s)| Entry { label: &s.label, ink: s.ink(i, panel.series.len()), marker: None, band: false })
+            .map(|(i, s)| Entry {
+                label: &s.label,
+                ink: s.ink(i, panel.series.len()),
+                marker: None,
+                band: false,
+            })
             .collect();
         legend::draw(canvas, &entries, (left, top + 13.0), right)?;
 
-        let points = || panel.series.iter().flat_map(|s| &s.points).filter(|p| p.0.is_finite() && p.1.is_finite());
+        let points = || {
+            panel
+                .series
+                .iter()
+                .flat_map(|s| &s.points)
+                .filter(|p| p.0.is_finite() && p.1.is_finite())
+        };
         let x_range = ticks::extent(points().map(|p| p.0)).unwrap_or((0.0, 1.0));
         // A course that begins near zero is shown from zero on.
-        let x_range = if x_range.0 > 0.0 && x_range.0 < 0.2 * x_range.1 { (0.0, x_range.1) } else { x_range };
+        let x_range = if x_range.0 > 0.0 && x_range.0 < 0.2 * x_range.1 {
+            (0.0, x_range.1)
+        } else {
+            x_range
+        };
         let levels = finite.iter().map(|r| r.value);
         let y_range = ticks::extent(points().map(|p| p.1).chain(levels)).unwrap_or((0.0, 1.0));
         let y_ticks = Ticks::around(y_range, 6);
@@ -106,11 +158,23 @@ impl CurvesFigure {
         let y = Scale::new(y_ticks.range, (frame.bottom, frame.top));
         frame.y_axis(canvas, &y, &y_ticks, false)?;
         for (i, series) in panel.series.iter().enumerate().rev() {
-            // A curve of every step is noise around a course: thin and pale, so that the others stay readable.
+            // A curve of every step is noise around a course: thin and pale, so that the others
+            // stay readable.
             let ink = series.ink(i, panel.series.len());
-            let width = if series.dense() { DATA_WIDTH * 0.45 } else { DATA_WIDTH };
-            for run in series.points.chunk_by(|a, b| finite_point(a) && finite_point(b)) {
-                let line: Vec<(f64, f64)> = thin(run).into_iter().filter(finite_point).map(|(a, b)| (x.at(a), y.at(b))).collect();
+            let width = if series.dense() {
+                DATA_WIDTH * 0.45
+            } else {
+                DATA_WIDTH
+            };
+            for run in series
+                .points
+                .chunk_by(|a, b| finite_point(a) && finite_point(b))
+            {
+                let line: Vec<(f64, f64)> = thin(run)
+                    .into_iter()
+                    .filter(finite_point)
+                    .map(|(a, b)| (x.at(a), y.at(b)))
+                    .collect();
                 canvas.line(&line, width, ink)?;
                 if let [only] = line[..] {
                     canvas.marker(theme::Marker::Circle, only, 1.9, ink)?;
@@ -123,9 +187,16 @@ impl CurvesFigure {
             frame.say(canvas, "no data")?;
         }
         let (ticks, step) = ticks::nice_ticks(x.domain(), 6);
-        let ticks: Vec<_> = ticks.into_iter().map(|t| (t, ticks::tick_label(t, step))).collect();
+        let ticks: Vec<_> = ticks
+            .into_iter()
+            .map(|t| (t, ticks::tick_label(t, step)))
+            .collect();
         frame.x_axis(canvas, &x, &ticks, 0.0)?;
-        frame.names(canvas, (&self.x_label, 21.0), (&panel.y_label, y_ticks.name_offset()))
+        frame.names(
+            canvas,
+            (&self.x_label, 21.0),
+            (&panel.y_label, y_ticks.name_offset()),
+        )
     }
 }
 
@@ -156,16 +227,31 @@ pub(super) fn references<S: Surface>(
     }
     for (reference, place) in sorted.iter().zip(places) {
         let level = y.at(reference.value);
-        canvas.dashes((frame.left, level), (frame.right, level), (3.0, 2.0), 0.7, GREY)?;
-        canvas.line(&[(frame.right, level), (frame.right + 4.0, place)], 0.5, GREY)?;
+        canvas.dashes(
+            (frame.left, level),
+            (frame.right, level),
+            (3.0, 2.0),
+            0.7,
+            GREY,
+        )?;
+        canvas.line(
+            &[(frame.right, level), (frame.right + 4.0, place)],
+            0.5,
+            GREY,
+        )?;
         let x = frame.right + 6.0;
         let name = theme::fit(&reference.label, right - x, TICK_SIZE, false);
-        canvas.text(&name, (x, place + TICK_SIZE * 0.36), Type::new(TICK_SIZE, BLACK))?;
+        canvas.text(
+            &name,
+            (x, place + TICK_SIZE * 0.36),
+            Type::new(TICK_SIZE, BLACK),
+        )?;
     }
     Ok(())
 }
 
-/// The run itself if it is short, else the extremes of equal stretches in the order they occur: no spike is lost.
+/// The run itself if it is short, else the extremes of equal stretches in the order they occur: no
+/// spike is lost.
 fn thin(run: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if run.len() <= MOST_POINTS {
         return run.to_vec();
@@ -211,7 +297,13 @@ impl Figure for CurvesFigure {
     fn draw<S: Surface>(&self, canvas: &mut Canvas<'_, S>) -> Result<()> {
         let width = self.width();
         if self.panels.is_empty() {
-            return Frame { left: 0.0, right: width, top: 0.0, bottom: PLOT }.say(canvas, "no data");
+            return Frame {
+                left: 0.0,
+                right: width,
+                top: 0.0,
+                bottom: PLOT,
+            }
+            .say(canvas, "no data");
         }
         let columns = self.panels.len().min(2) as f64;
         let wide = (width - LEFT - 4.0 - GAP * (columns - 1.0)) / columns;

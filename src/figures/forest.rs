@@ -4,7 +4,9 @@ use super::Figure;
 use super::axis::{Frame, Scale};
 use super::canvas::{Canvas, Surface};
 use super::lettering::{Align, Type};
-use super::theme::{self, BLACK, BLUE, GREY, GRID_WIDTH, LIGHT, Marker, NOTE_SIZE, SHADE, TICK_SIZE};
+use super::theme::{
+    self, BLACK, BLUE, GREY, GRID_WIDTH, LIGHT, Marker, NOTE_SIZE, SHADE, TICK_SIZE,
+};
 use super::ticks::{self, Ticks};
 use crate::error::Result;
 
@@ -14,7 +16,12 @@ const TITLE: f64 = 15.0;
 const HEAD: f64 = 18.0;
 const FOOT: f64 = 34.0;
 /// Right ends of the columns right of the plot, from the right edge of the figure, and their heads.
-const COLUMNS: [(f64, &str); 4] = [(112.0, "difference (95% CI)"), (78.0, "pairs"), (42.0, "clusters"), (3.0, "p")];
+const COLUMNS: [(f64, &str); 4] = [
+    (112.0, "difference (95% CI)"),
+    (78.0, "pairs"),
+    (42.0, "clusters"),
+    (3.0, "p"),
+];
 /// Room for those columns.
 const NUMBERS: f64 = 226.0;
 /// A label is cut at this width.
@@ -39,7 +46,8 @@ pub struct ForestGroup {
     pub rows: Vec<ForestRow>,
 }
 
-/// One comparison. An estimate that is not finite shows as "not defined", an interval that is not finite is left out.
+/// One comparison. An estimate that is not finite shows as "not defined", an interval that is not
+/// finite is left out.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ForestRow {
     /// Name of the comparison.
@@ -75,20 +83,42 @@ impl ForestFigure {
     }
 
     fn height(&self) -> f64 {
-        self.shown().map(|(_, rows)| TITLE + rows.len().max(1) as f64 * ROW).sum()
+        self.shown()
+            .map(|(_, rows)| TITLE + rows.len().max(1) as f64 * ROW)
+            .sum()
     }
 
     fn frame(&self) -> Frame {
-        let labels = self.shown().flat_map(|(_, rows)| rows).map(|row| theme::text_width(&row.label, TICK_SIZE, false));
+        let labels = self
+            .shown()
+            .flat_map(|(_, rows)| rows)
+            .map(|row| theme::text_width(&row.label, TICK_SIZE, false));
         let left = 8.0 + labels.fold(40.0, f64::max).min(LABEL) + 8.0;
-        Frame { left, right: WIDTH - NUMBERS, top: 2.0 + HEAD, bottom: 2.0 + HEAD + self.height().max(40.0) }
+        Frame {
+            left,
+            right: WIDTH - NUMBERS,
+            top: 2.0 + HEAD,
+            bottom: 2.0 + HEAD + self.height().max(40.0),
+        }
     }
 
-    fn row<S: Surface>(&self, canvas: &mut Canvas<'_, S>, row: &ForestRow, x: &Scale, frame: &Frame, (y, step): (f64, f64)) -> Result<()> {
+    fn row<S: Surface>(
+        &self,
+        canvas: &mut Canvas<'_, S>,
+        row: &ForestRow,
+        x: &Scale,
+        frame: &Frame,
+        (y, step): (f64, f64),
+    ) -> Result<()> {
         let base = y + TICK_SIZE * 0.36;
         let label = theme::fit(&row.label, frame.left - 16.0, TICK_SIZE, false);
         canvas.text(&label, (8.0, base), Type::new(TICK_SIZE, BLACK))?;
-        let mut cells = ["not defined".to_owned(), grouped(row.n_pairs), grouped(row.n_clusters), row.p.clone()];
+        let mut cells = [
+            "not defined".to_owned(),
+            grouped(row.n_pairs),
+            grouped(row.n_clusters),
+            row.p.clone(),
+        ];
         if row.value.is_finite() {
             // One digit more than the axis.
             let number = |value: f64| ticks::tick_label(value, step / 10.0);
@@ -106,14 +136,22 @@ impl ForestFigure {
         let ink = if row.value.is_finite() { BLACK } else { GREY };
         for ((end, _), cell) in COLUMNS.iter().zip(cells) {
             let style = Type::new(TICK_SIZE, ink).align(Align::End);
-            canvas.text(&theme::fit(&cell, 112.0, TICK_SIZE, false), (WIDTH - end, base), style)?;
+            canvas.text(
+                &theme::fit(&cell, 112.0, TICK_SIZE, false),
+                (WIDTH - end, base),
+                style,
+            )?;
         }
         Ok(())
     }
 
     fn heads<S: Surface>(&self, canvas: &mut Canvas<'_, S>, y: f64) -> Result<()> {
         for (end, head) in COLUMNS {
-            canvas.text(head, (WIDTH - end, y), Type::new(NOTE_SIZE, GREY).align(Align::End))?;
+            canvas.text(
+                head,
+                (WIDTH - end, y),
+                Type::new(NOTE_SIZE, GREY).align(Align::End),
+            )?;
         }
         Ok(())
     }
@@ -147,7 +185,10 @@ impl Figure for ForestFigure {
                     false => String::new(),
                 };
                 text += &match row.value.is_finite() {
-                    true => format!(" {} {:.4} ({interval}{} pairs, {} clusters);", row.label, row.value, row.n_pairs, row.n_clusters),
+                    true => format!(
+                        " {} {:.4} ({interval}{} pairs, {} clusters);",
+                        row.label, row.value, row.n_pairs, row.n_clusters
+                    ),
                     false => format!(" {} not defined;", row.label),
                 };
             }
@@ -160,8 +201,17 @@ impl Figure for ForestFigure {
         if self.shown().all(|(_, rows)| rows.is_empty()) {
             return frame.say(canvas, "no data");
         }
-        let drawn = self.shown().flat_map(|(_, rows)| rows).filter(|row| row.value.is_finite());
-        let ends = drawn.flat_map(|row| if row.has_interval() { [row.value, row.ci_low, row.ci_high] } else { [row.value; 3] });
+        let drawn = self
+            .shown()
+            .flat_map(|(_, rows)| rows)
+            .filter(|row| row.value.is_finite());
+        let ends = drawn.flat_map(|row| {
+            if row.has_interval() {
+                [row.value, row.ci_low, row.ci_high]
+            } else {
+                [row.value; 3]
+            }
+        });
         let x_ticks = Ticks::around(ticks::extent(ends.chain([0.0])).unwrap_or((-1.0, 1.0)), 6);
         let x = Scale::new(x_ticks.range, (frame.left, frame.right));
         self.heads(canvas, frame.top - 6.0)?;
@@ -169,24 +219,51 @@ impl Figure for ForestFigure {
         for (group, rows) in self.shown() {
             canvas.rect((4.0, y), (WIDTH, y + TITLE - 2.0), SHADE)?;
             let title = theme::fit(&group.title, WIDTH - 16.0, theme::LABEL_SIZE, true);
-            canvas.text(&title, (8.0, y + 9.2), Type::new(theme::LABEL_SIZE, BLACK).bold())?;
+            canvas.text(
+                &title,
+                (8.0, y + 9.2),
+                Type::new(theme::LABEL_SIZE, BLACK).bold(),
+            )?;
             y += TITLE;
             let bottom = y + rows.len().max(1) as f64 * ROW;
             for tick in &x_ticks.at {
-                canvas.line(&[(x.at(*tick), y), (x.at(*tick), bottom)], GRID_WIDTH, LIGHT)?;
+                canvas.line(
+                    &[(x.at(*tick), y), (x.at(*tick), bottom)],
+                    GRID_WIDTH,
+                    LIGHT,
+                )?;
             }
             canvas.line(&[(x.at(0.0), y), (x.at(0.0), bottom)], 0.75, BLACK)?;
             for (i, row) in rows.iter().enumerate() {
-                self.row(canvas, row, &x, &frame, (y + (i as f64 + 0.5) * ROW, x_ticks.step))?;
+                self.row(
+                    canvas,
+                    row,
+                    &x,
+                    &frame,
+                    (y + (i as f64 + 0.5) * ROW, x_ticks.step),
+                )?;
             }
             if rows.is_empty() {
-                canvas.text("no data", (8.0, y + ROW * 0.5 + TICK_SIZE * 0.36), Type::new(TICK_SIZE, GREY))?;
+                canvas.text(
+                    "no data",
+                    (8.0, y + ROW * 0.5 + TICK_SIZE * 0.36),
+                    Type::new(TICK_SIZE, GREY),
+                )?;
             }
             y = bottom;
         }
         frame.x_axis(canvas, &x, &x_ticks.labelled(), 2.0)?;
-        let hidden = self.groups.iter().map(|group| group.rows.len()).sum::<usize>().saturating_sub(MOST_ROWS);
-        let name = if hidden == 0 { self.x_label.clone() } else { format!("{} ({hidden} rows not shown)", self.x_label) };
+        let hidden = self
+            .groups
+            .iter()
+            .map(|group| group.rows.len())
+            .sum::<usize>()
+            .saturating_sub(MOST_ROWS);
+        let name = if hidden == 0 {
+            self.x_label.clone()
+        } else {
+            format!("{} ({hidden} rows not shown)", self.x_label)
+        };
         frame.names(canvas, (&name, 23.0), ("", 0.0))
     }
 }

@@ -23,7 +23,12 @@ pub struct Entry<'a> {
 }
 
 /// Draws the entries below each other from `(left, top)`, names cut to end at `right`.
-pub fn draw<S: Surface>(canvas: &mut Canvas<'_, S>, entries: &[Entry<'_>], (left, top): (f64, f64), right: f64) -> Result<()> {
+pub fn draw<S: Surface>(
+    canvas: &mut Canvas<'_, S>,
+    entries: &[Entry<'_>],
+    (left, top): (f64, f64),
+    right: f64,
+) -> Result<()> {
     for (i, entry) in entries.iter().enumerate() {
         let y = top + (i as f64 + 0.5) * LINE;
         if entry.band {
@@ -36,7 +41,11 @@ pub fn draw<S: Surface>(canvas: &mut Canvas<'_, S>, entries: &[Entry<'_>], (left
         }
         let x = left + SAMPLE + 3.5;
         let name = theme::fit(entry.label, right - x, TICK_SIZE, false);
-        canvas.text(&name, (x, y + TICK_SIZE * 0.36), Type::new(TICK_SIZE, BLACK))?;
+        canvas.text(
+            &name,
+            (x, y + TICK_SIZE * 0.36),
+            Type::new(TICK_SIZE, BLACK),
+        )?;
     }
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! Text on a canvas: how a line of text looks, and how it reaches a backend.
 //!
-//! The SVG backend writes the text itself; the bitmap backend asks the style to draw it, glyph by glyph, from the bundled font.
-//! Both put the same em size on the same baseline.
+//! The SVG backend writes the text itself; the bitmap backend asks the style to draw it, glyph by
+//! glyph, from the bundled font. Both put the same em size on the same baseline.
 
 use super::theme::{self, Ink};
 use ab_glyph::{Font, ScaleFont, point};
 use plotters_backend::text_anchor::{HPos, Pos, VPos};
-use plotters_backend::{BackendColor, BackendCoord, BackendTextStyle, FontFamily, FontStyle, FontTransform};
+use plotters_backend::{
+    BackendColor, BackendCoord, BackendTextStyle, FontFamily, FontStyle, FontTransform,
+};
 
 /// Plotters' SVG backend puts the baseline of a top-anchored text this many em below its position.
 pub(super) const TOP_TO_BASELINE_EM: f64 = 0.76;
@@ -40,7 +42,13 @@ pub struct Type {
 impl Type {
     /// Upright regular text that starts at its position.
     pub const fn new(size: f64, ink: Ink) -> Type {
-        Type { size, bold: false, ink, align: Align::Start, upwards: false }
+        Type {
+            size,
+            bold: false,
+            ink,
+            align: Align::Start,
+            upwards: false,
+        }
     }
     /// The same, bold.
     pub const fn bold(self) -> Type {
@@ -52,11 +60,15 @@ impl Type {
     }
     /// The same, reading upwards.
     pub const fn upwards(self) -> Type {
-        Type { upwards: true, ..self }
+        Type {
+            upwards: true,
+            ..self
+        }
     }
 }
 
-/// A text style as a backend wants it: the SVG backend reads its names and sizes, the bitmap backend has it draw glyphs.
+/// A text style as a backend wants it: the SVG backend reads its names and sizes, the bitmap
+/// backend has it draw glyphs.
 pub(super) struct BackendType {
     style: Type,
     em: f64,
@@ -65,7 +77,10 @@ pub(super) struct BackendType {
 impl BackendType {
     /// The style on a surface with this many units in a point.
     pub(super) fn new(style: Type, units_per_pt: f64) -> BackendType {
-        BackendType { style, em: (style.size * units_per_pt).round() }
+        BackendType {
+            style,
+            em: (style.size * units_per_pt).round(),
+        }
     }
 }
 
@@ -92,10 +107,18 @@ impl BackendTextStyle for BackendType {
         self.em * 1.24
     }
     fn transform(&self) -> FontTransform {
-        if self.style.upwards { FontTransform::Rotate270 } else { FontTransform::None }
+        if self.style.upwards {
+            FontTransform::Rotate270
+        } else {
+            FontTransform::None
+        }
     }
     fn style(&self) -> FontStyle {
-        if self.style.bold { FontStyle::Bold } else { FontStyle::Normal }
+        if self.style.bold {
+            FontStyle::Bold
+        } else {
+            FontStyle::Normal
+        }
     }
     fn anchor(&self) -> Pos {
         let h_pos = match self.style.align {
@@ -103,7 +126,10 @@ impl BackendTextStyle for BackendType {
             Align::Middle => HPos::Center,
             Align::End => HPos::Right,
         };
-        Pos { h_pos, v_pos: VPos::Top }
+        Pos {
+            h_pos,
+            v_pos: VPos::Top,
+        }
     }
     fn family(&self) -> FontFamily<'_> {
         FontFamily::Name(theme::FONT_FAMILY)
@@ -141,7 +167,11 @@ impl BackendTextStyle for BackendType {
             outline.draw(|dx, dy, coverage| {
                 if done.is_ok() && coverage > 0.0 {
                     let ink = self.style.ink.mix(f64::from(coverage.min(1.0)));
-                    done = draw(corner.x as i32 + dx as i32, corner.y as i32 + dy as i32, ink);
+                    done = draw(
+                        corner.x as i32 + dx as i32,
+                        corner.y as i32 + dy as i32,
+                        ink,
+                    );
                 }
             });
             if done.is_err() {

@@ -30,8 +30,9 @@
 //! | `hover` | what a page can tell under the pointer |
 //! | `calibration` | distribution of p-values beside the uniform one |
 //!
-//! A figure knows no genomics and no tensors. The same drawing code makes both formats, the same input gives the same bytes,
-//! and no input (empty, NaN, one point, endless names) makes it panic: what cannot be drawn is said in words in its place.
+//! A figure knows no genomics and no tensors. The same drawing code makes both formats, the same
+//! input gives the same bytes, and no input (empty, NaN, one point, endless names) makes it panic:
+//! what cannot be drawn is said in words in its place.
 //!
 //! ```
 //! use ldar::figures::{Figure, ProfileFigure, ProfilePanel, ProfileSeries, Side};

@@ -1,8 +1,9 @@
-//! Profiles: a mean per offset around a position (offset 0 is exactly that position), with confidence bands and controls.
+//! Profiles: a mean per offset around a position (offset 0 is exactly that position), with
+//! confidence bands and controls.
 //!
-//! Each panel is drawn twice: over all offsets, and below it zoomed on the ten offsets either side of the position, with a
-//! marker at every offset, so that a shift by one base can be seen and not guessed. All panels of a row of panels share one
-//! vertical range.
+//! Each panel is drawn twice: over all offsets, and below it zoomed on the ten offsets either side
+//! of the position, with a marker at every offset, so that a shift by one base can be seen and not
+//! guessed. All panels of a row of panels share one vertical range.
 
 use super::Figure;
 use super::axis::Frame;
@@ -45,11 +46,13 @@ pub struct ProfilePanel {
     pub left: Side,
     /// What lies at positive offsets.
     pub right: Side,
-    /// The series; the first is what the figure is about (blue, drawn on top), the others are controls.
+    /// The series; the first is what the figure is about (blue, drawn on top), the others are
+    /// controls.
     pub series: Vec<ProfileSeries>,
     /// First and last offset (both included) of the endpoint's window, which is shaded.
     pub endpoint: Option<(i32, i32)>,
-    /// Frequencies of A, C, G and T of one base after the other, as a logo under the zoomed row; empty for none.
+    /// Frequencies of A, C, G and T of one base after the other, as a logo under the zoomed row;
+    /// empty for none.
     pub logo: Vec<[f64; 4]>,
     /// Offset of the left side of the first of these bases.
     pub logo_first: i32,
@@ -67,16 +70,22 @@ pub struct Side {
 impl Side {
     /// A side drawn as a box.
     pub fn block(label: impl Into<String>) -> Side {
-        Side { label: label.into(), block: true }
+        Side {
+            label: label.into(),
+            block: true,
+        }
     }
     /// A side drawn as a line.
     pub fn line(label: impl Into<String>) -> Side {
-        Side { label: label.into(), block: false }
+        Side {
+            label: label.into(),
+            block: false,
+        }
     }
 }
 
-/// A mean and its 95% confidence interval per offset. NaN leaves a gap; limits that are missing leave
-/// out the band.
+/// A mean and its 95% confidence interval per offset. NaN leaves a gap; limits that are missing
+/// leave out the band.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ProfileSeries {
     /// Name in the legend, with its n.
@@ -98,7 +107,9 @@ impl ProfileFigure {
         let note = match windows.next() {
             Some(first) if windows.all(|w| w == first) => {
                 let (a, b) = (signed(first.0), signed(first.1));
-                format!("Bands: 95% confidence intervals. Grey: endpoint window, offsets {a} to {b}.")
+                format!(
+                    "Bands: 95% confidence intervals. Grey: endpoint window, offsets {a} to {b}."
+                )
             }
             Some(_) => "Bands: 95% confidence intervals. Grey: endpoint window.".into(),
             None => "Bands: 95% confidence intervals.".into(),
@@ -116,7 +127,11 @@ impl ProfileFigure {
     }
 
     fn width(&self) -> f64 {
-        if self.columns() == 1 { theme::SINGLE_WIDTH } else { theme::DOUBLE_WIDTH }
+        if self.columns() == 1 {
+            theme::SINGLE_WIDTH
+        } else {
+            theme::DOUBLE_WIDTH
+        }
     }
 
     fn note_lines(&self) -> Vec<String> {
@@ -124,7 +139,12 @@ impl ProfileFigure {
     }
 
     /// Draws two rows (all offsets, zoom) of panels side by side, and returns where they end.
-    fn row<S: Surface>(&self, canvas: &mut Canvas<'_, S>, panels: &[ProfilePanel], top: f64) -> Result<f64> {
+    fn row<S: Surface>(
+        &self,
+        canvas: &mut Canvas<'_, S>,
+        panels: &[ProfilePanel],
+        top: f64,
+    ) -> Result<f64> {
         let columns = self.columns() as f64;
         let wide = (self.width() - LEFT - RIGHT - GAP * (columns - 1.0)) / columns;
         let (first, last) = offsets(panels);
@@ -133,10 +153,20 @@ impl ProfileFigure {
         let plot_top = top + head(panels);
         for (column, panel) in panels.iter().enumerate() {
             let left = LEFT + column as f64 * (wide + GAP);
-            let frame = Frame { left, top: plot_top, right: left + wide, bottom: plot_top + PLOT };
+            let frame = Frame {
+                left,
+                top: plot_top,
+                right: left + wide,
+                bottom: plot_top + PLOT,
+            };
             frame.title(canvas, &panel.title, head(panels) - theme::TITLE_SIZE)?;
             let entries: Vec<Entry<'_>> = (panel.series.iter().enumerate())
-                .map(|(i, s)| Entry { label: &s.label, ink: theme::series_ink(i), marker: Some(theme::series_marker(i)), band: true })
+                .map(|(i, s)| Entry {
+                    label: &s.label,
+                    ink: theme::series_ink(i),
+                    marker: Some(theme::series_marker(i)),
+                    band: true,
+                })
                 .collect();
             legend::draw(canvas, &entries, (left, top + 13.0), frame.right)?;
             let mut view = View {
@@ -151,7 +181,11 @@ impl ProfileFigure {
             profile_panel::draw(canvas, panel, frame, &view)?;
             if zoomed {
                 let below = plot_top + PLOT + BELOW + ROW_GAP;
-                let frame = Frame { top: below, bottom: below + PLOT, ..frame };
+                let frame = Frame {
+                    top: below,
+                    bottom: below + PLOT,
+                    ..frame
+                };
                 view.markers = true;
                 view.logo = has_logo(panels);
                 view.offsets = (first.max(-ZOOM), last.min(ZOOM));
@@ -170,8 +204,16 @@ fn head(panels: &[ProfilePanel]) -> f64 {
 
 /// Height of one or two rows of plots with all that is under them.
 fn plots(panels: &[ProfilePanel]) -> f64 {
-    let logo = if has_logo(panels) { profile_panel::LOGO } else { 0.0 };
-    if needs_zoom(panels) { 2.0 * (PLOT + BELOW) + ROW_GAP + logo } else { PLOT + BELOW }
+    let logo = if has_logo(panels) {
+        profile_panel::LOGO
+    } else {
+        0.0
+    };
+    if needs_zoom(panels) {
+        2.0 * (PLOT + BELOW) + ROW_GAP + logo
+    } else {
+        PLOT + BELOW
+    }
 }
 
 fn has_logo(panels: &[ProfilePanel]) -> bool {
@@ -179,13 +221,23 @@ fn has_logo(panels: &[ProfilePanel]) -> bool {
 }
 
 fn offsets(panels: &[ProfilePanel]) -> (i32, i32) {
-    let all = || panels.iter().flat_map(|p| &p.series).flat_map(|s| &s.offsets).copied();
+    let all = || {
+        panels
+            .iter()
+            .flat_map(|p| &p.series)
+            .flat_map(|s| &s.offsets)
+            .copied()
+    };
     (all().min().unwrap_or(-ZOOM), all().max().unwrap_or(ZOOM))
 }
 
 fn values(panels: &[ProfilePanel]) -> Option<(f64, f64)> {
     let series = panels.iter().flat_map(|p| &p.series);
-    ticks::extent(series.flat_map(|s| s.mean.iter().chain(&s.ci_low).chain(&s.ci_high)).copied())
+    ticks::extent(
+        series
+            .flat_map(|s| s.mean.iter().chain(&s.ci_low).chain(&s.ci_high))
+            .copied(),
+    )
 }
 
 fn needs_zoom(panels: &[ProfilePanel]) -> bool {
@@ -196,9 +248,19 @@ fn needs_zoom(panels: &[ProfilePanel]) -> bool {
 
 impl Figure for ProfileFigure {
     fn size_pt(&self) -> (f64, f64) {
-        let rows = self.panels.chunks(COLUMNS).map(|panels| head(panels) + plots(panels) + 10.0);
-        let rows: f64 = if self.panels.is_empty() { 60.0 } else { rows.sum() };
-        (self.width(), rows + self.note_lines().len() as f64 * theme::NOTE_LINE)
+        let rows = self
+            .panels
+            .chunks(COLUMNS)
+            .map(|panels| head(panels) + plots(panels) + 10.0);
+        let rows: f64 = if self.panels.is_empty() {
+            60.0
+        } else {
+            rows.sum()
+        };
+        (
+            self.width(),
+            rows + self.note_lines().len() as f64 * theme::NOTE_LINE,
+        )
     }
 
     fn description(&self) -> String {
@@ -207,9 +269,17 @@ impl Figure for ProfileFigure {
             text += &format!(" {}:", panel.title);
             for series in &panel.series {
                 let points = profile_panel::points(series);
-                let peak = points.iter().filter(|p| p.mean.is_finite()).max_by(|a, b| a.mean.total_cmp(&b.mean));
+                let peak = points
+                    .iter()
+                    .filter(|p| p.mean.is_finite())
+                    .max_by(|a, b| a.mean.total_cmp(&b.mean));
                 text += &match peak {
-                    Some(p) => format!(" {}: highest {:.3} at offset {};", series.label, p.mean, signed(p.offset)),
+                    Some(p) => format!(
+                        " {}: highest {:.3} at offset {};",
+                        series.label,
+                        p.mean,
+                        signed(p.offset)
+                    ),
                     None => format!(" {}: no data;", series.label),
                 };
             }
@@ -223,7 +293,13 @@ impl Figure for ProfileFigure {
     fn draw<S: Surface>(&self, canvas: &mut Canvas<'_, S>) -> Result<()> {
         let mut y = 2.0;
         if self.panels.is_empty() {
-            Frame { left: 0.0, right: self.width(), top: 0.0, bottom: 50.0 }.say(canvas, "no data")?;
+            Frame {
+                left: 0.0,
+                right: self.width(),
+                top: 0.0,
+                bottom: 50.0,
+            }
+            .say(canvas, "no data")?;
             y = 52.0;
         }
         for panels in self.panels.chunks(COLUMNS) {

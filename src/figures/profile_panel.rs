@@ -6,7 +6,9 @@ use super::hover;
 use super::lettering::{Align, Type};
 use super::logo;
 use super::profile::{ProfilePanel, ProfileSeries};
-use super::theme::{self, AXIS_WIDTH, BAND_ALPHA, BLACK, DATA_WIDTH, GREY, Ink, NOTE_SIZE, SHADE, WHITE};
+use super::theme::{
+    self, AXIS_WIDTH, BAND_ALPHA, BLACK, DATA_WIDTH, GREY, Ink, NOTE_SIZE, SHADE, WHITE,
+};
 use super::ticks::{self, Ticks};
 use crate::error::Result;
 
@@ -59,7 +61,12 @@ pub(super) fn points(series: &ProfileSeries) -> Vec<Point> {
     let mut points: Vec<Point> = pairs
         .map(|(i, (&offset, &mean))| {
             let (low, high) = (limit(&series.ci_low, i), limit(&series.ci_high, i));
-            Point { offset, mean, low, high }
+            Point {
+                offset,
+                mean,
+                low,
+                high,
+            }
         })
         .collect();
     points.sort_by_key(|p| p.offset);
@@ -75,8 +82,14 @@ pub(super) fn signed(offset: i32) -> String {
     }
 }
 
-/// Draws one panel over the offsets of the view: shading, axes, the sketch of the two sides, the position's line, the series.
-pub(super) fn draw<S: Surface>(canvas: &mut Canvas<'_, S>, panel: &ProfilePanel, frame: Frame, view: &View<'_>) -> Result<()> {
+/// Draws one panel over the offsets of the view: shading, axes, the sketch of the two sides, the
+/// position's line, the series.
+pub(super) fn draw<S: Surface>(
+    canvas: &mut Canvas<'_, S>,
+    panel: &ProfilePanel,
+    frame: Frame,
+    view: &View<'_>,
+) -> Result<()> {
     let (first, last) = view.offsets;
     // Half an offset of room at each end, so that end markers are not cut.
     let ends = (f64::from(first) - 0.5, f64::from(last) + 0.5);
@@ -97,35 +110,73 @@ pub(super) fn draw<S: Surface>(canvas: &mut Canvas<'_, S>, panel: &ProfilePanel,
     if view.logo {
         let (from, top) = (panel.logo_first.max(first), frame.bottom + AXIS_DROP - 1.0);
         let skipped = usize::try_from(from - panel.logo_first).unwrap_or(0);
-        let columns = panel.logo.iter().skip(skipped).take(usize::try_from(last - from).unwrap_or(0));
+        let columns = panel
+            .logo
+            .iter()
+            .skip(skipped)
+            .take(usize::try_from(last - from).unwrap_or(0));
         let columns: Vec<[f64; 4]> = columns.copied().collect();
-        let shifted = Scale::new((ends.0 - f64::from(from), ends.1 - f64::from(from)), (frame.left, frame.right));
-        logo::draw(canvas, &columns, &shifted, (top, frame.bottom + AXIS_DROP + LOGO - 1.0))?;
+        let shifted = Scale::new(
+            (ends.0 - f64::from(from), ends.1 - f64::from(from)),
+            (frame.left, frame.right),
+        );
+        logo::draw(
+            canvas,
+            &columns,
+            &shifted,
+            (top, frame.bottom + AXIS_DROP + LOGO - 1.0),
+        )?;
     }
     if ends.0 < 0.0 && ends.1 > 0.0 {
         let junction = x.at(0.0);
-        let points = [(junction, frame.top), (junction, frame.bottom + AXIS_DROP + logo_drop)];
+        let points = [
+            (junction, frame.top),
+            (junction, frame.bottom + AXIS_DROP + logo_drop),
+        ];
         canvas.line(&points, 0.75, JUNCTION)?;
     }
-    let drawn = curves(canvas, &panel.series, (first, last), &frame, (&x, &y), view.markers)?;
+    let drawn = curves(
+        canvas,
+        &panel.series,
+        (first, last),
+        &frame,
+        (&x, &y),
+        view.markers,
+    )?;
     if !drawn {
         frame.say(canvas, "no data")?;
     }
-    let mut ticks: Vec<(f64, String)> = ticks::offset_ticks((first, last), 7).into_iter().map(|t| (f64::from(t), signed(t))).collect();
+    let mut ticks: Vec<(f64, String)> = ticks::offset_ticks((first, last), 7)
+        .into_iter()
+        .map(|t| (f64::from(t), signed(t)))
+        .collect();
     if i64::from(last) - i64::from(first) <= MINOR_TICKS {
         ticks.extend((first..=last).map(|t| (f64::from(t), String::new())));
     }
     frame.x_axis(canvas, &x, &ticks, AXIS_DROP + logo_drop)?;
     let y_label = if view.first_column { view.y_label } else { "" };
-    frame.names(canvas, (view.x_label, NAME_DROP + logo_drop), (y_label, name_offset))
+    frame.names(
+        canvas,
+        (view.x_label, NAME_DROP + logo_drop),
+        (y_label, name_offset),
+    )
 }
 
 /// The two sides under the data: a box for an exon, a line for an intron.
-fn sketch<S: Surface>(canvas: &mut Canvas<'_, S>, panel: &ProfilePanel, frame: &Frame, x: &Scale, ends: (f64, f64)) -> Result<()> {
+fn sketch<S: Surface>(
+    canvas: &mut Canvas<'_, S>,
+    panel: &ProfilePanel,
+    frame: &Frame,
+    x: &Scale,
+    ends: (f64, f64),
+) -> Result<()> {
     let (top, bottom) = (frame.bottom + 2.5, frame.bottom + 2.5 + STRIP);
     let middle = (top + bottom) / 2.0;
     let zero = x.at(0.0_f64.clamp(ends.0, ends.1));
-    for (side, from, to) in [(&panel.left, frame.left, zero), (&panel.right, zero, frame.right)] {
+    for (side, from, to) in [
+        (&panel.left, frame.left, zero),
+        (&panel.right, zero, frame.right),
+    ] {
         let name = theme::fit(&side.label, to - from - 6.0, NOTE_SIZE, false);
         let center = (from + to) / 2.0;
         if to - from < 1.0 || side.label.is_empty() {
@@ -145,7 +196,8 @@ fn sketch<S: Surface>(canvas: &mut Canvas<'_, S>, panel: &ProfilePanel, frame: &
     Ok(())
 }
 
-/// The curves of a panel between two offsets, the first on top; says whether anything was there to draw.
+/// The curves of a panel between two offsets, the first on top; says whether anything was there to
+/// draw.
 pub(super) fn curves<S: Surface>(
     canvas: &mut Canvas<'_, S>,
     series: &[ProfileSeries],
@@ -154,7 +206,14 @@ pub(super) fn curves<S: Surface>(
     scales: (&Scale, &Scale),
     markers: bool,
 ) -> Result<bool> {
-    inked_curves(canvas, series, (first, last), frame, scales, (markers, &theme::series_ink))
+    inked_curves(
+        canvas,
+        series,
+        (first, last),
+        frame,
+        scales,
+        (markers, &theme::series_ink),
+    )
 }
 
 /// The same in other colours, one by number of the series.
@@ -166,19 +225,37 @@ pub(super) fn inked_curves<S: Surface>(
     (x, y): (&Scale, &Scale),
     (markers, ink): (bool, &dyn Fn(usize) -> Ink),
 ) -> Result<bool> {
-    let inside = |series: &ProfileSeries| points(series).into_iter().filter(|p| (first..=last).contains(&p.offset)).collect();
+    let inside = |series: &ProfileSeries| {
+        points(series)
+            .into_iter()
+            .filter(|p| (first..=last).contains(&p.offset))
+            .collect()
+    };
     let all: Vec<Vec<Point>> = series.iter().map(inside).collect();
     let mut drawn = false;
     for (i, points) in all.iter().enumerate().rev() {
-        drawn |= curve(canvas, points, (x, y), ink(i), markers.then(|| theme::series_marker(i)))?;
+        drawn |= curve(
+            canvas,
+            points,
+            (x, y),
+            ink(i),
+            markers.then(|| theme::series_marker(i)),
+        )?;
     }
     let told = series.iter().zip(&all).enumerate();
-    let told: Vec<_> = told.map(|(i, (series, points))| hover::Series { name: &series.label, ink: ink(i), points }).collect();
+    let told: Vec<_> = told
+        .map(|(i, (series, points))| hover::Series {
+            name: &series.label,
+            ink: ink(i),
+            points,
+        })
+        .collect();
     canvas.hovers.push(hover::curves(frame, x, &told));
     Ok(drawn)
 }
 
-/// Band, line and markers of a series, broken where a value is missing; says whether anything was there to draw.
+/// Band, line and markers of a series, broken where a value is missing; says whether anything was
+/// there to draw.
 fn curve<S: Surface>(
     canvas: &mut Canvas<'_, S>,
     points: &[Point],
@@ -187,7 +264,10 @@ fn curve<S: Surface>(
     marker: Option<theme::Marker>,
 ) -> Result<bool> {
     let at = |p: &Point, value: f64| (x.at(f64::from(p.offset)), y.at(value));
-    for run in points.chunk_by(|a, b| banded(a) && banded(b)).filter(|r| banded(&r[0])) {
+    for run in points
+        .chunk_by(|a, b| banded(a) && banded(b))
+        .filter(|r| banded(&r[0]))
+    {
         let mut outline: Vec<(f64, f64)> = run.iter().map(|p| at(p, p.high)).collect();
         outline.extend(run.iter().rev().map(|p| at(p, p.low)));
         canvas.polygon(&outline, ink.mix(BAND_ALPHA))?;
@@ -197,9 +277,21 @@ fn curve<S: Surface>(
     }
     let mut any = false;
     for run in points.chunk_by(|a, b| a.mean.is_finite() && b.mean.is_finite()) {
-        let line: Vec<(f64, f64)> = run.iter().filter(|p| p.mean.is_finite()).map(|p| at(p, p.mean)).collect();
+        let line: Vec<(f64, f64)> = run
+            .iter()
+            .filter(|p| p.mean.is_finite())
+            .map(|p| at(p, p.mean))
+            .collect();
         any |= !line.is_empty();
-        canvas.line(&line, if marker.is_some() { DATA_WIDTH } else { DATA_WIDTH * 0.8 }, ink)?;
+        canvas.line(
+            &line,
+            if marker.is_some() {
+                DATA_WIDTH
+            } else {
+                DATA_WIDTH * 0.8
+            },
+            ink,
+        )?;
         // A value between two gaps has no line: it shows as a point.
         let marker = marker.or((line.len() == 1).then_some(theme::Marker::Circle));
         if let Some(marker) = marker {

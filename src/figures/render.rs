@@ -20,16 +20,22 @@ const ROOT: &str = "stroke-linejoin=\"round\" role=\"img\" aria-label=\"";
 /// Whether a file is an SVG document of ours, by its root; a PNG says nothing of who made it.
 pub fn is_ours(path: &Path) -> bool {
     let mut head = [0; 256];
-    let read = File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
+    let read = File::open(path)
+        .and_then(|mut file| file.read(&mut head))
+        .unwrap_or(0);
     let head = String::from_utf8_lossy(&head[..read]);
     head.starts_with("<svg ") && head.contains(ROOT)
 }
 
-/// The figure as an SVG document. The root carries its size in millimetres and the figure's description as its accessible name.
+/// The figure as an SVG document. The root carries its size in millimetres and the figure's
+/// description as its accessible name.
 pub fn svg<F: Figure>(figure: &F) -> Result<String> {
     let (width, height) = size(figure);
     let scale = SVGBackend::UNITS_PER_PT;
-    let units = ((width * scale).round() as u32, (height * scale).round() as u32);
+    let units = (
+        (width * scale).round() as u32,
+        (height * scale).round() as u32,
+    );
     let mut drawn = String::new();
     let (hovers, pictures) = {
         let mut backend = SVGBackend::with_string(&mut drawn, units);
@@ -39,12 +45,17 @@ pub fn svg<F: Figure>(figure: &F) -> Result<String> {
         backend.present().map_err(failed)?;
         made
     };
-    let body = drawn.split_once('>').map_or("", |(_, body)| body.trim_start());
+    let body = drawn
+        .split_once('>')
+        .map_or("", |(_, body)| body.trim_start());
     let body = match hovers.is_empty() {
         true => body.to_string(),
         false => {
             let note = escape(&serde_json::Value::Array(hovers).to_string());
-            format!("{}<metadata>{note}</metadata>\n</svg>\n", body.trim_end().trim_end_matches("</svg>"))
+            format!(
+                "{}<metadata>{note}</metadata>\n</svg>\n",
+                body.trim_end().trim_end_matches("</svg>")
+            )
         }
     };
     let name = escape(&figure.description());
@@ -85,14 +96,21 @@ pub fn png<F: Figure>(figure: &F) -> Result<Vec<u8>> {
         figure.draw(&mut Canvas::new(&mut backend))?;
         backend.present().map_err(failed)?;
     }
-    encode(&average(&canvas, columns as usize, rows as usize), columns, rows)
+    encode(
+        &average(&canvas, columns as usize, rows as usize),
+        columns,
+        rows,
+    )
 }
 
 fn size<F: Figure>(figure: &F) -> (f64, f64) {
     let (width, height) = figure.size_pt();
     // `max` also turns NaN into the bound.
     let bounded = |side: f64, most: f64| side.max(10.0).clamp(10.0, most);
-    (bounded(width, theme::DOUBLE_WIDTH * 2.0), bounded(height, TALLEST_PT))
+    (
+        bounded(width, theme::DOUBLE_WIDTH * 2.0),
+        bounded(height, TALLEST_PT),
+    )
 }
 
 /// Means of `OVERSAMPLE` x `OVERSAMPLE` blocks of an RGB picture.
@@ -123,8 +141,14 @@ pub(super) fn encode(pixels: &[u8], columns: u32, rows: u32) -> Result<Vec<u8>> 
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let per_meter = (DPI / 0.0254).round() as u32;
-    encoder.set_pixel_dims(Some(png::PixelDimensions { xppu: per_meter, yppu: per_meter, unit: png::Unit::Meter }));
-    let refused = |e: png::EncodingError| Error::Invalid(format!("a figure could not be written as PNG: {e}"));
+    encoder.set_pixel_dims(Some(png::PixelDimensions {
+        xppu: per_meter,
+        yppu: per_meter,
+        unit: png::Unit::Meter,
+    }));
+    let refused = |e: png::EncodingError| {
+        Error::Invalid(format!("a figure could not be written as PNG: {e}"))
+    };
     let mut writer = encoder.write_header().map_err(refused)?;
     writer.write_image_data(pixels).map_err(refused)?;
     writer.finish().map_err(refused)?;
@@ -164,10 +188,17 @@ mod tests {
         assert!(text.contains("width=\"25.40mm\" height=\"12.70mm\" viewBox=\"0 0 1440 720\""));
         assert!(text.contains("&lt;script&gt;&amp;") && !text.contains("<script"));
         assert!(!text.contains('\u{1}') && !text.contains("NaN") && !text.contains(" id="));
-        assert!(!text.contains("<polyline"), "a line with a NaN is not drawn");
+        assert!(
+            !text.contains("<polyline"),
+            "a line with a NaN is not drawn"
+        );
         assert_eq!(text, svg(&figure).unwrap());
         let file = tempfile::NamedTempFile::new().unwrap();
-        for (text, ours) in [(text.as_str(), true), ("<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>", false), ("", false)] {
+        for (text, ours) in [
+            (text.as_str(), true),
+            ("<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>", false),
+            ("", false),
+        ] {
             std::fs::write(file.path(), text).unwrap();
             assert_eq!(is_ours(file.path()), ours);
         }
@@ -178,7 +209,9 @@ mod tests {
         let figure = Sample("A");
         let file = png(&figure).unwrap();
         assert_eq!(file, png(&figure).unwrap());
-        let mut reader = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(&file))
+            .read_info()
+            .unwrap();
         assert_eq!((reader.info().width, reader.info().height), (300, 150));
         assert_eq!(reader.info().pixel_dims.unwrap().xppu, 11811);
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
@@ -203,15 +236,30 @@ mod tests {
                 canvas.text("H", (20.0, 80.0), Type::new(70.0, BLACK))
             }
         }
-        let mut reader = png::Decoder::new(std::io::Cursor::new(png(&Letter).unwrap())).read_info().unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(png(&Letter).unwrap()))
+            .read_info()
+            .unwrap();
         let width = reader.info().width as usize;
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
-        let dark: Vec<usize> = pixels.chunks(width * 3).enumerate().filter(|(_, r)| r.iter().any(|&v| v < 128)).map(|(y, _)| y).collect();
+        let dark: Vec<usize> = pixels
+            .chunks(width * 3)
+            .enumerate()
+            .filter(|(_, r)| r.iter().any(|&v| v < 128))
+            .map(|(y, _)| y)
+            .collect();
         let (top, bottom) = (dark[0] as f64, *dark.last().unwrap() as f64 + 1.0);
         let dot = 72.0 / DPI;
-        assert!((bottom * dot - 80.0).abs() < 0.5, "baseline at {}", bottom * dot);
-        assert!(((bottom - top) * dot - 49.98).abs() < 0.5, "height {}", (bottom - top) * dot);
+        assert!(
+            (bottom * dot - 80.0).abs() < 0.5,
+            "baseline at {}",
+            bottom * dot
+        );
+        assert!(
+            ((bottom - top) * dot - 49.98).abs() < 0.5,
+            "height {}",
+            (bottom - top) * dot
+        );
         assert!(svg(&Letter).unwrap().contains("font-size=\"1400\""));
     }
 }

@@ -1,7 +1,9 @@
-//! The one look of every figure: colour-blind-safe colours, type sizes in points, journal widths, and the bundled font.
+//! The one look of every figure: colour-blind-safe colours, type sizes in points, journal widths,
+//! and the bundled font.
 //!
-//! The font is Noto Sans (SIL Open Font License 1.1, through the crate `notosans`), so that a figure never depends on what a
-//! machine has installed. It draws the PNG and measures every text; SVG files name it first and fall back to common faces.
+//! The font is Noto Sans (SIL Open Font License 1.1, through the crate `notosans`), so that a
+//! figure never depends on what a machine has installed. It draws the PNG and measures every text;
+//! SVG files name it first and fall back to common faces.
 
 use ab_glyph::{Font, FontRef, GlyphId, ScaleFont};
 use plotters_backend::BackendColor;
@@ -14,9 +16,10 @@ pub const SINGLE_WIDTH: f64 = 89.0 * PT_PER_MM;
 /// Width of a two-column figure: 183 mm, in points.
 pub const DOUBLE_WIDTH: f64 = 183.0 * PT_PER_MM;
 
-/// The font families an SVG text asks for, best first. Arial and its metric twins are narrower than Noto Sans, so a layout
-/// measured in Noto Sans holds in them.
-pub const FONT_FAMILY: &str = "'Noto Sans', Arial, Helvetica, 'Liberation Sans', 'DejaVu Sans', sans-serif";
+/// The font families an SVG text asks for, best first. Arial and its metric twins are narrower than
+/// Noto Sans, so a layout measured in Noto Sans holds in them.
+pub const FONT_FAMILY: &str =
+    "'Noto Sans', Arial, Helvetica, 'Liberation Sans', 'DejaVu Sans', sans-serif";
 
 /// Size of panel titles, in points.
 pub const TITLE_SIZE: f64 = 8.5;
@@ -43,7 +46,10 @@ pub type Ink = BackendColor;
 
 /// An opaque colour.
 pub const fn ink(red: u8, green: u8, blue: u8) -> Ink {
-    BackendColor { alpha: 1.0, rgb: (red, green, blue) }
+    BackendColor {
+        alpha: 1.0,
+        rgb: (red, green, blue),
+    }
 }
 
 /// Text and data axes.
@@ -63,8 +69,16 @@ pub const ORANGE: Ink = ink(230, 159, 0);
 /// Okabe-Ito vermillion: emphasis and reference lines.
 pub const VERMILLION: Ink = ink(213, 94, 0);
 
-/// Series colours in order of use (Okabe and Ito 2008, without the yellow that is too light for a line).
-pub const SERIES: [Ink; 6] = [BLUE, ORANGE, ink(0, 158, 115), ink(204, 121, 167), VERMILLION, ink(86, 180, 233)];
+/// Series colours in order of use (Okabe and Ito 2008, without the yellow that is too light for a
+/// line).
+pub const SERIES: [Ink; 6] = [
+    BLUE,
+    ORANGE,
+    ink(0, 158, 115),
+    ink(204, 121, 167),
+    VERMILLION,
+    ink(86, 180, 233),
+];
 
 /// Opacity of confidence bands.
 pub const BAND_ALPHA: f64 = 0.2;
@@ -95,7 +109,12 @@ pub fn pale(color: Ink) -> Ink {
 
 /// The marker of series number `index`, repeating after the last.
 pub fn series_marker(index: usize) -> Marker {
-    [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Diamond][index % 4]
+    [
+        Marker::Circle,
+        Marker::Square,
+        Marker::Triangle,
+        Marker::Diamond,
+    ][index % 4]
 }
 
 /// The bundled face, or `None` if its bytes could not be parsed (a test holds that they can).
@@ -103,15 +122,19 @@ pub(crate) fn face(bold: bool) -> Option<&'static FontRef<'static>> {
     static REGULAR: OnceLock<Option<FontRef<'static>>> = OnceLock::new();
     static BOLD: OnceLock<Option<FontRef<'static>>> = OnceLock::new();
     if bold {
-        BOLD.get_or_init(|| FontRef::try_from_slice(notosans::BOLD_TTF).ok()).as_ref()
+        BOLD.get_or_init(|| FontRef::try_from_slice(notosans::BOLD_TTF).ok())
+            .as_ref()
     } else {
-        REGULAR.get_or_init(|| FontRef::try_from_slice(notosans::REGULAR_TTF).ok()).as_ref()
+        REGULAR
+            .get_or_init(|| FontRef::try_from_slice(notosans::REGULAR_TTF).ok())
+            .as_ref()
     }
 }
 
 /// ab_glyph scales by line height, typography by the em: the factor between them.
 pub(crate) fn line_height_per_em(font: &FontRef<'static>) -> f32 {
-    font.units_per_em().map_or(1.0, |units| font.height_unscaled() / units)
+    font.units_per_em()
+        .map_or(1.0, |units| font.height_unscaled() / units)
 }
 
 /// Width of a line of text in the bundled font; `size` and the result share a unit.
@@ -129,10 +152,11 @@ pub fn text_width(text: &str, size: f64, bold: bool) -> f64 {
     f64::from(width)
 }
 
-/// The text if it fits into `room`, else as much of its beginning as fits with an ellipsis. Control characters, which SVG
-/// cannot hold, become spaces.
+/// The text if it fits into `room`, else as much of its beginning as fits with an ellipsis. Control
+/// characters, which SVG cannot hold, become spaces.
 pub fn fit(text: &str, room: f64, size: f64, bold: bool) -> String {
-    // A label longer than this fits nowhere; cutting it first keeps the search below short for absurd input.
+    // A label longer than this fits nowhere; cutting it first keeps the search below short for
+    // absurd input.
     const LONGEST: usize = 400;
     let mut chars: Vec<char> = text.chars().take(LONGEST).map(printable).collect();
     let whole: String = chars.iter().collect();
@@ -149,7 +173,8 @@ pub fn fit(text: &str, room: f64, size: f64, bold: bool) -> String {
     String::new()
 }
 
-/// Breaks a text into lines no wider than `room`, at spaces; a word too long for a line is cut short.
+/// Breaks a text into lines no wider than `room`, at spaces; a word too long for a line is cut
+/// short.
 pub fn wrap(text: &str, room: f64, size: f64, bold: bool) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -159,12 +184,19 @@ pub fn wrap(text: &str, room: f64, size: f64, bold: bool) -> Vec<String> {
             _ => lines.push(word.to_owned()),
         }
     }
-    lines.iter().map(|line| fit(line, room, size, bold)).collect()
+    lines
+        .iter()
+        .map(|line| fit(line, room, size, bold))
+        .collect()
 }
 
 /// XML 1.0 holds no control characters and no non-characters.
 pub(crate) fn printable(c: char) -> char {
-    if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') { ' ' } else { c }
+    if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') {
+        ' '
+    } else {
+        c
+    }
 }
 
 #[cfg(test)]

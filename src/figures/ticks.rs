@@ -2,7 +2,8 @@
 
 use super::theme;
 
-/// The range itself if it can carry an axis, else one around its value; 0 to 1 for what is no range.
+/// The range itself if it can carry an axis, else one around its value; 0 to 1 for what is no
+/// range.
 pub(super) fn widened((low, high): (f64, f64)) -> (f64, f64) {
     if !(low.is_finite() && high.is_finite()) {
         return (0.0, 1.0);
@@ -20,10 +21,12 @@ pub(super) fn widened((low, high): (f64, f64)) -> (f64, f64) {
 
 /// Smallest and largest finite value, or `None` where there is none.
 pub fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    values.filter(|v| v.is_finite()).fold(None, |range, v| match range {
-        None => Some((v, v)),
-        Some((low, high)) => Some((low.min(v), high.max(v))),
-    })
+    values
+        .filter(|v| v.is_finite())
+        .fold(None, |range, v| match range {
+            None => Some((v, v)),
+            Some((low, high)) => Some((low.min(v), high.max(v))),
+        })
 }
 
 /// A step of 1, 2 or 5 times a power of ten that cuts `span` into at most about `count` parts.
@@ -31,10 +34,15 @@ fn nice_step(span: f64, count: usize) -> f64 {
     let rough = span / count.max(1) as f64;
     let power = 10_f64.powf(rough.log10().floor());
     let part = rough / power;
-    power * [1.0, 2.0, 5.0].into_iter().find(|s| part <= s * 1.0001).unwrap_or(10.0)
+    power
+        * [1.0, 2.0, 5.0]
+            .into_iter()
+            .find(|s| part <= s * 1.0001)
+            .unwrap_or(10.0)
 }
 
-/// Round numbers inside `range`, at most about `count` of them, with their spacing. Zero is among them if it is in the range.
+/// Round numbers inside `range`, at most about `count` of them, with their spacing. Zero is among
+/// them if it is in the range.
 pub fn nice_ticks(range: (f64, f64), count: usize) -> (Vec<f64>, f64) {
     let (low, high) = widened(range);
     let step = nice_step(high - low, count);
@@ -43,7 +51,12 @@ pub fn nice_ticks(range: (f64, f64), count: usize) -> (Vec<f64>, f64) {
     }
     let first = (low / step - 1e-6).ceil();
     let steps = ((high / step + 1e-6).floor() - first).clamp(0.0, 100.0) as usize;
-    ((0..=steps).map(|i| (first + i as f64) * step + 0.0).collect(), step)
+    (
+        (0..=steps)
+            .map(|i| (first + i as f64) * step + 0.0)
+            .collect(),
+        step,
+    )
 }
 
 /// A range widened to round numbers, with the ticks that make it so.
@@ -64,43 +77,63 @@ impl Ticks {
         let step = nice_step(high - low, count);
         let (first, last) = ((low / step + 1e-6).floor(), (high / step - 1e-6).ceil());
         if !(step.is_finite() && step > 0.0 && last > first) {
-            return Ticks { range: (low, high), at: vec![], step: 1.0 };
+            return Ticks {
+                range: (low, high),
+                at: vec![],
+                step: 1.0,
+            };
         }
         let steps = (last - first).clamp(1.0, 100.0) as usize;
-        let at = (0..=steps).map(|i| (first + i as f64) * step + 0.0).collect();
-        Ticks { range: (first * step, last * step), at, step }
+        let at = (0..=steps)
+            .map(|i| (first + i as f64) * step + 0.0)
+            .collect();
+        Ticks {
+            range: (first * step, last * step),
+            at,
+            step,
+        }
     }
 
     /// How far left of a vertical axis its title stands, clear of the labels.
     pub fn name_offset(&self) -> f64 {
-        let widest = (self.labelled().iter()).map(|(_, label)| theme::text_width(label, theme::TICK_SIZE, false)).fold(0.0, f64::max);
+        let widest = (self.labelled().iter())
+            .map(|(_, label)| theme::text_width(label, theme::TICK_SIZE, false))
+            .fold(0.0, f64::max);
         (widest + theme::TICK_LENGTH + 4.4).clamp(25.0, 30.0)
     }
 
     /// The ticks with their labels.
     pub fn labelled(&self) -> Vec<(f64, String)> {
-        self.at.iter().map(|&t| (t, tick_label(t, self.step))).collect()
+        self.at
+            .iter()
+            .map(|&t| (t, tick_label(t, self.step)))
+            .collect()
     }
 }
 
-/// Whole numbers inside `range` for an axis of offsets, at most `count`, zero among them if it is inside, and both ends if a
-/// round step reaches them.
+/// Whole numbers inside `range` for an axis of offsets, at most `count`, zero among them if it is
+/// inside, and both ends if a round step reaches them.
 pub fn offset_ticks((low, high): (i32, i32), count: usize) -> Vec<i32> {
     let (low, high) = (i64::from(low.min(high)), i64::from(low.max(high)));
     let steps = (0..10).flat_map(|p| [1, 2, 4, 5].map(|m: i64| m * 10_i64.pow(p)));
     let few = |s: &i64| (high.div_euclid(*s) + (-low).div_euclid(*s) + 1) <= count.max(2) as i64;
     let fits: Vec<i64> = steps.filter(few).take(6).collect();
-    let ends = fits.iter().find(|&&s| low % s == 0 && high % s == 0 && (high - low) / s >= 3);
+    let ends = fits
+        .iter()
+        .find(|&&s| low % s == 0 && high % s == 0 && (high - low) / s >= 3);
     // Fours look odd unless they reach the ends.
     let is_four = |s: i64| (0..10).any(|p| s == 4 * 10_i64.pow(p));
     let Some(&step) = ends.or(fits.iter().find(|&&s| !is_four(s))) else {
         return vec![0];
     };
     let first = -((-low).div_euclid(step));
-    (first..=high.div_euclid(step)).map(|i| (i * step) as i32).collect()
+    (first..=high.div_euclid(step))
+        .map(|i| (i * step) as i32)
+        .collect()
 }
 
-/// A tick's number: as many decimals as its step needs, and a true minus sign. Large steps are shortened with k, M or G.
+/// A tick's number: as many decimals as its step needs, and a true minus sign. Large steps are
+/// shortened with k, M or G.
 pub fn tick_label(value: f64, step: f64) -> String {
     let (divisor, suffix) = match step.abs() {
         s if s >= 1e14 || value.abs() >= 1e15 => return format!("{value:.1e}").replace('-', "−"),
@@ -138,7 +171,13 @@ pub fn tick_label(value: f64, step: f64) -> String {
 pub fn short(value: f64) -> String {
     let places = (2.0 - value.abs().max(1e-12).log10().floor()).clamp(0.0, 6.0) as usize;
     let text = format!("{value:.places$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').replace('-', "−") } else { text.replace('-', "−") }
+    if text.contains('.') {
+        text.trim_end_matches('0')
+            .trim_end_matches('.')
+            .replace('-', "−")
+    } else {
+        text.replace('-', "−")
+    }
 }
 
 #[cfg(test)]
@@ -147,23 +186,47 @@ mod tests {
 
     #[test]
     fn ticks_are_round_inside_and_hold_zero() {
-        assert_eq!(nice_ticks((-0.13, 0.42), 6).0, [-0.1, 0.0, 0.1, 0.2, 0.30000000000000004, 0.4]);
+        assert_eq!(
+            nice_ticks((-0.13, 0.42), 6).0,
+            [-0.1, 0.0, 0.1, 0.2, 0.30000000000000004, 0.4]
+        );
         let around = Ticks::around((0.18, 0.63), 5);
-        assert_eq!((around.at.len(), around.labelled()[0].1.as_str()), (7, "0.1"));
+        assert_eq!(
+            (around.at.len(), around.labelled()[0].1.as_str()),
+            (7, "0.1")
+        );
         assert!(around.range.0 <= 0.18 && around.range.1 >= 0.63);
-        for range in [(0.0, 0.0), (1e9, 1e9 + 1.0), (f64::NAN, f64::NAN), (-1e-300, 1e-300), (-1e300, 1e300)] {
+        for range in [
+            (0.0, 0.0),
+            (1e9, 1e9 + 1.0),
+            (f64::NAN, f64::NAN),
+            (-1e-300, 1e-300),
+            (-1e300, 1e300),
+        ] {
             let (ticks, _) = nice_ticks(range, 6);
-            assert!(ticks.len() <= 101 && ticks.iter().all(|t| t.is_finite()), "{range:?}");
+            assert!(
+                ticks.len() <= 101 && ticks.iter().all(|t| t.is_finite()),
+                "{range:?}"
+            );
             let around = Ticks::around(range, 5);
-            assert!(around.range.0 < around.range.1 && around.at.len() <= 101, "{range:?}");
+            assert!(
+                around.range.0 < around.range.1 && around.at.len() <= 101,
+                "{range:?}"
+            );
         }
     }
 
     #[test]
     fn offset_ticks_hold_zero_and_reach_the_ends() {
-        assert_eq!(offset_ticks((-120, 120), 7), [-120, -80, -40, 0, 40, 80, 120]);
+        assert_eq!(
+            offset_ticks((-120, 120), 7),
+            [-120, -80, -40, 0, 40, 80, 120]
+        );
         assert_eq!(offset_ticks((-10, 10), 7), [-10, -5, 0, 5, 10]);
-        assert_eq!(offset_ticks((-40, 40), 9), [-40, -30, -20, -10, 0, 10, 20, 30, 40]);
+        assert_eq!(
+            offset_ticks((-40, 40), 9),
+            [-40, -30, -20, -10, 0, 10, 20, 30, 40]
+        );
         assert_eq!(offset_ticks((-250, 250), 9), [-200, -100, 0, 100, 200]);
         assert_eq!(offset_ticks((0, 0), 7), [0]);
         assert!(offset_ticks((-37, 61), 7).contains(&0));

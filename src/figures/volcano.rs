@@ -60,38 +60,83 @@ impl VolcanoPoint {
 
 impl VolcanoFigure {
     fn note_lines(&self) -> Vec<String> {
-        theme::wrap(&self.note, theme::DOUBLE_WIDTH - LEFT - RIGHT, NOTE_SIZE, false)
+        theme::wrap(
+            &self.note,
+            theme::DOUBLE_WIDTH - LEFT - RIGHT,
+            NOTE_SIZE,
+            false,
+        )
     }
 
-    fn panel<S: Surface>(&self, canvas: &mut Canvas<'_, S>, panel: &VolcanoPanel, frame: Frame) -> Result<()> {
+    fn panel<S: Surface>(
+        &self,
+        canvas: &mut Canvas<'_, S>,
+        panel: &VolcanoPanel,
+        frame: Frame,
+    ) -> Result<()> {
         let points: Vec<&VolcanoPoint> = panel.points.iter().filter(|p| p.is_shown()).collect();
         let found = points.iter().filter(|p| p.significant).count();
-        frame.title(canvas, &format!("{}: {found} of {} significant", panel.title, points.len()), HEAD - theme::TITLE_SIZE)?;
+        frame.title(
+            canvas,
+            &format!("{}: {found} of {} significant", panel.title, points.len()),
+            HEAD - theme::TITLE_SIZE,
+        )?;
         let height = |p: &VolcanoPoint| -p.p_value.log10();
-        let x_ticks = Ticks::around(ticks::extent(points.iter().map(|p| p.effect).chain([0.0])).unwrap_or((-1.0, 1.0)), 6);
-        let y_ticks = Ticks::around(ticks::extent(points.iter().map(|p| height(p)).chain([0.0, 1.0])).unwrap_or((0.0, 1.0)), 6);
+        let x_ticks = Ticks::around(
+            ticks::extent(points.iter().map(|p| p.effect).chain([0.0])).unwrap_or((-1.0, 1.0)),
+            6,
+        );
+        let y_ticks = Ticks::around(
+            ticks::extent(points.iter().map(|p| height(p)).chain([0.0, 1.0])).unwrap_or((0.0, 1.0)),
+            6,
+        );
         let x = Scale::new(x_ticks.range, (frame.left, frame.right));
         let y = Scale::new(y_ticks.range, (frame.bottom, frame.top));
         frame.y_axis(canvas, &y, &y_ticks, false)?;
-        canvas.line(&[(x.at(0.0), frame.top), (x.at(0.0), frame.bottom)], 0.75, GREY)?;
+        canvas.line(
+            &[(x.at(0.0), frame.top), (x.at(0.0), frame.bottom)],
+            0.75,
+            GREY,
+        )?;
         for significant in [false, true] {
             for p in points.iter().filter(|p| p.significant == significant) {
-                let ink = if significant { VERMILLION } else { BLUE.mix(0.45) };
-                let marker = if significant { Marker::Diamond } else { Marker::Circle };
-                canvas.marker(marker, (x.at(p.effect), y.at(height(p))), if significant { 2.2 } else { 1.7 }, ink)?;
+                let ink = if significant {
+                    VERMILLION
+                } else {
+                    BLUE.mix(0.45)
+                };
+                let marker = if significant {
+                    Marker::Diamond
+                } else {
+                    Marker::Circle
+                };
+                canvas.marker(
+                    marker,
+                    (x.at(p.effect), y.at(height(p))),
+                    if significant { 2.2 } else { 1.7 },
+                    ink,
+                )?;
             }
         }
         self.names(canvas, &points, &frame, (&x, &y))?;
         let told = |p: &&VolcanoPoint| {
-            let words = format!("{}: {:.4}, p = {:.2e}", p.label, p.effect, p.p_value).replace('-', "−");
+            let words =
+                format!("{}: {:.4}, p = {:.2e}", p.label, p.effect, p.p_value).replace('-', "−");
             (x.at(p.effect), y.at(height(p)), words)
         };
-        canvas.hovers.push(hover::points(&frame, &points.iter().map(told).collect::<Vec<_>>()));
+        canvas.hovers.push(hover::points(
+            &frame,
+            &points.iter().map(told).collect::<Vec<_>>(),
+        ));
         if points.is_empty() {
             frame.say(canvas, "no data")?;
         }
         frame.x_axis(canvas, &x, &x_ticks.labelled(), 0.0)?;
-        frame.names(canvas, (&self.x_label, 21.0), ("−log10 p", y_ticks.name_offset()))
+        frame.names(
+            canvas,
+            (&self.x_label, 21.0),
+            ("−log10 p", y_ticks.name_offset()),
+        )
     }
 
     /// The names of the strongest, where they do not cover one another.
@@ -103,22 +148,47 @@ impl VolcanoFigure {
         (x, y): (&Scale, &Scale),
     ) -> Result<()> {
         let mut strongest: Vec<&&VolcanoPoint> = points.iter().filter(|p| p.significant).collect();
-        strongest.sort_by(|a, b| a.p_value.total_cmp(&b.p_value).then(b.effect.abs().total_cmp(&a.effect.abs())));
+        strongest.sort_by(|a, b| {
+            a.p_value
+                .total_cmp(&b.p_value)
+                .then(b.effect.abs().total_cmp(&a.effect.abs()))
+        });
         // Left, right and baseline of what no name may cover: first the points that may have one.
-        let of = |p: &&&VolcanoPoint| (x.at(p.effect) - 2.5, x.at(p.effect) + 2.5, y.at(-p.p_value.log10()) + NOTE_SIZE * 0.36);
+        let of = |p: &&&VolcanoPoint| {
+            (
+                x.at(p.effect) - 2.5,
+                x.at(p.effect) + 2.5,
+                y.at(-p.p_value.log10()) + NOTE_SIZE * 0.36,
+            )
+        };
         let mut taken: Vec<(f64, f64, f64)> = strongest.iter().map(of).collect();
         for point in strongest.into_iter().take(NAMED) {
-            let (px, base) = (x.at(point.effect), y.at(-point.p_value.log10()) + NOTE_SIZE * 0.36);
+            let (px, base) = (
+                x.at(point.effect),
+                y.at(-point.p_value.log10()) + NOTE_SIZE * 0.36,
+            );
             let label = theme::fit(&point.label, 90.0, NOTE_SIZE, false);
             let wide = theme::text_width(&label, NOTE_SIZE, false);
             let right = px + 4.0 + wide <= frame.right;
-            let (from, to) = if right { (px + 4.0, px + 4.0 + wide) } else { (px - 4.0 - wide, px - 4.0) };
-            if from < frame.left || taken.iter().any(|t| from < t.1 && t.0 < to && (base - t.2).abs() < NOTE_SIZE) {
+            let (from, to) = if right {
+                (px + 4.0, px + 4.0 + wide)
+            } else {
+                (px - 4.0 - wide, px - 4.0)
+            };
+            if from < frame.left
+                || taken
+                    .iter()
+                    .any(|t| from < t.1 && t.0 < to && (base - t.2).abs() < NOTE_SIZE)
+            {
                 continue;
             }
             taken.push((from, to, base));
             let align = if right { Align::Start } else { Align::End };
-            canvas.text(&label, (if right { from } else { to }, base), Type::new(NOTE_SIZE, BLACK).align(align))?;
+            canvas.text(
+                &label,
+                (if right { from } else { to }, base),
+                Type::new(NOTE_SIZE, BLACK).align(align),
+            )?;
         }
         Ok(())
     }
@@ -127,15 +197,30 @@ impl VolcanoFigure {
 impl Figure for VolcanoFigure {
     fn size_pt(&self) -> (f64, f64) {
         let rows = self.panels.len().div_ceil(COLUMNS).max(1) as f64;
-        (theme::DOUBLE_WIDTH, rows * (HEAD + PLOT + FOOT) + 2.0 + self.note_lines().len() as f64 * theme::NOTE_LINE)
+        (
+            theme::DOUBLE_WIDTH,
+            rows * (HEAD + PLOT + FOOT) + 2.0 + self.note_lines().len() as f64 * theme::NOTE_LINE,
+        )
     }
 
     fn description(&self) -> String {
-        let mut text = format!("Volcano plots: {} against −log10 of the p-value.", self.x_label);
+        let mut text = format!(
+            "Volcano plots: {} against −log10 of the p-value.",
+            self.x_label
+        );
         for panel in &self.panels {
             let shown = panel.points.iter().filter(|p| p.is_shown());
-            let significant: Vec<&str> = shown.clone().filter(|p| p.significant).map(|p| p.label.as_str()).collect();
-            text += &format!(" {}: {} points, {} significant.", panel.title, shown.count(), significant.len());
+            let significant: Vec<&str> = shown
+                .clone()
+                .filter(|p| p.significant)
+                .map(|p| p.label.as_str())
+                .collect();
+            text += &format!(
+                " {}: {} points, {} significant.",
+                panel.title,
+                shown.count(),
+                significant.len()
+            );
         }
         text
     }
@@ -146,7 +231,16 @@ impl Figure for VolcanoFigure {
         for panels in self.panels.chunks(COLUMNS) {
             for (column, panel) in panels.iter().enumerate() {
                 let left = LEFT + column as f64 * (wide + GAP);
-                self.panel(canvas, panel, Frame { left, top: y + HEAD, right: left + wide, bottom: y + HEAD + PLOT })?;
+                self.panel(
+                    canvas,
+                    panel,
+                    Frame {
+                        left,
+                        top: y + HEAD,
+                        right: left + wide,
+                        bottom: y + HEAD + PLOT,
+                    },
+                )?;
             }
             y += HEAD + PLOT + FOOT;
         }

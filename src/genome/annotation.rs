@@ -1,4 +1,5 @@
-//! Gene annotations: GTF and GFF3 in the GENCODE, Ensembl and RefSeq dialects, plain or gzip, as genes with transcripts and exons.
+//! Gene annotations: GTF and GFF3 in the GENCODE, Ensembl and RefSeq dialects, plain or gzip, as
+//! genes with transcripts and exons.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -33,7 +34,8 @@ pub struct Annotation {
 /// A gene on one strand of one contig.
 #[derive(Clone, Debug)]
 pub struct Gene {
-    /// Its identifier. One that the file has at several loci is the identifier of a gene at each of them.
+    /// Its identifier. One that the file has at several loci is the identifier of a gene at each of
+    /// them.
     pub id: String,
     /// Its symbol; empty where the file has none.
     pub name: String,
@@ -58,9 +60,11 @@ pub struct Transcript {
     pub biotype: String,
     /// Tagged as the gene's representative, and by whom.
     pub canonical: Option<CanonicalTag>,
-    /// Exons in genome order; exons that overlap or touch are merged, so at least one base lies between two.
+    /// Exons in genome order; exons that overlap or touch are merged, so at least one base lies
+    /// between two.
     pub exons: Vec<Interval>,
-    /// Coding segments with the stop codon, in genome order, merged likewise; empty for a non-coding transcript.
+    /// Coding segments with the stop codon, in genome order, merged likewise; empty for a
+    /// non-coding transcript.
     pub cds: Vec<Interval>,
 }
 
@@ -86,7 +90,9 @@ impl Transcript {
 
     /// The introns, in genome order.
     pub fn introns(&self) -> impl Iterator<Item = Interval> + '_ {
-        self.exons.windows(2).map(|pair| Interval::new(pair[0].end, pair[1].start))
+        self.exons
+            .windows(2)
+            .map(|pair| Interval::new(pair[0].end, pair[1].start))
     }
 }
 
@@ -123,9 +129,11 @@ impl Annotation {
     /// Reads a GTF or GFF3 file, plain, gzip or bgzip, told by content and not by the file's name.
     ///
     /// # Errors
-    /// An unreadable, damaged or cut-off file; [`Error::Parse`] with the line number where a line has not nine columns, a position that is no number,
-    /// a start of 0 or beyond the end, or a strand other than `+`, `-`, `.` and `?`; a file without any gene model. Features that are
-    /// sound but unusable (no strand, no parent) are skipped and counted in [`AnnotationSummary::notes`].
+    /// An unreadable, damaged or cut-off file; [`Error::Parse`] with the line number where a line
+    /// has not nine columns, a position that is no number, a start of 0 or beyond the end, or a
+    /// strand other than `+`, `-`, `.` and `?`; a file without any gene model. Features that are
+    /// sound but unusable (no strand, no parent) are skipped and counted in
+    /// [`AnnotationSummary::notes`].
     pub fn open(path: impl AsRef<Path>) -> Result<Annotation> {
         let path = path.as_ref();
         read::read(path, text::open(path)?)
@@ -142,7 +150,11 @@ impl Annotation {
 
     /// The biotypes of its genes.
     pub fn biotypes(&self) -> BTreeSet<&str> {
-        self.genes.iter().map(|gene| gene.biotype.as_str()).filter(|biotype| !biotype.is_empty()).collect()
+        self.genes
+            .iter()
+            .map(|gene| gene.biotype.as_str())
+            .filter(|biotype| !biotype.is_empty())
+            .collect()
     }
 
     /// Refuses biotypes that no gene has.
@@ -151,18 +163,29 @@ impl Annotation {
     /// [`Error::File`] with the biotypes there are.
     pub fn check_biotypes(&self, wanted: &[String]) -> Result<()> {
         let known = self.biotypes();
-        let Some(unknown) = wanted.iter().find(|wanted| !known.contains(wanted.as_str())) else { return Ok(()) };
+        let Some(unknown) = wanted
+            .iter()
+            .find(|wanted| !known.contains(wanted.as_str()))
+        else {
+            return Ok(());
+        };
         let message = if known.is_empty() {
-            format!("no gene has the biotype '{unknown}': the annotation names no biotypes; --biotype {ALL_BIOTYPES} takes every gene")
+            format!(
+                "no gene has the biotype '{unknown}': the annotation names no biotypes; --biotype {ALL_BIOTYPES} takes every gene"
+            )
         } else {
             let known: Vec<&str> = known.into_iter().collect();
-            format!("no gene has the biotype '{unknown}'; there are {}; --biotype {ALL_BIOTYPES} takes every gene", known.join(", "))
+            format!(
+                "no gene has the biotype '{unknown}'; there are {}; --biotype {ALL_BIOTYPES} takes every gene",
+                known.join(", ")
+            )
         };
         Err(Error::file(&self.path, message))
     }
 }
 
-/// The canonical tag a comma- or single-valued `tag` attribute carries, if any; the first of two wins by [`CanonicalTag`]'s order.
+/// The canonical tag a comma- or single-valued `tag` attribute carries, if any; the first of two
+/// wins by [`CanonicalTag`]'s order.
 pub(super) fn canonical_tag(value: &[u8]) -> Option<CanonicalTag> {
     value
         .split(|b| *b == b',')

@@ -15,12 +15,15 @@ use std::path::Path;
 /// It cannot be read.
 pub fn is(path: &Path) -> Result<bool> {
     let mut head = Vec::with_capacity(BGZF_HEADER_LEN);
-    File::open(path).and_then(|file| file.take(BGZF_HEADER_LEN as u64).read_to_end(&mut head)).map_err(Error::io(path))?;
+    File::open(path)
+        .and_then(|file| file.take(BGZF_HEADER_LEN as u64).read_to_end(&mut head))
+        .map_err(Error::io(path))?;
     Ok(is_bgzf(&head))
 }
 
-/// Writes the content of the gzip file `from` as the bgzip file `to`, which is not there yet. Holds a few blocks of 64 KiB at a time; the bytes written
-/// do not depend on the number of threads. `progress` is told (compressed bytes read, of how many).
+/// Writes the content of the gzip file `from` as the bgzip file `to`, which is not there yet. Holds
+/// a few blocks of 64 KiB at a time; the bytes written do not depend on the number of threads.
+/// `progress` is told (compressed bytes read, of how many).
 ///
 /// # Errors
 /// `from` is no sound gzip, or `to` is there or cannot be written.
@@ -30,7 +33,10 @@ pub fn rewrite(from: &Path, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<()
     let done = Cell::new(0);
     let mut text = unpacked(Counted { file, read: &done }).map_err(Error::io(from))?;
     let threads = NonZero::new(rayon::current_num_threads()).unwrap_or(NonZero::<usize>::MIN);
-    let mut out = MultithreadedWriter::with_worker_count(threads, File::create_new(to).map_err(Error::io(to))?);
+    let mut out = MultithreadedWriter::with_worker_count(
+        threads,
+        File::create_new(to).map_err(Error::io(to))?,
+    );
     let mut buffer = vec![0; 1 << 18];
     loop {
         let n = match text.read(&mut buffer) {
@@ -92,8 +98,14 @@ mod tests {
         let letters = gzip(&from, 300_000);
         rewrite(&from, &to, &|done, total| assert!(done <= total)).unwrap();
         assert!(!is(&from).unwrap() && is(&to).unwrap());
-        assert_eq!(Genome::open(&to).unwrap().read_contig("chr1").unwrap(), letters);
-        assert!(folder.path().join("b.fa.gz.fai").exists() && folder.path().join("b.fa.gz.gzi").exists());
+        assert_eq!(
+            Genome::open(&to).unwrap().read_contig("chr1").unwrap(),
+            letters
+        );
+        assert!(
+            folder.path().join("b.fa.gz.fai").exists()
+                && folder.path().join("b.fa.gz.gzi").exists()
+        );
     }
 
     #[test]
@@ -104,6 +116,9 @@ mod tests {
         let bytes = std::fs::read(&from).unwrap();
         std::fs::write(&from, &bytes[..bytes.len() - 100]).unwrap();
         let error = rewrite(&from, &to, &|_, _| {}).unwrap_err().to_string();
-        assert!(error.contains("a.fa.gz") && error.contains("cut off"), "{error}");
+        assert!(
+            error.contains("a.fa.gz") && error.contains("cut off"),
+            "{error}"
+        );
     }
 }

@@ -13,7 +13,8 @@ use crate::genome::Interval;
 use crate::genome::contig_names::{ContigNames, examples};
 use crate::genome::fasta::Contig;
 
-/// Bases that are read and kept together: tiles come in order, and each look-up in the file's index costs more than its values.
+/// Bases that are read and kept together: tiles come in order, and each look-up in the file's index
+/// costs more than its values.
 const PIECE_BP: usize = 1 << 18;
 
 /// A bigWig file that fits a genome.
@@ -34,14 +35,16 @@ impl BigWig {
     /// Opens a file for a genome with these contigs; contigs may go by any of their names.
     ///
     /// # Errors
-    /// An unreadable file, one that is no bigWig, one that shares no contig with the genome, and one with a contig of another length: it is of
-    /// another assembly.
+    /// An unreadable file, one that is no bigWig, one that shares no contig with the genome, and
+    /// one with a contig of another length: it is of another assembly.
     pub fn open(path: &Path, contigs: &[Contig]) -> Result<BigWig> {
         let file = BigWigFile::open(path)?;
         let known = ContigNames::new(contigs.iter().map(|contig| &contig.name));
         let mut listed = vec![None; contigs.len()];
         for (place, found) in file.contigs().iter().enumerate() {
-            let Some(index) = known.find(&found.name) else { continue };
+            let Some(index) = known.find(&found.name) else {
+                continue;
+            };
             let contig = &contigs[index];
             if contig.length_bp != found.length_bp as usize {
                 let message = format!(
@@ -60,10 +63,18 @@ impl BigWig {
             );
             return Err(Error::file(path, message));
         }
-        Ok(BigWig { path: path.to_path_buf(), listed, reader: RefCell::new(Reader { file, pieces: Vec::new() }) })
+        Ok(BigWig {
+            path: path.to_path_buf(),
+            listed,
+            reader: RefCell::new(Reader {
+                file,
+                pieces: Vec::new(),
+            }),
+        })
     }
 
-    /// Appends the value of each base of an interval of a contig, given by its number in the genome; `NaN` where the file has none that is finite.
+    /// Appends the value of each base of an interval of a contig, given by its number in the
+    /// genome; `NaN` where the file has none that is finite.
     ///
     /// # Errors
     /// A file that cannot be read, or is damaged.
@@ -78,12 +89,21 @@ impl BigWig {
             let first = number * PIECE_BP;
             let to = bases.end.min(first + PIECE_BP);
             let Reader { file, pieces } = &mut *self.reader.borrow_mut();
-            let known = match pieces.iter().position(|(c, n, _)| (*c, *n) == (contig, number)) {
+            let known = match pieces
+                .iter()
+                .position(|(c, n, _)| (*c, *n) == (contig, number))
+            {
                 Some(known) => known,
                 None => {
                     let length = file.contigs()[place].length_bp as usize;
-                    let mut piece = file.values(place, Interval::new(first, (first + PIECE_BP).min(length).max(first)))?;
-                    piece.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = f32::NAN);
+                    let mut piece = file.values(
+                        place,
+                        Interval::new(first, (first + PIECE_BP).min(length).max(first)),
+                    )?;
+                    piece
+                        .iter_mut()
+                        .filter(|value| !value.is_finite())
+                        .for_each(|value| *value = f32::NAN);
                     if pieces.len() == 2 {
                         pieces.remove(0);
                     }
@@ -92,7 +112,9 @@ impl BigWig {
                 }
             };
             let within = pieces[known].2.get(at - first..to - first);
-            values.extend_from_slice(within.ok_or_else(|| Error::file(&self.path, format!("the contig ends before base {to}")))?);
+            values.extend_from_slice(within.ok_or_else(|| {
+                Error::file(&self.path, format!("the contig ends before base {to}"))
+            })?);
             at = to;
         }
         Ok(())

@@ -1,12 +1,14 @@
 //! Classes of sequence that an annotation gives, as stretches of a contig.
 //!
-//! Each base is in exactly one of the classes of [`Class::PARTITION`], judged over all transcripts of all genes of both strands: the first that any of
-//! them says, in this order: coding, 5' UTR, 3' UTR, exon of a non-coding transcript, intron; what lies in no gene and no promoter is intergenic. So an
-//! intron is never an exon of another transcript. The other classes lie over these: all exons, windows around splice junctions, promoters, and repeats
-//! (lower case letters).
+//! Each base is in exactly one of the classes of [`Class::PARTITION`], judged over all transcripts
+//! of all genes of both strands: the first that any of them says, in this order: coding, 5' UTR, 3'
+//! UTR, exon of a non-coding transcript, intron; what lies in no gene and no promoter is
+//! intergenic. So an intron is never an exon of another transcript. The other classes lie over
+//! these: all exons, windows around splice junctions, promoters, and repeats (lower case letters).
 //!
-//! A stretch of a stranded class is read on its gene's strand. Bases that genes of both strands put in the same class have no such strand: they are in
-//! [`ContigClasses::all`] and in no list of [`ContigClasses::stranded`].
+//! A stretch of a stranded class is read on its gene's strand. Bases that genes of both strands put
+//! in the same class have no such strand: they are in [`ContigClasses::all`] and in no list of
+//! [`ContigClasses::stranded`].
 
 use std::collections::BTreeSet;
 
@@ -62,7 +64,13 @@ impl Class {
     ];
 
     /// Those of which each base has one, by precedence; [`Class::Intergenic`] has what is left.
-    pub const PARTITION: [Class; 5] = [Class::Cds, Class::Utr5, Class::Utr3, Class::NoncodingExon, Class::Intron];
+    pub const PARTITION: [Class; 5] = [
+        Class::Cds,
+        Class::Utr5,
+        Class::Utr3,
+        Class::NoncodingExon,
+        Class::Intron,
+    ];
 
     /// The name used in tables.
     pub fn name(self) -> &'static str {
@@ -113,7 +121,8 @@ pub struct ClassWindows {
     pub promoter: Window,
 }
 
-/// The classes of one contig. All lists are sorted; those but the windows around junctions have no overlaps.
+/// The classes of one contig. All lists are sorted; those but the windows around junctions have no
+/// overlaps.
 #[derive(Clone, Debug, Default)]
 pub struct ContigClasses {
     /// By class, in the order of [`Class::ALL`]: every base of it, on either strand.
@@ -134,13 +143,18 @@ impl ContigClasses {
             let strand = usize::from(gene.strand == Strand::Minus);
             clusters.push(cut(gene.interval, sequence.len()));
             for transcript in &gene.transcripts {
-                let mut put = |class: Class, part: Interval| raw[class as usize][strand].push(cut(part, sequence.len()));
+                let mut put = |class: Class, part: Interval| {
+                    raw[class as usize][strand].push(cut(part, sequence.len()))
+                };
                 parts(transcript, gene.strand, &mut put);
                 let start = match gene.strand {
                     Strand::Plus => transcript.exons.first().map(|exon| exon.start),
                     Strand::Minus => transcript.exons.last().map(|exon| exon.end),
                 };
-                start.and_then(|start| windows.promoter.around(start, gene.strand)).into_iter().for_each(|part| put(Class::Promoter, part));
+                start
+                    .and_then(|start| windows.promoter.around(start, gene.strand))
+                    .into_iter()
+                    .for_each(|part| put(Class::Promoter, part));
             }
             let canonical = canonical_transcript(gene).map(|(index, _)| &gene.transcripts[index]);
             for intron in canonical.into_iter().flat_map(Transcript::introns) {
@@ -153,12 +167,19 @@ impl ContigClasses {
             lists.iter_mut().for_each(clean);
         }
         clean(&mut clusters);
-        let mut found = ContigClasses { all: vec![Vec::new(); Class::ALL.len()], stranded: vec![Vec::new(); Class::ALL.len()], clusters };
+        let mut found = ContigClasses {
+            all: vec![Vec::new(); Class::ALL.len()],
+            stranded: vec![Vec::new(); Class::ALL.len()],
+            clusters,
+        };
         found.partition(&raw);
         found.set(Class::Promoter, &raw[Class::Promoter as usize]);
         let exons = [0, 1].map(|strand: usize| {
             let classes = [Class::Cds, Class::Utr5, Class::Utr3, Class::NoncodingExon];
-            let mut all: Vec<Interval> = classes.iter().flat_map(|class| raw[*class as usize][strand].clone()).collect();
+            let mut all: Vec<Interval> = classes
+                .iter()
+                .flat_map(|class| raw[*class as usize][strand].clone())
+                .collect();
             merge_intervals(&mut all);
             all
         });
@@ -169,21 +190,35 @@ impl ContigClasses {
         let mut outside = found.clusters.clone();
         outside.extend(&found.all[Class::Promoter as usize]);
         merge_intervals(&mut outside);
-        found.unstranded(Class::Intergenic, subtract(&[Interval::new(0, sequence.len())], &outside));
+        found.unstranded(
+            Class::Intergenic,
+            subtract(&[Interval::new(0, sequence.len())], &outside),
+        );
         found.unstranded(Class::Repeat, soft_masked(sequence));
         found
     }
 
-    /// Of the stranded classes only what some of the genes give, whose classes are `some`; [`ContigClasses::all`] stays that of all genes.
+    /// Of the stranded classes only what some of the genes give, whose classes are `some`;
+    /// [`ContigClasses::all`] stays that of all genes.
     pub fn only(mut self, some: &ContigClasses) -> ContigClasses {
         let of = |list: &[(Interval, Strand)], strand: Strand| -> Vec<Interval> {
-            list.iter().filter(|(_, s)| *s == strand).map(|(part, _)| *part).collect()
+            list.iter()
+                .filter(|(_, s)| *s == strand)
+                .map(|(part, _)| *part)
+                .collect()
         };
         for class in Class::ALL.into_iter().filter(|class| class.is_stranded()) {
-            let (own, asked) = (&mut self.stranded[class as usize], &some.stranded[class as usize]);
+            let (own, asked) = (
+                &mut self.stranded[class as usize],
+                &some.stranded[class as usize],
+            );
             if matches!(class, Class::Donor | Class::Acceptor) {
                 own.retain(|window| {
-                    asked.binary_search_by_key(&(window.0.start, window.1), |(part, strand)| (part.start, *strand)).is_ok()
+                    asked
+                        .binary_search_by_key(&(window.0.start, window.1), |(part, strand)| {
+                            (part.start, *strand)
+                        })
+                        .is_ok()
                 });
                 continue;
             }
@@ -191,7 +226,11 @@ impl ContigClasses {
             for strand in [Strand::Plus, Strand::Minus] {
                 let mine = of(own, strand);
                 let others = subtract(&mine, &of(asked, strand));
-                shared.extend(subtract(&mine, &others).into_iter().map(|part| (part, strand)));
+                shared.extend(
+                    subtract(&mine, &others)
+                        .into_iter()
+                        .map(|part| (part, strand)),
+                );
             }
             shared.sort_unstable();
             *own = shared;
@@ -204,10 +243,17 @@ impl ContigClasses {
         merge_intervals(&mut all);
         self.all[class as usize] = all;
         let of = |strand: Strand, own: &[Interval], other: &[Interval]| {
-            subtract(own, other).into_iter().map(move |part| (part, strand)).collect::<Vec<_>>()
+            subtract(own, other)
+                .into_iter()
+                .map(move |part| (part, strand))
+                .collect::<Vec<_>>()
         };
         let [plus, minus] = by_strand;
-        let mut one = [of(Strand::Plus, plus, minus), of(Strand::Minus, minus, plus)].concat();
+        let mut one = [
+            of(Strand::Plus, plus, minus),
+            of(Strand::Minus, minus, plus),
+        ]
+        .concat();
         one.sort_unstable();
         self.stranded[class as usize] = one;
     }
@@ -228,9 +274,23 @@ impl ContigClasses {
     }
 
     /// One window a junction: they may overlap each other, as those of a short exon do.
-    fn junctions(&mut self, class: Class, places: &BTreeSet<(usize, Strand)>, reach: usize, length: usize) {
-        let window = |place: usize| place.checked_sub(reach).map(|start| Interval::new(start, place + reach)).filter(|w| w.end <= length);
-        let one: Vec<(Interval, Strand)> = places.iter().filter_map(|(place, strand)| Some((window(*place)?, *strand))).collect();
+    fn junctions(
+        &mut self,
+        class: Class,
+        places: &BTreeSet<(usize, Strand)>,
+        reach: usize,
+        length: usize,
+    ) {
+        let window = |place: usize| {
+            place
+                .checked_sub(reach)
+                .map(|start| Interval::new(start, place + reach))
+                .filter(|w| w.end <= length)
+        };
+        let one: Vec<(Interval, Strand)> = places
+            .iter()
+            .filter_map(|(place, strand)| Some((window(*place)?, *strand)))
+            .collect();
         let mut all: Vec<Interval> = one.iter().map(|(part, _)| *part).collect();
         merge_intervals(&mut all);
         (self.stranded[class as usize], self.all[class as usize]) = (one, all);
@@ -239,12 +299,24 @@ impl ContigClasses {
 
 /// The parts of one transcript.
 fn parts(transcript: &Transcript, strand: Strand, put: &mut impl FnMut(Class, Interval)) {
-    transcript.introns().for_each(|intron| put(Class::Intron, intron));
+    transcript
+        .introns()
+        .for_each(|intron| put(Class::Intron, intron));
     let (Some(first), Some(last)) = (transcript.cds.first(), transcript.cds.last()) else {
-        return transcript.exons.iter().for_each(|exon| put(Class::NoncodingExon, *exon));
+        return transcript
+            .exons
+            .iter()
+            .for_each(|exon| put(Class::NoncodingExon, *exon));
     };
-    transcript.cds.iter().for_each(|part| put(Class::Cds, *part));
-    let (before, after) = if strand == Strand::Plus { (Class::Utr5, Class::Utr3) } else { (Class::Utr3, Class::Utr5) };
+    transcript
+        .cds
+        .iter()
+        .for_each(|part| put(Class::Cds, *part));
+    let (before, after) = if strand == Strand::Plus {
+        (Class::Utr5, Class::Utr3)
+    } else {
+        (Class::Utr3, Class::Utr5)
+    };
     for exon in &transcript.exons {
         put(before, Interval::new(exon.start, exon.end.min(first.start)));
         put(after, Interval::new(exon.start.max(last.end), exon.end));

@@ -1,13 +1,16 @@
-//! Counts of bases over any stretch of a region in constant time, by running sums: for scanning every candidate of a gene.
+//! Counts of bases over any stretch of a region in constant time, by running sums: for scanning
+//! every candidate of a gene.
 
 use crate::genome::Interval;
 use crate::genome::sequence::{is_acgt, is_gc};
 
-/// Running counts over one region of a contig. All positions are those of the contig, and stretches are half-open and cut to the region.
+/// Running counts over one region of a contig. All positions are those of the contig, and stretches
+/// are half-open and cut to the region.
 #[derive(Clone, Debug)]
 pub struct Composition {
     start: usize,
-    /// One entry an inter-base position of the region: of everything before it, by [`GC`], [`CPG`], [`SOFT_MASKED`] and [`NOT_ACGT`].
+    /// One entry an inter-base position of the region: of everything before it, by [`GC`], [`CPG`],
+    /// [`SOFT_MASKED`] and [`NOT_ACGT`].
     counts: Vec<[u32; 4]>,
 }
 
@@ -27,8 +30,15 @@ impl Composition {
         counts.push(sums);
         for base in &sequence[start..end] {
             let is_cpg = base.eq_ignore_ascii_case(&b'G') && before == b'C';
-            let holds = [is_gc(*base), is_cpg, base.is_ascii_lowercase(), !is_acgt(&[*base])];
-            sums.iter_mut().zip(holds).for_each(|(sum, holds)| *sum += u32::from(holds));
+            let holds = [
+                is_gc(*base),
+                is_cpg,
+                base.is_ascii_lowercase(),
+                !is_acgt(&[*base]),
+            ];
+            sums.iter_mut()
+                .zip(holds)
+                .for_each(|(sum, holds)| *sum += u32::from(holds));
             counts.push(sums);
             before = base.to_ascii_uppercase();
         }
@@ -36,7 +46,11 @@ impl Composition {
     }
 
     fn count(&self, kind: usize, start: usize, end: usize) -> usize {
-        let sum = |position: usize| self.counts[position.saturating_sub(self.start).min(self.counts.len() - 1)][kind];
+        let sum = |position: usize| {
+            self.counts[position
+                .saturating_sub(self.start)
+                .min(self.counts.len() - 1)][kind]
+        };
         sum(end).saturating_sub(sum(start)) as usize
     }
 

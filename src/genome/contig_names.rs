@@ -1,4 +1,5 @@
-//! One chromosome, several names: `chr1`, `1`, `NC_000001.11`. Maps the names of an annotation to those of a genome.
+//! One chromosome, several names: `chr1`, `1`, `NC_000001.11`. Maps the names of an annotation to
+//! those of a genome.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,11 +14,15 @@ struct Accessions {
     names: &'static [&'static str],
 }
 
-const OF_HUMAN: &[&str] =
-    &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "20", "21", "22", "X", "Y"];
+const OF_HUMAN: &[&str] = &[
+    "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17",
+    "18", "19", "20", "21", "22", "X", "Y",
+];
 
-const OF_MOUSE: &[&str] =
-    &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "X", "Y"];
+const OF_MOUSE: &[&str] = &[
+    "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17",
+    "18", "19", "X", "Y",
+];
 
 /// RefSeq's (`NC_`) and GenBank's (`CM`).
 const ACCESSIONS: [Accessions; 4] = [
@@ -25,22 +30,54 @@ const ACCESSIONS: [Accessions; 4] = [
         prefix: "NC_",
         first: 1,
         versions: &[
-            ("GRCh38", &[11, 12, 12, 12, 10, 12, 14, 11, 12, 11, 10, 12, 11, 9, 10, 10, 11, 10, 10, 11, 9, 11, 11, 10]),
-            ("GRCh37", &[10, 11, 11, 11, 9, 11, 13, 10, 11, 10, 9, 11, 10, 8, 9, 9, 10, 9, 9, 10, 8, 10, 10, 9]),
+            (
+                "GRCh38",
+                &[
+                    11, 12, 12, 12, 10, 12, 14, 11, 12, 11, 10, 12, 11, 9, 10, 10, 11, 10, 10, 11,
+                    9, 11, 11, 10,
+                ],
+            ),
+            (
+                "GRCh37",
+                &[
+                    10, 11, 11, 11, 9, 11, 13, 10, 11, 10, 9, 11, 10, 8, 9, 9, 10, 9, 9, 10, 8, 10,
+                    10, 9,
+                ],
+            ),
         ],
         names: OF_HUMAN,
     },
-    Accessions { prefix: "CM", first: 663, versions: &[("GRCh38", &[2; 24]), ("GRCh37", &[1; 24])], names: OF_HUMAN },
+    Accessions {
+        prefix: "CM",
+        first: 663,
+        versions: &[("GRCh38", &[2; 24]), ("GRCh37", &[1; 24])],
+        names: OF_HUMAN,
+    },
     Accessions {
         prefix: "NC_",
         first: 67,
         versions: &[
-            ("GRCm39", &[7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 8, 8]),
-            ("GRCm38", &[6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7]),
+            (
+                "GRCm39",
+                &[
+                    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 8, 8,
+                ],
+            ),
+            (
+                "GRCm38",
+                &[
+                    6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7,
+                ],
+            ),
         ],
         names: OF_MOUSE,
     },
-    Accessions { prefix: "CM", first: 994, versions: &[("GRCm39", &[3; 21]), ("GRCm38", &[2; 21])], names: OF_MOUSE },
+    Accessions {
+        prefix: "CM",
+        first: 994,
+        versions: &[("GRCm39", &[3; 21]), ("GRCm38", &[2; 21])],
+        names: OF_MOUSE,
+    },
 ];
 
 /// dm6 and the mitochondria of human and mouse: accession, chromosome, assembly.
@@ -67,26 +104,36 @@ const SINGLE: &[(&str, &str, &str)] = &[
     ("AY172335.1", "MT", "mouse"),
 ];
 
-/// The chromosome an accession stands for, without `chr` (`MT` for mitochondria), and its assembly: GRCh38/37, GRCm39/38 and dm6.
+/// The chromosome an accession stands for, without `chr` (`MT` for mitochondria), and its assembly:
+/// GRCh38/37, GRCm39/38 and dm6.
 fn known(accession: &str) -> Option<(&'static str, &'static str)> {
     if let Some((_, name, assembly)) = SINGLE.iter().find(|(single, _, _)| *single == accession) {
         return Some((name, assembly));
     }
     ACCESSIONS.iter().find_map(|family| {
         let (number, version) = accession.strip_prefix(family.prefix)?.split_once('.')?;
-        let (digits, number, version): (usize, u32, u32) = (number.len(), number.parse().ok()?, version.parse().ok()?);
+        let (digits, number, version): (usize, u32, u32) =
+            (number.len(), number.parse().ok()?, version.parse().ok()?);
         let index = number.checked_sub(family.first).filter(|_| digits == 6)? as usize;
-        let (assembly, _) = family.versions.iter().find(|(_, versions)| versions.get(index) == Some(&version))?;
+        let (assembly, _) = family
+            .versions
+            .iter()
+            .find(|(_, versions)| versions.get(index) == Some(&version))?;
         Some((*family.names.get(index)?, *assembly))
     })
 }
 
-/// A name without what NCBI's tools put around it: `chr1` of `lcl|chr1`, `NC_001422.1` of `gi|9626372|ref|NC_001422.1|`.
+/// A name without what NCBI's tools put around it: `chr1` of `lcl|chr1`, `NC_001422.1` of
+/// `gi|9626372|ref|NC_001422.1|`.
 fn plain(name: &str) -> &str {
-    name.trim_end_matches('|').rsplit('|').next().unwrap_or(name)
+    name.trim_end_matches('|')
+        .rsplit('|')
+        .next()
+        .unwrap_or(name)
 }
 
-/// What two names of one chromosome share: accessions become the chromosome's name, a leading `chr` goes, `M` becomes `MT`, in lower case.
+/// What two names of one chromosome share: accessions become the chromosome's name, a leading `chr`
+/// goes, `M` becomes `MT`, in lower case.
 fn key(name: &str) -> String {
     let name = plain(name);
     let bare = match (known(name), name.get(..3)) {
@@ -94,7 +141,11 @@ fn key(name: &str) -> String {
         (None, Some(prefix)) if prefix.eq_ignore_ascii_case("chr") && name.len() > 3 => &name[3..],
         _ => name,
     };
-    if bare.eq_ignore_ascii_case("M") { "mt".into() } else { bare.to_ascii_lowercase() }
+    if bare.eq_ignore_ascii_case("M") {
+        "mt".into()
+    } else {
+        bare.to_ascii_lowercase()
+    }
 }
 
 /// Looks names up among the contigs of a genome.
@@ -108,26 +159,36 @@ pub struct ContigNames {
 impl ContigNames {
     /// For the contigs of a genome, in its order.
     pub fn new<S: AsRef<str>>(genome: impl IntoIterator<Item = S>) -> ContigNames {
-        let genome: Vec<String> = genome.into_iter().map(|name| name.as_ref().to_string()).collect();
+        let genome: Vec<String> = genome
+            .into_iter()
+            .map(|name| name.as_ref().to_string())
+            .collect();
         let mut exact = HashMap::new();
         let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, name) in genome.iter().enumerate() {
             exact.insert(name.clone(), index);
             by_key.entry(key(name)).or_default().push(index);
         }
-        ContigNames { genome, exact, by_key }
+        ContigNames {
+            genome,
+            exact,
+            by_key,
+        }
     }
 
-    /// The genome contig that `name` means: the same name, or the one contig that is the same chromosome under another convention.
-    /// Accessions of two assemblies are of two chromosomes.
+    /// The genome contig that `name` means: the same name, or the one contig that is the same
+    /// chromosome under another convention. Accessions of two assemblies are of two chromosomes.
     pub fn find(&self, name: &str) -> Option<usize> {
         if let Some(index) = self.exact.get(name) {
             return Some(*index);
         }
         let assembly = |name: &str| known(plain(name)).map(|(_, assembly)| assembly);
-        let [index] = self.by_key.get(&key(name))?[..] else { return None };
+        let [index] = self.by_key.get(&key(name))?[..] else {
+            return None;
+        };
         let pair = assembly(name).zip(assembly(&self.genome[index]));
-        pair.is_none_or(|(one, other)| one == other).then_some(index)
+        pair.is_none_or(|(one, other)| one == other)
+            .then_some(index)
     }
 
     /// The first names of the genome, for messages.
@@ -137,13 +198,18 @@ impl ContigNames {
 
     /// Says that a contig is not among them.
     pub fn lacks(&self, name: &str) -> String {
-        format!("the genome has no contig '{name}'; it has {}", self.examples())
+        format!(
+            "the genome has no contig '{name}'; it has {}",
+            self.examples()
+        )
     }
 
-    /// Maps every annotation contig to a genome contig, or to `None`. Two annotation names for one genome contig both map to it.
+    /// Maps every annotation contig to a genome contig, or to `None`. Two annotation names for one
+    /// genome contig both map to it.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when there are annotation contigs and none matches: nothing could be analysed, and silence would hide it.
+    /// [`Error::Invalid`] when there are annotation contigs and none matches: nothing could be
+    /// analysed, and silence would hide it.
     pub fn map_annotation(&self, annotation: &[String]) -> Result<Vec<Option<usize>>> {
         let map: Vec<Option<usize>> = annotation.iter().map(|name| self.find(name)).collect();
         if !annotation.is_empty() && map.iter().all(Option::is_none) {
@@ -162,7 +228,11 @@ pub fn examples<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: BTreeSet<&str> = names.collect();
     let shown: Vec<&str> = names.iter().take(5).copied().collect();
     let more = names.len() - shown.len();
-    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+    if more == 0 {
+        shown.join(", ")
+    } else {
+        format!("{} and {more} more", shown.join(", "))
+    }
 }
 
 #[cfg(test)]
@@ -214,24 +284,50 @@ mod tests {
     #[test]
     fn no_match_at_all_shows_both_sides() {
         let names = ContigNames::new(["chr1", "chr2"]);
-        let error = names.map_annotation(&["ctgA".to_string()]).unwrap_err().to_string();
-        assert!(error.contains("ctgA") && error.contains("chr1, chr2"), "{error}");
-        assert_eq!(names.map_annotation(&["ctgA".into(), "2".into()]).unwrap(), [None, Some(1)]);
+        let error = names
+            .map_annotation(&["ctgA".to_string()])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("ctgA") && error.contains("chr1, chr2"),
+            "{error}"
+        );
+        assert_eq!(
+            names.map_annotation(&["ctgA".into(), "2".into()]).unwrap(),
+            [None, Some(1)]
+        );
         assert!(names.map_annotation(&[]).unwrap().is_empty());
     }
 
     #[test]
     fn assemblies_are_told_apart() {
         let names = ContigNames::new(["NC_000001.11", "CM000664.2", "lcl|chrT"]);
-        let found = ["CM000663.2", "CM000663.1", "NC_000001.10", "NC_000002.12", "NC_000002.11", "chrt", "T"].map(|name| names.find(name));
-        assert_eq!(found, [Some(0), None, None, Some(1), None, Some(2), Some(2)]);
+        let found = [
+            "CM000663.2",
+            "CM000663.1",
+            "NC_000001.10",
+            "NC_000002.12",
+            "NC_000002.11",
+            "chrt",
+            "T",
+        ]
+        .map(|name| names.find(name));
+        assert_eq!(
+            found,
+            [Some(0), None, None, Some(1), None, Some(2), Some(2)]
+        );
     }
 
     #[test]
     fn every_table_row_has_a_name() {
         for family in ACCESSIONS {
             for (assembly, versions) in family.versions {
-                assert_eq!(versions.len(), family.names.len(), "{} {assembly}", family.prefix);
+                assert_eq!(
+                    versions.len(),
+                    family.names.len(),
+                    "{} {assembly}",
+                    family.prefix
+                );
             }
         }
     }

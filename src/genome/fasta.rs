@@ -1,5 +1,5 @@
-//! Genomes: FASTA as plain text or bgzip (read contig by contig through an index, made where it is missing) or plain gzip (decoded
-//! once into memory, as it cannot be read from the middle).
+//! Genomes: FASTA as plain text or bgzip (read contig by contig through an index, made where it is
+//! missing) or plain gzip (decoded once into memory, as it cannot be read from the middle).
 
 mod index;
 mod records;
@@ -49,23 +49,32 @@ pub struct Genome {
 }
 
 enum Source {
-    Indexed { text: Mutex<Text>, index: Vec<fai::Record> },
+    Indexed {
+        text: Mutex<Text>,
+        index: Vec<fai::Record>,
+    },
     Memory(Vec<Vec<u8>>),
 }
 
 impl fmt::Debug for Genome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Genome").field("path", &self.path).field("contigs", &self.contigs.len()).finish_non_exhaustive()
+        f.debug_struct("Genome")
+            .field("path", &self.path)
+            .field("contigs", &self.contigs.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl Genome {
-    /// Opens a FASTA: plain, bgzip or gzip, told apart by content. `PATH.fai` (and `PATH.gzi` for bgzip) are used where they fit the
-    /// file and made where they are missing, older than the FASTA or inconsistent with it; where the folder is not writable they are kept
-    /// in memory. What cannot be indexed is held in memory: plain gzip, what comes through a pipe, a FASTA whose lines have no common length.
+    /// Opens a FASTA: plain, bgzip or gzip, told apart by content. `PATH.fai` (and `PATH.gzi` for
+    /// bgzip) are used where they fit the file and made where they are missing, older than the
+    /// FASTA or inconsistent with it; where the folder is not writable they are kept in memory.
+    /// What cannot be indexed is held in memory: plain gzip, what comes through a pipe, a FASTA
+    /// whose lines have no common length.
     ///
     /// # Errors
-    /// A missing or unreadable file, one that is cut off, one that is not FASTA (with the line), one without a base, and contigs of the same name.
+    /// A missing or unreadable file, one that is cut off, one that is not FASTA (with the line),
+    /// one without a base, and contigs of the same name.
     pub fn open(path: impl AsRef<Path>) -> Result<Genome> {
         let path = path.as_ref();
         let mut file = File::open(path).map_err(Error::io(path))?;
@@ -77,10 +86,14 @@ impl Genome {
             return Genome::in_memory(path, &mut text::unpacked(file).map_err(Error::io(path))?);
         }
         let mut head = Vec::with_capacity(BGZF_HEADER_LEN);
-        file.by_ref().take(BGZF_HEADER_LEN as u64).read_to_end(&mut head).map_err(Error::io(path))?;
+        file.by_ref()
+            .take(BGZF_HEADER_LEN as u64)
+            .read_to_end(&mut head)
+            .map_err(Error::io(path))?;
         file.seek(SeekFrom::Start(0)).map_err(Error::io(path))?;
         let text = if is_bgzf(&head) {
-            index::gzi_for(path)?.map(|blocks| Text::new(bgzf::io::IndexedReader::new(BufReader::new(file), blocks)))
+            index::gzi_for(path)?
+                .map(|blocks| Text::new(bgzf::io::IndexedReader::new(BufReader::new(file), blocks)))
         } else if head.starts_with(b">") {
             Some(Text::new(BufReader::with_capacity(1 << 18, file)))
         } else {
@@ -94,18 +107,29 @@ impl Genome {
         Genome::in_memory(path, &mut text::open(path)?)
     }
 
-    /// A bgzip FASTA that is already in memory (embedded in the program); its index is built here. `name` stands for the path in errors.
+    /// A bgzip FASTA that is already in memory (embedded in the program); its index is built here.
+    /// `name` stands for the path in errors.
     ///
     /// # Errors
     /// As [`Genome::open`]; also when the bytes are not bgzip.
     pub fn from_bgzf_bytes(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Genome> {
         let bytes: Cow<'static, [u8]> = bytes.into();
         let path = Path::new(name);
-        let blocks = if is_bgzf(&bytes) { index::scan_blocks(path, &mut Cursor::new(&bytes[..]))? } else { None };
+        let blocks = if is_bgzf(&bytes) {
+            index::scan_blocks(path, &mut Cursor::new(&bytes[..]))?
+        } else {
+            None
+        };
         let blocks = blocks.ok_or_else(|| Error::file(path, "not a bgzip file"))?;
         let mut text = Text::new(bgzf::io::IndexedReader::new(Cursor::new(bytes), blocks));
         let index = index::build_fai(path, &mut text)?;
-        Genome::indexed(path, text, index.ok_or_else(|| Error::file(path, "lines have no common length: it cannot be indexed"))?)
+        Genome::indexed(
+            path,
+            text,
+            index.ok_or_else(|| {
+                Error::file(path, "lines have no common length: it cannot be indexed")
+            })?,
+        )
     }
 
     /// Sequences that are at hand, by name; `path` stands for them in errors.
@@ -113,33 +137,71 @@ impl Genome {
     /// # Errors
     /// Two of one name, and none with a base.
     pub fn of_sequences(path: &Path, sequences: Vec<(String, Vec<u8>)>) -> Result<Genome> {
-        let contigs = |(name, letters): (String, Vec<u8>)| (Contig { name, length_bp: letters.len() }, letters);
+        let contigs = |(name, letters): (String, Vec<u8>)| {
+            (
+                Contig {
+                    name,
+                    length_bp: letters.len(),
+                },
+                letters,
+            )
+        };
         let (contigs, sequences) = sequences.into_iter().map(contigs).unzip();
         Genome::new(path, contigs, Source::Memory(sequences))
     }
 
     fn indexed(path: &Path, text: Text, index: Vec<fai::Record>) -> Result<Genome> {
-        let contig = |record: &fai::Record| Contig { name: text::printable(record.name()), length_bp: record.length() as usize };
+        let contig = |record: &fai::Record| Contig {
+            name: text::printable(record.name()),
+            length_bp: record.length() as usize,
+        };
         let contigs = index.iter().map(contig).collect();
-        Genome::new(path, contigs, Source::Indexed { text: Mutex::new(text), index })
+        Genome::new(
+            path,
+            contigs,
+            Source::Indexed {
+                text: Mutex::new(text),
+                index,
+            },
+        )
     }
 
     fn in_memory(path: &Path, text: &mut dyn BufRead) -> Result<Genome> {
         let records = records::read(path, text, true)?.all;
-        Genome::of_sequences(path, records.into_iter().map(|record| (record.shown(), record.letters)).collect())
+        Genome::of_sequences(
+            path,
+            records
+                .into_iter()
+                .map(|record| (record.shown(), record.letters))
+                .collect(),
+        )
     }
 
     fn new(path: &Path, contigs: Vec<Contig>, source: Source) -> Result<Genome> {
         if contigs.iter().all(|contig| contig.length_bp == 0) {
-            return Err(Error::file(path, format!("holds no sequence: {} records, and no base in them", contigs.len())));
+            return Err(Error::file(
+                path,
+                format!(
+                    "holds no sequence: {} records, and no base in them",
+                    contigs.len()
+                ),
+            ));
         }
         let mut by_name = HashMap::with_capacity(contigs.len());
         for (number, contig) in contigs.iter().enumerate() {
             if by_name.insert(contig.name.clone(), number).is_some() {
-                return Err(Error::file(path, format!("two sequences are named '{}'; rename one", contig.name)));
+                return Err(Error::file(
+                    path,
+                    format!("two sequences are named '{}'; rename one", contig.name),
+                ));
             }
         }
-        Ok(Genome { path: path.to_path_buf(), contigs, by_name, source })
+        Ok(Genome {
+            path: path.to_path_buf(),
+            contigs,
+            by_name,
+            source,
+        })
     }
 
     /// The contigs, in file order.
@@ -157,20 +219,26 @@ impl Genome {
         &self.path
     }
 
-    /// The letters of one contig as the file has them, lower case (soft-masked) included; `length_bp` bytes.
+    /// The letters of one contig as the file has them, lower case (soft-masked) included;
+    /// `length_bp` bytes.
     ///
     /// # Errors
     /// An unknown name, an unreadable file, and characters that are no sequence letters.
     pub fn read_contig(&self, name: &str) -> Result<Vec<u8>> {
         let Some(number) = self.number(name) else {
-            let known = crate::genome::contig_names::examples(self.contigs.iter().map(|c| c.name.as_str()));
-            return Err(Error::file(&self.path, format!("no contig '{name}'; it has {known}")));
+            let known =
+                crate::genome::contig_names::examples(self.contigs.iter().map(|c| c.name.as_str()));
+            return Err(Error::file(
+                &self.path,
+                format!("no contig '{name}'; it has {known}"),
+            ));
         };
         match &self.source {
             Source::Memory(sequences) => Ok(sequences[number].clone()),
             Source::Indexed { text, index } => {
                 let mut text = text.lock().unwrap_or_else(PoisonError::into_inner);
-                let letters = index::letters(&mut text, &index[number]).map_err(Error::io(&self.path))?;
+                let letters =
+                    index::letters(&mut text, &index[number]).map_err(Error::io(&self.path))?;
                 letters.ok_or_else(|| self.fault(name))
             }
         }
@@ -178,10 +246,15 @@ impl Genome {
 
     /// Why a contig is not what the index says: read from its start, the file tells the line.
     fn fault(&self, name: &str) -> Error {
-        match text::open(&self.path).and_then(|mut text| records::read(&self.path, &mut text, false)) {
+        match text::open(&self.path)
+            .and_then(|mut text| records::read(&self.path, &mut text, false))
+        {
             Err(error) => error,
             Ok(_) => {
-                let message = format!("contig '{name}' is not as its index says: remove {}.fai and run again", self.path.display());
+                let message = format!(
+                    "contig '{name}' is not as its index says: remove {}.fai and run again",
+                    self.path.display()
+                );
                 Error::file(&self.path, message)
             }
         }

@@ -1,16 +1,21 @@
-//! GFF3: features name their parents, which may come later in the file. Genes are the roots of transcripts, transcripts what exons
-//! have as their parent.
+//! GFF3: features name their parents, which may come later in the file. Genes are the roots of
+//! transcripts, transcripts what exons have as their parent.
 //!
-//! The attributes are parsed here and not by noodles, so that one odd attribute does not cost the whole file.
+//! The attributes are parsed here and not by noodles, so that one odd attribute does not cost the
+//! whole file.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use crate::genome::annotation::{CanonicalTag, Draft, Feature, GeneDraft, SEVERAL_TRANSCRIPTS, Segment, TranscriptDraft, canonical_tag};
+use crate::genome::annotation::{
+    CanonicalTag, Draft, Feature, GeneDraft, SEVERAL_TRANSCRIPTS, Segment, TranscriptDraft,
+    canonical_tag,
+};
 use crate::genome::text::printable;
 use crate::genome::{Interval, Strand};
 
-/// How far up a chain of parents is followed; real files have two or three steps, and a file may hold a cycle.
+/// How far up a chain of parents is followed; real files have two or three steps, and a file may
+/// hold a cycle.
 const MAX_GENERATIONS: usize = 16;
 
 /// What a node is to genes.
@@ -21,7 +26,8 @@ enum Role {
     Other,
     /// A protein: what names it as a parent belongs to the transcript that it comes from.
     Protein,
-    /// A CDS without a parent, as in annotations of bacteria: a gene of its own, of all lines of its identifier.
+    /// A CDS without a parent, as in annotations of bacteria: a gene of its own, of all lines of
+    /// its identifier.
     Cds,
 }
 
@@ -85,7 +91,10 @@ fn decode(value: &[u8]) -> Cow<'_, [u8]> {
 
 /// Feature types that hold no exons, in great numbers: their lines are not kept.
 fn is_leaf(kind: &[u8]) -> bool {
-    matches!(kind, b"start_codon" | b"intron" | b"region" | b"match" | b"cDNA_match")
+    matches!(
+        kind,
+        b"start_codon" | b"intron" | b"region" | b"match" | b"cDNA_match"
+    )
 }
 
 fn role(kind: &[u8]) -> Role {
@@ -96,7 +105,8 @@ fn role(kind: &[u8]) -> Role {
     }
 }
 
-/// What the kind of a gene says of it: `protein_coding` for a `protein_coding_gene`, nothing for a `gene`.
+/// What the kind of a gene says of it: `protein_coding` for a `protein_coding_gene`, nothing for a
+/// `gene`.
 fn biotype_of(kind: &[u8]) -> String {
     match kind {
         b"gene" => String::new(),
@@ -123,7 +133,9 @@ impl Reader {
         let value_of = |wanted: &[u8]| {
             feature.attributes.split(|b| *b == b';').find_map(|pair| {
                 let at = pair.iter().position(|b| *b == b'=')?;
-                (pair[..at].trim_ascii() == wanted).then(|| pair[at + 1..].trim_ascii()).filter(|value| !value.is_empty())
+                (pair[..at].trim_ascii() == wanted)
+                    .then(|| pair[at + 1..].trim_ascii())
+                    .filter(|value| !value.is_empty())
             })
         };
         let parents = value_of(b"Parent");
@@ -142,27 +154,51 @@ impl Reader {
                 return draft.summary.note("feature without a strand: skipped");
             };
             let from = self.parents.len();
-            for parent in parents.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|p| !p.is_empty()) {
+            for parent in parents
+                .split(|b| *b == b',')
+                .map(<[u8]>::trim_ascii)
+                .filter(|p| !p.is_empty())
+            {
                 let parent = self.id(parent);
                 self.parents.push(parent);
             }
             let n_parents = self.parents.len() - from;
-            self.lines.push(Line { parents: from, n_parents, contig, strand, interval: feature.interval, segment });
+            self.lines.push(Line {
+                parents: from,
+                n_parents,
+                contig,
+                strand,
+                interval: feature.interval,
+                segment,
+            });
             if !gene_of_its_own {
                 return;
             }
             role = Role::Cds;
         }
         let Some(id) = own else { return };
-        let field = |keys: &[&[u8]]| keys.iter().find_map(|key| value_of(key)).map_or(String::new(), |v| printable(&decode(v)));
-        let bare = |id: String, prefixes: [&str; 3]| match prefixes.iter().find_map(|p| id.strip_prefix(p)) {
+        let field = |keys: &[&[u8]]| {
+            keys.iter()
+                .find_map(|key| value_of(key))
+                .map_or(String::new(), |v| printable(&decode(v)))
+        };
+        let bare = |id: String, prefixes: [&str; 3]| match prefixes
+            .iter()
+            .find_map(|p| id.strip_prefix(p))
+        {
             Some(rest) => rest.to_string(),
             None => id,
         };
         let own_id = printable(&decode(id));
         let above = parents.or_else(|| value_of(b"Derives_from").filter(|_| role == Role::Protein));
         let node = Node {
-            parent: above.and_then(|ids| ids.split(|b| *b == b',').map(<[u8]>::trim_ascii).find(|id| !id.is_empty())).map(|id| self.id(id)),
+            parent: above
+                .and_then(|ids| {
+                    ids.split(|b| *b == b',')
+                        .map(<[u8]>::trim_ascii)
+                        .find(|id| !id.is_empty())
+                })
+                .map(|id| self.id(id)),
             strand: feature.strand,
             interval: feature.interval,
             role,
@@ -192,26 +228,52 @@ impl Reader {
         nodes.push(node);
     }
 
-    /// Of the nodes of an identifier on a contig, by start, the one that a feature means: the last that starts no later than it, or else the first, of
-    /// those of its strand and without one where there are any.
-    fn find(&self, id: u32, contig: usize, strand: Option<Strand>, interval: &Interval) -> Option<usize> {
+    /// Of the nodes of an identifier on a contig, by start, the one that a feature means: the last
+    /// that starts no later than it, or else the first, of those of its strand and without one
+    /// where there are any.
+    fn find(
+        &self,
+        id: u32,
+        contig: usize,
+        strand: Option<Strand>,
+        interval: &Interval,
+    ) -> Option<usize> {
         let nodes = self.nodes.get(&(id, contig))?;
         let before = nodes.partition_point(|node| node.interval.start <= interval.start);
-        let fits = |at: &usize| strand.is_none_or(|strand| nodes[*at].strand.is_none_or(|of_node| of_node == strand));
-        (0..before).rev().find(fits).or_else(|| (before..nodes.len()).find(fits)).or_else(|| before.checked_sub(1)).or(Some(0))
+        let fits = |at: &usize| {
+            strand.is_none_or(|strand| nodes[*at].strand.is_none_or(|of_node| of_node == strand))
+        };
+        (0..before)
+            .rev()
+            .find(fits)
+            .or_else(|| (before..nodes.len()).find(fits))
+            .or_else(|| before.checked_sub(1))
+            .or(Some(0))
     }
 
-    fn node(&self, id: u32, contig: usize, strand: Option<Strand>, interval: &Interval) -> Option<&Node> {
+    fn node(
+        &self,
+        id: u32,
+        contig: usize,
+        strand: Option<Strand>,
+        interval: &Interval,
+    ) -> Option<&Node> {
         let at = self.find(id, contig, strand, interval)?;
         self.nodes.get(&(id, contig))?.get(at)
     }
 
-    /// The identifier of the gene above a feature: the nearest ancestor that is a gene, or else the topmost feature.
+    /// The identifier of the gene above a feature: the nearest ancestor that is a gene, or else the
+    /// topmost feature.
     fn gene_of(&self, id: u32, contig: usize, strand: Strand, interval: &Interval) -> u32 {
         let mut at = id;
         for _ in 0..MAX_GENERATIONS {
-            let node = self.node(at, contig, Some(strand), interval).filter(|node| node.role != Role::Gene);
-            match node.and_then(|node| node.parent).filter(|parent| self.nodes.contains_key(&(*parent, contig))) {
+            let node = self
+                .node(at, contig, Some(strand), interval)
+                .filter(|node| node.role != Role::Gene);
+            match node
+                .and_then(|node| node.parent)
+                .filter(|parent| self.nodes.contains_key(&(*parent, contig)))
+            {
                 Some(parent) => at = parent,
                 None => break,
             }
@@ -219,14 +281,18 @@ impl Reader {
         at
     }
 
-    /// The parents of a line that are transcripts: of a protein, what it comes from; no gene beside one of its transcripts.
+    /// The parents of a line that are transcripts: of a protein, what it comes from; no gene beside
+    /// one of its transcripts.
     fn transcripts_of(&self, line: &Line) -> Vec<u32> {
         let node = |id: u32| self.node(id, line.contig, Some(line.strand), &line.interval);
         let mut found: Vec<u32> = Vec::new();
         for parent in &self.parents[line.parents..line.parents + line.n_parents] {
             let mut id = *parent;
             for _ in 0..MAX_GENERATIONS {
-                match node(id).filter(|node| node.role == Role::Protein).and_then(|node| node.parent) {
+                match node(id)
+                    .filter(|node| node.role == Role::Protein)
+                    .and_then(|node| node.parent)
+                {
                     Some(above) => id = above,
                     None => break,
                 }
@@ -244,13 +310,17 @@ impl Reader {
         found
     }
 
-    /// Sorts the nodes of each identifier; lines of one feature that overlap, and those of a CDS that is a gene, are one node.
+    /// Sorts the nodes of each identifier; lines of one feature that overlap, and those of a CDS
+    /// that is a gene, are one node.
     fn sort_nodes(&mut self) {
         for nodes in self.nodes.values_mut() {
             nodes.sort_by_key(|node| node.interval);
             nodes.dedup_by(|next, kept| {
-                let same = next.role == kept.role && next.strand == kept.strand && next.parent == kept.parent;
-                let one = same && (next.interval.start < kept.interval.end || next.role == Role::Cds);
+                let same = next.role == kept.role
+                    && next.strand == kept.strand
+                    && next.parent == kept.parent;
+                let one =
+                    same && (next.interval.start < kept.interval.end || next.role == Role::Cds);
                 if one {
                     kept.interval = kept.interval.hull(&next.interval);
                 }
@@ -259,8 +329,9 @@ impl Reader {
         }
     }
 
-    /// Links exons to transcripts and transcripts to genes. Exons of one transcript on two strands (trans-splicing) make two transcripts; exons on
-    /// another strand than their parent are believed.
+    /// Links exons to transcripts and transcripts to genes. Exons of one transcript on two strands
+    /// (trans-splicing) make two transcripts; exons on another strand than their parent are
+    /// believed.
     pub fn finish(mut self, draft: &mut Draft) {
         self.sort_nodes();
         let mut genes: HashMap<(u32, usize, Strand), usize> = HashMap::new();
@@ -269,17 +340,37 @@ impl Reader {
                 let nodes = &self.nodes[&(id, contig)];
                 let fits = |node: &&Node| node.strand.is_none_or(|of_node| of_node == strand);
                 let node = nodes.iter().find(fits).unwrap_or(&nodes[0]);
-                let declared = nodes.iter().filter(fits).map(|node| node.interval).collect();
-                let (id, name, biotype) = (node.gene_id.clone(), node.name.clone(), node.biotype.clone());
-                draft.genes.push(GeneDraft { id, name, biotype, contig, strand, declared });
+                let declared = nodes
+                    .iter()
+                    .filter(fits)
+                    .map(|node| node.interval)
+                    .collect();
+                let (id, name, biotype) = (
+                    node.gene_id.clone(),
+                    node.name.clone(),
+                    node.biotype.clone(),
+                );
+                draft.genes.push(GeneDraft {
+                    id,
+                    name,
+                    biotype,
+                    contig,
+                    strand,
+                    declared,
+                });
                 draft.genes.len() - 1
             })
         };
         for (id, contig) in &self.order {
-            for node in self.nodes[&(*id, *contig)].iter().filter(|node| node.role == Role::Gene) {
+            for node in self.nodes[&(*id, *contig)]
+                .iter()
+                .filter(|node| node.role == Role::Gene)
+            {
                 match node.strand {
                     Some(strand) => drop(gene_at(draft, *id, *contig, strand)),
-                    None => draft.summary.note("gene without a strand: its exons decide"),
+                    None => draft
+                        .summary
+                        .note("gene without a strand: its exons decide"),
                 }
             }
         }
@@ -297,17 +388,35 @@ impl Reader {
                     }
                     continue;
                 };
-                let index = *transcripts.entry((id, line.contig, line.strand, at)).or_insert_with(|| {
-                    let node = &self.nodes[&(id, line.contig)][at];
-                    let gene = gene_at(draft, self.gene_of(id, line.contig, line.strand, &node.interval), line.contig, line.strand);
-                    if !seen.insert(id) {
-                        draft.summary.note(SEVERAL_TRANSCRIPTS);
-                    }
-                    let (id, biotype, canonical) = (node.transcript_id.clone(), node.biotype.clone(), node.canonical);
-                    let declared = vec![node.interval];
-                    draft.transcripts.push(TranscriptDraft { gene, id, biotype, canonical, declared, ..TranscriptDraft::default() });
-                    draft.transcripts.len() - 1
-                });
+                let index = *transcripts
+                    .entry((id, line.contig, line.strand, at))
+                    .or_insert_with(|| {
+                        let node = &self.nodes[&(id, line.contig)][at];
+                        let gene = gene_at(
+                            draft,
+                            self.gene_of(id, line.contig, line.strand, &node.interval),
+                            line.contig,
+                            line.strand,
+                        );
+                        if !seen.insert(id) {
+                            draft.summary.note(SEVERAL_TRANSCRIPTS);
+                        }
+                        let (id, biotype, canonical) = (
+                            node.transcript_id.clone(),
+                            node.biotype.clone(),
+                            node.canonical,
+                        );
+                        let declared = vec![node.interval];
+                        draft.transcripts.push(TranscriptDraft {
+                            gene,
+                            id,
+                            biotype,
+                            canonical,
+                            declared,
+                            ..TranscriptDraft::default()
+                        });
+                        draft.transcripts.len() - 1
+                    });
                 draft.transcripts[index].push(line.segment, line.interval);
             }
         }

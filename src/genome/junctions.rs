@@ -1,4 +1,5 @@
-//! Splice junctions: which introns of an annotation are asked about, as unique donor and acceptor sites with one status each.
+//! Splice junctions: which introns of an annotation are asked about, as unique donor and acceptor
+//! sites with one status each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,7 +15,8 @@ use crate::genome::classes::overlaps_any;
 use crate::genome::contig_names::ContigNames;
 use crate::genome::{Interval, Strand};
 
-/// Genes that overlap each other, on either strand, directly or through others: the unit of replication.
+/// Genes that overlap each other, on either strand, directly or through others: the unit of
+/// replication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
     /// Index into [`Junctions::contigs`].
@@ -49,7 +51,8 @@ pub struct Junctions {
     pub clusters: Vec<Cluster>,
     /// The cluster of each gene of the annotation.
     pub cluster_of_gene: Vec<usize>,
-    /// Which rule named the canonical transcript, and of how many genes; empty when all transcripts are used.
+    /// Which rule named the canonical transcript, and of how many genes; empty when all transcripts
+    /// are used.
     pub canonical_rules: BTreeMap<CanonicalRule, usize>,
     introns: Vec<(usize, Strand, Interval)>,
     min_intron_bp: usize,
@@ -67,12 +70,20 @@ struct Found {
 type SiteKey = (usize, usize, Strand, SiteKind);
 
 impl Found {
-    fn add(&mut self, contig: usize, strand: Strand, intron: Interval, gene: usize, status: SiteStatus) {
+    fn add(
+        &mut self,
+        contig: usize,
+        strand: Strand,
+        intron: Interval,
+        gene: usize,
+        status: SiteStatus,
+    ) {
         for kind in SiteKind::ALL {
             let key = (contig, kind.position(intron, strand), strand, kind);
             let (best, genes) = self.sites.entry(key).or_insert((status, Vec::new()));
             if status > *best {
-                // Once a chosen transcript has the site, only the genes of chosen transcripts are its genes; before, all are.
+                // Once a chosen transcript has the site, only the genes of chosen transcripts are
+                // its genes; before, all are.
                 if status == SiteStatus::Used {
                     genes.clear();
                 }
@@ -89,14 +100,23 @@ impl Found {
 }
 
 impl Junctions {
-    /// Lists the sites of every transcript and settles what needs no sequence: contig, biotype and transcript.
+    /// Lists the sites of every transcript and settles what needs no sequence: contig, biotype and
+    /// transcript.
     ///
     /// # Errors
-    /// No contig of the annotation is in the genome; an unknown contig or a biotype that no gene has was asked for.
-    pub fn new<S: AsRef<str>>(annotation: &Annotation, genome_contigs: &[S], request: &JunctionRequest) -> Result<Junctions> {
+    /// No contig of the annotation is in the genome; an unknown contig or a biotype that no gene
+    /// has was asked for.
+    pub fn new<S: AsRef<str>>(
+        annotation: &Annotation,
+        genome_contigs: &[S],
+        request: &JunctionRequest,
+    ) -> Result<Junctions> {
         let names = ContigNames::new(genome_contigs);
         let map = names.map_annotation(&annotation.contigs)?;
-        let mut contigs: Vec<String> = genome_contigs.iter().map(|name| name.as_ref().to_string()).collect();
+        let mut contigs: Vec<String> = genome_contigs
+            .iter()
+            .map(|name| name.as_ref().to_string())
+            .collect();
         let n_genome_contigs = contigs.len();
         let contig_of: Vec<usize> = map
             .iter()
@@ -115,7 +135,10 @@ impl Junctions {
             let contig = contig_of[gene.contig];
             let gene_status = if contig >= n_genome_contigs {
                 SiteStatus::ContigNotInGenome
-            } else if chosen_contigs.as_ref().is_some_and(|chosen| !chosen.contains(&contig)) {
+            } else if chosen_contigs
+                .as_ref()
+                .is_some_and(|chosen| !chosen.contains(&contig))
+            {
                 SiteStatus::ContigNotChosen
             } else if !request.biotypes.is_empty() && !request.biotypes.contains(&gene.biotype) {
                 SiteStatus::BiotypeNotChosen
@@ -131,10 +154,14 @@ impl Junctions {
             }
             for (transcript_index, transcript) in gene.transcripts.iter().enumerate() {
                 let mut status = gene_status;
-                if status == SiteStatus::Used && canonical.is_some_and(|(chosen, _)| chosen != transcript_index) {
+                if status == SiteStatus::Used
+                    && canonical.is_some_and(|(chosen, _)| chosen != transcript_index)
+                {
                     status = SiteStatus::TranscriptNotChosen;
                 }
-                transcript.introns().for_each(|intron| found.add(contig, gene.strand, intron, gene_index, status));
+                transcript
+                    .introns()
+                    .for_each(|intron| found.add(contig, gene.strand, intron, gene_index, status));
             }
         }
         let (clusters, cluster_of_gene) = cluster_genes(&annotation.genes, &contig_of);
@@ -143,7 +170,15 @@ impl Junctions {
             .into_iter()
             .map(|((contig, position, strand, kind), (status, genes))| {
                 let cluster = genes.first().map_or(0, |gene| cluster_of_gene[*gene]);
-                Site { kind, contig, position, strand, genes, cluster, status }
+                Site {
+                    kind,
+                    contig,
+                    position,
+                    strand,
+                    genes,
+                    cluster,
+                    status,
+                }
             })
             .collect();
         sites.sort_unstable_by_key(|s| (s.contig, s.position, s.strand, s.kind));
@@ -160,29 +195,44 @@ impl Junctions {
         })
     }
 
-    /// Settles the status of the sites of one genome contig that needs its sequence: where the intron lies, its length and dinucleotides, then the window of
-    /// `radius_bp` bases on either side. A site of several chosen introns is judged by its best one.
+    /// Settles the status of the sites of one genome contig that needs its sequence: where the
+    /// intron lies, its length and dinucleotides, then the window of `radius_bp` bases on either
+    /// side. A site of several chosen introns is judged by its best one.
     pub fn check_sequence(&mut self, contig: usize, sequence: &[u8], radius_bp: usize) {
         let range = self.site_range(contig);
         let mut best: HashMap<(usize, Strand, SiteKind), SiteStatus> = HashMap::new();
         let from = self.introns.partition_point(|(c, _, _)| *c < contig);
-        for (_, strand, intron) in self.introns[from..].iter().take_while(|(c, _, _)| *c == contig) {
+        for (_, strand, intron) in self.introns[from..]
+            .iter()
+            .take_while(|(c, _, _)| *c == contig)
+        {
             let outcome = if intron.end >= sequence.len() {
                 SiteStatus::IntronOffContig
             } else if intron.len_bp() < self.min_intron_bp {
                 SiteStatus::IntronTooShort
-            } else if !SiteKind::ALL.iter().all(|k| k.has_dinucleotide(sequence, *strand, k.position(*intron, *strand))) {
+            } else if !SiteKind::ALL
+                .iter()
+                .all(|k| k.has_dinucleotide(sequence, *strand, k.position(*intron, *strand)))
+            {
                 SiteStatus::IntronNotGtAg
             } else {
                 SiteStatus::Used
             };
             for kind in SiteKind::ALL {
-                let entry = best.entry((kind.position(*intron, *strand), *strand, kind)).or_insert(outcome);
+                let entry = best
+                    .entry((kind.position(*intron, *strand), *strand, kind))
+                    .or_insert(outcome);
                 *entry = outcome.max(*entry);
             }
         }
-        for site in self.sites[range].iter_mut().filter(|site| site.status == SiteStatus::Used) {
-            let by_intron = best.get(&(site.position, site.strand, site.kind)).copied().unwrap_or(site.status);
+        for site in self.sites[range]
+            .iter_mut()
+            .filter(|site| site.status == SiteStatus::Used)
+        {
+            let by_intron = best
+                .get(&(site.position, site.strand, site.kind))
+                .copied()
+                .unwrap_or(site.status);
             site.status = match by_intron {
                 SiteStatus::Used => window_status(sequence, site.position, radius_bp),
                 dropped => dropped,
@@ -190,11 +240,20 @@ impl Junctions {
         }
     }
 
-    /// Drops the sites of one genome contig that lack values: `missing` are the bases without one, in order and apart, `read` the bases that the
-    /// values around a position of a strand are read from.
-    pub fn check_signal(&mut self, contig: usize, missing: &[Interval], read: impl Fn(usize, Strand) -> Interval) {
+    /// Drops the sites of one genome contig that lack values: `missing` are the bases without one,
+    /// in order and apart, `read` the bases that the values around a position of a strand are read
+    /// from.
+    pub fn check_signal(
+        &mut self,
+        contig: usize,
+        missing: &[Interval],
+        read: impl Fn(usize, Strand) -> Interval,
+    ) {
         let range = self.site_range(contig);
-        for site in self.sites[range].iter_mut().filter(|site| site.status == SiteStatus::Used) {
+        for site in self.sites[range]
+            .iter_mut()
+            .filter(|site| site.status == SiteStatus::Used)
+        {
             if overlaps_any(missing, &read(site.position, site.strand)) {
                 site.status = SiteStatus::NoSignal;
             }
@@ -203,10 +262,12 @@ impl Junctions {
 
     /// The sites of one contig, as a range of [`Self::sites`].
     pub fn site_range(&self, contig: usize) -> std::ops::Range<usize> {
-        self.sites.partition_point(|s| s.contig < contig)..self.sites.partition_point(|s| s.contig <= contig)
+        self.sites.partition_point(|s| s.contig < contig)
+            ..self.sites.partition_point(|s| s.contig <= contig)
     }
 
-    /// How many sites of a kind have each status; the values add up to all annotated sites of that kind.
+    /// How many sites of a kind have each status; the values add up to all annotated sites of that
+    /// kind.
     pub fn count(&self, kind: SiteKind) -> BTreeMap<SiteStatus, usize> {
         let mut counts = BTreeMap::new();
         for site in self.sites.iter().filter(|site| site.kind == kind) {
@@ -225,12 +286,23 @@ fn chosen_contigs(
     if request.contigs.is_empty() {
         return Ok(None);
     }
-    let by_annotation = |name: &String| annotation.contigs.iter().position(|c| c == name).and_then(|index| map[index]);
+    let by_annotation = |name: &String| {
+        annotation
+            .contigs
+            .iter()
+            .position(|c| c == name)
+            .and_then(|index| map[index])
+    };
     let chosen = request.contigs.iter().map(|name| {
         names
             .find(name)
             .or_else(|| by_annotation(name))
-            .ok_or_else(|| Error::Invalid(format!("no contig '{name}' in the genome; it has {}", names.examples())))
+            .ok_or_else(|| {
+                Error::Invalid(format!(
+                    "no contig '{name}' in the genome; it has {}",
+                    names.examples()
+                ))
+            })
     });
     chosen.collect::<Result<_>>().map(Some)
 }
@@ -239,11 +311,14 @@ fn chosen_contigs(
 fn cluster_genes(genes: &[Gene], contig_of: &[usize]) -> (Vec<Cluster>, Vec<usize>) {
     let mut order: Vec<usize> = (0..genes.len()).collect();
     order.sort_by_key(|g| (contig_of[genes[*g].contig], genes[*g].interval));
-    let (mut clusters, mut cluster_of): (Vec<Cluster>, Vec<usize>) = (Vec::new(), vec![0; genes.len()]);
+    let (mut clusters, mut cluster_of): (Vec<Cluster>, Vec<usize>) =
+        (Vec::new(), vec![0; genes.len()]);
     for gene in order {
         let (contig, interval) = (contig_of[genes[gene].contig], genes[gene].interval);
         match clusters.last_mut() {
-            Some(last) if last.contig == contig && interval.start < last.interval.end => last.interval = last.interval.hull(&interval),
+            Some(last) if last.contig == contig && interval.start < last.interval.end => {
+                last.interval = last.interval.hull(&interval)
+            }
             _ => clusters.push(Cluster { contig, interval }),
         }
         cluster_of[gene] = clusters.len() - 1;

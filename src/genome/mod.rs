@@ -1,8 +1,9 @@
 //! Genomes and annotations: positions, strands, FASTA, GTF/GFF3, splice junctions.
 //!
-//! One coordinate rule holds everywhere. Bases are 0-based, intervals are half-open `[start, end)`, and a *boundary* is an
-//! inter-base position: boundary `t` lies between base `t - 1` and base `t`. Reverse-complementing a sequence of length `L` maps
-//! inter-base position `t` to `L - t` (not `L - 1 - t`). Only this module converts from the 1-based closed intervals of GTF and GFF3.
+//! One coordinate rule holds everywhere. Bases are 0-based, intervals are half-open `[start, end)`,
+//! and a *boundary* is an inter-base position: boundary `t` lies between base `t - 1` and base `t`.
+//! Reverse-complementing a sequence of length `L` maps inter-base position `t` to `L - t` (not `L -
+//! 1 - t`). Only this module converts from the 1-based closed intervals of GTF and GFF3.
 
 pub mod anchor;
 pub mod annotation;
@@ -47,8 +48,8 @@ impl Strand {
         }
     }
 
-    /// The inter-base position `offset` bases downstream, in transcript orientation, of `position`: `position + offset` on plus,
-    /// `position - offset` on minus. `None` below 0.
+    /// The inter-base position `offset` bases downstream, in transcript orientation, of `position`:
+    /// `position + offset` on plus, `position - offset` on minus. `None` below 0.
     pub fn downstream(self, position: usize, offset: i64) -> Option<usize> {
         let signed = match self {
             Strand::Plus => offset,
@@ -64,7 +65,8 @@ impl fmt::Display for Strand {
     }
 }
 
-/// A stretch of bases `[start, end)`, 0-based. `start` and `end` are also the two inter-base positions that enclose it.
+/// A stretch of bases `[start, end)`, 0-based. `start` and `end` are also the two inter-base
+/// positions that enclose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Interval {
     /// First base.
@@ -96,11 +98,15 @@ impl Interval {
 
     /// The smallest interval that holds both.
     pub fn hull(&self, other: &Interval) -> Interval {
-        Interval { start: self.start.min(other.start), end: self.end.max(other.end) }
+        Interval {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
     }
 }
 
-/// Sorts intervals and merges those that overlap or touch: between the results lies at least one base.
+/// Sorts intervals and merges those that overlap or touch: between the results lies at least one
+/// base.
 pub fn merge_intervals(intervals: &mut Vec<Interval>) {
     intervals.sort_unstable();
     let mut kept = 0;
@@ -130,7 +136,12 @@ mod tests {
 
     #[test]
     fn touching_intervals_leave_no_intron() {
-        let mut exons = vec![Interval::new(30, 40), Interval::new(0, 10), Interval::new(10, 20), Interval::new(12, 15)];
+        let mut exons = vec![
+            Interval::new(30, 40),
+            Interval::new(0, 10),
+            Interval::new(10, 20),
+            Interval::new(12, 15),
+        ];
         merge_intervals(&mut exons);
         assert_eq!(exons, [Interval::new(0, 20), Interval::new(30, 40)]);
     }

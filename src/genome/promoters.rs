@@ -1,4 +1,5 @@
-//! Promoters: windows around transcription start sites, or regions of a file, each with what it is replicated by.
+//! Promoters: windows around transcription start sites, or regions of a file, each with what it is
+//! replicated by.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -54,7 +55,10 @@ impl Window {
             Strand::Plus => (self.upstream_bp, self.downstream_bp),
             Strand::Minus => (self.downstream_bp, self.upstream_bp),
         };
-        Some(Interval::new(tss.checked_sub(before)?, tss.checked_add(after)?))
+        Some(Interval::new(
+            tss.checked_sub(before)?,
+            tss.checked_add(after)?,
+        ))
     }
 }
 
@@ -69,16 +73,21 @@ pub struct Promoter {
     pub contig: usize,
     /// The strand; `None` for a region without one.
     pub strand: Option<Strand>,
-    /// The inter-base position before the first transcribed base, on the plus strand's count; `None` for a region that is taken as it is.
+    /// The inter-base position before the first transcribed base, on the plus strand's count;
+    /// `None` for a region that is taken as it is.
     pub tss: Option<usize>,
     /// Its bases.
     pub window: Interval,
-    /// The unit of replication: promoters whose windows share a base, on either strand and through others, and promoters of one gene.
+    /// The unit of replication: promoters whose windows share a base, on either strand and through
+    /// others, and promoters of one gene.
     pub cluster: usize,
 }
 
-/// Promoters whose windows share a base together, each group with the hull of its windows. They come by contig and window, as in [`Promoters`].
-pub fn merged<'a>(promoters: impl IntoIterator<Item = &'a Promoter>) -> Vec<(Interval, Vec<&'a Promoter>)> {
+/// Promoters whose windows share a base together, each group with the hull of its windows. They
+/// come by contig and window, as in [`Promoters`].
+pub fn merged<'a>(
+    promoters: impl IntoIterator<Item = &'a Promoter>,
+) -> Vec<(Interval, Vec<&'a Promoter>)> {
     let mut groups: Vec<(Interval, Vec<&Promoter>)> = Vec::new();
     for promoter in promoters {
         let joins = |(interval, members): &&mut (Interval, Vec<&Promoter>)| {
@@ -124,7 +133,8 @@ pub struct Promoters {
     pub dropped: BTreeMap<Dropped, usize>,
 }
 
-/// What may become a promoter: a place on a genome's contig, or why it has none, and a window that may lie off it.
+/// What may become a promoter: a place on a genome's contig, or why it has none, and a window that
+/// may lie off it.
 struct Candidate<'a> {
     id: &'a str,
     gene: &'a str,
@@ -141,18 +151,33 @@ impl Promoters {
     ///
     /// # Errors
     /// No contig of the annotation is in the genome; a biotype that no gene has.
-    pub fn of_annotation(annotation: &Annotation, contigs: &[Contig], request: &PromoterRequest) -> Result<Promoters> {
-        let map = ContigNames::new(contigs.iter().map(|contig| &contig.name)).map_annotation(&annotation.contigs)?;
+    pub fn of_annotation(
+        annotation: &Annotation,
+        contigs: &[Contig],
+        request: &PromoterRequest,
+    ) -> Result<Promoters> {
+        let map = ContigNames::new(contigs.iter().map(|contig| &contig.name))
+            .map_annotation(&annotation.contigs)?;
         annotation.check_biotypes(&request.biotypes)?;
         let mut found = Promoters::default();
         for (owner, gene) in annotation.genes.iter().enumerate() {
             let canonical = canonical_transcript(gene).map(|(index, _)| index);
             for (index, transcript) in gene.transcripts.iter().enumerate() {
-                let (Some(first), Some(last)) = (transcript.exons.first(), transcript.exons.last()) else { continue };
+                let (Some(first), Some(last)) = (transcript.exons.first(), transcript.exons.last())
+                else {
+                    continue;
+                };
                 let contig = match map[gene.contig] {
                     None => Err(Dropped::ContigNotInGenome),
-                    Some(_) if !request.biotypes.is_empty() && !request.biotypes.contains(&gene.biotype) => Err(Dropped::BiotypeNotChosen),
-                    Some(_) if request.tss == TssChoice::Canonical && canonical != Some(index) => Err(Dropped::TranscriptNotChosen),
+                    Some(_)
+                        if !request.biotypes.is_empty()
+                            && !request.biotypes.contains(&gene.biotype) =>
+                    {
+                        Err(Dropped::BiotypeNotChosen)
+                    }
+                    Some(_) if request.tss == TssChoice::Canonical && canonical != Some(index) => {
+                        Err(Dropped::TranscriptNotChosen)
+                    }
                     Some(contig) => Ok(contig),
                 };
                 let tss = match gene.strand {
@@ -160,8 +185,24 @@ impl Promoters {
                     Strand::Minus => last.end,
                 };
                 let window = request.window.around(tss, gene.strand);
-                let (strand, tss, id, gene) = (Some(gene.strand), Some(tss), transcript.id.as_str(), gene.id.as_str());
-                found.take(contigs, Candidate { id, gene, owner, contig, strand, tss, window });
+                let (strand, tss, id, gene) = (
+                    Some(gene.strand),
+                    Some(tss),
+                    transcript.id.as_str(),
+                    gene.id.as_str(),
+                );
+                found.take(
+                    contigs,
+                    Candidate {
+                        id,
+                        gene,
+                        owner,
+                        contig,
+                        strand,
+                        tss,
+                        window,
+                    },
+                );
             }
         }
         found.finish(request.tss != TssChoice::All);
@@ -171,30 +212,58 @@ impl Promoters {
     /// Takes a candidate, or counts why not.
     fn take(&mut self, contigs: &[Contig], candidate: Candidate) {
         let placed = candidate.contig.and_then(|contig| {
-            let window = candidate.window.filter(|window| window.end <= contigs[contig].length_bp && window.len_bp() > 0);
-            window.map(|window| (contig, window)).ok_or(Dropped::WindowOffContig)
+            let window = candidate
+                .window
+                .filter(|window| window.end <= contigs[contig].length_bp && window.len_bp() > 0);
+            window
+                .map(|window| (contig, window))
+                .ok_or(Dropped::WindowOffContig)
         });
         match placed {
             Err(reason) => *self.dropped.entry(reason).or_insert(0) += 1,
             Ok((contig, window)) => {
-                let Candidate { id, gene, owner, strand, tss, .. } = candidate;
+                let Candidate {
+                    id,
+                    gene,
+                    owner,
+                    strand,
+                    tss,
+                    ..
+                } = candidate;
                 // Its gene stands for the cluster until the clusters are numbered.
-                self.promoters.push(Promoter { id: id.into(), gene: gene.into(), contig, strand, tss, window, cluster: owner });
+                self.promoters.push(Promoter {
+                    id: id.into(),
+                    gene: gene.into(),
+                    contig,
+                    strand,
+                    tss,
+                    window,
+                    cluster: owner,
+                });
             }
         }
     }
 
     /// Sorts, numbers the clusters, and takes each place once if asked to.
     fn finish(&mut self, unique: bool) {
-        self.promoters.sort_by(|a, b| (a.contig, a.window, a.strand, &a.id).cmp(&(b.contig, b.window, b.strand, &b.id)));
-        // Windows in order: each joins the stretch of those before that reaches into it. Then stretches that share a gene are one.
+        self.promoters.sort_by(|a, b| {
+            (a.contig, a.window, a.strand, &a.id).cmp(&(b.contig, b.window, b.strand, &b.id))
+        });
+        // Windows in order: each joins the stretch of those before that reaches into it. Then
+        // stretches that share a gene are one.
         let (mut stretch, mut end) = (Vec::with_capacity(self.promoters.len()), None);
         for promoter in &self.promoters {
             let here = match end {
-                Some((contig, end)) if contig == promoter.contig && promoter.window.start < end => stretch.last().copied().unwrap_or(0),
+                Some((contig, end)) if contig == promoter.contig && promoter.window.start < end => {
+                    stretch.last().copied().unwrap_or(0)
+                }
                 _ => stretch.last().map_or(0, |last| last + 1),
             };
-            let reach = if stretch.last() == Some(&here) { end.map_or(0, |(_, end)| end) } else { 0 };
+            let reach = if stretch.last() == Some(&here) {
+                end.map_or(0, |(_, end)| end)
+            } else {
+                0
+            };
             end = Some((promoter.contig, reach.max(promoter.window.end)));
             stretch.push(here);
         }
@@ -206,7 +275,12 @@ impl Promoters {
             one
         };
         let mut of_gene: HashMap<usize, usize> = HashMap::new();
-        for (promoter, here) in self.promoters.iter().zip(&stretch).filter(|(promoter, _)| !promoter.gene.is_empty()) {
+        for (promoter, here) in self
+            .promoters
+            .iter()
+            .zip(&stretch)
+            .filter(|(promoter, _)| !promoter.gene.is_empty())
+        {
             let other = *of_gene.entry(promoter.cluster).or_insert(*here);
             let (a, b) = (root(&joined, other), root(&joined, *here));
             joined[a.max(b)] = a.min(b);
@@ -220,9 +294,11 @@ impl Promoters {
         // Last, so that a gene whose start is another's too still ties its other starts to it.
         if unique {
             let before = self.promoters.len();
-            self.promoters.dedup_by_key(|p| (p.contig, p.window, p.strand, p.tss));
+            self.promoters
+                .dedup_by_key(|p| (p.contig, p.window, p.strand, p.tss));
             if before > self.promoters.len() {
-                *self.dropped.entry(Dropped::SamePosition).or_insert(0) += before - self.promoters.len();
+                *self.dropped.entry(Dropped::SamePosition).or_insert(0) +=
+                    before - self.promoters.len();
             }
         }
     }

@@ -11,28 +11,46 @@ pub struct Region {
     pub interval: Interval,
 }
 
-/// Reads `contig:first-last`, 1-based with both ends included, as samtools and the UCSC browser have it; commas between digits are passed over.
-/// The name of the contig may hold colons itself.
+/// Reads `contig:first-last`, 1-based with both ends included, as samtools and the UCSC browser
+/// have it; commas between digits are passed over. The name of the contig may hold colons itself.
 ///
 /// # Errors
 /// Words that say what is wrong with the text.
 pub fn parse(text: &str) -> Result<Region, String> {
-    let form = || format!("'{text}' is no region: CONTIG:FIRST-LAST, counted from 1, both ends included, as chr11:5226702-5227302");
-    let (contig, range) = text.trim().rsplit_once(':').filter(|(contig, _)| !contig.is_empty()).ok_or_else(form)?;
+    let form = || {
+        format!(
+            "'{text}' is no region: CONTIG:FIRST-LAST, counted from 1, both ends included, as chr11:5226702-5227302"
+        )
+    };
+    let (contig, range) = text
+        .trim()
+        .rsplit_once(':')
+        .filter(|(contig, _)| !contig.is_empty())
+        .ok_or_else(form)?;
     let (first, last) = range.split_once('-').ok_or_else(form)?;
     let number = |digits: &str| {
         let plain = digits.replace(',', "");
         let digits_only = !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit());
-        digits_only.then(|| plain.parse::<usize>().ok()).flatten().ok_or_else(form)
+        digits_only
+            .then(|| plain.parse::<usize>().ok())
+            .flatten()
+            .ok_or_else(form)
     };
     let (first, last) = (number(first)?, number(last)?);
     if first == 0 {
-        return Err(format!("'{text}': positions are counted from 1, so no region starts at 0 (BED counts from 0: add 1 to its start)"));
+        return Err(format!(
+            "'{text}': positions are counted from 1, so no region starts at 0 (BED counts from 0: add 1 to its start)"
+        ));
     }
     if last < first {
-        return Err(format!("'{text}' ends before it starts; for the other strand add --strand -"));
+        return Err(format!(
+            "'{text}' ends before it starts; for the other strand add --strand -"
+        ));
     }
-    Ok(Region { contig: contig.into(), interval: Interval::new(first - 1, last) })
+    Ok(Region {
+        contig: contig.into(),
+        interval: Interval::new(first - 1, last),
+    })
 }
 
 /// The region as [`parse`] reads it.
@@ -48,9 +66,21 @@ mod tests {
     #[test]
     fn both_ends_are_included_and_counted_from_one() {
         let region = parse("chr1:3-5").unwrap();
-        assert_eq!((region.contig.as_str(), region.interval), ("chr1", Interval::new(2, 5)));
-        assert_eq!(&b"ACGTACGT"[region.interval.start..region.interval.end], b"GTA");
-        assert_eq!(parse("chr11:5,226,702-5,227,302").unwrap().interval.len_bp(), 601);
+        assert_eq!(
+            (region.contig.as_str(), region.interval),
+            ("chr1", Interval::new(2, 5))
+        );
+        assert_eq!(
+            &b"ACGTACGT"[region.interval.start..region.interval.end],
+            b"GTA"
+        );
+        assert_eq!(
+            parse("chr11:5,226,702-5,227,302")
+                .unwrap()
+                .interval
+                .len_bp(),
+            601
+        );
         assert_eq!(parse("HLA-A*01:01:7-7").unwrap().contig, "HLA-A*01:01");
         for text in ["chr1:3-5", "a:b:1-1"] {
             let region = parse(text).unwrap();

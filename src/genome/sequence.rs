@@ -1,8 +1,10 @@
-//! What can be said about a stretch of bases: its reverse complement, composition, and whether it is plain ACGT.
+//! What can be said about a stretch of bases: its reverse complement, composition, and whether it
+//! is plain ACGT.
 
 use crate::genome::Strand;
 
-/// The reverse complement, IUPAC codes included, upper and lower case kept; other bytes stay as they are.
+/// The reverse complement, IUPAC codes included, upper and lower case kept; other bytes stay as
+/// they are.
 pub fn reverse_complement(sequence: &[u8]) -> Vec<u8> {
     bio::alphabets::dna::revcomp(sequence)
 }
@@ -14,7 +16,9 @@ pub fn complement(base: u8) -> u8 {
 
 /// Whether every base is A, C, G or T in either case.
 pub fn is_acgt(sequence: &[u8]) -> bool {
-    sequence.iter().all(|b| matches!(b.to_ascii_uppercase(), b'A' | b'C' | b'G' | b'T'))
+    sequence
+        .iter()
+        .all(|b| matches!(b.to_ascii_uppercase(), b'A' | b'C' | b'G' | b'T'))
 }
 
 /// Whether a base is G or C in either case.
@@ -27,8 +31,9 @@ pub fn gc_fraction(sequence: &[u8]) -> f64 {
     sequence.iter().filter(|&&b| is_gc(b)).count() as f64 / sequence.len() as f64
 }
 
-/// The letters a model is given for `sequence`: upper case, U as T, any other letter as N, and reverse-complemented on the
-/// minus strand. Same length as the input, so inter-base position `t` becomes `len - t` on minus.
+/// The letters a model is given for `sequence`: upper case, U as T, any other letter as N, and
+/// reverse-complemented on the minus strand. Same length as the input, so inter-base position `t`
+/// becomes `len - t` on minus.
 pub fn model_letters(sequence: &[u8], strand: Strand) -> Vec<u8> {
     let letter = |b: &u8| match b.to_ascii_uppercase() {
         base @ (b'A' | b'C' | b'G' | b'T') => base,
@@ -37,12 +42,17 @@ pub fn model_letters(sequence: &[u8], strand: Strand) -> Vec<u8> {
     };
     match strand {
         Strand::Plus => sequence.iter().map(letter).collect(),
-        Strand::Minus => sequence.iter().rev().map(|b| complement(letter(b))).collect(),
+        Strand::Minus => sequence
+            .iter()
+            .rev()
+            .map(|b| complement(letter(b)))
+            .collect(),
     }
 }
 
-/// The base `k` steps downstream of inter-base position `position` in transcript orientation, upper case and complemented on minus:
-/// `k = 0` is the base right after the position, `k = -1` the one right before. `None` off the sequence.
+/// The base `k` steps downstream of inter-base position `position` in transcript orientation, upper
+/// case and complemented on minus: `k = 0` is the base right after the position, `k = -1` the one
+/// right before. `None` off the sequence.
 pub fn base_downstream(sequence: &[u8], strand: Strand, position: usize, k: isize) -> Option<u8> {
     let index = match strand {
         Strand::Plus => position.checked_add_signed(k)?,
@@ -72,7 +82,11 @@ mod tests {
         let plus = b"AAAGTCC";
         let minus = reverse_complement(plus);
         for k in -3..4 {
-            assert_eq!(base_downstream(plus, Strand::Plus, 3, k), base_downstream(&minus, Strand::Minus, plus.len() - 3, k), "offset {k}");
+            assert_eq!(
+                base_downstream(plus, Strand::Plus, 3, k),
+                base_downstream(&minus, Strand::Minus, plus.len() - 3, k),
+                "offset {k}"
+            );
         }
         assert_eq!(base_downstream(plus, Strand::Plus, 3, 0), Some(b'G'));
         assert_eq!(base_downstream(plus, Strand::Plus, 3, 4), None);

@@ -1,4 +1,5 @@
-//! Text files as they are in the world: plain, gzip or bgzip, told by content, with line ends of any kind; and what of their words can be printed.
+//! Text files as they are in the world: plain, gzip or bgzip, told by content, with line ends of
+//! any kind; and what of their words can be printed.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Chain, Cursor, ErrorKind, Read};
@@ -12,8 +13,7 @@ use crate::error::{Error, Result};
 pub const CUT_OFF: &str = "the compressed file is cut off: copy or download it again";
 
 /// What old Mac OS made, and some spreadsheets still do.
-pub(super) const CARRIAGE_RETURNS: &str =
-    "its lines end in carriage returns alone, as in files of old Mac OS; convert it first: tr '\\r' '\\n' < FILE > NEW";
+pub(super) const CARRIAGE_RETURNS: &str = "its lines end in carriage returns alone, as in files of old Mac OS; convert it first: tr '\\r' '\\n' < FILE > NEW";
 
 /// The bytes of a bgzip block header up to and with its block size.
 pub(super) const BGZF_HEADER_LEN: usize = 18;
@@ -21,9 +21,12 @@ pub(super) const BGZF_HEADER_LEN: usize = 18;
 /// A longer line is none of a text file of lines.
 const MOST_LINE_BYTES: usize = 1 << 24;
 
-/// Whether these first bytes open a bgzip block: gzip with one extra field `BC` of two bytes (SAM specification, section 4.1).
+/// Whether these first bytes open a bgzip block: gzip with one extra field `BC` of two bytes (SAM
+/// specification, section 4.1).
 pub(super) fn is_bgzf(head: &[u8]) -> bool {
-    head.len() >= BGZF_HEADER_LEN && head.starts_with(&[0x1f, 0x8b, 8, 4]) && head[10..16] == [6, 0, b'B', b'C', 2, 0]
+    head.len() >= BGZF_HEADER_LEN
+        && head.starts_with(&[0x1f, 0x8b, 8, 4])
+        && head[10..16] == [6, 0, b'B', b'C', 2, 0]
 }
 
 /// Opens a text file, which may be a pipe.
@@ -41,17 +44,25 @@ pub fn open(path: &Path) -> Result<Box<dyn BufRead>> {
 /// The text of plain, gzip (also of several members) or bgzip bytes.
 ///
 /// # Errors
-/// Those of `source`; text in UTF-16. While reading: compressed bytes that are damaged or cut off, among these bgzip without its closing block.
+/// Those of `source`; text in UTF-16. While reading: compressed bytes that are damaged or cut off,
+/// among these bgzip without its closing block.
 pub fn unpacked<'a>(source: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
     let mut source = BufReader::with_capacity(1 << 18, source);
     let head = peeked(&mut source)?;
     if head.starts_with(&[0x1f, 0x8b]) {
         let is_bgzf = is_bgzf(&head);
-        let members = Members { member: Some(GzDecoder::new(Cursor::new(head).chain(source))), is_bgzf, is_empty: true };
+        let members = Members {
+            member: Some(GzDecoder::new(Cursor::new(head).chain(source))),
+            is_bgzf,
+            is_empty: true,
+        };
         return Ok(Box::new(BufReader::with_capacity(1 << 18, members)));
     }
     if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
-        return Err(io::Error::new(ErrorKind::InvalidData, "the text is in UTF-16; save it as UTF-8"));
+        return Err(io::Error::new(
+            ErrorKind::InvalidData,
+            "the text is in UTF-16; save it as UTF-8",
+        ));
     }
     Ok(Box::new(Cursor::new(head).chain(source)))
 }
@@ -63,7 +74,8 @@ fn peeked(source: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Gzip, member by member. A file of bgzip blocks that is cut off between two of them is sound gzip: it lacks the empty block that ends bgzip.
+/// Gzip, member by member. A file of bgzip blocks that is cut off between two of them is sound
+/// gzip: it lacks the empty block that ends bgzip.
 struct Members<R> {
     /// `None` when all are read.
     member: Option<GzDecoder<Chain<Cursor<Vec<u8>>, R>>>,
@@ -75,7 +87,9 @@ struct Members<R> {
 impl<R: BufRead> Members<R> {
     /// Goes on to the next member, if there is one.
     fn go_on(&mut self) -> io::Result<()> {
-        let Some(done) = self.member.take() else { return Ok(()) };
+        let Some(done) = self.member.take() else {
+            return Ok(());
+        };
         let (_, mut source) = done.into_inner().into_inner();
         let head = peeked(&mut source)?;
         let (was_open, is_bgzf) = (self.is_bgzf && !self.is_empty, is_bgzf(&head));
@@ -86,7 +100,10 @@ impl<R: BufRead> Members<R> {
             return Ok(());
         }
         if !head.starts_with(&[0x1f, 0x8b]) {
-            return Err(io::Error::new(ErrorKind::InvalidData, "a damaged gzip file: after its end follows what is no gzip"));
+            return Err(io::Error::new(
+                ErrorKind::InvalidData,
+                "a damaged gzip file: after its end follows what is no gzip",
+            ));
         }
         (self.is_bgzf, self.is_empty) = (is_bgzf, true);
         self.member = Some(GzDecoder::new(Cursor::new(head).chain(source)));
@@ -97,16 +114,23 @@ impl<R: BufRead> Members<R> {
 impl<R: BufRead> Read for Members<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let Some(member) = &mut self.member else { return Ok(0) };
+            let Some(member) = &mut self.member else {
+                return Ok(0);
+            };
             match member.read(buffer) {
                 Ok(0) if !buffer.is_empty() => self.go_on()?,
                 Ok(n) => {
                     self.is_empty &= n == 0;
                     return Ok(n);
                 }
-                Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Err(io::Error::new(ErrorKind::UnexpectedEof, CUT_OFF)),
+                Err(e) if e.kind() == ErrorKind::UnexpectedEof => {
+                    return Err(io::Error::new(ErrorKind::UnexpectedEof, CUT_OFF));
+                }
                 Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) => {
-                    return Err(io::Error::new(ErrorKind::InvalidData, format!("a damaged gzip file ({e}): copy or download it again")));
+                    return Err(io::Error::new(
+                        ErrorKind::InvalidData,
+                        format!("a damaged gzip file ({e}): copy or download it again"),
+                    ));
                 }
                 Err(e) => return Err(e),
             }
@@ -114,7 +138,8 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
-/// The lines of a text, one at a time, without a byte-order mark and without their ends (line feeds, also after a carriage return).
+/// The lines of a text, one at a time, without a byte-order mark and without their ends (line
+/// feeds, also after a carriage return).
 pub struct Lines<R> {
     path: PathBuf,
     reader: R,
@@ -125,7 +150,12 @@ pub struct Lines<R> {
 impl<R: BufRead> Lines<R> {
     /// Of a reader; `path` stands for it in errors.
     pub fn new(path: &Path, reader: R) -> Lines<R> {
-        Lines { path: path.to_path_buf(), reader, line: Vec::new(), number: 0 }
+        Lines {
+            path: path.to_path_buf(),
+            reader,
+            line: Vec::new(),
+            number: 0,
+        }
     }
 
     /// The next line and its number, from 1 on; `None` at the end.
@@ -135,7 +165,11 @@ impl<R: BufRead> Lines<R> {
     pub fn advance(&mut self) -> Result<Option<(u64, &[u8])>> {
         self.line.clear();
         let mut some = (&mut self.reader).take(MOST_LINE_BYTES as u64 + 1);
-        if some.read_until(b'\n', &mut self.line).map_err(Error::io(&self.path))? == 0 {
+        if some
+            .read_until(b'\n', &mut self.line)
+            .map_err(Error::io(&self.path))?
+            == 0
+        {
             return Ok(None);
         }
         self.number += 1;
@@ -156,12 +190,17 @@ impl<R: BufRead> Lines<R> {
     }
 
     fn wrong(&self, message: &str) -> Error {
-        Error::Parse { path: self.path.clone(), line: self.number, message: message.into() }
+        Error::Parse {
+            path: self.path.clone(),
+            line: self.number,
+            message: message.into(),
+        }
     }
 }
 
-/// Text of a file in a form that can be printed and stand in a table: what is not UTF-8 is replaced, and control characters (tabs, line ends, escapes that terminals
-/// obey) and characters that turn the direction of writing become spaces.
+/// Text of a file in a form that can be printed and stand in a table: what is not UTF-8 is
+/// replaced, and control characters (tabs, line ends, escapes that terminals obey) and characters
+/// that turn the direction of writing become spaces.
 pub fn printable(text: &[u8]) -> String {
     let plain = |c: char| {
         let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

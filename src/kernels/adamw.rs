@@ -32,10 +32,14 @@ impl Moments {
     pub fn tensors(&self) -> Result<[Tensor; 2]> {
         match self {
             Moments::Host([first, second]) => {
-                let tensor = |values: &Vec<f32>| Tensor::from_slice(values, values.len(), &Device::Cpu);
+                let tensor =
+                    |values: &Vec<f32>| Tensor::from_slice(values, values.len(), &Device::Cpu);
                 Ok([tensor(first)?, tensor(second)?])
             }
-            Moments::Device([first, second]) => Ok([first.to_device(&Device::Cpu)?, second.to_device(&Device::Cpu)?]),
+            Moments::Device([first, second]) => Ok([
+                first.to_device(&Device::Cpu)?,
+                second.to_device(&Device::Cpu)?,
+            ]),
         }
     }
 
@@ -49,12 +53,19 @@ impl Moments {
             Moments::Device([first, _]) => first.elem_count(),
         };
         if first.elem_count() != n || second.elem_count() != n {
-            candle_core::bail!("moments of {} elements for a parameter of {n}", first.elem_count());
+            candle_core::bail!(
+                "moments of {} elements for a parameter of {n}",
+                first.elem_count()
+            );
         }
         *self = match self {
-            Moments::Host(_) => Moments::Host([first.flatten_all()?.to_vec1()?, second.flatten_all()?.to_vec1()?]),
+            Moments::Host(_) => Moments::Host([
+                first.flatten_all()?.to_vec1()?,
+                second.flatten_all()?.to_vec1()?,
+            ]),
             Moments::Device([old, _]) => {
-                let place = |x: &Tensor| x.flatten_all()?.force_contiguous()?.to_device(old.device());
+                let place =
+                    |x: &Tensor| x.flatten_all()?.force_contiguous()?.to_device(old.device());
                 Moments::Device([place(first)?, place(second)?])
             }
         };
@@ -62,7 +73,8 @@ impl Moments {
     }
 }
 
-/// One update: `g = grad_scale grad`, `m += (1 - b1)(g - m)`, `v = b2 v + (1 - b2) g^2`, `x = keep x - rate m / (sqrt(v) / root + eps)`.
+/// One update: `g = grad_scale grad`, `m += (1 - b1)(g - m)`, `v = b2 v + (1 - b2) g^2`, `x = keep
+/// x - rate m / (sqrt(v) / root + eps)`.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamWStep {
     /// Decay rates of the moments.
@@ -102,9 +114,26 @@ impl AdamWStep {
         if updates.first().is_some_and(|u| cuda::runs(u.parameter)) {
             return cuda::adamw::apply(self, &updates);
         }
-        for Update { parameter, grad, moments, keep, rate } in &mut updates {
-            let Moments::Host(moments) = moments else { candle_core::bail!("adamw: moments on a device, a parameter on the CPU") };
-            parameter.inplace_op2(grad, &InPlace { step: self, keep: *keep, rate: *rate, moments: Mutex::new(moments) })?;
+        for Update {
+            parameter,
+            grad,
+            moments,
+            keep,
+            rate,
+        } in &mut updates
+        {
+            let Moments::Host(moments) = moments else {
+                candle_core::bail!("adamw: moments on a device, a parameter on the CPU")
+            };
+            parameter.inplace_op2(
+                grad,
+                &InPlace {
+                    step: self,
+                    keep: *keep,
+                    rate: *rate,
+                    moments: Mutex::new(moments),
+                },
+            )?;
         }
         Ok(())
     }
@@ -115,9 +144,24 @@ impl InplaceOp2 for InPlace<'_> {
         "adamw"
     }
 
-    fn cpu_fwd(&self, to: &mut CpuStorage, layout: &Layout, grad: &CpuStorage, grad_layout: &Layout) -> Result<()> {
+    fn cpu_fwd(
+        &self,
+        to: &mut CpuStorage,
+        layout: &Layout,
+        grad: &CpuStorage,
+        grad_layout: &Layout,
+    ) -> Result<()> {
         let _timed = timed(self.name(), Pass::Forward);
-        let (AdamWStep { betas: [b1, b2], eps, grad_scale, root }, keep, rate) = (self.step, self.keep, self.rate);
+        let (
+            AdamWStep {
+                betas: [b1, b2],
+                eps,
+                grad_scale,
+                root,
+            },
+            keep,
+            rate,
+        ) = (self.step, self.keep, self.rate);
         let mut moments = self.moments.lock().unwrap_or_else(|e| e.into_inner());
         let (new, b2) = ([(1.0 - b1) as f32, (1.0 - b2) as f32], b2 as f32);
         let grad = super::slice(grad, grad_layout)?;
@@ -126,17 +170,25 @@ impl InplaceOp2 for InPlace<'_> {
         };
         let [first, second] = &mut **moments;
         if end - start != grad.len() || first.len() != grad.len() {
-            candle_core::bail!("adamw: the gradient {:?} does not fit the parameter {:?}", grad_layout.shape(), layout.shape());
+            candle_core::bail!(
+                "adamw: the gradient {:?} does not fit the parameter {:?}",
+                grad_layout.shape(),
+                layout.shape()
+            );
         }
-        let parts = to[start..end].par_chunks_mut(PART).zip(grad.par_chunks(PART));
-        parts.zip(first.par_chunks_mut(PART).zip(second.par_chunks_mut(PART))).for_each(|((x, g), (m, v))| {
-            for (((x, g), m), v) in x.iter_mut().zip(g).zip(m).zip(v) {
-                let g = g * grad_scale;
-                *m += new[0] * (g - *m);
-                *v = b2 * *v + new[1] * g * g;
-                *x = *x * keep - rate * *m / (v.sqrt() / root + eps);
-            }
-        });
+        let parts = to[start..end]
+            .par_chunks_mut(PART)
+            .zip(grad.par_chunks(PART));
+        parts
+            .zip(first.par_chunks_mut(PART).zip(second.par_chunks_mut(PART)))
+            .for_each(|((x, g), (m, v))| {
+                for (((x, g), m), v) in x.iter_mut().zip(g).zip(m).zip(v) {
+                    let g = g * grad_scale;
+                    *m += new[0] * (g - *m);
+                    *v = b2 * *v + new[1] * g * g;
+                    *x = *x * keep - rate * *m / (v.sqrt() / root + eps);
+                }
+            });
         Ok(())
     }
 }
@@ -146,6 +198,20 @@ pub fn squared_norm(tensors: &[&Tensor]) -> Result<f64> {
     if tensors.first().is_some_and(|x| cuda::runs(x)) {
         return cuda::adamw::squared_norm(tensors);
     }
-    let sum = |part: &[f32]| part.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
-    tensors.iter().map(|x| Ok(cpu(x)?.par_chunks(PART).map(sum).collect::<Vec<f64>>().iter().sum::<f64>())).sum()
+    let sum = |part: &[f32]| {
+        part.iter()
+            .map(|&x| f64::from(x) * f64::from(x))
+            .sum::<f64>()
+    };
+    tensors
+        .iter()
+        .map(|x| {
+            Ok(cpu(x)?
+                .par_chunks(PART)
+                .map(sum)
+                .collect::<Vec<f64>>()
+                .iter()
+                .sum::<f64>())
+        })
+        .sum()
 }

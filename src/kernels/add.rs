@@ -24,7 +24,11 @@ pub fn add(tape: &Tape, a: &Tensor, b: &Tensor) -> Result<Tensor> {
 
 /// The same without a tape.
 pub(super) fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if cuda::runs(a) { a + b } else { a.apply_op2_no_bwd(b, &Add) }
+    if cuda::runs(a) {
+        a + b
+    } else {
+        a.apply_op2_no_bwd(b, &Add)
+    }
 }
 
 impl CustomOp2 for Add {
@@ -32,7 +36,13 @@ impl CustomOp2 for Add {
         "add"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let _timed = timed(self.name(), Pass::Forward);
         let (a, b) = (slice(s1, l1)?, slice(s2, l2)?);
         if a.len() != b.len() {
@@ -64,7 +74,13 @@ impl CustomOp2 for AddRow {
         "add-row"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let _timed = timed(self.name(), Pass::Forward);
         let (x, row) = (slice(s1, l1)?, slice(s2, l2)?);
         if l1.shape().dims2()?.1 != row.len() {
@@ -79,7 +95,13 @@ impl CustomOp2 for AddRow {
         Ok((CpuStorage::F32(out), l1.shape().clone()))
     }
 
-    fn bwd(&self, _: &Tensor, row: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        _: &Tensor,
+        row: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let _timed = timed(self.name(), Pass::Backward);
         let sums = column_sums(&cpu(grad)?, row.elem_count());
         Ok((Some(grad.clone()), Some(from_cpu(sums, row.shape(), row)?)))
@@ -96,8 +118,11 @@ pub(super) fn column_sums(x: &[f32], columns: usize) -> Vec<f32> {
         sums
     };
     let parts: Vec<Vec<f32>> = x.par_chunks(ROWS * columns).map(part).collect();
-    parts.concat().chunks_exact(columns).fold(vec![0.0; columns], |mut sums, part| {
-        sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
-        sums
-    })
+    parts
+        .concat()
+        .chunks_exact(columns)
+        .fold(vec![0.0; columns], |mut sums, part| {
+            sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+            sums
+        })
 }

@@ -1,8 +1,10 @@
-//! Bidirectional softmax attention with rotary positions and an optional window, without an L x L buffer.
+//! Bidirectional softmax attention with rotary positions and an optional window, without an L x L
+//! buffer.
 //!
-//! `qkv` is (total bases, 3 d_model): q, k, v, each (heads, head_dim). Positions count from each sequence's start. Rotary embedding turns
-//! the first `rotary_dim` channels of each head (halves paired: channel i with i + rotary_dim/2, base 10000). Key j is seen from
-//! i when |i - j| <= window. The online softmax goes over blocks of 64 keys (Dao et al. 2022).
+//! `qkv` is (total bases, 3 d_model): q, k, v, each (heads, head_dim). Positions count from each
+//! sequence's start. Rotary embedding turns the first `rotary_dim` channels of each head (halves
+//! paired: channel i with i + rotary_dim/2, base 10000). Key j is seen from i when |i - j| <=
+//! window. The online softmax goes over blocks of 64 keys (Dao et al. 2022).
 
 use super::profile::{Pass, timed};
 use super::simd::{LANES, Left, Shared, exp, matmul, padded, transpose};
@@ -31,7 +33,8 @@ pub struct AttentionDims {
 struct Attention {
     dims: AttentionDims,
     seqs: Seqs,
-    /// Log-sum-exp of each query's scores, (heads, total bases), kept for the backward pass when there will be one.
+    /// Log-sum-exp of each query's scores, (heads, total bases), kept for the backward pass when
+    /// there will be one.
     lse: Option<Mutex<Vec<f32>>>,
 }
 
@@ -40,10 +43,17 @@ fn check(dims: &AttentionDims, total: usize, columns: usize, seqs: &Seqs) -> Res
     let d_model = columns / 3;
     check_seqs(seqs, total)?;
     if !columns.is_multiple_of(3) || dims.n_heads == 0 || !d_model.is_multiple_of(dims.n_heads) {
-        candle_core::bail!("attention: {columns} columns are not q, k, v of {} heads", dims.n_heads);
+        candle_core::bail!(
+            "attention: {columns} columns are not q, k, v of {} heads",
+            dims.n_heads
+        );
     }
     if !dims.rotary_dim.is_multiple_of(2) || dims.rotary_dim > d_model / dims.n_heads {
-        candle_core::bail!("attention: {} rotary channels do not fit heads of {}", dims.rotary_dim, d_model / dims.n_heads);
+        candle_core::bail!(
+            "attention: {} rotary channels do not fit heads of {}",
+            dims.rotary_dim,
+            d_model / dims.n_heads
+        );
     }
     Ok(())
 }
@@ -56,7 +66,14 @@ pub fn attention(tape: &Tape, qkv: &Tensor, dims: AttentionDims, seqs: &Seqs) ->
         return cuda::attention::attention(tape, qkv, dims, seqs);
     }
     let lse = tape.is_on().then(|| Mutex::new(Vec::new()));
-    tape.apply1(qkv, Attention { dims, seqs: seqs.clone(), lse })
+    tape.apply1(
+        qkv,
+        Attention {
+            dims,
+            seqs: seqs.clone(),
+            lse,
+        },
+    )
 }
 
 /// One head of one sequence, as blocks of padded rows.
@@ -74,9 +91,12 @@ struct Head {
     v_t: Vec<f32>,
 }
 
-/// Frequencies of the rotary embedding, (rotary_dim / 2). Angles are their products with positions, in f32 like the authors'.
+/// Frequencies of the rotary embedding, (rotary_dim / 2). Angles are their products with positions,
+/// in f32 like the authors'.
 pub(super) fn frequencies(rotary_dim: usize) -> Vec<f32> {
-    (0..rotary_dim / 2).map(|i| 1.0 / 10_000_f32.powf(2.0 * i as f32 / rotary_dim as f32)).collect()
+    (0..rotary_dim / 2)
+        .map(|i| 1.0 / 10_000_f32.powf(2.0 * i as f32 / rotary_dim as f32))
+        .collect()
 }
 
 /// Angles of the rotary embedding, (positions, rotary_dim / 2) cosines and sines.
@@ -89,7 +109,11 @@ struct Rotary {
 impl Rotary {
     fn new(rotary_dim: usize, positions: usize) -> Self {
         let half = rotary_dim / 2;
-        let mut table = Rotary { half, cos: Vec::with_capacity(half * positions), sin: Vec::with_capacity(half * positions) };
+        let mut table = Rotary {
+            half,
+            cos: Vec::with_capacity(half * positions),
+            sin: Vec::with_capacity(half * positions),
+        };
         let frequency = frequencies(rotary_dim);
         for t in 0..positions {
             for f in &frequency {
@@ -132,11 +156,17 @@ impl Head {
         let (len, width) = (rows.len(), padded(hd));
         let size = len.next_multiple_of(BLOCK) * width;
         let scale = 1.0 / (hd as f32).sqrt();
-        let mut parts = [vec![0.0_f32; size], vec![0.0_f32; size], vec![0.0_f32; size]];
+        let mut parts = [
+            vec![0.0_f32; size],
+            vec![0.0_f32; size],
+            vec![0.0_f32; size],
+        ];
         for (part, to) in parts.iter_mut().enumerate() {
             for t in 0..len {
                 let to = &mut to[t * width..][..hd];
-                to.copy_from_slice(&qkv[((rows.start + t) * 3 + part) * d_model + head * hd..][..hd]);
+                to.copy_from_slice(
+                    &qkv[((rows.start + t) * 3 + part) * d_model + head * hd..][..hd],
+                );
                 if part < 2 {
                     rotary.turn(to, t, false);
                 }
@@ -149,33 +179,68 @@ impl Head {
         let mut k_t = vec![0.0_f32; size];
         let mut v_t = vec![0.0_f32; if values_transposed { size } else { 0 }];
         for (x, to) in [(&k, &mut k_t), (&v, &mut v_t)] {
-            for (to, from) in to.chunks_exact_mut(BLOCK * width).zip(x.chunks_exact(BLOCK * width)) {
+            for (to, from) in to
+                .chunks_exact_mut(BLOCK * width)
+                .zip(x.chunks_exact(BLOCK * width))
+            {
                 transpose(simd, from, BLOCK, width, to);
             }
         }
-        Head { len, width, window: dims.window.unwrap_or(len).min(len), q, k, v, k_t, v_t }
+        Head {
+            len,
+            width,
+            window: dims.window.unwrap_or(len).min(len),
+            q,
+            k,
+            v,
+            k_t,
+            v_t,
+        }
     }
 
     /// Blocks of keys that the queries of a block can see.
     fn seen(&self, block: usize) -> Range<usize> {
         let first = (block * BLOCK).saturating_sub(self.window) / BLOCK;
-        let last = ((block + 1) * BLOCK + self.window).min(self.len).div_ceil(BLOCK);
+        let last = ((block + 1) * BLOCK + self.window)
+            .min(self.len)
+            .div_ceil(BLOCK);
         first..last
     }
 
-    /// Scores of a block of queries against a block of keys; what cannot be seen is far below any score.
+    /// Scores of a block of queries against a block of keys; what cannot be seen is far below any
+    /// score.
     #[inline(always)]
     fn scores<S: Simd>(&self, simd: S, i: usize, j: usize, s: &mut [f32]) {
         let (w, size) = (self.width, BLOCK * self.width);
-        matmul(simd, 0..BLOCK, 0..w, BLOCK, BLOCK, Left::rows(&self.q[i * size..][..size], w), &self.k_t[j * size..][..size], s, false);
-        let (far, near) = (j.abs_diff(i) * BLOCK + BLOCK - 1, (j + 1) * BLOCK <= self.len);
+        matmul(
+            simd,
+            0..BLOCK,
+            0..w,
+            BLOCK,
+            BLOCK,
+            Left::rows(&self.q[i * size..][..size], w),
+            &self.k_t[j * size..][..size],
+            s,
+            false,
+        );
+        let (far, near) = (
+            j.abs_diff(i) * BLOCK + BLOCK - 1,
+            (j + 1) * BLOCK <= self.len,
+        );
         if far > self.window || !near {
             for (t, row) in s.chunks_exact_mut(BLOCK).enumerate() {
                 let query = i * BLOCK + t;
-                let (from, to) = (query.saturating_sub(self.window), (query + self.window + 1).min(self.len));
+                let (from, to) = (
+                    query.saturating_sub(self.window),
+                    (query + self.window + 1).min(self.len),
+                );
                 for (l, s) in row.iter_mut().enumerate() {
                     let key = j * BLOCK + l;
-                    *s = if key >= from && key < to { *s } else { f32::MIN };
+                    *s = if key >= from && key < to {
+                        *s
+                    } else {
+                        f32::MIN
+                    };
                 }
             }
         }
@@ -187,7 +252,11 @@ impl Head {
         let (w, size) = (self.width, BLOCK * self.width);
         let (mut out, mut lse) = (vec![0.0_f32; self.q.len()], vec![0.0_f32; self.q.len() / w]);
         let mut s = vec![0.0_f32; BLOCK * BLOCK];
-        for (i, (out, lse)) in out.chunks_exact_mut(size).zip(lse.chunks_exact_mut(BLOCK)).enumerate() {
+        for (i, (out, lse)) in out
+            .chunks_exact_mut(size)
+            .zip(lse.chunks_exact_mut(BLOCK))
+            .enumerate()
+        {
             let (mut max, mut sum) = ([f32::MIN; BLOCK], [0.0_f32; BLOCK]);
             for j in self.seen(i) {
                 self.scores(simd, i, j, &mut s);
@@ -199,7 +268,8 @@ impl Head {
                             top[l] = top[l].max(x[l]);
                         }
                     }
-                    // A row that sees no key yet keeps a floor, so that f32::MIN - floor is still far below zero.
+                    // A row that sees no key yet keeps a floor, so that f32::MIN - floor is still
+                    // far below zero.
                     let new = top.iter().copied().fold(max[t], f32::max).max(-1e30);
                     let keep = exp(max[t] - new);
                     max[t] = new;
@@ -215,7 +285,17 @@ impl Head {
                     sum[t] = sum[t] * keep + part.iter().sum::<f32>();
                     out[t * w..][..w].iter_mut().for_each(|x| *x *= keep);
                 }
-                matmul(simd, 0..BLOCK, 0..BLOCK, w, w, Left::rows(&s, BLOCK), &self.v[j * size..][..size], out, true);
+                matmul(
+                    simd,
+                    0..BLOCK,
+                    0..BLOCK,
+                    w,
+                    w,
+                    Left::rows(&s, BLOCK),
+                    &self.v[j * size..][..size],
+                    out,
+                    true,
+                );
             }
             for t in 0..BLOCK {
                 let scale = if sum[t] > 0.0 { 1.0 / sum[t] } else { 0.0 };
@@ -227,18 +307,33 @@ impl Head {
         (out, lse)
     }
 
-    /// Gradients of (turned and scaled) q, k and v, each (blocks * BLOCK, width); `dout` and `out` have that shape too.
+    /// Gradients of (turned and scaled) q, k and v, each (blocks * BLOCK, width); `dout` and `out`
+    /// have that shape too.
     #[inline(always)]
     fn backward<S: Simd>(&self, simd: S, out: &[f32], dout: &[f32], lse: &[f32]) -> [Vec<f32>; 3] {
         let (w, size) = (self.width, BLOCK * self.width);
-        let mut grads = [vec![0.0_f32; self.q.len()], vec![0.0_f32; self.q.len()], vec![0.0_f32; self.q.len()]];
+        let mut grads = [
+            vec![0.0_f32; self.q.len()],
+            vec![0.0_f32; self.q.len()],
+            vec![0.0_f32; self.q.len()],
+        ];
         let [dq, dk, dv] = &mut grads;
         let (mut p, mut dp) = (vec![0.0_f32; BLOCK * BLOCK], vec![0.0_f32; BLOCK * BLOCK]);
         for i in 0..self.q.len() / size {
             let (out, dout) = (&out[i * size..][..size], &dout[i * size..][..size]);
             for j in self.seen(i) {
                 self.scores(simd, i, j, &mut p);
-                matmul(simd, 0..BLOCK, 0..w, BLOCK, BLOCK, Left::rows(dout, w), &self.v_t[j * size..][..size], &mut dp, false);
+                matmul(
+                    simd,
+                    0..BLOCK,
+                    0..w,
+                    BLOCK,
+                    BLOCK,
+                    Left::rows(dout, w),
+                    &self.v_t[j * size..][..size],
+                    &mut dp,
+                    false,
+                );
                 for t in 0..BLOCK {
                     let (p, dp) = (&mut p[t * BLOCK..][..BLOCK], &mut dp[t * BLOCK..][..BLOCK]);
                     let Some(&lse) = lse.get(i * BLOCK + t) else {
@@ -246,7 +341,8 @@ impl Head {
                         dp.fill(0.0);
                         continue;
                     };
-                    let delta: f32 = super::simd::dot(simd, &out[t * w..][..w], &dout[t * w..][..w]);
+                    let delta: f32 =
+                        super::simd::dot(simd, &out[t * w..][..w], &dout[t * w..][..w]);
                     for l in 0..BLOCK {
                         let hidden = p[l] == f32::MIN;
                         let e = exp(p[l] - lse);
@@ -254,7 +350,17 @@ impl Head {
                         dp[l] = p[l] * (dp[l] - delta);
                     }
                 }
-                matmul(simd, 0..BLOCK, 0..BLOCK, w, w, Left::transposed(&p, BLOCK), dout, &mut dv[j * size..][..size], true);
+                matmul(
+                    simd,
+                    0..BLOCK,
+                    0..BLOCK,
+                    w,
+                    w,
+                    Left::transposed(&p, BLOCK),
+                    dout,
+                    &mut dv[j * size..][..size],
+                    true,
+                );
                 matmul(
                     simd,
                     0..BLOCK,
@@ -302,14 +408,27 @@ impl WithSimd for Forward<'_> {
         let (seq, head) = self.unit;
         let rows = self.op.seqs[seq].clone();
         let hd = self.d_model / self.op.dims.n_heads;
-        let data = Head::load(simd, self.qkv, rows.clone(), self.d_model, head, &self.op.dims, self.rotary, false);
+        let data = Head::load(
+            simd,
+            self.qkv,
+            rows.clone(),
+            self.d_model,
+            head,
+            &self.op.dims,
+            self.rotary,
+            false,
+        );
         let (out, lse) = data.forward(simd);
         // SAFETY: rows and head columns of this unit are its own.
         unsafe {
             for (t, from) in out.chunks_exact(data.width).take(rows.len()).enumerate() {
-                self.out.slice((rows.start + t) * self.d_model + head * hd, hd).copy_from_slice(&from[..hd]);
+                self.out
+                    .slice((rows.start + t) * self.d_model + head * hd, hd)
+                    .copy_from_slice(&from[..hd]);
             }
-            self.lse.slice(head * self.total + rows.start, rows.len()).copy_from_slice(&lse);
+            self.lse
+                .slice(head * self.total + rows.start, rows.len())
+                .copy_from_slice(&lse);
         }
     }
 }
@@ -334,11 +453,21 @@ impl WithSimd for Backward<'_> {
         let (seq, head) = self.unit;
         let rows = self.op.seqs[seq].clone();
         let hd = self.d_model / self.op.dims.n_heads;
-        let data = Head::load(simd, self.qkv, rows.clone(), self.d_model, head, &self.op.dims, self.rotary, true);
+        let data = Head::load(
+            simd,
+            self.qkv,
+            rows.clone(),
+            self.d_model,
+            head,
+            &self.op.dims,
+            self.rotary,
+            true,
+        );
         let mut io = [vec![0.0_f32; data.q.len()], vec![0.0_f32; data.q.len()]];
         for (to, from) in io.iter_mut().zip([self.res, self.grad]) {
             for (t, to) in to.chunks_exact_mut(data.width).take(rows.len()).enumerate() {
-                to[..hd].copy_from_slice(&from[(rows.start + t) * self.d_model + head * hd..][..hd]);
+                to[..hd]
+                    .copy_from_slice(&from[(rows.start + t) * self.d_model + head * hd..][..hd]);
             }
         }
         let total = self.lse.len() / self.op.dims.n_heads;
@@ -346,7 +475,11 @@ impl WithSimd for Backward<'_> {
         let mut grads = data.backward(simd, &io[0], &io[1], lse);
         let scale = 1.0 / (hd as f32).sqrt();
         for (part, from) in grads.iter_mut().enumerate() {
-            for (t, from) in from.chunks_exact_mut(data.width).take(rows.len()).enumerate() {
+            for (t, from) in from
+                .chunks_exact_mut(data.width)
+                .take(rows.len())
+                .enumerate()
+            {
                 let from = &mut from[..hd];
                 if part == 0 {
                     from.iter_mut().for_each(|x| *x *= scale);
@@ -355,7 +488,10 @@ impl WithSimd for Backward<'_> {
                     self.rotary.turn(from, t, true);
                 }
                 // SAFETY: rows and head columns of this unit are its own.
-                let to = unsafe { self.d_qkv.slice(((rows.start + t) * 3 + part) * self.d_model + head * hd, hd) };
+                let to = unsafe {
+                    self.d_qkv
+                        .slice(((rows.start + t) * 3 + part) * self.d_model + head * hd, hd)
+                };
                 to.copy_from_slice(from);
             }
         }
@@ -364,11 +500,16 @@ impl WithSimd for Backward<'_> {
 
 impl Attention {
     fn units(&self) -> Vec<(usize, usize)> {
-        (0..self.seqs.len()).flat_map(|seq| (0..self.dims.n_heads).map(move |head| (seq, head))).collect()
+        (0..self.seqs.len())
+            .flat_map(|seq| (0..self.dims.n_heads).map(move |head| (seq, head)))
+            .collect()
     }
 
     fn rotary(&self) -> Rotary {
-        Rotary::new(self.dims.rotary_dim, self.seqs.iter().map(|s| s.len()).max().unwrap_or(0))
+        Rotary::new(
+            self.dims.rotary_dim,
+            self.seqs.iter().map(|s| s.len()).max().unwrap_or(0),
+        )
     }
 }
 
@@ -383,10 +524,23 @@ impl CustomOp1 for Attention {
         let (total, columns) = l.shape().dims2()?;
         let d_model = columns / 3;
         let dims = &self.dims;
-        let (mut out, mut lse) = (vec![0.0_f32; total * d_model], vec![0.0_f32; dims.n_heads * total]);
-        let (out_all, lse_all, rotary) = (Shared::new(&mut out), Shared::new(&mut lse), self.rotary());
+        let (mut out, mut lse) = (
+            vec![0.0_f32; total * d_model],
+            vec![0.0_f32; dims.n_heads * total],
+        );
+        let (out_all, lse_all, rotary) =
+            (Shared::new(&mut out), Shared::new(&mut lse), self.rotary());
         self.units().into_par_iter().for_each(|unit| {
-            let job = Forward { op: self, qkv, d_model, unit, rotary: &rotary, out: out_all, lse: lse_all, total };
+            let job = Forward {
+                op: self,
+                qkv,
+                d_model,
+                unit,
+                rotary: &rotary,
+                out: out_all,
+                lse: lse_all,
+                total,
+            };
             Arch::new().dispatch(job);
         });
         if let Some(keep) = &self.lse {
@@ -399,13 +553,25 @@ impl CustomOp1 for Attention {
         let _timed = timed(self.name(), Pass::Backward);
         let (qkv, res, grad) = (cpu(arg)?, cpu(res)?, cpu(grad)?);
         let d_model = arg.dim(1)? / 3;
-        let Some(lse) = &self.lse else { candle_core::bail!("attention: backward without a training forward") };
+        let Some(lse) = &self.lse else {
+            candle_core::bail!("attention: backward without a training forward")
+        };
         let lse = lse.lock().unwrap_or_else(|e| e.into_inner());
         let mut d_qkv = vec![0.0_f32; qkv.len()];
         let (d_qkv_all, rotary) = (Shared::new(&mut d_qkv), self.rotary());
         let (qkv, res, grad, lse): (&[f32], &[f32], &[f32], &[f32]) = (&qkv, &res, &grad, &lse);
         self.units().into_par_iter().for_each(|unit| {
-            Arch::new().dispatch(Backward { op: self, qkv, res, grad, lse, d_model, unit, rotary: &rotary, d_qkv: d_qkv_all });
+            Arch::new().dispatch(Backward {
+                op: self,
+                qkv,
+                res,
+                grad,
+                lse,
+                d_model,
+                unit,
+                rotary: &rotary,
+                d_qkv: d_qkv_all,
+            });
         });
         Ok(Some(from_cpu(d_qkv, arg.shape(), arg)?))
     }

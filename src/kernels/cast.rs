@@ -10,6 +10,8 @@ pub fn cast(tape: &Tape, x: &Tensor, dtype: DType) -> Result<Tensor> {
     }
     let out = x.to_dtype(dtype)?;
     let (id, from) = (x.id(), x.dtype());
-    tape.record(&out, move |grad, grads| grads.add_to(id, grad.to_dtype(from)?));
+    tape.record(&out, move |grad, grads| {
+        grads.add_to(id, grad.to_dtype(from)?)
+    });
     Ok(out)
 }

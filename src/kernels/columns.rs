@@ -1,4 +1,5 @@
-//! More and fewer channels: on the way into a wider stage, learned constants fill the new ones; on the way out they are dropped.
+//! More and fewer channels: on the way into a wider stage, learned constants fill the new ones; on
+//! the way out they are dropped.
 
 use super::add::column_sums;
 use super::tape::Tape;
@@ -20,7 +21,13 @@ impl CustomOp2 for Extend {
         "extend-columns"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (x, extra) = (slice(s1, l1)?, slice(s2, l2)?);
         let (rows, d) = l1.shape().dims2()?;
         let mut out = Vec::with_capacity(rows * (d + extra.len()));
@@ -31,10 +38,19 @@ impl CustomOp2 for Extend {
         Ok((CpuStorage::F32(out), (rows, d + extra.len()).into()))
     }
 
-    fn bwd(&self, x: &Tensor, row: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        x: &Tensor,
+        row: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (d, all) = (x.dim(1)?, grad.dim(1)?);
         let sums = column_sums(&cpu(grad)?, all);
-        Ok((Some(grad.narrow(1, 0, d)?.contiguous()?), Some(from_cpu(sums[d..].to_vec(), row.shape(), row)?)))
+        Ok((
+            Some(grad.narrow(1, 0, d)?.contiguous()?),
+            Some(from_cpu(sums[d..].to_vec(), row.shape(), row)?),
+        ))
     }
 }
 
@@ -57,7 +73,8 @@ impl CustomOp1 for First {
         let x = slice(s, l)?;
         let (rows, d) = l.shape().dims2()?;
         let mut out = Vec::with_capacity(rows * self.0);
-        x.chunks_exact(d).for_each(|x| out.extend_from_slice(&x[..self.0]));
+        x.chunks_exact(d)
+            .for_each(|x| out.extend_from_slice(&x[..self.0]));
         Ok((CpuStorage::F32(out), (rows, self.0).into()))
     }
 

@@ -1,8 +1,10 @@
-//! From chunks back to bases: smoothing in both directions, then every base takes the value of its chunk.
+//! From chunks back to bases: smoothing in both directions, then every base takes the value of its
+//! chunk.
 //!
-//! `f_j = P_j x_j + (1 - P_j) f_{j-1}`, `g_j = P_j x_j + (1 - P_j) g_{j+1}`, `z = (f + g) / 2`, zero beyond the ends, with P the probability of
-//! the j-th kept position clamped to [1e-4, 1 - 1e-4]. Base t takes z of the last boundary at or before it, times `ste(c_t)`: 1 in the
-//! forward pass, and in the backward pass the identity gradient to `c_t = max(p_t, 1 - p_t)`. Always f32.
+//! `f_j = P_j x_j + (1 - P_j) f_{j-1}`, `g_j = P_j x_j + (1 - P_j) g_{j+1}`, `z = (f + g) / 2`,
+//! zero beyond the ends, with P the probability of the j-th kept position clamped to [1e-4, 1 -
+//! 1e-4]. Base t takes z of the last boundary at or before it, times `ste(c_t)`: 1 in the forward
+//! pass, and in the backward pass the identity gradient to `c_t = max(p_t, 1 - p_t)`. Always f32.
 
 use super::gather::Index;
 use super::profile::{Pass, timed};
@@ -69,8 +71,8 @@ vectorized! {
 }
 
 vectorized! {
-    /// The gradient runs against the direction of its average. `half` is half the gradient of z, (n, d); adds to `dx` (n, d) and gives
-    /// the gradient of each P.
+    /// The gradient runs against the direction of its average. `half` is half the gradient of z,
+    /// (n, d); adds to `dx` (n, d) and gives the gradient of each P.
     fn average_backward<'a, _simd>(smooth: &'a Smooth<'a>, averaged: &'a [f32], half: &'a [f32], reverse: bool, dx: &'a mut [f32]) -> Vec<f32> {
         let (n, d) = (smooth.p.len(), smooth.d);
         let mut dp = vec![0.0_f32; n];
@@ -104,14 +106,25 @@ vectorized! {
 impl Dechunk {
     fn smooth<'a>(&self, x: &'a [f32], prob: &[f32], d: usize, seq: usize) -> Smooth<'a> {
         let chunks = self.0.chunks[seq].clone();
-        let p = self.0.index[chunks.clone()].iter().map(|&t| prob[t].clamp(CLAMP.0, CLAMP.1)).collect();
-        Smooth { x: &x[chunks.start * d..chunks.end * d], p, d }
+        let p = self.0.index[chunks.clone()]
+            .iter()
+            .map(|&t| prob[t].clamp(CLAMP.0, CLAMP.1))
+            .collect();
+        Smooth {
+            x: &x[chunks.start * d..chunks.end * d],
+            p,
+            d,
+        }
     }
 
     /// Bases of the j-th chunk of a sequence, relative to the sequence's first base.
     fn bases(&self, seq: usize, j: usize) -> std::ops::Range<usize> {
         let (bases, chunks) = (&self.0.seqs[seq], &self.0.chunks[seq]);
-        let end = if chunks.start + j + 1 < chunks.end { self.0.index[chunks.start + j + 1] } else { bases.end };
+        let end = if chunks.start + j + 1 < chunks.end {
+            self.0.index[chunks.start + j + 1]
+        } else {
+            bases.end
+        };
         self.0.index[chunks.start + j] - bases.start..end - bases.start
     }
 }
@@ -132,33 +145,51 @@ impl CustomOp2 for Dechunk {
         "dechunk"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let _timed = timed(self.name(), Pass::Forward);
         let (x, prob) = (slice(s1, l1)?, slice(s2, l2)?);
         let d = l1.shape().dims2()?.1;
         let mut out = vec![0.0_f32; prob.len() * d];
-        split(&mut out, &self.0.seqs, d).into_par_iter().enumerate().for_each(|(seq, out)| {
-            let smooth = self.smooth(x, prob, d, seq);
-            let (f, g) = smooth.run();
-            for j in 0..smooth.p.len() {
-                let (f, g) = (&f[j * d..][..d], &g[j * d..][..d]);
-                for t in self.bases(seq, j) {
-                    for (out, (f, g)) in out[t * d..][..d].iter_mut().zip(f.iter().zip(g)) {
-                        *out = 0.5 * (f + g);
+        split(&mut out, &self.0.seqs, d)
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(seq, out)| {
+                let smooth = self.smooth(x, prob, d, seq);
+                let (f, g) = smooth.run();
+                for j in 0..smooth.p.len() {
+                    let (f, g) = (&f[j * d..][..d], &g[j * d..][..d]);
+                    for t in self.bases(seq, j) {
+                        for (out, (f, g)) in out[t * d..][..d].iter_mut().zip(f.iter().zip(g)) {
+                            *out = 0.5 * (f + g);
+                        }
                     }
                 }
-            }
-        });
+            });
         Ok((CpuStorage::F32(out), (prob.len(), d).into()))
     }
 
-    fn bwd(&self, arg1: &Tensor, arg2: &Tensor, res: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        arg1: &Tensor,
+        arg2: &Tensor,
+        res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let _timed = timed(self.name(), Pass::Backward);
         let (x, prob, res, grad) = (cpu(arg1)?, cpu(arg2)?, cpu(res)?, cpu(grad)?);
         let (x, prob, res, grad): (&[f32], &[f32], &[f32], &[f32]) = (&x, &prob, &res, &grad);
         let d = arg1.dim(1)?;
         let (mut dx, mut dp) = (vec![0.0_f32; x.len()], vec![0.0_f32; prob.len()]);
-        let parts = split(&mut dx, &self.0.chunks, d).into_par_iter().zip(split(&mut dp, &self.0.seqs, 1));
+        let parts =
+            split(&mut dx, &self.0.chunks, d)
+                .into_par_iter()
+                .zip(split(&mut dp, &self.0.seqs, 1));
         parts.enumerate().for_each(|(seq, (dx, dp))| {
             let smooth = self.smooth(x, prob, d, seq);
             let (f, g) = smooth.run();
@@ -170,8 +201,14 @@ impl CustomOp2 for Dechunk {
                 for t in bases.clone() {
                     let (out, g) = (&res[(first + t) * d..][..d], &grad[(first + t) * d..][..d]);
                     let decision = product(out, g);
-                    dp[t] = if t == bases.start { decision } else { -decision };
-                    half.iter_mut().zip(g).for_each(|(half, g)| *half += 0.5 * g);
+                    dp[t] = if t == bases.start {
+                        decision
+                    } else {
+                        -decision
+                    };
+                    half.iter_mut()
+                        .zip(g)
+                        .for_each(|(half, g)| *half += 0.5 * g);
                 }
             }
             for (averaged, reverse) in [(&f, false), (&g, true)] {
@@ -184,6 +221,9 @@ impl CustomOp2 for Dechunk {
                 }
             }
         });
-        Ok((Some(from_cpu(dx, arg1.shape(), arg1)?), Some(from_cpu(dp, arg2.shape(), arg2)?)))
+        Ok((
+            Some(from_cpu(dx, arg1.shape(), arg1)?),
+            Some(from_cpu(dp, arg2.shape(), arg2)?),
+        ))
     }
 }

@@ -1,4 +1,5 @@
-//! Chosen rows: the embeddings of tokens, and the vectors at boundaries on their way into the inner network.
+//! Chosen rows: the embeddings of tokens, and the vectors at boundaries on their way into the inner
+//! network.
 
 use super::profile::{Pass, timed};
 use super::tape::Tape;
@@ -16,7 +17,10 @@ pub struct Index {
 
 impl From<Vec<usize>> for Index {
     fn from(rows: Vec<usize>) -> Self {
-        Index { rows: rows.into(), device: Arc::default() }
+        Index {
+            rows: rows.into(),
+            device: Arc::default(),
+        }
     }
 }
 
@@ -30,12 +34,20 @@ impl Deref for Index {
 impl Index {
     /// Numbers that are on a device already, u32.
     pub(super) fn with_device(rows: Vec<usize>, device: Tensor) -> Self {
-        Index { rows: rows.into(), device: Arc::new(device.into()) }
+        Index {
+            rows: rows.into(),
+            device: Arc::new(device.into()),
+        }
     }
 
-    /// The numbers as u32 on the device of `like`; one 0 where there are none, as an empty tensor has no address.
+    /// The numbers as u32 on the device of `like`; one 0 where there are none, as an empty tensor
+    /// has no address.
     pub(super) fn on(&self, like: &Tensor) -> Result<Tensor> {
-        if let Some(there) = self.device.get().filter(|there| there.device().same_device(like.device())) {
+        if let Some(there) = self
+            .device
+            .get()
+            .filter(|there| there.device().same_device(like.device()))
+        {
             return Ok(there.clone());
         }
         let table: Vec<u32> = self.rows.iter().map(|&row| row as u32).collect();
@@ -61,7 +73,10 @@ pub fn above(x: &Tensor, threshold: f32) -> Result<Index> {
         return cuda::rows::above(x, threshold);
     }
     let x = cpu(x)?;
-    Ok((0..x.len()).filter(|&row| x[row] > threshold).collect::<Vec<_>>().into())
+    Ok((0..x.len())
+        .filter(|&row| x[row] > threshold)
+        .collect::<Vec<_>>()
+        .into())
 }
 
 impl CustomOp1 for Gather {
@@ -85,7 +100,10 @@ impl CustomOp1 for Gather {
         let (g, d) = (cpu(grad)?, arg.dim(1)?);
         let mut dx = vec![0.0_f32; arg.elem_count()];
         for (&row, g) in self.0.iter().zip(g.chunks_exact(d)) {
-            dx[row * d..][..d].iter_mut().zip(g).for_each(|(dx, g)| *dx += g);
+            dx[row * d..][..d]
+                .iter_mut()
+                .zip(g)
+                .for_each(|(dx, g)| *dx += g);
         }
         Ok(Some(from_cpu(dx, arg.shape(), arg)?))
     }

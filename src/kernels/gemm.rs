@@ -1,8 +1,10 @@
 //! Matrix products of any size, over all threads.
 //!
-//! As in Goto & van de Geijn 2008: the right operand is copied once into panels as wide as the register tile, the left one is read row by row
-//! (or, where it is a transpose, copied in small blocks), and tiles of the result stay in registers over a block of the inner dimension.
-//! An element is always summed in the order of the inner index, so results depend neither on the number of threads nor on the other rows.
+//! As in Goto & van de Geijn 2008: the right operand is copied once into panels as wide as the
+//! register tile, the left one is read row by row (or, where it is a transpose, copied in small
+//! blocks), and tiles of the result stay in registers over a block of the inner dimension. An
+//! element is always summed in the order of the inner index, so results depend neither on the
+//! number of threads nor on the other rows.
 
 use super::simd::Shared;
 use pulp::{Arch, Simd, WithSimd};
@@ -10,7 +12,8 @@ use rayon::prelude::*;
 
 /// Rows of a register tile.
 const ROWS: usize = 6;
-/// Inner indices between two visits of the result: a panel of the right operand then stays in the caches next to the core.
+/// Inner indices between two visits of the result: a panel of the right operand then stays in the
+/// caches next to the core.
 const INNER: usize = 256;
 /// Most rows of the result that one task takes.
 const TASK_ROWS: usize = 32 * ROWS;
@@ -26,12 +29,20 @@ pub struct Matrix<'a> {
 impl<'a> Matrix<'a> {
     /// A row-major matrix with `columns` columns.
     pub fn rows(data: &'a [f32], columns: usize) -> Self {
-        Matrix { data, row: columns, column: 1 }
+        Matrix {
+            data,
+            row: columns,
+            column: 1,
+        }
     }
 
     /// Its transpose.
     pub fn transpose(self) -> Self {
-        Matrix { row: self.column, column: self.row, ..self }
+        Matrix {
+            row: self.column,
+            column: self.row,
+            ..self
+        }
     }
 }
 
@@ -42,7 +53,14 @@ pub fn product(m: usize, n: usize, k: usize, a: Matrix<'_>, b: Matrix<'_>) -> Ve
         return vec![0.0; m * n];
     }
     let mut c: Vec<f32> = Vec::with_capacity(m * n);
-    Arch::new().dispatch(Product { m, n, k, a, b, c: Shared::uninit(c.spare_capacity_mut()) });
+    Arch::new().dispatch(Product {
+        m,
+        n,
+        k,
+        a,
+        b,
+        c: Shared::uninit(c.spare_capacity_mut()),
+    });
     // SAFETY: every task has written all columns of its rows.
     unsafe { c.set_len(m * n) };
     c
@@ -62,7 +80,11 @@ impl WithSimd for Product<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // As many vectors per row of a tile as the registers hold: 6 x 4 of 32, 6 x 2 of 16 (AVX2).
-        if S::F32_LANES == 8 { self.run::<S, 2>(simd) } else { self.run::<S, 4>(simd) }
+        if S::F32_LANES == 8 {
+            self.run::<S, 2>(simd)
+        } else {
+            self.run::<S, 4>(simd)
+        }
     }
 }
 
@@ -78,11 +100,17 @@ impl Product<'_> {
         } else {
             (0..panels).for_each(pack)
         }
-        let share = self.m.div_ceil(if self.a.column == 1 { 4 } else { 1 } * rayon::current_num_threads());
+        let share = self
+            .m
+            .div_ceil(if self.a.column == 1 { 4 } else { 1 } * rayon::current_num_threads());
         let step = share.next_multiple_of(ROWS).clamp(ROWS, TASK_ROWS);
         (0..self.m.div_ceil(step)).into_par_iter().for_each(|task| {
             let rows = task * step..self.m.min((task + 1) * step);
-            simd.vectorize(Block::<V> { product: self, packed: &packed, rows });
+            simd.vectorize(Block::<V> {
+                product: self,
+                packed: &packed,
+                rows,
+            });
         });
     }
 
@@ -97,7 +125,10 @@ impl Product<'_> {
             if b.column == 1 {
                 to[..columns].copy_from_slice(&from[..columns]);
             } else {
-                to[..columns].iter_mut().enumerate().for_each(|(j, to)| *to = from[j * b.column]);
+                to[..columns]
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(j, to)| *to = from[j * b.column]);
             }
         }
     }
@@ -116,11 +147,20 @@ impl<const V: usize> WithSimd for Block<'_, V> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Product { n, k, a, .. } = *self.product;
         let (width, rows) = (V * S::F32_LANES, self.rows.len());
-        // A tile of the left operand that is not ROWS whole rows, or whose rows are not contiguous, is copied: (inner, ROWS).
+        // A tile of the left operand that is not ROWS whole rows, or whose rows are not contiguous,
+        // is copied: (inner, ROWS).
         let copied = |tile: usize| a.column != 1 || (tile + 1) * ROWS > rows;
-        let first_copied = (0..rows.div_ceil(ROWS)).find(|tile| copied(*tile)).unwrap_or(0);
-        let mut copy =
-            vec![0.0_f32; if a.column == 1 && rows.is_multiple_of(ROWS) { 0 } else { (rows.div_ceil(ROWS) - first_copied) * ROWS * INNER }];
+        let first_copied = (0..rows.div_ceil(ROWS))
+            .find(|tile| copied(*tile))
+            .unwrap_or(0);
+        let mut copy = vec![
+            0.0_f32;
+            if a.column == 1 && rows.is_multiple_of(ROWS) {
+                0
+            } else {
+                (rows.div_ceil(ROWS) - first_copied) * ROWS * INNER
+            }
+        ];
         for first in (0..k).step_by(INNER) {
             let inner = INNER.min(k - first);
             for (tile, to) in copy.chunks_exact_mut(ROWS * INNER).enumerate() {
@@ -137,11 +177,28 @@ impl<const V: usize> WithSimd for Block<'_, V> {
                 for tile in 0..rows.div_ceil(ROWS) {
                     let row = self.rows.start + tile * ROWS;
                     let (left, a_row, a_column) = match copied(tile) {
-                        true => (&copy[(tile - first_copied) * ROWS * INNER..][..ROWS * inner], 1, ROWS),
+                        true => (
+                            &copy[(tile - first_copied) * ROWS * INNER..][..ROWS * inner],
+                            1,
+                            ROWS,
+                        ),
                         false => (&a.data[row * a.row + first..], a.row, 1),
                     };
-                    let place = Place { rows: ROWS.min(self.rows.end - row), row, column: panel * width, columns, accumulate: first > 0 };
-                    let operands = Operands { left, a_row, a_column, right: b, width, inner };
+                    let place = Place {
+                        rows: ROWS.min(self.rows.end - row),
+                        row,
+                        column: panel * width,
+                        columns,
+                        accumulate: first > 0,
+                    };
+                    let operands = Operands {
+                        left,
+                        a_row,
+                        a_column,
+                        right: b,
+                        width,
+                        inner,
+                    };
                     if columns == width {
                         // SAFETY: the rows belong to this task, and the result has n columns.
                         unsafe { tile_of::<S, V>(simd, &operands, &place, &self.product.c, n) };
@@ -150,9 +207,24 @@ impl<const V: usize> WithSimd for Block<'_, V> {
                     // The last columns vector by vector.
                     for v in 0..columns.div_ceil(S::F32_LANES) {
                         let done = v * S::F32_LANES;
-                        let place = Place { column: place.column + done, columns: (columns - done).min(S::F32_LANES), ..place };
+                        let place = Place {
+                            column: place.column + done,
+                            columns: (columns - done).min(S::F32_LANES),
+                            ..place
+                        };
                         // SAFETY: as above.
-                        unsafe { tile_of::<S, 1>(simd, &Operands { right: &b[done..], ..operands }, &place, &self.product.c, n) };
+                        unsafe {
+                            tile_of::<S, 1>(
+                                simd,
+                                &Operands {
+                                    right: &b[done..],
+                                    ..operands
+                                },
+                                &place,
+                                &self.product.c,
+                                n,
+                            )
+                        };
                     }
                 }
             }
@@ -188,9 +260,27 @@ struct Operands<'a> {
 /// # Safety
 /// The place lies in `c`, whose rows have `n` elements, and no other task writes there.
 #[inline(always)]
-unsafe fn tile_of<S: Simd, const V: usize>(simd: S, operands: &Operands<'_>, place: &Place, c: &Shared<f32>, n: usize) {
-    const { assert!(align_of::<S::f32s>() <= align_of::<f32>(), "vectors are loaded from any place in a slice of f32") };
-    let Operands { left, a_row, a_column, right, width, inner } = *operands;
+unsafe fn tile_of<S: Simd, const V: usize>(
+    simd: S,
+    operands: &Operands<'_>,
+    place: &Place,
+    c: &Shared<f32>,
+    n: usize,
+) {
+    const {
+        assert!(
+            align_of::<S::f32s>() <= align_of::<f32>(),
+            "vectors are loaded from any place in a slice of f32"
+        )
+    };
+    let Operands {
+        left,
+        a_row,
+        a_column,
+        right,
+        width,
+        inner,
+    } = *operands;
     let lanes = S::F32_LANES;
     assert!(inner > 0 && left.len() > (ROWS - 1) * a_row + (inner - 1) * a_column);
     assert!(right.len() >= (inner - 1) * width + V * lanes && V * lanes <= 64);
@@ -213,7 +303,8 @@ unsafe fn tile_of<S: Simd, const V: usize>(simd: S, operands: &Operands<'_>, pla
             b = b.wrapping_add(width);
         }
     }
-    // The loops over registers are kept so simple that they unroll: an index at run time would send the tile through memory at every step.
+    // The loops over registers are kept so simple that they unroll: an index at run time would send
+    // the tile through memory at every step.
     let at = place.row * n + place.column;
     if place.rows == ROWS && place.columns == V * lanes {
         let to = c.pointer(at, (ROWS - 1) * n + V * lanes);
@@ -256,18 +347,48 @@ mod tests {
 
     #[test]
     fn products_agree_with_the_definition() {
-        for (m, n, k) in [(1, 1, 1), (6, 64, 7), (13, 71, 300), (200, 130, 64), (5, 16, 513), (400, 514, 33), (3, 7, 0)] {
-            let a: Vec<f32> = (0..m * k).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
-            let b: Vec<f32> = (0..k * n).map(|i| ((i * 104_729) % 97) as f32 / 50.0 - 1.0).collect();
-            for (a_transposed, b_transposed) in [(false, false), (false, true), (true, false), (true, true)] {
-                let a_view = if a_transposed { Matrix::rows(&a, m).transpose() } else { Matrix::rows(&a, k) };
-                let b_view = if b_transposed { Matrix::rows(&b, k).transpose() } else { Matrix::rows(&b, n) };
+        for (m, n, k) in [
+            (1, 1, 1),
+            (6, 64, 7),
+            (13, 71, 300),
+            (200, 130, 64),
+            (5, 16, 513),
+            (400, 514, 33),
+            (3, 7, 0),
+        ] {
+            let a: Vec<f32> = (0..m * k)
+                .map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0)
+                .collect();
+            let b: Vec<f32> = (0..k * n)
+                .map(|i| ((i * 104_729) % 97) as f32 / 50.0 - 1.0)
+                .collect();
+            for (a_transposed, b_transposed) in
+                [(false, false), (false, true), (true, false), (true, true)]
+            {
+                let a_view = if a_transposed {
+                    Matrix::rows(&a, m).transpose()
+                } else {
+                    Matrix::rows(&a, k)
+                };
+                let b_view = if b_transposed {
+                    Matrix::rows(&b, k).transpose()
+                } else {
+                    Matrix::rows(&b, n)
+                };
                 let got = product(m, n, k, a_view, b_view);
                 for i in 0..m {
                     for j in 0..n {
-                        let term = |l: usize| f64::from(a[i * a_view.row + l * a_view.column] * b[l * b_view.row + j * b_view.column]);
+                        let term = |l: usize| {
+                            f64::from(
+                                a[i * a_view.row + l * a_view.column]
+                                    * b[l * b_view.row + j * b_view.column],
+                            )
+                        };
                         let want: f64 = (0..k).map(term).sum();
-                        assert!((f64::from(got[i * n + j]) - want).abs() < 1e-3, "{m} x {n} x {k} at {i}, {j}");
+                        assert!(
+                            (f64::from(got[i * n + j]) - want).abs() < 1e-3,
+                            "{m} x {n} x {k} at {i}, {j}"
+                        );
                     }
                 }
             }
@@ -278,11 +399,22 @@ mod tests {
     #[test]
     fn instruction_sets_agree() {
         let (m, n, k) = (13, 71, 300);
-        let a: Vec<f32> = (0..m * k).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
-        let b: Vec<f32> = (0..k * n).map(|i| ((i * 104_729) % 97) as f32 / 50.0 - 1.0).collect();
+        let a: Vec<f32> = (0..m * k)
+            .map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0)
+            .collect();
+        let b: Vec<f32> = (0..k * n)
+            .map(|i| ((i * 104_729) % 97) as f32 / 50.0 - 1.0)
+            .collect();
         let want = product(m, n, k, Matrix::rows(&a, k), Matrix::rows(&b, n));
         let mut got = vec![0.0; m * n];
-        let job = |c: &mut [f32]| Product { m, n, k, a: Matrix::rows(&a, k), b: Matrix::rows(&b, n), c: Shared::new(c) };
+        let job = |c: &mut [f32]| Product {
+            m,
+            n,
+            k,
+            a: Matrix::rows(&a, k),
+            b: Matrix::rows(&b, n),
+            c: Shared::new(c),
+        };
         Simd::vectorize(pulp::Scalar::new(), job(&mut got));
         assert_eq!(got, want);
         #[cfg(target_arch = "x86_64")]
@@ -296,12 +428,22 @@ mod tests {
     #[test]
     fn rows_and_threads_change_nothing() {
         let (n, k) = (130, 700);
-        let a: Vec<f32> = (0..100 * k).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
-        let b: Vec<f32> = (0..k * n).map(|i| ((i * 104_729) % 97) as f32 / 50.0 - 1.0).collect();
+        let a: Vec<f32> = (0..100 * k)
+            .map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0)
+            .collect();
+        let b: Vec<f32> = (0..k * n)
+            .map(|i| ((i * 104_729) % 97) as f32 / 50.0 - 1.0)
+            .collect();
         let whole = product(100, n, k, Matrix::rows(&a, k), Matrix::rows(&b, n));
         let part = product(37, n, k, Matrix::rows(&a[..37 * k], k), Matrix::rows(&b, n));
         assert_eq!(whole[..37 * n], part);
-        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        assert_eq!(one.install(|| product(100, n, k, Matrix::rows(&a, k), Matrix::rows(&b, n))), whole);
+        let one = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .unwrap();
+        assert_eq!(
+            one.install(|| product(100, n, k, Matrix::rows(&a, k), Matrix::rows(&b, n))),
+            whole
+        );
     }
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 struct CrossEntropy(Arc<[(usize, u8)]>);
 
-/// Mean over `targets` (row, class) of `-ln softmax(logits[row])[class]`, in nats; `logits` is (rows, classes). Zero without targets.
+/// Mean over `targets` (row, class) of `-ln softmax(logits[row])[class]`, in nats; `logits` is
+/// (rows, classes). Zero without targets.
 pub fn cross_entropy(tape: &Tape, logits: &Tensor, targets: &Arc<[(usize, u8)]>) -> Result<Tensor> {
     if cuda::runs(logits) {
         return cuda::loss::cross_entropy(tape, logits, targets);
@@ -32,11 +33,22 @@ impl CustomOp1 for CrossEntropy {
         let _timed = timed(self.name(), Pass::Forward);
         let x = slice(s, l)?;
         let (rows, classes) = l.shape().dims2()?;
-        if self.0.iter().any(|&(row, class)| row >= rows || usize::from(class) >= classes) {
+        if self
+            .0
+            .iter()
+            .any(|&(row, class)| row >= rows || usize::from(class) >= classes)
+        {
             candle_core::bail!("cross-entropy: a target outside the logits {:?}", l.shape());
         }
-        let sum: f64 = self.0.iter().map(|&(row, class)| nats(&x[row * classes..][..classes], usize::from(class))).sum();
-        Ok((CpuStorage::F32(vec![(sum / self.0.len().max(1) as f64) as f32]), Shape::from(())))
+        let sum: f64 = self
+            .0
+            .iter()
+            .map(|&(row, class)| nats(&x[row * classes..][..classes], usize::from(class)))
+            .sum();
+        Ok((
+            CpuStorage::F32(vec![(sum / self.0.len().max(1) as f64) as f32]),
+            Shape::from(()),
+        ))
     }
 
     fn bwd(&self, arg: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
@@ -45,7 +57,10 @@ impl CustomOp1 for CrossEntropy {
         let scale = grad.to_scalar::<f32>()? / self.0.len().max(1) as f32;
         let mut dx = vec![0.0_f32; x.len()];
         for &(row, class) in self.0.iter() {
-            let (x, dx) = (&x[row * classes..][..classes], &mut dx[row * classes..][..classes]);
+            let (x, dx) = (
+                &x[row * classes..][..classes],
+                &mut dx[row * classes..][..classes],
+            );
             let max = x.iter().copied().fold(f32::MIN, f32::max);
             let sum: f32 = x.iter().map(|&x| (x - max).exp()).sum();
             for (dx, &x) in dx.iter_mut().zip(x) {

@@ -1,7 +1,8 @@
 //! The fused operations of the model, each a candle custom operation with its gradient.
 //!
-//! Sequences of a batch are packed one after another along the rows, so nothing is ever padded and no sequence can see another.
-//! Every fast version is held against the readable one in [`mod@reference`].
+//! Sequences of a batch are packed one after another along the rows, so nothing is ever padded and
+//! no sequence can see another. Every fast version is held against the readable one in
+//! [`mod@reference`].
 
 pub mod adamw;
 pub mod add;
@@ -39,7 +40,8 @@ pub type Seqs = Arc<[Range<usize>]>;
 /// Added to the mean square in every RMSNorm.
 pub const EPS: f32 = 1e-5;
 
-/// Rows that one parallel task of a row-wise operation takes. Fixed, so that sums over rows have the same order on every machine.
+/// Rows that one parallel task of a row-wise operation takes. Fixed, so that sums over rows have
+/// the same order on every machine.
 const ROWS: usize = 64;
 
 /// Parallel tasks write the rows of their sequence, so sequences must follow one another.
@@ -65,7 +67,10 @@ fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
 
 /// A copy-free view of a contiguous CPU tensor, or a contiguous copy of another.
 enum Elements<'a> {
-    Borrowed(Box<dyn std::ops::Deref<Target = candle_core::Storage> + 'a>, Range<usize>),
+    Borrowed(
+        Box<dyn std::ops::Deref<Target = candle_core::Storage> + 'a>,
+        Range<usize>,
+    ),
     Owned(Vec<f32>),
 }
 
@@ -85,7 +90,9 @@ impl std::ops::Deref for Elements<'_> {
 /// The elements of a tensor in a backward pass.
 fn cpu(tensor: &Tensor) -> Result<Elements<'_>> {
     let (guard, layout) = tensor.storage_and_layout();
-    if let (candle_core::Storage::Cpu(CpuStorage::F32(_)), Some((start, end))) = (&*guard, layout.contiguous_offsets()) {
+    if let (candle_core::Storage::Cpu(CpuStorage::F32(_)), Some((start, end))) =
+        (&*guard, layout.contiguous_offsets())
+    {
         return Ok(Elements::Borrowed(Box::new(guard), start..end));
     }
     drop(guard);
@@ -95,5 +102,9 @@ fn cpu(tensor: &Tensor) -> Result<Elements<'_>> {
 /// A gradient as a tensor on the device of the argument it belongs to.
 fn from_cpu(data: Vec<f32>, shape: &Shape, like: &Tensor) -> Result<Tensor> {
     let tensor = Tensor::from_vec(data, shape, &Device::Cpu)?;
-    if like.device().is_cpu() { Ok(tensor) } else { tensor.to_device(like.device()) }
+    if like.device().is_cpu() {
+        Ok(tensor)
+    } else {
+        tensor.to_device(like.device())
+    }
 }

@@ -16,10 +16,18 @@ fn rms_norm(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     tape.apply2(x, weight, RmsNorm)
 }
 
-/// The residual stream before a layer: `x + h` in f32, and its norm in `dtype`; `x` itself and its norm where there is no `h`.
+/// The residual stream before a layer: `x + h` in f32, and its norm in `dtype`; `x` itself and its
+/// norm where there is no `h`.
 ///
-/// On the way back the sum's own gradient is only passed on together with that of its norm, which every layer uses.
-pub fn add_rms_norm(tape: &Tape, x: &Tensor, h: Option<&Tensor>, weight: &Tensor, dtype: DType) -> Result<(Tensor, Tensor)> {
+/// On the way back the sum's own gradient is only passed on together with that of its norm, which
+/// every layer uses.
+pub fn add_rms_norm(
+    tape: &Tape,
+    x: &Tensor,
+    h: Option<&Tensor>,
+    weight: &Tensor,
+    dtype: DType,
+) -> Result<(Tensor, Tensor)> {
     if cuda::runs(x) {
         return cuda::norm::add_rms_norm(tape, x, h, weight, dtype);
     }
@@ -63,7 +71,13 @@ impl CustomOp2 for RmsNorm {
         "rms-norm"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let _timed = timed(self.name(), Pass::Forward);
         let (x, w) = (slice(s1, l1)?, slice(s2, l2)?);
         let d = w.len();
@@ -71,13 +85,21 @@ impl CustomOp2 for RmsNorm {
             candle_core::bail!("rms-norm: {:?} does not end in {d} channels", l1.shape());
         }
         let mut out = vec![0.0_f32; x.len()];
-        out.par_chunks_mut(ROWS * d).zip(x.par_chunks(ROWS * d)).for_each(|(out, x)| {
-            forward(out, x, w);
-        });
+        out.par_chunks_mut(ROWS * d)
+            .zip(x.par_chunks(ROWS * d))
+            .for_each(|(out, x)| {
+                forward(out, x, w);
+            });
         Ok((CpuStorage::F32(out), l1.shape().clone()))
     }
 
-    fn bwd(&self, arg1: &Tensor, arg2: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        arg1: &Tensor,
+        arg2: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let _timed = timed(self.name(), Pass::Backward);
         let (x, w, g) = (cpu(arg1)?, cpu(arg2)?, cpu(grad)?);
         let (x, w, g): (&[f32], &[f32], &[f32]) = (&x, &w, &g);
@@ -96,6 +118,9 @@ impl CustomOp2 for RmsNorm {
         for part in &parts {
             dw.iter_mut().zip(part).for_each(|(to, x)| *to += x);
         }
-        Ok((Some(from_cpu(dx, arg1.shape(), arg1)?), Some(from_cpu(dw, arg2.shape(), arg2)?)))
+        Ok((
+            Some(from_cpu(dx, arg1.shape(), arg1)?),
+            Some(from_cpu(dw, arg2.shape(), arg2)?),
+        ))
     }
 }

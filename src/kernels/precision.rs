@@ -19,19 +19,39 @@ pub enum Precision {
 impl Precision {
     /// How this machine makes products of this precision.
     ///
-    /// Without a matrix unit three bf16 products are slower than one in f32 and less exact: `Bf16x3` is then run as `F32`.
+    /// Without a matrix unit three bf16 products are slower than one in f32 and less exact:
+    /// `Bf16x3` is then run as `F32`.
     pub fn arithmetic(self) -> Arithmetic {
         let unit = match (self, best()) {
             (Precision::F32, _) | (Precision::Bf16x3, Unit::Avx512) => Unit::Vector,
             (_, unit) => unit,
         };
-        Arithmetic { precision: if unit == Unit::Vector { Precision::F32 } else { self }, unit }
+        Arithmetic {
+            precision: if unit == Unit::Vector {
+                Precision::F32
+            } else {
+                self
+            },
+            unit,
+        }
     }
 
-    /// How a GPU does, for activations as for weights: `Bf16x3` is run as `F32`. Where training changes the weights, they are rounded anew in every pass.
+    /// How a GPU does, for activations as for weights: `Bf16x3` is run as `F32`. Where training
+    /// changes the weights, they are rounded anew in every pass.
     pub fn on_device(self, training: bool) -> Arithmetic {
-        let unit = if training { Unit::TrainingDevice } else { Unit::Device };
-        Arithmetic { precision: if self == Precision::Bf16 { self } else { Precision::F32 }, unit }
+        let unit = if training {
+            Unit::TrainingDevice
+        } else {
+            Unit::Device
+        };
+        Arithmetic {
+            precision: if self == Precision::Bf16 {
+                self
+            } else {
+                Precision::F32
+            },
+            unit,
+        }
     }
 
     /// Numbers that stand for one f32.
@@ -39,9 +59,14 @@ impl Precision {
         if self == Precision::Bf16x3 { 2 } else { 1 }
     }
 
-    /// Which parts of the left and the right operand are multiplied, the least first; part 0 is the larger.
+    /// Which parts of the left and the right operand are multiplied, the least first; part 0 is the
+    /// larger.
     pub(super) fn products(self) -> &'static [(usize, usize)] {
-        if self == Precision::Bf16x3 { &[(1, 0), (0, 1), (0, 0)] } else { &[(0, 0)] }
+        if self == Precision::Bf16x3 {
+            &[(1, 0), (0, 1), (0, 0)]
+        } else {
+            &[(0, 0)]
+        }
     }
 }
 
@@ -74,7 +99,8 @@ pub(super) enum Unit {
     Emulated,
 }
 
-/// A precision and what runs it; prints as `f32`, `bf16 (AVX-512-BF16)`, `bf16 (AMX)`, `bf16x3 (AMX)`.
+/// A precision and what runs it; prints as `f32`, `bf16 (AVX-512-BF16)`, `bf16 (AMX)`, `bf16x3
+/// (AMX)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Arithmetic {
     pub(super) precision: Precision,
@@ -99,13 +125,20 @@ impl Arithmetic {
 
     /// The number format of activations inside layers.
     pub fn activations(self) -> DType {
-        if self.on_device() && self.precision == Precision::Bf16 { DType::BF16 } else { DType::F32 }
+        if self.on_device() && self.precision == Precision::Bf16 {
+            DType::BF16
+        } else {
+            DType::F32
+        }
     }
 
     /// The AMX program on the interpreter.
     #[cfg(test)]
     pub fn emulated(precision: Precision) -> Self {
-        Arithmetic { precision, unit: Unit::Emulated }
+        Arithmetic {
+            precision,
+            unit: Unit::Emulated,
+        }
     }
 }
 

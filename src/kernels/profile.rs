@@ -1,4 +1,5 @@
-//! Where the time goes: seconds and calls per operation, counted only between [`start`] and [`stop`].
+//! Where the time goes: seconds and calls per operation, counted only between [`start`] and
+//! [`stop`].
 
 use candle_core::{Device, Result};
 use std::collections::BTreeMap;
@@ -38,7 +39,11 @@ pub fn start() {
 
 /// While counting, waits for a GPU: its work would else be counted where something waits for it.
 pub(super) fn settle(device: &Device) -> Result<()> {
-    if COUNTING.load(Ordering::Relaxed) && !device.is_cpu() { device.synchronize() } else { Ok(()) }
+    if COUNTING.load(Ordering::Relaxed) && !device.is_cpu() {
+        device.synchronize()
+    } else {
+        Ok(())
+    }
 }
 
 /// Stops counting: what was spent since [`start`].
@@ -52,7 +57,11 @@ pub(super) struct Timed(Option<(&'static str, Pass, Instant)>);
 
 /// Starts the clock of one call.
 pub(super) fn timed(name: &'static str, pass: Pass) -> Timed {
-    Timed(COUNTING.load(Ordering::Relaxed).then(|| (name, pass, Instant::now())))
+    Timed(
+        COUNTING
+            .load(Ordering::Relaxed)
+            .then(|| (name, pass, Instant::now())),
+    )
 }
 
 impl Drop for Timed {

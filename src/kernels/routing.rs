@@ -1,7 +1,8 @@
 //! Boundary probabilities from the router's two projections.
 //!
-//! With q and k L2-normalised: `s_t = (q_{t-1}·k_t + q_t·k_{t-1}) / 2`, `p_t = clamp((1 - s_t) / 2, 0, 1)`; the first position of every
-//! sequence has p = 1. `p_t` belongs to the inter-base position between t-1 and t.
+//! With q and k L2-normalised: `s_t = (q_{t-1}·k_t + q_t·k_{t-1}) / 2`, `p_t = clamp((1 - s_t) / 2,
+//! 0, 1)`; the first position of every sequence has p = 1. `p_t` belongs to the inter-base position
+//! between t-1 and t.
 
 use super::profile::{Pass, timed};
 use super::simd::{dot, vectorized};
@@ -33,7 +34,9 @@ fn scales(x: &[f32], d: usize) -> Vec<f32> {
         }
     }
     let mut out = vec![0.0_f32; x.len() / d];
-    out.par_chunks_mut(ROWS).zip(x.par_chunks(ROWS * d)).for_each(|(to, x)| block(x, d, to));
+    out.par_chunks_mut(ROWS)
+        .zip(x.par_chunks(ROWS * d))
+        .for_each(|(to, x)| block(x, d, to));
     out
 }
 
@@ -71,13 +74,15 @@ vectorized! {
 /// `s` of all positions.
 fn similarities(q: Unit<'_>, k: Unit<'_>) -> Vec<f32> {
     let mut out = vec![0.0_f32; q.scales.len()];
-    out.par_chunks_mut(ROWS).enumerate().for_each(|(block, to)| similarity(q, k, block * ROWS, to));
+    out.par_chunks_mut(ROWS)
+        .enumerate()
+        .for_each(|(block, to)| similarity(q, k, block * ROWS, to));
     out
 }
 
 vectorized! {
-    /// `d q_t = (ds_t k_{t-1} + ds_{t+1} k_{t+1}) / 2` in normalised vectors, then through the normalisation; `ds` has one entry more
-    /// than there are rows, and no step between sequences.
+    /// `d q_t = (ds_t k_{t-1} + ds_{t+1} k_{t+1}) / 2` in normalised vectors, then through the
+    /// normalisation; `ds` has one entry more than there are rows, and no step between sequences.
     fn backward<'a, simd>(own: Unit<'a>, other: Unit<'a>, ds: &'a [f32], first: usize, out: &'a mut [f32]) {
         let d = own.d;
         for (i, out) in out.chunks_exact_mut(d).enumerate() {
@@ -108,38 +113,84 @@ impl CustomOp2 for Routing {
         "boundary-prob"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let _timed = timed(self.name(), Pass::Forward);
         let (q, k) = (slice(s1, l1)?, slice(s2, l2)?);
         let (rows, d) = l1.shape().dims2()?;
         let (sq, sk) = (scales(q, d), scales(k, d));
-        let s = similarities(Unit { rows: q, scales: &sq, d }, Unit { rows: k, scales: &sk, d });
-        let mut p: Vec<f32> = s.iter().map(|s| (0.5 * (1.0 - s)).clamp(0.0, 1.0)).collect();
+        let s = similarities(
+            Unit {
+                rows: q,
+                scales: &sq,
+                d,
+            },
+            Unit {
+                rows: k,
+                scales: &sk,
+                d,
+            },
+        );
+        let mut p: Vec<f32> = s
+            .iter()
+            .map(|s| (0.5 * (1.0 - s)).clamp(0.0, 1.0))
+            .collect();
         for seq in self.0.iter().filter(|s| !s.is_empty()) {
             p[seq.start] = 1.0;
         }
         Ok((CpuStorage::F32(p), rows.into()))
     }
 
-    fn bwd(&self, arg1: &Tensor, arg2: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        arg1: &Tensor,
+        arg2: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let _timed = timed(self.name(), Pass::Backward);
         let (q, k, g) = (cpu(arg1)?, cpu(arg2)?, cpu(grad)?);
         let (q, k, g): (&[f32], &[f32], &[f32]) = (&q, &k, &g);
         let (rows, d) = arg1.dims2()?;
         let (sq, sk) = (scales(q, d), scales(k, d));
-        let (q, k) = (Unit { rows: q, scales: &sq, d }, Unit { rows: k, scales: &sk, d });
+        let (q, k) = (
+            Unit {
+                rows: q,
+                scales: &sq,
+                d,
+            },
+            Unit {
+                rows: k,
+                scales: &sk,
+                d,
+            },
+        );
         // Gradient of s; a clamped probability passes none, nor does a sequence's first position.
-        let mut ds: Vec<f32> = similarities(q, k).iter().zip(g).map(|(s, g)| if s.abs() <= 1.0 { -0.5 * g } else { 0.0 }).collect();
+        let mut ds: Vec<f32> = similarities(q, k)
+            .iter()
+            .zip(g)
+            .map(|(s, g)| if s.abs() <= 1.0 { -0.5 * g } else { 0.0 })
+            .collect();
         ds.push(0.0);
         for seq in self.0.iter().filter(|s| !s.is_empty()) {
             ds[seq.start] = 0.0;
         }
         let side = |own: Unit<'_>, other: Unit<'_>| {
             let mut out = vec![0.0_f32; rows * d];
-            out.par_chunks_mut(ROWS * d).enumerate().for_each(|(block, out)| backward(own, other, &ds, block * ROWS, out));
+            out.par_chunks_mut(ROWS * d)
+                .enumerate()
+                .for_each(|(block, out)| backward(own, other, &ds, block * ROWS, out));
             out
         };
         let (dq, dk) = (side(q, k), side(k, q));
-        Ok((Some(from_cpu(dq, arg1.shape(), arg1)?), Some(from_cpu(dk, arg2.shape(), arg2)?)))
+        Ok((
+            Some(from_cpu(dq, arg1.shape(), arg1)?),
+            Some(from_cpu(dk, arg2.shape(), arg2)?),
+        ))
     }
 }

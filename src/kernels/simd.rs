@@ -1,15 +1,18 @@
-//! The vector tools every CPU kernel stands on: run-time choice of the instruction set (AVX-512, AVX2, NEON, plain), a small
-//! cache-resident matrix product, a blocked transpose, and an `exp` that vectorises.
+//! The vector tools every CPU kernel stands on: run-time choice of the instruction set (AVX-512,
+//! AVX2, NEON, plain), a small cache-resident matrix product, a blocked transpose, and an `exp`
+//! that vectorises.
 //!
-//! A kernel implements [`pulp::WithSimd`] and is started with `pulp::Arch::new().dispatch(kernel)`; everything it calls is
-//! `#[inline(always)]`, so its plain loops are compiled for the instruction set that was found.
+//! A kernel implements [`pulp::WithSimd`] and is started with `pulp::Arch::new().dispatch(kernel)`;
+//! everything it calls is `#[inline(always)]`, so its plain loops are compiled for the instruction
+//! set that was found.
 
 use pulp::Simd;
 use std::ops::Range;
 
-/// Declares a function (`fn name<'a, simd>(..)`, `simd` being the token of the instruction set) whose body is compiled for every instruction set
-/// and run with the widest that the machine has.
-/// (A closure would do in principle, but nothing makes the compiler inline one into code for wider vectors.)
+/// Declares a function (`fn name<'a, simd>(..)`, `simd` being the token of the instruction set)
+/// whose body is compiled for every instruction set and run with the widest that the machine has.
+/// (A closure would do in principle, but nothing makes the compiler inline one into code for wider
+/// vectors.)
 macro_rules! vectorized {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident<$life:lifetime, $simd:ident>($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$attribute])*
@@ -35,7 +38,8 @@ macro_rules! vectorized {
 }
 pub(crate) use vectorized;
 
-/// Widths of local buffers are rounded up to this many floats, so that no kernel meets a partial vector.
+/// Widths of local buffers are rounded up to this many floats, so that no kernel meets a partial
+/// vector.
 pub const LANES: usize = 16;
 
 /// `n` rounded up to a multiple of [`LANES`].
@@ -48,9 +52,17 @@ const ROUND: f32 = 12_582_912.0;
 /// -ln 2 in two parts, the first with few digits.
 const LN2: [f32; 2] = [-0.693_359_4, 2.121_944_4e-4];
 /// Coefficients of `(e^r - 1 - r) / r^2`, highest power first.
-const EXP: [f32; 6] = [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65, 0.5];
+const EXP: [f32; 6] = [
+    1.987_569_1e-4,
+    1.398_2e-3,
+    8.333_452e-3,
+    4.166_579_6e-2,
+    0.166_666_65,
+    0.5,
+];
 
-/// `e^x` within 2 ulp for x in [-87, 88], clamped outside: 2^n times a degree-6 polynomial on [-ln2/2, ln2/2].
+/// `e^x` within 2 ulp for x in [-87, 88], clamped outside: 2^n times a degree-6 polynomial on
+/// [-ln2/2, ln2/2].
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
@@ -71,7 +83,12 @@ pub fn exp(x: f32) -> f32 {
 /// A whole vector lies there.
 #[inline(always)]
 pub unsafe fn load<S: Simd>(data: &[f32], at: usize) -> S::f32s {
-    const { assert!(align_of::<S::f32s>() <= align_of::<f32>(), "vectors are loaded from any place in a slice of f32") };
+    const {
+        assert!(
+            align_of::<S::f32s>() <= align_of::<f32>(),
+            "vectors are loaded from any place in a slice of f32"
+        )
+    };
     debug_assert!(at + S::F32_LANES <= data.len());
     unsafe { *data.as_ptr().add(at).cast::<S::f32s>() }
 }
@@ -82,7 +99,12 @@ pub unsafe fn load<S: Simd>(data: &[f32], at: usize) -> S::f32s {
 /// It has room there.
 #[inline(always)]
 pub unsafe fn store<S: Simd>(data: &mut [f32], at: usize, value: S::f32s) {
-    const { assert!(align_of::<S::f32s>() <= align_of::<f32>(), "vectors are stored at any place in a slice of f32") };
+    const {
+        assert!(
+            align_of::<S::f32s>() <= align_of::<f32>(),
+            "vectors are stored at any place in a slice of f32"
+        )
+    };
     debug_assert!(at + S::F32_LANES <= data.len());
     unsafe { *data.as_mut_ptr().add(at).cast::<S::f32s>() = value };
 }
@@ -102,7 +124,10 @@ pub fn exp_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     }
     let p = simd.add_f32s(simd.mul_add_f32s(simd.mul_f32s(p, r), r, r), constant(1.0));
     let power = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(t), simd.splat_u32s(23));
-    simd.mul_f32s(p, simd.transmute_f32s_u32s(simd.add_u32s(power, simd.splat_u32s(127 << 23))))
+    simd.mul_f32s(
+        p,
+        simd.transmute_f32s_u32s(simd.add_u32s(power, simd.splat_u32s(127 << 23))),
+    )
 }
 
 /// `x * sigmoid(x)` and its derivative.
@@ -120,17 +145,30 @@ pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// `ln(1 + e^x)` and its derivative `sigmoid(x)`; `ln(1 + z) = 2 atanh(z / (2 + z))` by its series, exact to f32 for z in (0, 1].
+/// `ln(1 + e^x)` and its derivative `sigmoid(x)`; `ln(1 + z) = 2 atanh(z / (2 + z))` by its series,
+/// exact to f32 for z in (0, 1].
 #[inline(always)]
 pub fn softplus(x: f32) -> (f32, f32) {
     let z = exp(-x.abs());
     let s = z / (2.0 + z);
     let q = s * s;
     let mut p = 1.0 / 15.0_f32;
-    for c in [1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0, 1.0] {
+    for c in [
+        1.0 / 13.0,
+        1.0 / 11.0,
+        1.0 / 9.0,
+        1.0 / 7.0,
+        1.0 / 5.0,
+        1.0 / 3.0,
+        1.0,
+    ] {
         p = p.mul_add(q, c);
     }
-    let slope = if x >= 0.0 { 1.0 / (1.0 + z) } else { z / (1.0 + z) };
+    let slope = if x >= 0.0 {
+        1.0 / (1.0 + z)
+    } else {
+        z / (1.0 + z)
+    };
     (x.max(0.0) + 2.0 * s * p, slope)
 }
 
@@ -140,7 +178,8 @@ pub fn silu(x: f32) -> f32 {
     x * sigmoid(x)
 }
 
-/// A left operand: element (i, k) is `data[i * row + k * column]`, so a transpose is a swap of the two strides.
+/// A left operand: element (i, k) is `data[i * row + k * column]`, so a transpose is a swap of the
+/// two strides.
 #[derive(Clone, Copy)]
 pub struct Left<'a> {
     /// The elements.
@@ -155,20 +194,29 @@ impl<'a> Left<'a> {
     /// A row-major matrix with `columns` columns.
     #[inline(always)]
     pub fn rows(data: &'a [f32], columns: usize) -> Self {
-        Left { data, row: columns, column: 1 }
+        Left {
+            data,
+            row: columns,
+            column: 1,
+        }
     }
 
     /// The transpose of a row-major matrix with `columns` columns.
     #[inline(always)]
     pub fn transposed(data: &'a [f32], columns: usize) -> Self {
-        Left { data, row: 1, column: columns }
+        Left {
+            data,
+            row: 1,
+            column: columns,
+        }
     }
 }
 
 /// `c[i][j] (+)= sum over k of a[i][k] * b[k][j]` for i in `rows`, k in `inner`, j < `n`.
 ///
-/// `b` and `c` are row-major with rows `ld` apart; `n <= ld`, a multiple of [`LANES`]. Indices are those of the whole matrices, so
-/// that blocks of a triangular product are written with the ranges they need. Meant for operands that sit in the cache.
+/// `b` and `c` are row-major with rows `ld` apart; `n <= ld`, a multiple of [`LANES`]. Indices are
+/// those of the whole matrices, so that blocks of a triangular product are written with the ranges
+/// they need. Meant for operands that sit in the cache.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 pub fn matmul<S: Simd>(
@@ -182,8 +230,18 @@ pub fn matmul<S: Simd>(
     c: &mut [f32],
     accumulate: bool,
 ) {
-    // A function of its own for each instruction set: unrolled into every caller, its tiles would be most of the program.
-    simd.vectorize(MatMul { rows, inner, n, ld, a, b, c, accumulate });
+    // A function of its own for each instruction set: unrolled into every caller, its tiles would
+    // be most of the program.
+    simd.vectorize(MatMul {
+        rows,
+        inner,
+        n,
+        ld,
+        a,
+        b,
+        c,
+        accumulate,
+    });
 }
 
 struct MatMul<'a> {
@@ -201,12 +259,28 @@ impl pulp::WithSimd for MatMul<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let MatMul { rows, inner, n, ld, a, b, c, accumulate } = self;
+        let MatMul {
+            rows,
+            inner,
+            n,
+            ld,
+            a,
+            b,
+            c,
+            accumulate,
+        } = self;
         if rows.is_empty() || n == 0 {
             return;
         }
-        assert!(n.is_multiple_of(LANES) && n <= ld && b.len() >= inner.end * ld && c.len() >= rows.end * ld);
-        assert!(inner.is_empty() || a.data.len() > (rows.end - 1) * a.row + (inner.end - 1) * a.column);
+        assert!(
+            n.is_multiple_of(LANES)
+                && n <= ld
+                && b.len() >= inner.end * ld
+                && c.len() >= rows.end * ld
+        );
+        assert!(
+            inner.is_empty() || a.data.len() > (rows.end - 1) * a.row + (inner.end - 1) * a.column
+        );
         let mut i = rows.start;
         while i < rows.end {
             let mut j = 0;
@@ -239,7 +313,8 @@ impl pulp::WithSimd for MatMul<'_> {
     }
 }
 
-/// One register tile of [`matmul`]: M rows by V vectors held in registers over the whole inner range.
+/// One register tile of [`matmul`]: M rows by V vectors held in registers over the whole inner
+/// range.
 ///
 /// # Safety
 /// Rows i..i+M and columns j..j+V*lanes lie inside `a`, `b` and `c` for every k in `inner`.
@@ -256,7 +331,12 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
     c: &mut [f32],
     accumulate: bool,
 ) {
-    const { assert!(align_of::<S::f32s>() <= align_of::<f32>(), "vectors are loaded from any place in a slice of f32") };
+    const {
+        assert!(
+            align_of::<S::f32s>() <= align_of::<f32>(),
+            "vectors are loaded from any place in a slice of f32"
+        )
+    };
     unsafe {
         let c = c.as_mut_ptr().add(i * ld + j);
         let mut acc = [[simd.splat_f32s(0.0); V]; M];
@@ -267,7 +347,10 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
                 }
             }
         }
-        let mut a_k = a.data.as_ptr().wrapping_add(i * a.row + inner.start * a.column);
+        let mut a_k = a
+            .data
+            .as_ptr()
+            .wrapping_add(i * a.row + inner.start * a.column);
         let mut b_k = b.as_ptr().wrapping_add(inner.start * ld + j);
         for _ in inner.start..inner.end {
             let mut right = [simd.splat_f32s(0.0); V];
@@ -291,7 +374,8 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
     }
 }
 
-/// `to` (columns x rows) = transpose of `from` (rows x columns), both row-major, both sizes multiples of [`LANES`].
+/// `to` (columns x rows) = transpose of `from` (rows x columns), both row-major, both sizes
+/// multiples of [`LANES`].
 #[inline(always)]
 pub fn transpose<S: Simd>(_: S, from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
     assert!(rows.is_multiple_of(LANES) && columns.is_multiple_of(LANES));
@@ -312,10 +396,12 @@ pub fn transpose<S: Simd>(_: S, from: &[f32], rows: usize, columns: usize, to: &
     }
 }
 
-/// The same in blocks of 16 x 16 in registers: rows are interleaved in pairs, then pairs in pairs, then quarters of vectors change places.
+/// The same in blocks of 16 x 16 in registers: rows are interleaved in pairs, then pairs in pairs,
+/// then quarters of vectors change places.
 ///
 /// # Safety
-/// The processor has AVX-512F, both sizes are multiples of 16, and both slices hold rows x columns elements.
+/// The processor has AVX-512F, both sizes are multiples of 16, and both slices hold rows x columns
+/// elements.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn transpose_avx512(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
@@ -323,12 +409,22 @@ unsafe fn transpose_avx512(from: &[f32], rows: usize, columns: usize, to: &mut [
     for i in (0..rows).step_by(16) {
         for j in (0..columns).step_by(16) {
             unsafe {
-                let x: [__m512; 16] = std::array::from_fn(|r| _mm512_loadu_ps(from.as_ptr().add((i + r) * columns + j)));
+                let x: [__m512; 16] = std::array::from_fn(|r| {
+                    _mm512_loadu_ps(from.as_ptr().add((i + r) * columns + j))
+                });
                 // In each quarter of the vectors: rows 4g..4g+4 of one column.
                 let mut quads = [_mm512_setzero_ps(); 16];
                 for g in (0..16).step_by(4) {
-                    let low = [_mm512_unpacklo_ps(x[g], x[g + 1]), _mm512_unpacklo_ps(x[g + 2], x[g + 3])].map(|v| _mm512_castps_pd(v));
-                    let high = [_mm512_unpackhi_ps(x[g], x[g + 1]), _mm512_unpackhi_ps(x[g + 2], x[g + 3])].map(|v| _mm512_castps_pd(v));
+                    let low = [
+                        _mm512_unpacklo_ps(x[g], x[g + 1]),
+                        _mm512_unpacklo_ps(x[g + 2], x[g + 3]),
+                    ]
+                    .map(|v| _mm512_castps_pd(v));
+                    let high = [
+                        _mm512_unpackhi_ps(x[g], x[g + 1]),
+                        _mm512_unpackhi_ps(x[g + 2], x[g + 3]),
+                    ]
+                    .map(|v| _mm512_castps_pd(v));
                     quads[g] = _mm512_castpd_ps(_mm512_unpacklo_pd(low[0], low[1]));
                     quads[g + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low[0], low[1]));
                     quads[g + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high[0], high[1]));
@@ -336,8 +432,14 @@ unsafe fn transpose_avx512(from: &[f32], rows: usize, columns: usize, to: &mut [
                 }
                 for c in 0..4 {
                     let [a, b, d, e] = [quads[c], quads[4 + c], quads[8 + c], quads[12 + c]];
-                    let (ab_even, ab_odd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
-                    let (de_even, de_odd) = (_mm512_shuffle_f32x4::<0x88>(d, e), _mm512_shuffle_f32x4::<0xdd>(d, e));
+                    let (ab_even, ab_odd) = (
+                        _mm512_shuffle_f32x4::<0x88>(a, b),
+                        _mm512_shuffle_f32x4::<0xdd>(a, b),
+                    );
+                    let (de_even, de_odd) = (
+                        _mm512_shuffle_f32x4::<0x88>(d, e),
+                        _mm512_shuffle_f32x4::<0xdd>(d, e),
+                    );
                     let columns_of = [
                         _mm512_shuffle_f32x4::<0x88>(ab_even, de_even),
                         _mm512_shuffle_f32x4::<0x88>(ab_odd, de_odd),
@@ -353,7 +455,8 @@ unsafe fn transpose_avx512(from: &[f32], rows: usize, columns: usize, to: &mut [
     }
 }
 
-/// Sum of products, in 32 partial sums so that it vectorises, and in an order that does not depend on the machine.
+/// Sum of products, in 32 partial sums so that it vectorises, and in an order that does not depend
+/// on the machine.
 #[inline(always)]
 pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     partial_sums::<S, true>(simd, a, b)
@@ -373,9 +476,16 @@ fn partial_sums<S: Simd, const PRODUCT: bool>(simd: S, a: &[f32], b: &[f32]) -> 
     let width = 2 * LANES / S::F32_LANES;
     let mut part = [simd.splat_f32s(0.0); 2 * LANES];
     let whole = a.len() / width * width;
-    for (a, b) in a[..whole].chunks_exact(width).zip(b[..whole].chunks_exact(width)) {
+    for (a, b) in a[..whole]
+        .chunks_exact(width)
+        .zip(b[..whole].chunks_exact(width))
+    {
         for v in 0..width {
-            part[v] = if PRODUCT { simd.mul_add_f32s(a[v], b[v], part[v]) } else { simd.add_f32s(part[v], a[v]) };
+            part[v] = if PRODUCT {
+                simd.mul_add_f32s(a[v], b[v], part[v])
+            } else {
+                simd.add_f32s(part[v], a[v])
+            };
         }
     }
     let mut sums = [0.0_f32; 2 * LANES];
@@ -392,7 +502,15 @@ fn partial_sums<S: Simd, const PRODUCT: bool>(simd: S, a: &[f32], b: &[f32]) -> 
         // SAFETY: fewer than `width` whole vectors are left.
         unsafe {
             let part = load::<S>(&sums, v * S::F32_LANES);
-            store::<S>(&mut sums, v * S::F32_LANES, if PRODUCT { simd.mul_add_f32s(a, b, part) } else { simd.add_f32s(part, a) });
+            store::<S>(
+                &mut sums,
+                v * S::F32_LANES,
+                if PRODUCT {
+                    simd.mul_add_f32s(a, b, part)
+                } else {
+                    simd.add_f32s(part, a)
+                },
+            );
         }
     }
     let mut half = [0.0_f32; LANES];
@@ -411,7 +529,8 @@ fn partial_sums<S: Simd, const PRODUCT: bool>(simd: S, a: &[f32], b: &[f32]) -> 
 #[derive(Clone, Copy)]
 pub struct Shared<T>(*mut T, usize);
 
-// SAFETY: `Shared` only hands out slices through the unsafe `slice`, whose caller promises disjointness.
+// SAFETY: `Shared` only hands out slices through the unsafe `slice`, whose caller promises
+// disjointness.
 unsafe impl<T: Send> Send for Shared<T> {}
 unsafe impl<T: Send> Sync for Shared<T> {}
 
@@ -473,20 +592,45 @@ mod tests {
 
     #[test]
     fn products_agree_with_the_definition() {
-        for (m, n, k) in [(64, 64, 128), (5, 16, 3), (7, 48, 1), (64, 112, 64), (4, 32, 0)] {
+        for (m, n, k) in [
+            (64, 64, 128),
+            (5, 16, 3),
+            (7, 48, 1),
+            (64, 112, 64),
+            (4, 32, 0),
+        ] {
             for transposed in [false, true] {
-                let a: Vec<f32> = (0..m * k).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
-                let b: Vec<f32> = (0..k * n).map(|i| ((i * 104_729) % 97) as f32 / 50.0 - 1.0).collect();
-                let left = if transposed { Left::transposed(&a, m) } else { Left::rows(&a, k) };
+                let a: Vec<f32> = (0..m * k)
+                    .map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0)
+                    .collect();
+                let b: Vec<f32> = (0..k * n)
+                    .map(|i| ((i * 104_729) % 97) as f32 / 50.0 - 1.0)
+                    .collect();
+                let left = if transposed {
+                    Left::transposed(&a, m)
+                } else {
+                    Left::rows(&a, k)
+                };
                 let mut want = vec![1.0; m * n];
                 for i in 0..m {
                     for j in 0..n {
-                        want[i * n + j] += (0..k).map(|l| a[i * left.row + l * left.column] * b[l * n + j]).sum::<f32>();
+                        want[i * n + j] += (0..k)
+                            .map(|l| a[i * left.row + l * left.column] * b[l * n + j])
+                            .sum::<f32>();
                     }
                 }
                 let mut got = vec![1.0; m * n];
-                pulp::Arch::new().dispatch(Product { sizes: [m, n, k], a: left, b: &b, c: &mut got });
-                let worst = got.iter().zip(&want).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+                pulp::Arch::new().dispatch(Product {
+                    sizes: [m, n, k],
+                    a: left,
+                    b: &b,
+                    c: &mut got,
+                });
+                let worst = got
+                    .iter()
+                    .zip(&want)
+                    .map(|(x, y)| (x - y).abs())
+                    .fold(0.0, f32::max);
                 assert!(worst < 1e-4, "{m} x {n} x {k}: off by {worst}");
             }
         }
@@ -519,6 +663,11 @@ mod tests {
             let want = f64::from(x).exp();
             assert!((f64::from(exp(x)) / want - 1.0).abs() < 2.5e-7, "exp({x})");
         }
-        assert!(exp(-1e30) < 2e-38 && exp(1e30).is_finite() && sigmoid(-200.0) < 1e-37 && sigmoid(200.0) == 1.0);
+        assert!(
+            exp(-1e30) < 2e-38
+                && exp(1e30).is_finite()
+                && sigmoid(-200.0) < 1e-37
+                && sigmoid(200.0) == 1.0
+        );
     }
 }

@@ -1,12 +1,13 @@
-//! One Mamba-2 core (causal depthwise convolution, SiLU, state-space scan) over one sequence in one direction, for a group of heads.
+//! One Mamba-2 core (causal depthwise convolution, SiLU, state-space scan) over one sequence in one
+//! direction, for a group of heads.
 //!
-//! The scan `h_t = exp(A dt_t) h_{t-1} + dt_t B_t ⊗ x_t`, `y_t = C_t h_t + D x_t` is computed in chunks as small matrix products
-//! (state-space duality, Dao & Gu 2024, section 6). With `a_t` the running sum of `A dt` inside a chunk, `u_s = dt_s x_s`, `H0` the state that
-//! enters the chunk:
-//! `y_t = e^{a_t} C_t H0 + sum over s <= t of e^{a_t - a_s} (C_t·B_s) u_s + D x_t`,
-//! `H1 = e^{a_end} H0 + sum over s of e^{a_end - a_s} B_s ⊗ u_s`.
-//! `C·B` is shared by the heads of the group. Only one chunk's intermediates exist at a time; the backward pass recomputes them and
-//! keeps one state per chunk.
+//! The scan `h_t = exp(A dt_t) h_{t-1} + dt_t B_t ⊗ x_t`, `y_t = C_t h_t + D x_t` is computed in
+//! chunks as small matrix products (state-space duality, Dao & Gu 2024, section 6). With `a_t` the
+//! running sum of `A dt` inside a chunk, `u_s = dt_s x_s`, `H0` the state that enters the chunk:
+//! `y_t = e^{a_t} C_t H0 + sum over s <= t of e^{a_t - a_s} (C_t·B_s) u_s + D x_t`, `H1 = e^{a_end}
+//! H0 + sum over s of e^{a_end - a_s} B_s ⊗ u_s`. `C·B` is shared by the heads of the group. Only
+//! one chunk's intermediates exist at a time; the backward pass recomputes them and keeps one state
+//! per chunk.
 
 mod backward;
 mod conv;
@@ -55,7 +56,8 @@ impl Dims {
 }
 
 /// Parameters of one direction, or their gradients, in the packed order
-/// conv weight (conv_dim x d_conv), conv bias, dt_bias, A_log, D (heads each), norm weight (d_inner).
+/// conv weight (conv_dim x d_conv), conv bias, dt_bias, A_log, D (heads each), norm weight
+/// (d_inner).
 pub struct Core<T> {
     /// (conv_dim, d_conv).
     pub conv_weight: T,
@@ -80,7 +82,14 @@ impl<'a> Core<&'a [f32]> {
         let (dt_bias, rest) = rest.split_at(h);
         let (a_log, rest) = rest.split_at(h);
         let (d, norm) = rest.split_at(h);
-        Core { conv_weight, conv_bias, dt_bias, a_log, d, norm }
+        Core {
+            conv_weight,
+            conv_bias,
+            dt_bias,
+            a_log,
+            d,
+            norm,
+        }
     }
 }
 
@@ -93,7 +102,14 @@ impl<'a> Core<&'a mut [f32]> {
         let (dt_bias, rest) = rest.split_at_mut(h);
         let (a_log, rest) = rest.split_at_mut(h);
         let (d, norm) = rest.split_at_mut(h);
-        Core { conv_weight, conv_bias, dt_bias, a_log, d, norm }
+        Core {
+            conv_weight,
+            conv_bias,
+            dt_bias,
+            a_log,
+            d,
+            norm,
+        }
     }
 }
 
@@ -153,7 +169,11 @@ impl Scan<'_> {
     /// Row of the t-th position in reading order.
     #[inline(always)]
     fn row(&self, t: usize) -> usize {
-        if self.reverse { self.rows.end - 1 - t } else { self.rows.start + t }
+        if self.reverse {
+            self.rows.end - 1 - t
+        } else {
+            self.rows.start + t
+        }
     }
 
     fn scratch(&self, backward: bool) -> Chunk {
@@ -172,18 +192,30 @@ impl Scan<'_> {
         }
     }
 
-    /// Fills the chunk that starts at position `first` (reading order). Positions past the end get a step of 0, so that they reach nothing.
+    /// Fills the chunk that starts at position `first` (reading order). Positions past the end get
+    /// a step of 0, so that they reach nothing.
     #[inline(always)]
-    fn load<S: Simd, const SLOPE: bool>(&self, simd: S, first: usize, conv: &Conv, chunk: &mut Chunk) {
+    fn load<S: Simd, const SLOPE: bool>(
+        &self,
+        simd: S,
+        first: usize,
+        conv: &Conv,
+        chunk: &mut Chunk,
+    ) {
         let q = self.dims.chunk;
         let len = q.min(self.rows.len() - first);
         self.gather(first, &mut chunk.raw);
         self.convolve::<S, SLOPE>(simd, conv, chunk);
         let columns = self.dims.in_proj();
         for (local, head) in self.heads.clone().enumerate() {
-            let (dt, slope) = (&mut chunk.dt[local * q..][..q], &mut chunk.dt_slope[local * q..][..q]);
+            let (dt, slope) = (
+                &mut chunk.dt[local * q..][..q],
+                &mut chunk.dt_slope[local * q..][..q],
+            );
             for (t, dt) in dt[..len].iter_mut().enumerate() {
-                *dt = self.zxbcdt[self.row(first + t) * columns + columns - self.dims.n_heads() + head] + self.core.dt_bias[head];
+                *dt = self.zxbcdt
+                    [self.row(first + t) * columns + columns - self.dims.n_heads() + head]
+                    + self.core.dt_bias[head];
             }
             for (dt, slope) in dt.iter_mut().zip(slope.iter_mut()) {
                 (*dt, *slope) = softplus(*dt);
@@ -204,7 +236,17 @@ impl Scan<'_> {
         let (q, n) = (self.dims.chunk, self.n());
         transpose(simd, &chunk.b, q, n, &mut chunk.b_t);
         for i in (0..q).step_by(16) {
-            matmul(simd, i..i + 16, 0..n, i + 16, q, Left::rows(&chunk.c, n), &chunk.b_t, &mut chunk.g, false);
+            matmul(
+                simd,
+                i..i + 16,
+                0..n,
+                i + 16,
+                q,
+                Left::rows(&chunk.c, n),
+                &chunk.b_t,
+                &mut chunk.g,
+                false,
+            );
         }
     }
 }
@@ -212,7 +254,11 @@ impl Scan<'_> {
 /// `to[t] = from[t] * scale[t]`, rows of [`HEAD_DIM`].
 #[inline(always)]
 fn scale_rows(from: &[f32], scale: &[f32], to: &mut [f32]) {
-    for ((to, from), scale) in to.chunks_exact_mut(HEAD_DIM).zip(from.chunks_exact(HEAD_DIM)).zip(scale) {
+    for ((to, from), scale) in to
+        .chunks_exact_mut(HEAD_DIM)
+        .zip(from.chunks_exact(HEAD_DIM))
+        .zip(scale)
+    {
         for i in 0..HEAD_DIM {
             to[i] = from[i] * scale;
         }
@@ -229,7 +275,8 @@ fn scale_rows_by(rows: &mut [f32], scale: &[f32]) {
     }
 }
 
-/// `inside[t] = e^{a_t}`, the decay since the chunk's start; `outside[t] = e^{a_end - a_t}`, the decay to its end.
+/// `inside[t] = e^{a_t}`, the decay since the chunk's start; `outside[t] = e^{a_end - a_t}`, the
+/// decay to its end.
 #[inline(always)]
 fn decays(a: &[f32], inside: &mut [f32], outside: &mut [f32]) {
     let end = a[a.len() - 1];

@@ -52,9 +52,11 @@ impl CustomOp1 for SwiGlu {
         let (rows, columns) = l.shape().dims2()?;
         let d = columns / 2;
         let mut out = vec![0.0_f32; rows * d];
-        out.par_chunks_mut(ROWS * d).zip(x.par_chunks(ROWS * columns)).for_each(|(out, x)| {
-            forward(out, x, d);
-        });
+        out.par_chunks_mut(ROWS * d)
+            .zip(x.par_chunks(ROWS * columns))
+            .for_each(|(out, x)| {
+                forward(out, x, d);
+            });
         Ok((CpuStorage::F32(out), (rows, d).into()))
     }
 
@@ -65,9 +67,11 @@ impl CustomOp1 for SwiGlu {
         let columns = arg.dim(1)?;
         let d = columns / 2;
         let mut dx = vec![0.0_f32; x.len()];
-        dx.par_chunks_mut(ROWS * columns).zip(x.par_chunks(ROWS * columns).zip(g.par_chunks(ROWS * d))).for_each(|(dx, (x, g))| {
-            backward(dx, x, g, d);
-        });
+        dx.par_chunks_mut(ROWS * columns)
+            .zip(x.par_chunks(ROWS * columns).zip(g.par_chunks(ROWS * d)))
+            .for_each(|(dx, (x, g))| {
+                backward(dx, x, g, d);
+            });
         Ok(Some(from_cpu(dx, arg.shape(), arg)?))
     }
 }

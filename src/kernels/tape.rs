@@ -1,7 +1,8 @@
 //! Reverse-mode differentiation of the fused operations.
 //!
-//! Candle's own starts every gradient as a tensor of zeros, adds to it on a second pool of threads, and keeps all intermediate results until
-//! the end. Here a gradient that comes alone is taken as it is, and what a step needed is freed once it is done.
+//! Candle's own starts every gradient as a tensor of zeros, adds to it on a second pool of threads,
+//! and keeps all intermediate results until the end. Here a gradient that comes alone is taken as
+//! it is, and what a step needed is freed once it is done.
 
 use super::add::sum;
 use candle_core::{CustomOp1, CustomOp2, Result, Tensor, TensorId};
@@ -39,7 +40,8 @@ impl Grads {
         Ok(())
     }
 
-    /// Removes the gradient of a tensor: for the step of an operation with two results, noted on the second, that of the first.
+    /// Removes the gradient of a tensor: for the step of an operation with two results, noted on
+    /// the second, that of the first.
     pub fn take(&mut self, of: &Tensor) -> Option<Tensor> {
         self.0.remove(&of.id())
     }
@@ -53,20 +55,34 @@ impl Grads {
 impl Tape {
     /// For inference: nothing is kept.
     pub fn off() -> Tape {
-        Tape { steps: None, frugal: false, frozen: Cell::new(0) }
+        Tape {
+            steps: None,
+            frugal: false,
+            frozen: Cell::new(0),
+        }
     }
 
     /// For training.
     pub fn on() -> Tape {
-        Tape { steps: Some(RefCell::default()), frugal: false, frozen: Cell::new(0) }
+        Tape {
+            steps: Some(RefCell::default()),
+            frugal: false,
+            frozen: Cell::new(0),
+        }
     }
 
-    /// For training in little memory: of each [`Tape::segment`] only the inputs are kept, and the way back runs it again.
+    /// For training in little memory: of each [`Tape::segment`] only the inputs are kept, and the
+    /// way back runs it again.
     pub fn frugal() -> Tape {
-        Tape { steps: Some(RefCell::default()), frugal: true, frozen: Cell::new(0) }
+        Tape {
+            steps: Some(RefCell::default()),
+            frugal: true,
+            frozen: Cell::new(0),
+        }
     }
 
-    /// The same tape with nothing kept of the first `segments` calls of [`Tape::segment`]: no gradient passes them.
+    /// The same tape with nothing kept of the first `segments` calls of [`Tape::segment`]: no
+    /// gradient passes them.
     pub fn frozen(self, segments: usize) -> Tape {
         self.frozen.set(segments);
         self
@@ -78,7 +94,11 @@ impl Tape {
     }
 
     /// Notes how to get from the gradient of `of` to those of what it was made from.
-    pub fn record(&self, of: &Tensor, backward: impl FnOnce(&Tensor, &mut Grads) -> Result<()> + 'static) {
+    pub fn record(
+        &self,
+        of: &Tensor,
+        backward: impl FnOnce(&Tensor, &mut Grads) -> Result<()> + 'static,
+    ) {
         if let Some(steps) = &self.steps {
             steps.borrow_mut().push((of.id(), Box::new(backward)));
         }
@@ -89,9 +109,11 @@ impl Tape {
         let out = a.apply_op1_no_bwd(&op)?;
         if self.is_on() {
             let (a, result) = (a.clone(), out.clone());
-            self.record(&out, move |grad, grads| match op.bwd(&a, &result, grad)? {
-                Some(da) => grads.add(&a, da),
-                None => Ok(()),
+            self.record(&out, move |grad, grads| {
+                match op.bwd(&a, &result, grad)? {
+                    Some(da) => grads.add(&a, da),
+                    None => Ok(()),
+                }
             });
         }
         Ok(out)
@@ -111,7 +133,8 @@ impl Tape {
         Ok(out)
     }
 
-    /// Runs a part of the network from the residual stream and what is to be added to it to the same two after that part.
+    /// Runs a part of the network from the residual stream and what is to be added to it to the
+    /// same two after that part.
     pub fn segment(
         &self,
         residual: Tensor,
@@ -132,7 +155,10 @@ impl Tape {
             let (sum, next) = work(&tape, residual, h)?;
             let of_sum = grads.0.remove(&sum_id).map(|grad| (sum, grad));
             let inner = tape.backward(of_sum.into_iter().chain([(next, grad.clone())]))?;
-            inner.0.into_iter().try_for_each(|(of, grad)| grads.add_to(of, grad))
+            inner
+                .0
+                .into_iter()
+                .try_for_each(|(of, grad)| grads.add_to(of, grad))
         });
         Ok((sum, next))
     }
@@ -177,15 +203,26 @@ mod tests {
         let thrice = add(&tape, &twice, &x).unwrap();
         let dropped = add(&tape, &unused, &unused).unwrap();
         // A seed in the middle adds to what comes from the end.
-        let grads = tape.backward([(thrice, tensor(&[1.0, 10.0], 2)), (twice, tensor(&[100.0, 100.0], 2))]).unwrap();
+        let grads = tape
+            .backward([
+                (thrice, tensor(&[1.0, 10.0], 2)),
+                (twice, tensor(&[100.0, 100.0], 2)),
+            ])
+            .unwrap();
         assert_eq!(floats(grads.get(&x).unwrap()), [203.0, 230.0]);
         assert!(grads.get(&unused).is_none() && grads.get(&dropped).is_none());
     }
 
     #[test]
     fn shapes_and_products() {
-        let (x, w) = (tensor(&[1.0, 2.0, 3.0, 4.0], 2), tensor(&[1.0, 0.0, 1.0, 1.0, 2.0, -1.0], 2));
-        let (row, extra) = (Tensor::new(&[1.0_f32, 2.0, 3.0], &Device::Cpu).unwrap(), Tensor::new(&[7.0_f32], &Device::Cpu).unwrap());
+        let (x, w) = (
+            tensor(&[1.0, 2.0, 3.0, 4.0], 2),
+            tensor(&[1.0, 0.0, 1.0, 1.0, 2.0, -1.0], 2),
+        );
+        let (row, extra) = (
+            Tensor::new(&[1.0_f32, 2.0, 3.0], &Device::Cpu).unwrap(),
+            Tensor::new(&[7.0_f32], &Device::Cpu).unwrap(),
+        );
         let tape = Tape::on();
         let y = add_row(&tape, &linear(&tape, &x, &w).unwrap(), &row).unwrap();
         assert_eq!(floats(&y), [2.0, 5.0, 3.0, 4.0, 9.0, 5.0]);
@@ -193,22 +230,39 @@ mod tests {
         assert_eq!(floats(&wide), [2.0, 5.0, 3.0, 7.0, 4.0, 9.0, 5.0, 7.0]);
         let narrow = first_columns(&tape, &wide, 2).unwrap();
         assert_eq!(floats(&narrow), [2.0, 5.0, 4.0, 9.0]);
-        let seeds = [(narrow, tensor(&[1.0, 2.0, 3.0, 4.0], 2)), (wide, tensor(&[0.0, 0.0, 1.0, 5.0, 0.0, 0.0, 0.0, 6.0], 4))];
+        let seeds = [
+            (narrow, tensor(&[1.0, 2.0, 3.0, 4.0], 2)),
+            (wide, tensor(&[0.0, 0.0, 1.0, 5.0, 0.0, 0.0, 0.0, 6.0], 4)),
+        ];
         let grads = tape.backward(seeds).unwrap();
         let grad = |of: &Tensor| floats(grads.get(of).unwrap());
         // dy = [1 2 1; 3 4 0]: dx = dy W, dW = dy^T x.
         assert_eq!(grad(&x), [5.0, 1.0, 7.0, 4.0]);
         assert_eq!(grad(&w), [10.0, 14.0, 14.0, 20.0, 1.0, 2.0]);
-        assert_eq!((grad(&row), grad(&extra)), (vec![4.0, 6.0, 1.0], vec![11.0]));
+        assert_eq!(
+            (grad(&row), grad(&extra)),
+            (vec![4.0, 6.0, 1.0], vec![11.0])
+        );
     }
 
     #[test]
     fn packed_parts_get_their_own_gradients() {
-        let parts = [tensor(&[1.0, 2.0, 3.0, 4.0], 2), Tensor::new(&[9.0_f32], &Device::Cpu).unwrap()];
+        let parts = [
+            tensor(&[1.0, 2.0, 3.0, 4.0], 2),
+            Tensor::new(&[9.0_f32], &Device::Cpu).unwrap(),
+        ];
         let tape = Tape::on();
         let packed = pack(&tape, &parts).unwrap();
-        let grads = tape.backward([(packed, Tensor::new(&[1.0_f32, 2.0, 3.0, 4.0, 5.0], &Device::Cpu).unwrap())]).unwrap();
-        assert_eq!(grads.get(&parts[0]).unwrap().to_vec2::<f32>().unwrap(), [[1.0, 2.0], [3.0, 4.0]]);
+        let grads = tape
+            .backward([(
+                packed,
+                Tensor::new(&[1.0_f32, 2.0, 3.0, 4.0, 5.0], &Device::Cpu).unwrap(),
+            )])
+            .unwrap();
+        assert_eq!(
+            grads.get(&parts[0]).unwrap().to_vec2::<f32>().unwrap(),
+            [[1.0, 2.0], [3.0, 4.0]]
+        );
         assert_eq!(floats(grads.get(&parts[1]).unwrap()), [5.0]);
     }
 }

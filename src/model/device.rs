@@ -27,7 +27,9 @@ impl FromStr for Choice {
             ("cpu", _) => Ok(Choice::Cpu),
             ("cuda", _) => Ok(Choice::Cuda(0)),
             (_, Some(Ok(number))) => Ok(Choice::Cuda(number.into())),
-            _ => Err("a device is auto, cpu, cuda, or cuda:N with the number of a GPU from 0 on".into()),
+            _ => Err(
+                "a device is auto, cpu, cuda, or cuda:N with the number of a GPU from 0 on".into(),
+            ),
         }
     }
 }
@@ -74,7 +76,12 @@ pub fn name(device: &Device) -> String {
 
 /// What an error says before its backtrace.
 fn first_line(error: &candle_core::Error) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
+    error
+        .to_string()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -84,17 +91,45 @@ mod tests {
     #[test]
     fn devices_by_name() {
         let parsed = ["auto", "cpu", "cuda", "cuda:3"].map(|text| text.parse::<Choice>().unwrap());
-        assert_eq!(parsed, [Choice::Auto, Choice::Cpu, Choice::Cuda(0), Choice::Cuda(3)]);
-        for bad in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "cuda:4294967296", "CPU"] {
-            assert!(bad.parse::<Choice>().unwrap_err().contains("cuda:N"), "{bad}");
+        assert_eq!(
+            parsed,
+            [Choice::Auto, Choice::Cpu, Choice::Cuda(0), Choice::Cuda(3)]
+        );
+        for bad in [
+            "",
+            "gpu",
+            "cuda:",
+            "cuda:-1",
+            "cuda:x",
+            "cuda:4294967296",
+            "CPU",
+        ] {
+            assert!(
+                bad.parse::<Choice>().unwrap_err().contains("cuda:N"),
+                "{bad}"
+            );
         }
-        assert_eq!(name(&Choice::Cpu.open(&|_| panic!("nothing to say")).unwrap()), "cpu");
+        assert_eq!(
+            name(&Choice::Cpu.open(&|_| panic!("nothing to say")).unwrap()),
+            "cpu"
+        );
     }
 
     #[cfg(not(feature = "cuda"))]
     #[test]
     fn a_plain_build_has_no_gpu() {
-        assert!(Choice::Auto.open(&|_| panic!("nothing to say")).unwrap().is_cpu());
-        assert!(Choice::Cuda(0).open(&|_| ()).unwrap_err().to_string().contains("--features cuda"));
+        assert!(
+            Choice::Auto
+                .open(&|_| panic!("nothing to say"))
+                .unwrap()
+                .is_cpu()
+        );
+        assert!(
+            Choice::Cuda(0)
+                .open(&|_| ())
+                .unwrap_err()
+                .to_string()
+                .contains("--features cuda")
+        );
     }
 }

@@ -6,7 +6,8 @@ use crate::stats::rng::Rng;
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 
-/// Makes every tensor that the model asks for. A tensor's values depend on the seed and its name only.
+/// Makes every tensor that the model asks for. A tensor's values depend on the seed and its name
+/// only.
 pub struct Fresh {
     seed: u64,
     /// What was made.
@@ -16,7 +17,10 @@ pub struct Fresh {
 impl Fresh {
     /// Starts without tensors.
     pub fn new(seed: u64) -> Self {
-        Fresh { seed, tensors: BTreeMap::new() }
+        Fresh {
+            seed,
+            tensors: BTreeMap::new(),
+        }
     }
 }
 
@@ -60,23 +64,45 @@ mod tests {
     fn fresh_tensors_follow_the_spec() {
         let mut fresh = Fresh::new(7);
         LdarNet::new(&Config::named("2m").unwrap(), &mut fresh).unwrap();
-        let values = |name: &str| fresh.tensors[name].flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let values = |name: &str| {
+            fresh.tensors[name]
+                .flatten_all()
+                .unwrap()
+                .to_vec1::<f32>()
+                .unwrap()
+        };
         let sd = |name: &str| {
             let v = values(name);
             (v.iter().map(|x| x * x).sum::<f32>() / v.len() as f32).sqrt()
         };
         let layer = "backbone.encoder.layers.0.mixer.fwd";
         assert!((sd(&format!("{layer}.in_proj.weight")) / 0.02 - 1.0).abs() < 0.02);
-        // Encoder 4 and decoder 3 lower-case blocks: 7 additions at stage 0; 12 more of six M blocks at stage 1.
-        assert!((sd(&format!("{layer}.out_proj.weight")) / (0.02 / 7_f32.sqrt()) - 1.0).abs() < 0.05);
+        // Encoder 4 and decoder 3 lower-case blocks: 7 additions at stage 0; 12 more of six M
+        // blocks at stage 1.
+        assert!(
+            (sd(&format!("{layer}.out_proj.weight")) / (0.02 / 7_f32.sqrt()) - 1.0).abs() < 0.05
+        );
         let inner = "backbone.main_network.main_network.layers.5.mlp.fc2.weight";
         assert!((sd(inner) / (0.02 / 19_f32.sqrt()) - 1.0).abs() < 0.02);
         for x in values(&format!("{layer}.dt_bias")) {
             let dt = (1.0 + x.exp()).ln();
             assert!((0.99e-3..1.01e-1).contains(&dt), "{dt}");
         }
-        assert!(values(&format!("{layer}.A_log")).iter().all(|x| (0.0..=16_f32.ln() + 1e-6).contains(x)));
-        assert!(values("backbone.residual_proj.weight").iter().all(|&x| x == 0.0));
-        assert_eq!(values("backbone.routing_module.q_proj_layer.weight").iter().sum::<f32>(), 64.0);
+        assert!(
+            values(&format!("{layer}.A_log"))
+                .iter()
+                .all(|x| (0.0..=16_f32.ln() + 1e-6).contains(x))
+        );
+        assert!(
+            values("backbone.residual_proj.weight")
+                .iter()
+                .all(|&x| x == 0.0)
+        );
+        assert_eq!(
+            values("backbone.routing_module.q_proj_layer.weight")
+                .iter()
+                .sum::<f32>(),
+            64.0
+        );
     }
 }

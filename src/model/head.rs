@@ -1,4 +1,5 @@
-//! A fine-tuned model: one linear layer on a pooled vector of each sequence, and what its outputs mean.
+//! A fine-tuned model: one linear layer on a pooled vector of each sequence, and what its outputs
+//! mean.
 
 use super::checkpoint::on;
 use super::stack::Linear;
@@ -23,9 +24,18 @@ pub const TENSORS: [&str; 2] = ["head.weight", "head.bias"];
 
 /// The head's tensors that notes describe, with their shapes; none where they describe no head.
 pub fn inventory(notes: &BTreeMap<String, String>, config: &Config) -> Vec<(String, Vec<usize>)> {
-    let readout = notes.get(NOTE).and_then(|note| serde_json::from_str::<Readout>(note).ok());
-    let shapes = readout.map(|readout| [vec![readout.answer.width(), config.stages[0].d_model], vec![readout.answer.width()]]);
-    shapes.map_or(Vec::new(), |shapes| TENSORS.map(String::from).into_iter().zip(shapes).collect())
+    let readout = notes
+        .get(NOTE)
+        .and_then(|note| serde_json::from_str::<Readout>(note).ok());
+    let shapes = readout.map(|readout| {
+        [
+            vec![readout.answer.width(), config.stages[0].d_model],
+            vec![readout.answer.width()],
+        ]
+    });
+    shapes.map_or(Vec::new(), |shapes| {
+        TENSORS.map(String::from).into_iter().zip(shapes).collect()
+    })
 }
 
 /// How a sequence is read, and what the outputs mean.
@@ -67,7 +77,10 @@ impl Answer {
     pub fn scores(&self, outputs: &[f32]) -> Vec<f32> {
         match self {
             Answer::Classes(_) => softmax(outputs).into_iter().map(|p| p as f32).collect(),
-            Answer::Value { mean, sd } => outputs.iter().map(|&x| (f64::from(x) * sd + mean) as f32).collect(),
+            Answer::Value { mean, sd } => outputs
+                .iter()
+                .map(|&x| (f64::from(x) * sd + mean) as f32)
+                .collect(),
         }
     }
 }
@@ -90,15 +103,26 @@ pub struct FineTuned {
 }
 
 impl FineTuned {
-    /// Builds model and head, asking `source` for every tensor. A fresh head is uniform in `±1 / sqrt(d_model)`, as PyTorch's linear layers are.
+    /// Builds model and head, asking `source` for every tensor. A fresh head is uniform in `±1 /
+    /// sqrt(d_model)`, as PyTorch's linear layers are.
     ///
     /// # Errors
     /// A tensor is missing or misshapen.
     pub fn new(config: &Config, readout: Readout, source: &mut dyn Source) -> Result<FineTuned> {
         let d = config.stages[0].d_model;
         let model = LdarNet::new(config, source)?;
-        let head = Linear::with_bias(source, "head", d, readout.answer.width(), Init::Uniform(1.0 / (d as f64).sqrt()))?;
-        Ok(FineTuned { model, readout, head })
+        let head = Linear::with_bias(
+            source,
+            "head",
+            d,
+            readout.answer.width(),
+            Init::Uniform(1.0 / (d as f64).sqrt()),
+        )?;
+        Ok(FineTuned {
+            model,
+            readout,
+            head,
+        })
     }
 
     /// That of a checkpoint, on a device.
@@ -109,8 +133,14 @@ impl FineTuned {
         let note = checkpoint.notes.get(NOTE).ok_or_else(|| {
             Error::Invalid("the model has no head: make one with ldar-analyze finetune, whose results hold models/*.safetensors".into())
         })?;
-        let readout = serde_json::from_str(note).map_err(|e| Error::Invalid(format!("its description of the head cannot be read: {e}")))?;
-        FineTuned::new(&checkpoint.config, readout, &mut Loaded::new(on(&checkpoint.tensors, device)?))
+        let readout = serde_json::from_str(note).map_err(|e| {
+            Error::Invalid(format!("its description of the head cannot be read: {e}"))
+        })?;
+        FineTuned::new(
+            &checkpoint.config,
+            readout,
+            &mut Loaded::new(on(&checkpoint.tensors, device)?),
+        )
     }
 
     /// The pooled vectors, (sequences, d_model).
@@ -130,21 +160,37 @@ impl FineTuned {
         Ok(self.head.forward(tape, features)?)
     }
 
-    /// Scores of sequences of tokens, in their order; about `at_once` bases are run together. `done` is told the bases that
-    /// are done after each run, and may end it.
+    /// Scores of sequences of tokens, in their order; about `at_once` bases are run together.
+    /// `done` is told the bases that are done after each run, and may end it.
     ///
     /// # Errors
     /// As [`LdarNet::forward`].
-    pub fn scores(&self, sequences: &[&[u8]], at_once: usize, done: &mut dyn FnMut(usize) -> Result<()>) -> Result<Vec<Vec<f32>>> {
-        let one = |sequences: &[&[u8]]| self.scores_of_features(&self.features(&Tape::off(), sequences)?);
+    pub fn scores(
+        &self,
+        sequences: &[&[u8]],
+        at_once: usize,
+        done: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Vec<Vec<f32>>> {
+        let one =
+            |sequences: &[&[u8]]| self.scores_of_features(&self.features(&Tape::off(), sequences)?);
         let mut all = Vec::with_capacity(sequences.len());
         for part in parts(sequences, at_once) {
-            let (part, bases) = (&sequences[part.clone()], sequences[part].iter().map(|s| s.len()).sum());
+            let (part, bases) = (
+                &sequences[part.clone()],
+                sequences[part].iter().map(|s| s.len()).sum(),
+            );
             let mut scores = one(part)?;
             if self.readout.both_strands {
-                let other: Vec<Vec<u8>> = part.iter().map(|sequence| reverse_complement(sequence)).collect();
+                let other: Vec<Vec<u8>> = part
+                    .iter()
+                    .map(|sequence| reverse_complement(sequence))
+                    .collect();
                 let other = one(&other.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
-                scores = scores.iter().zip(&other).map(|(one, other)| mean(one, other)).collect();
+                scores = scores
+                    .iter()
+                    .zip(&other)
+                    .map(|(one, other)| mean(one, other))
+                    .collect();
             }
             all.extend(scores);
             done(bases)?;
@@ -158,7 +204,10 @@ impl FineTuned {
     /// Vectors of another width.
     pub fn scores_of_features(&self, features: &Tensor) -> Result<Vec<Vec<f32>>> {
         let outputs = self.outputs(&Tape::off(), features)?.to_vec2::<f32>()?;
-        Ok(outputs.iter().map(|outputs| self.readout.answer.scores(outputs)).collect())
+        Ok(outputs
+            .iter()
+            .map(|outputs| self.readout.answer.scores(outputs))
+            .collect())
     }
 }
 

@@ -1,4 +1,5 @@
-//! The model: embedding, encoder, router, inner network on the kept vectors, dechunking, decoder, LM head.
+//! The model: embedding, encoder, router, inner network on the kept vectors, dechunking, decoder,
+//! LM head.
 
 use super::config::{Block, Config, Layout};
 use super::routing::{Routing, content};
@@ -74,13 +75,17 @@ pub struct Output {
 }
 
 impl Output {
-    /// Logarithms of the probabilities of A, C, G and T at rows of the packed batch, given that the base is one of these.
+    /// Logarithms of the probabilities of A, C, G and T at rows of the packed batch, given that the
+    /// base is one of these.
     ///
     /// # Errors
     /// The logits cannot be copied from their device.
     pub fn base_log_probs(&self, rows: &[usize]) -> Result<Vec<[f32; 4]>> {
         let logits = self.logits.to_vec2::<f32>()?;
-        Ok(rows.iter().map(|&row| std::array::from_fn(|base| -nats(&logits[row][..4], base) as f32)).collect())
+        Ok(rows
+            .iter()
+            .map(|&row| std::array::from_fn(|base| -nats(&logits[row][..4], base) as f32))
+            .collect())
     }
 }
 
@@ -91,14 +96,25 @@ impl LdarNet {
     /// A tensor is missing or misshapen.
     pub fn new(config: &Config, source: &mut dyn Source) -> Result<Self> {
         let d = config.stages[0].d_model;
-        let embeddings = source.tensor("embeddings.weight", &[config.vocab_size, d], Init::Normal(0.02))?;
+        let embeddings = source.tensor(
+            "embeddings.weight",
+            &[config.vocab_size, d],
+            Init::Normal(0.02),
+        )?;
         let backbone = Level::new(config, &config.layout, 0, "backbone", 0, source)?;
         let lm_head = if config.tie_embeddings {
             Linear::from_weight(embeddings.clone())
         } else {
             Linear::new(source, "lm_head", d, config.vocab_size, Init::Normal(0.02))?
         };
-        Ok(LdarNet { config: config.clone(), threshold: THRESHOLD, arithmetic: Arithmetic::default(), embeddings, backbone, lm_head })
+        Ok(LdarNet {
+            config: config.clone(),
+            threshold: THRESHOLD,
+            arithmetic: Arithmetic::default(),
+            embeddings,
+            backbone,
+            lm_head,
+        })
     }
 
     /// The configuration.
@@ -113,16 +129,22 @@ impl LdarNet {
 
     /// Sets the precision, and says what is run for it.
     ///
-    /// On the CPU ([`Precision::arithmetic`]) it is that of the projections in inference; norms, scan, attention, routing and the LM head stay
-    /// f32, and so does all of training. On a GPU ([`Precision::on_device`]) it is that of all activations inside layers, in training too; the
-    /// residual stream, sums, states, softmax, routing, dechunking, the LM head and the weights that training changes stay f32. The weights are
-    /// kept in both precisions; a model that is trained takes [`LdarNet::set_training_precision`].
+    /// On the CPU ([`Precision::arithmetic`]) it is that of the projections in inference; norms,
+    /// scan, attention, routing and the LM head stay f32, and so does all of training. On a GPU
+    /// ([`Precision::on_device`]) it is that of all activations inside layers, in training too; the
+    /// residual stream, sums, states, softmax, routing, dechunking, the LM head and the weights
+    /// that training changes stay f32. The weights are kept in both precisions; a model that is
+    /// trained takes [`LdarNet::set_training_precision`].
     ///
     /// # Errors
     /// The weights cannot be converted.
     pub fn set_precision(&mut self, precision: Precision) -> Result<Arithmetic> {
         let on_device = cuda::runs(&self.embeddings);
-        self.set_arithmetic(if on_device { precision.on_device(false) } else { precision.arithmetic() })?;
+        self.set_arithmetic(if on_device {
+            precision.on_device(false)
+        } else {
+            precision.arithmetic()
+        })?;
         Ok(self.arithmetic)
     }
 
@@ -132,7 +154,11 @@ impl LdarNet {
     /// The same.
     pub fn set_training_precision(&mut self, precision: Precision) -> Result<Arithmetic> {
         let on_device = cuda::runs(&self.embeddings);
-        self.set_arithmetic(if on_device { precision.on_device(true) } else { Precision::F32.arithmetic() })?;
+        self.set_arithmetic(if on_device {
+            precision.on_device(true)
+        } else {
+            Precision::F32.arithmetic()
+        })?;
         Ok(self.arithmetic)
     }
 
@@ -151,7 +177,8 @@ impl LdarNet {
         self.backbone.set_arithmetic(arithmetic)
     }
 
-    /// Runs the model on sequences of tokens (see [`super::tokenizer`]). Sequences do not influence each other.
+    /// Runs the model on sequences of tokens (see [`super::tokenizer`]). Sequences do not influence
+    /// each other.
     ///
     /// # Errors
     /// A sequence is empty or holds a number that is no token.
@@ -166,7 +193,11 @@ impl LdarNet {
     pub fn forward_on(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<Output> {
         let (hidden, _, stages) = self.run(tape, sequences)?;
         let logits = self.lm_head.forward(tape, &hidden)?;
-        Ok(Output { logits, hidden, stages })
+        Ok(Output {
+            logits,
+            hidden,
+            stages,
+        })
     }
 
     /// What the LM head would read, (total bases, d_model), and the rows of each sequence.
@@ -174,22 +205,37 @@ impl LdarNet {
     /// # Errors
     /// As [`LdarNet::forward`].
     pub fn hidden_on(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<(Tensor, Seqs)> {
-        self.run(tape, sequences).map(|(hidden, seqs, _)| (hidden, seqs))
+        self.run(tape, sequences)
+            .map(|(hidden, seqs, _)| (hidden, seqs))
     }
 
-    fn run(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<(Tensor, Seqs, Vec<Routed>)> {
+    fn run(
+        &self,
+        tape: &Tape,
+        sequences: &[impl AsRef<[u8]>],
+    ) -> Result<(Tensor, Seqs, Vec<Routed>)> {
         let (x, seqs) = self.embed(tape, sequences)?;
         let mut stages = Vec::new();
-        let hidden = self.backbone.forward(tape, x, &seqs, &self.rule(sequences), &mut stages)?;
+        let hidden = self
+            .backbone
+            .forward(tape, x, &seqs, &self.rule(sequences), &mut stages)?;
         Ok((hidden, seqs, stages))
     }
 
     fn rule(&self, sequences: &[impl AsRef<[u8]>]) -> Rule {
-        let contents = sequences.iter().map(|sequence| content(sequence.as_ref())).collect();
-        Rule { routing: self.config.routing, threshold: self.threshold, contents }
+        let contents = sequences
+            .iter()
+            .map(|sequence| content(sequence.as_ref()))
+            .collect();
+        Rule {
+            routing: self.config.routing,
+            threshold: self.threshold,
+            contents,
+        }
     }
 
-    /// Output of the outermost encoder, (total bases, d_model); of the whole stack where there is no router.
+    /// Output of the outermost encoder, (total bases, d_model); of the whole stack where there is
+    /// no router.
     ///
     /// # Errors
     /// As [`LdarNet::forward`].
@@ -203,8 +249,8 @@ impl LdarNet {
         }
     }
 
-    /// The decisions of the routers down to `stage`, 0 for the outermost, as [`LdarNet::forward`] gives them, without running what comes
-    /// after.
+    /// The decisions of the routers down to `stage`, 0 for the outermost, as [`LdarNet::forward`]
+    /// gives them, without running what comes after.
     ///
     /// # Errors
     /// The same, or the model has no such router.
@@ -214,14 +260,21 @@ impl LdarNet {
         let (rule, mut level, mut routed) = (self.rule(sequences), &self.backbone, Vec::new());
         loop {
             let Network::Stage(network) = &level.network else {
-                return Err(Error::Invalid(format!("the model has no router of stage {stage}")));
+                return Err(Error::Invalid(format!(
+                    "the model has no router of stage {stage}"
+                )));
             };
-            let (encoded, decision, kept) = network.route(tape, level.pad(tape, x)?, &seqs, &rule, routed.len())?;
+            let (encoded, decision, kept) =
+                network.route(tape, level.pad(tape, x)?, &seqs, &rule, routed.len())?;
             routed.push(decision);
             if routed.len() > stage {
                 return Ok(routed);
             }
-            (x, seqs, level) = (gather_rows(tape, &encoded, &kept.index)?, kept.chunks, &network.inner);
+            (x, seqs, level) = (
+                gather_rows(tape, &encoded, &kept.index)?,
+                kept.chunks,
+                &network.inner,
+            );
         }
     }
 
@@ -231,8 +284,14 @@ impl LdarNet {
         let mut seqs = Vec::new();
         for (i, sequence) in sequences.iter().enumerate() {
             let sequence = sequence.as_ref();
-            if sequence.is_empty() || sequence.iter().any(|&t| usize::from(t) >= self.config.vocab_size) {
-                return Err(Error::Invalid(format!("sequence {i} of a batch is empty or holds a number that is no token")));
+            if sequence.is_empty()
+                || sequence
+                    .iter()
+                    .any(|&t| usize::from(t) >= self.config.vocab_size)
+            {
+                return Err(Error::Invalid(format!(
+                    "sequence {i} of a batch is empty or holds a number that is no token"
+                )));
             }
             seqs.push(tokens.len()..tokens.len() + sequence.len());
             tokens.extend(sequence.iter().map(|&t| usize::from(t)));
@@ -240,7 +299,10 @@ impl LdarNet {
         if tokens.is_empty() {
             return Err(Error::Invalid("a batch without sequences".into()));
         }
-        Ok((gather_rows(tape, &self.embeddings, &tokens.into())?, seqs.into()))
+        Ok((
+            gather_rows(tape, &self.embeddings, &tokens.into())?,
+            seqs.into(),
+        ))
     }
 }
 
@@ -258,40 +320,104 @@ fn height(blocks: &[Block]) -> usize {
 }
 
 impl Level {
-    fn new(config: &Config, layout: &Layout, index: usize, name: &str, above: usize, source: &mut dyn Source) -> Result<Self> {
+    fn new(
+        config: &Config,
+        layout: &Layout,
+        index: usize,
+        name: &str,
+        above: usize,
+        source: &mut dyn Source,
+    ) -> Result<Self> {
         let stage = &config.stages[index];
-        let outer = if index == 0 { stage.d_model } else { config.stages[index - 1].d_model };
+        let outer = if index == 0 {
+            stage.d_model
+        } else {
+            config.stages[index - 1].d_model
+        };
         let pad_dimension = if stage.d_model > outer {
-            Some(source.tensor(&format!("{name}.pad_dimension"), &[stage.d_model - outer], Init::Constant(0.0))?)
+            Some(source.tensor(
+                &format!("{name}.pad_dimension"),
+                &[stage.d_model - outer],
+                Init::Constant(0.0),
+            )?)
         } else {
             None
         };
         let d = stage.d_model;
         let network = match layout {
-            Layout::Stack(blocks) => {
-                Network::Stack(Stack::new(source, &format!("{name}.main_network"), blocks, stage, above + height(blocks))?)
-            }
-            Layout::Stage { encoder, inner, decoder } => {
+            Layout::Stack(blocks) => Network::Stack(Stack::new(
+                source,
+                &format!("{name}.main_network"),
+                blocks,
+                stage,
+                above + height(blocks),
+            )?),
+            Layout::Stage {
+                encoder,
+                inner,
+                decoder,
+            } => {
                 let additions = above + height(encoder) + height(decoder);
                 Network::Stage(Box::new(StageNetwork {
-                    encoder: Stack::new(source, &format!("{name}.encoder"), encoder, stage, additions)?,
-                    query: Linear::new(source, &format!("{name}.routing_module.q_proj_layer"), d, d, Init::Identity)?,
-                    key: Linear::new(source, &format!("{name}.routing_module.k_proj_layer"), d, d, Init::Identity)?,
-                    residual: Linear::with_bias(source, &format!("{name}.residual_proj"), d, d, Init::Constant(0.0))?,
-                    inner: Level::new(config, inner, index + 1, &format!("{name}.main_network"), additions, source)?,
-                    decoder: Stack::new(source, &format!("{name}.decoder"), decoder, stage, additions)?,
+                    encoder: Stack::new(
+                        source,
+                        &format!("{name}.encoder"),
+                        encoder,
+                        stage,
+                        additions,
+                    )?,
+                    query: Linear::new(
+                        source,
+                        &format!("{name}.routing_module.q_proj_layer"),
+                        d,
+                        d,
+                        Init::Identity,
+                    )?,
+                    key: Linear::new(
+                        source,
+                        &format!("{name}.routing_module.k_proj_layer"),
+                        d,
+                        d,
+                        Init::Identity,
+                    )?,
+                    residual: Linear::with_bias(
+                        source,
+                        &format!("{name}.residual_proj"),
+                        d,
+                        d,
+                        Init::Constant(0.0),
+                    )?,
+                    inner: Level::new(
+                        config,
+                        inner,
+                        index + 1,
+                        &format!("{name}.main_network"),
+                        additions,
+                        source,
+                    )?,
+                    decoder: Stack::new(
+                        source,
+                        &format!("{name}.decoder"),
+                        decoder,
+                        stage,
+                        additions,
+                    )?,
                 }))
             }
         };
-        Ok(Level { d_model: d, pad_dimension, network })
+        Ok(Level {
+            d_model: d,
+            pad_dimension,
+            network,
+        })
     }
 
     fn set_arithmetic(&mut self, arithmetic: Arithmetic) -> Result<()> {
         match &mut self.network {
             Network::Stack(stack) => stack.set_arithmetic(arithmetic),
             Network::Stage(stage) => {
-                // Not the router's own projections: in bf16 they alone move probabilities half as far as all others together, and they are
-                // a sliver of the work.
+                // Not the router's own projections: in bf16 they alone move probabilities half as
+                // far as all others together, and they are a sliver of the work.
                 stage.encoder.set_arithmetic(arithmetic)?;
                 stage.residual.set_arithmetic(arithmetic)?;
                 stage.inner.set_arithmetic(arithmetic)?;
@@ -308,44 +434,94 @@ impl Level {
         })
     }
 
-    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs, rule: &Rule, stages: &mut Vec<Routed>) -> Result<Tensor> {
+    fn forward(
+        &self,
+        tape: &Tape,
+        x: Tensor,
+        seqs: &Seqs,
+        rule: &Rule,
+        stages: &mut Vec<Routed>,
+    ) -> Result<Tensor> {
         let outer = x.dim(1)?;
         let x = self.pad(tape, x)?;
         let out = match &self.network {
             Network::Stack(stack) => stack.forward(tape, x, seqs)?,
             Network::Stage(stage) => stage.forward(tape, x, seqs, rule, stages)?,
         };
-        Ok(if outer == self.d_model { out } else { first_columns(tape, &out, outer)? })
+        Ok(if outer == self.d_model {
+            out
+        } else {
+            first_columns(tape, &out, outer)?
+        })
     }
 }
 
 impl StageNetwork {
     /// The encoder's output and what is kept of it, at the stage of this number.
-    fn route(&self, tape: &Tape, x: Tensor, seqs: &Seqs, rule: &Rule, stage: usize) -> Result<(Tensor, Routed, Kept)> {
+    fn route(
+        &self,
+        tape: &Tape,
+        x: Tensor,
+        seqs: &Seqs,
+        rule: &Rule,
+        stage: usize,
+    ) -> Result<(Tensor, Routed, Kept)> {
         let x = self.encoder.forward(tape, x, seqs)?;
         let learned = |tape: &Tape| -> Result<Tensor> {
-            Ok(boundary_prob(tape, &self.query.forward(tape, &x)?, &self.key.forward(tape, &x)?, seqs)?)
+            Ok(boundary_prob(
+                tape,
+                &self.query.forward(tape, &x)?,
+                &self.key.forward(tape, &x)?,
+                seqs,
+            )?)
         };
         let prob = if rule.routing.is_learned() {
             learned(tape)?
         } else {
             // Constants, whatever is noted on the tape: no gradient passes them.
             let read = || Ok(learned(&Tape::off())?.to_vec1::<f32>()?);
-            let probs = rule.routing.probabilities(seqs, &rule.contents, stage, read)?;
+            let probs = rule
+                .routing
+                .probabilities(seqs, &rule.contents, stage, read)?;
             Tensor::from_vec(probs, x.dim(0)?, x.device())?
         };
         let kept = keep(above(&prob, rule.threshold)?, seqs);
         let mut mask = vec![false; prob.elem_count()];
         kept.index.iter().for_each(|&t| mask[t] = true);
-        Ok((x, Routed { prob, mask, seqs: seqs.clone() }, kept))
+        Ok((
+            x,
+            Routed {
+                prob,
+                mask,
+                seqs: seqs.clone(),
+            },
+            kept,
+        ))
     }
 
-    fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs, rule: &Rule, stages: &mut Vec<Routed>) -> Result<Tensor> {
+    fn forward(
+        &self,
+        tape: &Tape,
+        x: Tensor,
+        seqs: &Seqs,
+        rule: &Rule,
+        stages: &mut Vec<Routed>,
+    ) -> Result<Tensor> {
         let (x, routed, kept) = self.route(tape, x, seqs, rule, stages.len())?;
         let prob = routed.prob.clone();
         stages.push(routed);
-        let inner = self.inner.forward(tape, gather_rows(tape, &x, &kept.index)?, &kept.chunks, rule, stages)?;
-        let h = add(tape, &dechunk(tape, &inner, &prob, &kept)?, &self.residual.forward(tape, &x)?)?;
+        let inner = self.inner.forward(
+            tape,
+            gather_rows(tape, &x, &kept.index)?,
+            &kept.chunks,
+            rule,
+            stages,
+        )?;
+        let h = add(
+            tape,
+            &dechunk(tape, &inner, &prob, &kept)?,
+            &self.residual.forward(tape, &x)?,
+        )?;
         drop((x, inner)); // as long as a chromosome arm may be
         self.decoder.forward(tape, h, seqs)
     }
@@ -358,7 +534,11 @@ fn keep(index: Index, seqs: &Seqs) -> Kept {
         let end = start + index[start..].partition_point(|&t| t < seq.end);
         std::mem::replace(&mut start, end)..end
     });
-    Kept { seqs: seqs.clone(), chunks: chunks.collect(), index }
+    Kept {
+        seqs: seqs.clone(),
+        chunks: chunks.collect(),
+        index,
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! Reads the pickle inside a PyTorch checkpoint as data. Nothing is ever executed: a class becomes a name, and only the few that a
-//! checkpoint needs mean something; every other call gives an opaque object.
+//! Reads the pickle inside a PyTorch checkpoint as data. Nothing is ever executed: a class becomes
+//! a name, and only the few that a checkpoint needs mean something; every other call gives an
+//! opaque object.
 
 use crate::{Error, Result};
 use std::cell::RefCell;
@@ -38,8 +39,15 @@ pub enum Object {
 impl Object {
     /// The value of a text key in a dict.
     pub fn get(&self, key: &str) -> Option<Object> {
-        let Object::Dict(items) = self else { return None };
-        items.borrow().iter().rev().find(|(k, _)| matches!(k, Object::Text(t) if &**t == key)).map(|(_, v)| v.clone())
+        let Object::Dict(items) = self else {
+            return None;
+        };
+        items
+            .borrow()
+            .iter()
+            .rev()
+            .find(|(k, _)| matches!(k, Object::Text(t) if &**t == key))
+            .map(|(_, v)| v.clone())
     }
 
     /// Plain data as JSON; what JSON cannot hold becomes null.
@@ -48,14 +56,21 @@ impl Object {
     /// Objects that refer to themselves, or to one another so often that they would never end.
     pub fn to_json(&self) -> Result<serde_json::Value> {
         let mut left = MOST_JSON;
-        self.json(MAX_DEPTH, &mut left)
-            .ok_or_else(|| Error::Invalid("the configuration in the pickle refers to itself, or is too large for one".into()))
+        self.json(MAX_DEPTH, &mut left).ok_or_else(|| {
+            Error::Invalid(
+                "the configuration in the pickle refers to itself, or is too large for one".into(),
+            )
+        })
     }
 
     /// `left` pays for every value that is visited and every letter of its text.
     fn json(&self, depth: usize, left: &mut usize) -> Option<serde_json::Value> {
         use serde_json::Value;
-        let text = if let Object::Text(text) = self { text.len() } else { 0 };
+        let text = if let Object::Text(text) = self {
+            text.len()
+        } else {
+            0
+        };
         *left = left.checked_sub(1 + text)?;
         let depth = depth.checked_sub(1)?;
         Some(match self {
@@ -63,8 +78,19 @@ impl Object {
             Object::Int(i) => (*i).into(),
             Object::Float(f) => (*f).into(),
             Object::Text(t) => (**t).into(),
-            Object::List(items) => Value::Array(items.borrow().iter().map(|x| x.json(depth, left)).collect::<Option<_>>()?),
-            Object::Tuple(items) => Value::Array(items.iter().map(|x| x.json(depth, left)).collect::<Option<_>>()?),
+            Object::List(items) => Value::Array(
+                items
+                    .borrow()
+                    .iter()
+                    .map(|x| x.json(depth, left))
+                    .collect::<Option<_>>()?,
+            ),
+            Object::Tuple(items) => Value::Array(
+                items
+                    .iter()
+                    .map(|x| x.json(depth, left))
+                    .collect::<Option<_>>()?,
+            ),
             Object::Dict(items) => {
                 let mut map = serde_json::Map::new();
                 for (key, value) in items.borrow().iter() {
@@ -82,17 +108,35 @@ impl Object {
 /// Takes what an object alone holds, so that dropping a deep pickle needs no deep stack.
 fn empty(object: &mut Object, out: &mut Vec<Object>) {
     match object {
-        Object::Tuple(items) => out.extend(Rc::get_mut(items).map(std::mem::take).into_iter().flatten()),
-        Object::List(items) => out.extend(Rc::get_mut(items).map(|items| items.take()).into_iter().flatten()),
+        Object::Tuple(items) => {
+            out.extend(Rc::get_mut(items).map(std::mem::take).into_iter().flatten())
+        }
+        Object::List(items) => out.extend(
+            Rc::get_mut(items)
+                .map(|items| items.take())
+                .into_iter()
+                .flatten(),
+        ),
         Object::Dict(items) => {
-            for (key, value) in Rc::get_mut(items).map(|items| items.take()).into_iter().flatten() {
+            for (key, value) in Rc::get_mut(items)
+                .map(|items| items.take())
+                .into_iter()
+                .flatten()
+            {
                 out.extend([key, value]);
             }
         }
-        Object::Persistent(id) => out.extend(Rc::get_mut(id).map(|id| std::mem::replace(id, Object::None))),
+        Object::Persistent(id) => {
+            out.extend(Rc::get_mut(id).map(|id| std::mem::replace(id, Object::None)))
+        }
         Object::Call(callee, arguments) => {
             out.extend(Rc::get_mut(callee).map(|callee| std::mem::replace(callee, Object::None)));
-            out.extend(Rc::get_mut(arguments).map(std::mem::take).into_iter().flatten());
+            out.extend(
+                Rc::get_mut(arguments)
+                    .map(std::mem::take)
+                    .into_iter()
+                    .flatten(),
+            );
         }
         _ => {}
     }
@@ -111,10 +155,12 @@ impl Drop for Object {
 /// Nesting that a configuration never reaches; guards against objects that hold themselves.
 const MAX_DEPTH: usize = 32;
 
-/// Values and letters of the largest configuration; guards against objects that hold one another many times over.
+/// Values and letters of the largest configuration; guards against objects that hold one another
+/// many times over.
 const MOST_JSON: usize = 1 << 20;
 
-/// Bytes of the largest pickle that is read: names and shapes of tensors, and perhaps an optimizer's, take far less.
+/// Bytes of the largest pickle that is read: names and shapes of tensors, and perhaps an
+/// optimizer's, take far less.
 pub const MOST_BYTES: usize = 1 << 24;
 
 /// Reads one pickle (protocols 2 to 5, as `torch.save` writes them).
@@ -123,9 +169,19 @@ pub const MOST_BYTES: usize = 1 << 24;
 /// The bytes end early, use an operation that no checkpoint has, or are more than [`MOST_BYTES`].
 pub fn read(bytes: &[u8]) -> Result<Object> {
     if bytes.len() > MOST_BYTES {
-        return Err(Error::Invalid(format!("the pickle in the checkpoint has {} bytes; {MOST_BYTES} are read at most", bytes.len())));
+        return Err(Error::Invalid(format!(
+            "the pickle in the checkpoint has {} bytes; {MOST_BYTES} are read at most",
+            bytes.len()
+        )));
     }
-    Machine { bytes, at: 0, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() }.run()
+    Machine {
+        bytes,
+        at: 0,
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+    }
+    .run()
 }
 
 struct Machine<'a> {
@@ -138,11 +194,18 @@ struct Machine<'a> {
 
 impl Machine<'_> {
     fn fail<T>(&self, what: &str) -> Result<T> {
-        Err(Error::Invalid(format!("the pickle in the checkpoint cannot be read: {what} at byte {}", self.at)))
+        Err(Error::Invalid(format!(
+            "the pickle in the checkpoint cannot be read: {what} at byte {}",
+            self.at
+        )))
     }
 
     fn take(&mut self, n: usize) -> Result<&[u8]> {
-        match self.at.checked_add(n).filter(|&end| end <= self.bytes.len()) {
+        match self
+            .at
+            .checked_add(n)
+            .filter(|&end| end <= self.bytes.len())
+        {
             Some(end) => {
                 self.at = end;
                 Ok(&self.bytes[end - n..end])
@@ -178,11 +241,16 @@ impl Machine<'_> {
         if self.stack.len() <= floor {
             return self.fail("the stack is empty");
         }
-        self.stack.pop().map_or_else(|| self.fail("the stack is empty"), Ok)
+        self.stack
+            .pop()
+            .map_or_else(|| self.fail("the stack is empty"), Ok)
     }
 
     fn top(&self) -> Result<Object> {
-        self.stack.last().cloned().map_or_else(|| self.fail("the stack is empty"), Ok)
+        self.stack
+            .last()
+            .cloned()
+            .map_or_else(|| self.fail("the stack is empty"), Ok)
     }
 
     fn since_mark(&mut self) -> Result<Vec<Object>> {
@@ -372,7 +440,9 @@ impl Machine<'_> {
                     self.stack.push(Object::Class(module.into(), name.into()));
                 }
                 0x93 => match (&self.pop()?, &self.pop()?) {
-                    (Object::Text(name), Object::Text(module)) => self.stack.push(Object::Class(module.clone(), name.clone())),
+                    (Object::Text(name), Object::Text(module)) => {
+                        self.stack.push(Object::Class(module.clone(), name.clone()))
+                    }
                     _ => return self.fail("a class without a name"),
                 },
                 b'R' | 0x81 => {
@@ -387,12 +457,14 @@ impl Machine<'_> {
                     let result = self.call(class, arguments)?;
                     self.stack.push(result);
                 }
-                // BUILD gives an object its state; only plain attributes matter, as the object's argument.
+                // BUILD gives an object its state; only plain attributes matter, as the object's
+                // argument.
                 b'b' => {
                     let state = self.pop()?;
                     if let Object::Call(callee, _) = &self.top()? {
                         self.pop()?;
-                        self.stack.push(Object::Call(callee.clone(), Rc::new(vec![state])));
+                        self.stack
+                            .push(Object::Call(callee.clone(), Rc::new(vec![state])));
                     }
                 }
                 b'Q' => {

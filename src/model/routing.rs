@@ -1,15 +1,19 @@
 //! Which bases a stage keeps: by its learned router, or by a rule that stands in for it.
 //!
-//! The rule is the key `router` of a configuration, one for all stages; a configuration without it is [`Routing::Learned`]. Every other rule gives
-//! probabilities in place of the router's, and everything after them stays as it is. What the paper leaves open is chosen so:
+//! The rule is the key `router` of a configuration, one for all stages; a configuration without it
+//! is [`Routing::Learned`]. Every other rule gives probabilities in place of the router's, and
+//! everything after them stays as it is. What the paper leaves open is chosen so:
 //!
-//! * A rule without probabilities keeps a position with P = 1 and drops it with 0. The dechunker clamps P to 1 - 1e-4 as it does a learned one, so a
-//!   chunk takes one part in ten thousand from its neighbours. The confidence `c = max(p, 1 - p)` is 1 everywhere.
-//! * P is a constant there: no gradient goes to it, and there is no ratio loss. The router's projections stay in the checkpoint, as they were made or
-//!   read, so that every rule has the same tensors and a model can be run by another rule than it was trained by. Training leaves them as they are,
-//!   weight decay included.
-//! * [`Routing::Turned`] shifts the learned probabilities together with their mask: P keeps the distribution that the weights were trained on. No
-//!   gradient passes from a shifted cut to the router that made it elsewhere.
+//! * A rule without probabilities keeps a position with P = 1 and drops it with 0. The dechunker
+//!   clamps P to 1 - 1e-4 as it does a learned one, so a chunk takes one part in ten thousand from
+//!   its neighbours. The confidence `c = max(p, 1 - p)` is 1 everywhere.
+//! * P is a constant there: no gradient goes to it, and there is no ratio loss. The router's
+//!   projections stay in the checkpoint, as they were made or read, so that every rule has the same
+//!   tensors and a model can be run by another rule than it was trained by. Training leaves them as
+//!   they are, weight decay included.
+//! * [`Routing::Turned`] shifts the learned probabilities together with their mask: P keeps the
+//!   distribution that the weights were trained on. No gradient passes from a shifted cut to the
+//!   router that made it elsewhere.
 //! * The first position of every sequence is kept by every rule, as a token must start there.
 //! * In a hierarchy the rule holds at every stage, over the positions of that stage.
 
@@ -41,16 +45,17 @@ pub enum Routing {
         /// Where the grid starts, below `every`.
         phase: usize,
     },
-    /// Each position with probability `1 / every`, drawn from its number and from all tokens of the sequence: a sequence has the same cuts in any
-    /// batch, another sequence has others.
+    /// Each position with probability `1 / every`, drawn from its number and from all tokens of the
+    /// sequence: a sequence has the same cuts in any batch, another sequence has others.
     Random {
         /// Positions per cut, 1 or more.
         every: f64,
     },
     /// Every position: nothing is compressed.
     None,
-    /// By the learned router, shifted circularly within the sequence, its first position apart: as many cuts with the same distances (but for the two
-    /// at the seam), at other places. The shift is a quarter to three quarters of the sequence, drawn from all its tokens.
+    /// By the learned router, shifted circularly within the sequence, its first position apart: as
+    /// many cuts with the same distances (but for the two at the seam), at other places. The shift
+    /// is a quarter to three quarters of the sequence, drawn from all its tokens.
     Turned,
 }
 
@@ -58,10 +63,13 @@ impl FromStr for Routing {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Routing> {
-        let number = |text: &str| text.parse::<f64>().ok().filter(|n| (1.0..=MOST).contains(n));
+        let number = |text: &str| {
+            text.parse::<f64>()
+                .ok()
+                .filter(|n| (1.0..=MOST).contains(n))
+        };
         let wrong = || {
-            let rules =
-                "learned, fixed:N or fixed:N+PHASE, random:N, none or turned; N is a number from 1 to 100000, PHASE a whole number below N";
+            let rules = "learned, fixed:N or fixed:N+PHASE, random:N, none or turned; N is a number from 1 to 100000, PHASE a whole number below N";
             Error::Usage(format!("router '{text}': one of {rules}"))
         };
         match text.split_once(':') {
@@ -71,10 +79,16 @@ impl FromStr for Routing {
             Some(("fixed", grid)) => {
                 let (every, phase) = grid.split_once('+').unwrap_or((grid, "0"));
                 let every = number(every).ok_or_else(wrong)?;
-                let phase = phase.parse().ok().filter(|phase| (*phase as f64) < every).ok_or_else(wrong)?;
+                let phase = phase
+                    .parse()
+                    .ok()
+                    .filter(|phase| (*phase as f64) < every)
+                    .ok_or_else(wrong)?;
                 Ok(Routing::Fixed { every, phase })
             }
-            Some(("random", every)) => Ok(Routing::Random { every: number(every).ok_or_else(wrong)? }),
+            Some(("random", every)) => Ok(Routing::Random {
+                every: number(every).ok_or_else(wrong)?,
+            }),
             Some(("track", _)) => Err(Error::Usage(format!(
                 "router '{text}': a track needs to know where a sequence lies in the genome, and a model reads letters alone; \
                  compare takes track:FILE as one of those compared"
@@ -98,7 +112,8 @@ impl fmt::Display for Routing {
 }
 
 impl Routing {
-    /// Whether the router's own decisions are taken where it made them: the only rule that is trained.
+    /// Whether the router's own decisions are taken where it made them: the only rule that is
+    /// trained.
     pub fn is_learned(self) -> bool {
         self == Routing::Learned
     }
@@ -108,8 +123,9 @@ impl Routing {
         matches!(self, Routing::Learned | Routing::Turned)
     }
 
-    /// Probabilities of all positions of a packed batch at a stage, in place of the learned ones, which `learned` gives (positions). `contents` holds
-    /// a number for each sequence ([`content`]).
+    /// Probabilities of all positions of a packed batch at a stage, in place of the learned ones,
+    /// which `learned` gives (positions). `contents` holds a number for each sequence
+    /// ([`content`]).
     ///
     /// # Errors
     /// Those of `learned`.
@@ -120,17 +136,26 @@ impl Routing {
         stage: usize,
         learned: impl FnOnce() -> Result<Vec<f32>>,
     ) -> Result<Vec<f32>> {
-        let mut probs = if self.asks_router() { learned()? } else { vec![0.0; seqs.last().map_or(0, |seq| seq.end)] };
+        let mut probs = if self.asks_router() {
+            learned()?
+        } else {
+            vec![0.0; seqs.last().map_or(0, |seq| seq.end)]
+        };
         for (seq, content) in seqs.iter().zip(contents).filter(|(seq, _)| !seq.is_empty()) {
             let probs = &mut probs[seq.clone()];
-            let mut rng = Rng::new(SEED).derive_number(*content).derive_number(stage as u64);
+            let mut rng = Rng::new(SEED)
+                .derive_number(*content)
+                .derive_number(stage as u64);
             match self {
                 Routing::Learned => {}
                 Routing::Fixed { every, phase } => {
                     let cuts = (0_u32..).map(|i| (f64::from(i) * every) as usize + phase);
-                    cuts.take_while(|cut| *cut < seq.len()).for_each(|cut| probs[cut] = 1.0);
+                    cuts.take_while(|cut| *cut < seq.len())
+                        .for_each(|cut| probs[cut] = 1.0);
                 }
-                Routing::Random { every } => probs.iter_mut().for_each(|p| *p = f32::from(u8::from(rng.uniform() * every < 1.0))),
+                Routing::Random { every } => probs
+                    .iter_mut()
+                    .for_each(|p| *p = f32::from(u8::from(rng.uniform() * every < 1.0))),
                 Routing::None => probs.fill(1.0),
                 Routing::Turned => {
                     let ring = &mut probs[1..];
@@ -146,7 +171,9 @@ impl Routing {
 
 /// A number that changes with any token of a sequence (FNV-1a).
 pub(super) fn content(tokens: &[u8]) -> u64 {
-    tokens.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &token| (hash ^ u64::from(token)).wrapping_mul(0x0100_0000_01b3))
+    tokens.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &token| {
+        (hash ^ u64::from(token)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]
@@ -160,7 +187,11 @@ mod tests {
             end - n..end
         };
         let seqs: Seqs = lengths.iter().map(rows).collect();
-        routing.parse::<Routing>().unwrap().probabilities(&seqs, contents, 0, || Ok(learned.to_vec())).unwrap()
+        routing
+            .parse::<Routing>()
+            .unwrap()
+            .probabilities(&seqs, contents, 0, || Ok(learned.to_vec()))
+            .unwrap()
     }
 
     fn cuts(probs: &[f32]) -> Vec<usize> {
@@ -170,23 +201,50 @@ mod tests {
 
     #[test]
     fn rules_are_written_as_they_are_read() {
-        for text in ["learned", "fixed:4", "fixed:4.25", "fixed:4.25+3", "random:3.9", "none", "turned"] {
+        for text in [
+            "learned",
+            "fixed:4",
+            "fixed:4.25",
+            "fixed:4.25+3",
+            "random:3.9",
+            "none",
+            "turned",
+        ] {
             assert_eq!(text.parse::<Routing>().unwrap().to_string(), text);
         }
-        for text in
-            ["", "fixed", "fixed:0.9", "fixed:nan", "fixed:inf", "fixed:4+4", "fixed:4+-1", "random:", "random:x", "turned:2", "track:a.bw"]
-        {
-            assert!(matches!(text.parse::<Routing>(), Err(Error::Usage(message)) if message.contains(text)), "{text}");
+        for text in [
+            "",
+            "fixed",
+            "fixed:0.9",
+            "fixed:nan",
+            "fixed:inf",
+            "fixed:4+4",
+            "fixed:4+-1",
+            "random:",
+            "random:x",
+            "turned:2",
+            "track:a.bw",
+        ] {
+            assert!(
+                matches!(text.parse::<Routing>(), Err(Error::Usage(message)) if message.contains(text)),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn grids_start_anew_with_each_sequence() {
-        assert_eq!(cuts(&probs("fixed:2.5", &[7, 4, 1], &[1, 2, 3], &[])), [0, 2, 5, 7, 9, 11]);
+        assert_eq!(
+            cuts(&probs("fixed:2.5", &[7, 4, 1], &[1, 2, 3], &[])),
+            [0, 2, 5, 7, 9, 11]
+        );
         assert_eq!(cuts(&probs("fixed:3+2", &[9], &[1], &[])), [0, 2, 5, 8]);
         assert_eq!(cuts(&probs("none", &[2, 1], &[1, 2], &[])), [0, 1, 2]);
         // A real N is met in the long run.
-        assert_eq!(cuts(&probs("fixed:4.0625", &[65_000], &[1], &[])).len(), 16_000);
+        assert_eq!(
+            cuts(&probs("fixed:4.0625", &[65_000], &[1], &[])).len(),
+            16_000
+        );
     }
 
     #[test]
@@ -202,14 +260,27 @@ mod tests {
 
     #[test]
     fn turned_cuts_keep_number_and_distances() {
-        let learned: Vec<f32> = (0..101).map(|t| if t == 0 { 1.0 } else { ((t * 37) % 100) as f32 / 100.0 }).collect();
+        let learned: Vec<f32> = (0..101)
+            .map(|t| {
+                if t == 0 {
+                    1.0
+                } else {
+                    ((t * 37) % 100) as f32 / 100.0
+                }
+            })
+            .collect();
         for content in 0..200 {
             let turned = probs("turned", &[101], &[content], &learned);
-            let by = (0..100).find(|by| (0..100).all(|t| turned[1 + (t + by) % 100] == learned[1 + t])).unwrap();
+            let by = (0..100)
+                .find(|by| (0..100).all(|t| turned[1 + (t + by) % 100] == learned[1 + t]))
+                .unwrap();
             assert!((25..=75).contains(&by) && turned[0] == 1.0, "{by}");
         }
         // Too short to turn.
-        assert_eq!(probs("turned", &[1, 2], &[1, 2], &[1.0, 1.0, 0.3]), [1.0, 1.0, 0.3]);
+        assert_eq!(
+            probs("turned", &[1, 2], &[1, 2], &[1.0, 1.0, 0.3]),
+            [1.0, 1.0, 0.3]
+        );
     }
 
     #[test]

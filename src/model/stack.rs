@@ -34,12 +34,28 @@ pub struct Linear {
 
 impl Linear {
     /// A layer without bias.
-    pub fn new(source: &mut dyn Source, name: &str, from: usize, to: usize, init: Init) -> Result<Self> {
-        Ok(Linear::from_weight(source.tensor(&format!("{name}.weight"), &[to, from], init)?))
+    pub fn new(
+        source: &mut dyn Source,
+        name: &str,
+        from: usize,
+        to: usize,
+        init: Init,
+    ) -> Result<Self> {
+        Ok(Linear::from_weight(source.tensor(
+            &format!("{name}.weight"),
+            &[to, from],
+            init,
+        )?))
     }
 
     /// A layer with bias.
-    pub fn with_bias(source: &mut dyn Source, name: &str, from: usize, to: usize, init: Init) -> Result<Self> {
+    pub fn with_bias(
+        source: &mut dyn Source,
+        name: &str,
+        from: usize,
+        to: usize,
+        init: Init,
+    ) -> Result<Self> {
         let mut linear = Linear::new(source, name, from, to, init)?;
         linear.bias = Some(source.tensor(&format!("{name}.bias"), &[to], init)?);
         Ok(linear)
@@ -47,17 +63,32 @@ impl Linear {
 
     /// A layer on a weight that is already there.
     pub fn from_weight(weight: Tensor) -> Self {
-        Linear { weight, bias: None, bf16: None, rounded: None }
+        Linear {
+            weight,
+            bias: None,
+            bf16: None,
+            rounded: None,
+        }
     }
 
     /// Chooses the arithmetic of inference.
     pub fn set_arithmetic(&mut self, arithmetic: Arithmetic) -> Result<()> {
         if arithmetic.on_device() {
-            self.rounded = if arithmetic.rounds_weights_once() { Some(self.weight.to_dtype(DType::BF16)?) } else { None };
+            self.rounded = if arithmetic.rounds_weights_once() {
+                Some(self.weight.to_dtype(DType::BF16)?)
+            } else {
+                None
+            };
             return Ok(());
         }
         let (out, inner) = self.weight.dims2()?;
-        self.bf16 = Weights::pack(&self.weight.flatten_all()?.to_vec1::<f32>()?, out, inner, arithmetic).map(Arc::new);
+        self.bf16 = Weights::pack(
+            &self.weight.flatten_all()?.to_vec1::<f32>()?,
+            out,
+            inner,
+            arithmetic,
+        )
+        .map(Arc::new);
         Ok(())
     }
 
@@ -65,7 +96,9 @@ impl Linear {
     pub fn forward(&self, tape: &Tape, x: &Tensor) -> candle_core::Result<Tensor> {
         let y = match (&self.bf16, &self.rounded) {
             (Some(weights), _) if !tape.is_on() => linear_bf16(x, weights)?,
-            (_, Some(weight)) if !tape.is_on() && x.dtype() == weight.dtype() => linear(tape, x, weight)?,
+            (_, Some(weight)) if !tape.is_on() && x.dtype() == weight.dtype() => {
+                linear(tape, x, weight)?
+            }
             _ => linear(tape, x, &self.weight)?,
         };
         Ok(match &self.bias {
@@ -79,20 +112,40 @@ impl Linear {
 struct BiMamba {
     in_proj: Linear,
     out_proj: Linear,
-    /// Parameters of the two cores in the packed order of [`crate::kernels::ssd::Core`], each as a list.
+    /// Parameters of the two cores in the packed order of [`crate::kernels::ssd::Core`], each as a
+    /// list.
     cores: [Vec<Tensor>; 2],
     dims: Dims,
 }
 
 impl BiMamba {
     fn new(source: &mut dyn Source, name: &str, stage: &Stage, out_sd: f64) -> Result<Self> {
-        let dims = Dims { d_inner: stage.d_inner, d_state: stage.d_state, d_conv: stage.d_conv, chunk: CHUNK };
-        let in_proj = Linear::new(source, &format!("{name}.fwd.in_proj"), stage.d_model, dims.in_proj(), Init::Normal(INIT_SD))?;
-        let out_proj = Linear::new(source, &format!("{name}.fwd.out_proj"), dims.d_inner, stage.d_model, Init::Normal(out_sd))?;
+        let dims = Dims {
+            d_inner: stage.d_inner,
+            d_state: stage.d_state,
+            d_conv: stage.d_conv,
+            chunk: CHUNK,
+        };
+        let in_proj = Linear::new(
+            source,
+            &format!("{name}.fwd.in_proj"),
+            stage.d_model,
+            dims.in_proj(),
+            Init::Normal(INIT_SD),
+        )?;
+        let out_proj = Linear::new(
+            source,
+            &format!("{name}.fwd.out_proj"),
+            dims.d_inner,
+            stage.d_model,
+            Init::Normal(out_sd),
+        )?;
         let mut core = |direction: &str| -> Result<Vec<Tensor>> {
             let (channels, heads) = (dims.conv_dim(), dims.n_heads());
             let conv = Init::Uniform(1.0 / (dims.d_conv as f64).sqrt());
-            let mut get = |part: &str, shape: &[usize], init| source.tensor(&format!("{name}.{direction}.{part}"), shape, init);
+            let mut get = |part: &str, shape: &[usize], init| {
+                source.tensor(&format!("{name}.{direction}.{part}"), shape, init)
+            };
             Ok(vec![
                 get("conv1d.weight", &[channels, 1, dims.d_conv], conv)?,
                 get("conv1d.bias", &[channels], conv)?,
@@ -103,13 +156,25 @@ impl BiMamba {
             ])
         };
         let cores = [core("fwd")?, core("bwd")?];
-        Ok(BiMamba { in_proj, out_proj, cores, dims })
+        Ok(BiMamba {
+            in_proj,
+            out_proj,
+            cores,
+            dims,
+        })
     }
 
     fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs) -> candle_core::Result<Tensor> {
         let (fwd, bwd) = (pack(tape, &self.cores[0])?, pack(tape, &self.cores[1])?);
         let y = if tape.is_on() {
-            mixer(tape, &x, &self.in_proj.weight, [&fwd, &bwd], self.dims, seqs)?
+            mixer(
+                tape,
+                &x,
+                &self.in_proj.weight,
+                [&fwd, &bwd],
+                self.dims,
+                seqs,
+            )?
         } else {
             let projected = self.in_proj.forward(tape, &x)?;
             drop(x); // before the scan makes its own
@@ -172,38 +237,87 @@ impl Layer {
                 mixer.out_proj.forward(tape, &y)?
             }
         };
-        let Some(mlp) = &self.mlp else { return Ok((sum, h)) };
+        let Some(mlp) = &self.mlp else {
+            return Ok((sum, h));
+        };
         let (sum, y) = {
             let before = (sum, h);
             add_rms_norm(tape, &before.0, Some(&before.1), &mlp.norm, dtype)?
         };
-        let h = mlp.fc2.forward(tape, &swiglu(tape, &mlp.fc1.forward(tape, &y)?)?)?;
+        let h = mlp
+            .fc2
+            .forward(tape, &swiglu(tape, &mlp.fc1.forward(tape, &y)?)?)?;
         Ok((sum, h))
     }
 }
 
 impl Stack {
-    /// `additions` is the number of residual additions down to this stage, by which fresh output projections are scaled.
-    pub fn new(source: &mut dyn Source, name: &str, blocks: &[Block], stage: &Stage, additions: usize) -> Result<Self> {
+    /// `additions` is the number of residual additions down to this stage, by which fresh output
+    /// projections are scaled.
+    pub fn new(
+        source: &mut dyn Source,
+        name: &str,
+        blocks: &[Block],
+        stage: &Stage,
+        additions: usize,
+    ) -> Result<Self> {
         let d = stage.d_model;
         let out_sd = INIT_SD / (additions as f64).sqrt();
         let mut layers = Vec::new();
         for (i, block) in blocks.iter().enumerate() {
             let layer = format!("{name}.layers.{i}");
-            let norm = source.tensor(&format!("{layer}.norm1.weight"), &[d], Init::Constant(1.0))?;
+            let norm =
+                source.tensor(&format!("{layer}.norm1.weight"), &[d], Init::Constant(1.0))?;
             let mixer = match block.mixer {
-                Mixer::BiMamba => MixerLayer::BiMamba(BiMamba::new(source, &format!("{layer}.mixer"), stage, out_sd)?),
+                Mixer::BiMamba => MixerLayer::BiMamba(BiMamba::new(
+                    source,
+                    &format!("{layer}.mixer"),
+                    stage,
+                    out_sd,
+                )?),
                 Mixer::Attention => MixerLayer::Attention(Attention {
-                    qkv: Linear::new(source, &format!("{layer}.mixer.Wqkv"), d, 3 * d, Init::Normal(INIT_SD))?,
-                    out_proj: Linear::new(source, &format!("{layer}.mixer.out_proj"), d, d, Init::Normal(out_sd))?,
-                    dims: AttentionDims { n_heads: stage.n_heads, rotary_dim: stage.rotary_dim, window: stage.window },
+                    qkv: Linear::new(
+                        source,
+                        &format!("{layer}.mixer.Wqkv"),
+                        d,
+                        3 * d,
+                        Init::Normal(INIT_SD),
+                    )?,
+                    out_proj: Linear::new(
+                        source,
+                        &format!("{layer}.mixer.out_proj"),
+                        d,
+                        d,
+                        Init::Normal(out_sd),
+                    )?,
+                    dims: AttentionDims {
+                        n_heads: stage.n_heads,
+                        rotary_dim: stage.rotary_dim,
+                        window: stage.window,
+                    },
                 }),
             };
             let mlp = if block.mlp {
                 Some(Mlp {
-                    norm: source.tensor(&format!("{layer}.norm2.weight"), &[d], Init::Constant(1.0))?,
-                    fc1: Linear::new(source, &format!("{layer}.mlp.fc1"), d, 2 * stage.d_intermediate, Init::Normal(INIT_SD))?,
-                    fc2: Linear::new(source, &format!("{layer}.mlp.fc2"), stage.d_intermediate, d, Init::Normal(out_sd))?,
+                    norm: source.tensor(
+                        &format!("{layer}.norm2.weight"),
+                        &[d],
+                        Init::Constant(1.0),
+                    )?,
+                    fc1: Linear::new(
+                        source,
+                        &format!("{layer}.mlp.fc1"),
+                        d,
+                        2 * stage.d_intermediate,
+                        Init::Normal(INIT_SD),
+                    )?,
+                    fc2: Linear::new(
+                        source,
+                        &format!("{layer}.mlp.fc2"),
+                        stage.d_intermediate,
+                        d,
+                        Init::Normal(out_sd),
+                    )?,
                 })
             } else {
                 None
@@ -211,10 +325,15 @@ impl Stack {
             layers.push(Arc::new(Layer { norm, mixer, mlp }));
         }
         let norm = source.tensor(&format!("{name}.rmsnorm.weight"), &[d], Init::Constant(1.0))?;
-        Ok(Stack { layers, norm, dtype: DType::F32 })
+        Ok(Stack {
+            layers,
+            norm,
+            dtype: DType::F32,
+        })
     }
 
-    /// Chooses the arithmetic of all projections in inference; on a device, that of all activations inside layers, in training too.
+    /// Chooses the arithmetic of all projections in inference; on a device, that of all activations
+    /// inside layers, in training too.
     ///
     /// # Errors
     /// The stack is being run.
@@ -222,24 +341,32 @@ impl Stack {
         self.dtype = arithmetic.activations();
         for layer in &mut self.layers {
             let Some(layer) = Arc::get_mut(layer) else {
-                return Err(Error::Invalid("a model's precision cannot change while it runs".into()));
+                return Err(Error::Invalid(
+                    "a model's precision cannot change while it runs".into(),
+                ));
             };
             let mixer = match &mut layer.mixer {
                 MixerLayer::BiMamba(mixer) => [&mut mixer.in_proj, &mut mixer.out_proj],
                 MixerLayer::Attention(mixer) => [&mut mixer.qkv, &mut mixer.out_proj],
             };
             let mlp = layer.mlp.as_mut().map(|mlp| [&mut mlp.fc1, &mut mlp.fc2]);
-            mixer.into_iter().chain(mlp.into_iter().flatten()).try_for_each(|linear| linear.set_arithmetic(arithmetic))?;
+            mixer
+                .into_iter()
+                .chain(mlp.into_iter().flatten())
+                .try_for_each(|linear| linear.set_arithmetic(arithmetic))?;
         }
         Ok(())
     }
 
-    /// (total positions, d_model) to the same shape. Takes its input, which would otherwise outlive its use.
+    /// (total positions, d_model) to the same shape. Takes its input, which would otherwise outlive
+    /// its use.
     pub fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs) -> Result<Tensor> {
         let (mut residual, mut h) = (x, None);
         for layer in &self.layers {
             let (layer, seqs, dtype) = (layer.clone(), seqs.clone(), self.dtype);
-            let (sum, next) = tape.segment(residual, h, move |tape, residual, h| layer.forward(tape, residual, h, &seqs, dtype))?;
+            let (sum, next) = tape.segment(residual, h, move |tape, residual, h| {
+                layer.forward(tape, residual, h, &seqs, dtype)
+            })?;
             (residual, h) = (sum, Some(next));
         }
         Ok(add_rms_norm(tape, &residual, h.as_ref(), &self.norm, DType::F32)?.1)

@@ -1,4 +1,5 @@
-//! Where a model's tensors come from. The model asks for each by name and shape, once; a source loads it, makes it, or notes it.
+//! Where a model's tensors come from. The model asks for each by name and shape, once; a source
+//! loads it, makes it, or notes it.
 
 use super::config::Config;
 use crate::{Error, Result};
@@ -65,9 +66,15 @@ impl Loaded {
 
 impl Source for Loaded {
     fn tensor(&mut self, name: &str, shape: &[usize], _: Init) -> Result<Tensor> {
-        let tensor = self.tensors.remove(name).ok_or_else(|| Error::Invalid(format!("tensor {name} {shape:?} is missing")))?;
+        let tensor = self
+            .tensors
+            .remove(name)
+            .ok_or_else(|| Error::Invalid(format!("tensor {name} {shape:?} is missing")))?;
         if tensor.dims() != shape {
-            return Err(Error::Invalid(format!("tensor {name} has shape {:?}, but the configuration asks for {shape:?}", tensor.dims())));
+            return Err(Error::Invalid(format!(
+                "tensor {name} has shape {:?}, but the configuration asks for {shape:?}",
+                tensor.dims()
+            )));
         }
         Ok(tensor)
     }

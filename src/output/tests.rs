@@ -10,9 +10,16 @@ fn a_failed_write_leaves_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/table.tsv");
     write_atomic(&path, |file| file.write_all(b"old")).unwrap();
-    write_atomic(&path, |file| file.write_all(b"half").and(Err(std::io::Error::other("stop")))).unwrap_err();
+    write_atomic(&path, |file| {
+        file.write_all(b"half")
+            .and(Err(std::io::Error::other("stop")))
+    })
+    .unwrap_err();
     assert_eq!(std::fs::read(&path).unwrap(), b"old");
-    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    assert_eq!(
+        std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+        1
+    );
 }
 
 #[test]
@@ -39,7 +46,10 @@ fn inputs_are_known_by_any_path_and_link() {
     for output in ["r.bed", "x/../r.bed", "hard", "soft"] {
         for input in ["r.bed", "hard", "soft"] {
             let error = check_file(&at(output), &[&at("other"), &at(input)], |_| true).unwrap_err();
-            assert!(matches!(&error, Error::Usage(message) if message.contains("overwrite the input")), "{output} {input}: {error}");
+            assert!(
+                matches!(&error, Error::Usage(message) if message.contains("overwrite the input")),
+                "{output} {input}: {error}"
+            );
         }
     }
 }
@@ -55,11 +65,21 @@ fn only_what_is_ours_is_replaced() {
     std::os::unix::fs::symlink("theirs", at("link to theirs")).unwrap();
     std::os::unix::fs::symlink("ours", at("link to ours")).unwrap();
     std::os::unix::fs::symlink("nothing", at("link to nothing")).unwrap();
-    let check = |name: &str| check_file(&at(name), &[], |path| std::fs::read(path).unwrap() == b"header").map_err(|e| e.to_string());
+    let check = |name: &str| {
+        check_file(&at(name), &[], |path| {
+            std::fs::read(path).unwrap() == b"header"
+        })
+        .map_err(|e| e.to_string())
+    };
     for name in ["ours", "empty", "link to ours", "new", "new/er"] {
         check(name).unwrap();
     }
-    for (name, part) in [("theirs", "tells"), ("link to theirs", "tells"), ("link to nothing", "what is not there"), ("", "folder")] {
+    for (name, part) in [
+        ("theirs", "tells"),
+        ("link to theirs", "tells"),
+        ("link to nothing", "what is not there"),
+        ("", "folder"),
+    ] {
         assert!(check(name).unwrap_err().contains(part), "{name}");
     }
     // Written through a link, the file changes and the link stays.
@@ -74,8 +94,21 @@ fn only_what_is_ours_is_replaced() {
 #[test]
 fn folders_that_are_lived_in_are_refused() {
     let home = std::env::home_dir().unwrap_or("/".into());
-    for path in [Path::new("/"), Path::new("."), Path::new(".."), Path::new("no-such/.."), home.as_path()] {
-        assert!(check_folder(path).unwrap_err().to_string().contains("choose a folder inside it"), "{}", path.display());
+    for path in [
+        Path::new("/"),
+        Path::new("."),
+        Path::new(".."),
+        Path::new("no-such/.."),
+        home.as_path(),
+    ] {
+        assert!(
+            check_folder(path)
+                .unwrap_err()
+                .to_string()
+                .contains("choose a folder inside it"),
+            "{}",
+            path.display()
+        );
     }
     let folder = tempfile::tempdir().unwrap();
     let place = check_folder(&folder.path().join("a/b")).unwrap();
@@ -95,7 +128,10 @@ fn the_mask_of_the_user_holds() {
     assert_eq!(mode(&path), mode(&plain));
     let made = folder.path().join("made");
     std::fs::create_dir(&made).unwrap();
-    assert_eq!(mode(PendingFolder::new_in(folder.path()).unwrap().path()), mode(&made));
+    assert_eq!(
+        mode(PendingFolder::new_in(folder.path()).unwrap().path()),
+        mode(&made)
+    );
 }
 
 #[test]
@@ -118,11 +154,18 @@ fn what_killed_runs_left_is_removed_and_nothing_else() {
     age(file.temporary());
     age(pending.path());
     check_file(&at("out"), &[], is_nobodys).unwrap();
-    let mut left: Vec<String> =
-        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut left: Vec<String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
     left.sort();
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-    let mut expected = vec![name(file.temporary()), name(pending.path()), ".ldar-analyze-new".to_string(), "mine".to_string()];
+    let mut expected = vec![
+        name(file.temporary()),
+        name(pending.path()),
+        ".ldar-analyze-new".to_string(),
+        "mine".to_string(),
+    ];
     expected.sort();
     assert_eq!(left, expected);
 }
@@ -136,7 +179,11 @@ fn a_folder_takes_the_place_of_a_former_one() {
         std::fs::write(fresh.path().join("x"), text).unwrap();
         fresh.keep(&place).unwrap();
         assert_eq!(std::fs::read_to_string(place.join("x")).unwrap(), text);
-        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1, "nothing else is left");
+        assert_eq!(
+            std::fs::read_dir(parent.path()).unwrap().count(),
+            1,
+            "nothing else is left"
+        );
     }
     replace_folder(&parent.path().join("none"), &place).unwrap_err();
     assert_eq!(std::fs::read_to_string(place.join("x")).unwrap(), "second");

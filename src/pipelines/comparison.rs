@@ -1,5 +1,6 @@
-//! Sites against their controls: what every pipeline does that asks whether boundaries mark a set of positions. It matches controls of any number of
-//! families, reads the model around sites and controls, and compares one endpoint fixed in advance: the mean over inter-base positions -2..+2.
+//! Sites against their controls: what every pipeline does that asks whether boundaries mark a set
+//! of positions. It matches controls of any number of families, reads the model around sites and
+//! controls, and compares one endpoint fixed in advance: the mean over inter-base positions -2..+2.
 
 pub mod baseline;
 mod correction;
@@ -22,7 +23,8 @@ pub use heatmap::{MOST_BINS, MOST_SITES};
 pub use matching::Matched;
 pub use reading::strand_windows;
 pub use rows::{
-    BaselineRow, ControlRow, HeatmapRow, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow, StatisticsRow, StrandRow, SumRow, WidthRow,
+    BaselineRow, ControlRow, HeatmapRow, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow,
+    StatisticsRow, StrandRow, SumRow, WidthRow,
 };
 
 use crate::controls::strength::Span;
@@ -35,7 +37,8 @@ use crate::pipelines::tiles::TileShape;
 use crate::pipelines::{BoundarySource, Progress, Values, masked};
 use crate::stats::rng::Rng;
 
-/// The endpoint is the mean over offsets `-ENDPOINT_REACH ..= ENDPOINT_REACH`. Fixed before any result was seen; not an option.
+/// The endpoint is the mean over offsets `-ENDPOINT_REACH ..= ENDPOINT_REACH`. Fixed before any
+/// result was seen; not an option.
 pub const ENDPOINT_REACH: usize = 2;
 
 /// What is flipped together by the test and drawn together by the bootstrap.
@@ -82,8 +85,8 @@ pub struct ComparisonRequest {
     pub seed: u64,
     /// Tiles per call of the model.
     pub batch: usize,
-    /// Compare controls with controls: of twice as many controls a site, dealt into two sets at random, one takes the place of the site (group `site`). The result must
-    /// come out null.
+    /// Compare controls with controls: of twice as many controls a site, dealt into two sets at
+    /// random, one takes the place of the site (group `site`). The result must come out null.
     pub negative_control: bool,
     /// Read every site and control on both strands and repeat everything on the mean of the two.
     pub strand_average: bool,
@@ -122,11 +125,15 @@ impl ComparisonRequest {
     /// Bases on either side of a site or control that must be there and be ACGT.
     pub fn radius_bp(&self) -> usize {
         const WIDEST_MATRIX: usize = 20;
-        self.flank.max(self.controls.gc_flank_bp).max(WIDEST_MATRIX).max(self.controls.kmer)
+        self.flank
+            .max(self.controls.gc_flank_bp)
+            .max(WIDEST_MATRIX)
+            .max(self.controls.kmer)
     }
 
-    /// The bases before and after an inter-base position of a strand that the values of its profile are read from: each value is read from the base after
-    /// its position in the orientation of the strand, and of [`ComparisonRequest::strand_average`] from that on either side.
+    /// The bases before and after an inter-base position of a strand that the values of its profile
+    /// are read from: each value is read from the base after its position in the orientation of the
+    /// strand, and of [`ComparisonRequest::strand_average`] from that on either side.
     pub fn read_bp(&self, strand: Strand) -> [usize; 2] {
         match strand {
             _ if self.strand_average => [self.flank + 1, self.flank + 1],
@@ -138,7 +145,10 @@ impl ComparisonRequest {
     /// These bases around a position.
     pub fn bases_read(&self, position: usize, strand: Strand) -> Interval {
         let [before, after] = self.read_bp(strand);
-        Interval::new(position.saturating_sub(before), position.saturating_add(after))
+        Interval::new(
+            position.saturating_sub(before),
+            position.saturating_add(after),
+        )
     }
 
     /// Refuses what no run could meet.
@@ -148,9 +158,15 @@ impl ComparisonRequest {
     pub fn check(&self) -> Result<()> {
         let invalid = |message: String| Err(Error::Invalid(message));
         if self.flank < ENDPOINT_REACH {
-            return invalid(format!("flank {}: the endpoint needs at least {ENDPOINT_REACH} positions on either side", self.flank));
+            return invalid(format!(
+                "flank {}: the endpoint needs at least {ENDPOINT_REACH} positions on either side",
+                self.flank
+            ));
         }
-        let needed = self.flank.checked_add(self.margin.max(1)).and_then(|half| half.checked_mul(2));
+        let needed = self
+            .flank
+            .checked_add(self.margin.max(1))
+            .and_then(|half| half.checked_mul(2));
         if needed.is_none_or(|needed| needed > self.context) {
             return invalid(format!(
                 "a context of {} bases is too short for a flank of {} and a margin of {} on both sides; use a longer context or a smaller margin",
@@ -159,13 +175,22 @@ impl ComparisonRequest {
         }
         let controls = &self.controls;
         if controls.gc_flank_bp > 1 << 16 {
-            return invalid(format!("a flank of {} bases for the G+C match; 50 is usual", controls.gc_flank_bp));
+            return invalid(format!(
+                "a flank of {} bases for the G+C match; 50 is usual",
+                controls.gc_flank_bp
+            ));
         }
         if !(0.0..=1.0).contains(&controls.caliper) {
-            return invalid(format!("caliper {}: a difference in G+C fraction lies in 0 to 1", controls.caliper));
+            return invalid(format!(
+                "caliper {}: a difference in G+C fraction lies in 0 to 1",
+                controls.caliper
+            ));
         }
         if !(4..=24).contains(&controls.kmer) {
-            return invalid(format!("a k-mer of {}: 4 to 24 letters can be asked for", controls.kmer));
+            return invalid(format!(
+                "a k-mer of {}: 4 to 24 letters can be asked for",
+                controls.kmer
+            ));
         }
         if controls.families.is_empty() || controls.per_site == 0 {
             return invalid("no control was asked for".into());
@@ -222,9 +247,11 @@ pub struct Study<'a> {
     pub references: Vec<Site>,
     /// Clusters of genes: contig and interval, by contig and start, without overlaps.
     pub clusters: Vec<(usize, Interval)>,
-    /// Annotated positions by contig and strand: no control lies near them and no baseline is fitted on them.
+    /// Annotated positions by contig and strand: no control lies near them and no baseline is
+    /// fitted on them.
     pub annotated: BTreeMap<(usize, Strand), BTreeSet<usize>>,
-    /// Merged exons of all transcripts by cluster and strand, where [`ControlRequest::side`] needs them.
+    /// Merged exons of all transcripts by cluster and strand, where [`ControlRequest::side`] needs
+    /// them.
     pub exons: BTreeMap<(usize, Strand), Vec<Interval>>,
     /// The user's controls by contig and strand, contigs named as the genome names them.
     pub given: BTreeMap<(usize, Strand), Vec<BedRecord>>,
@@ -233,7 +260,10 @@ pub struct Study<'a> {
 impl Study<'_> {
     /// The name of a contig, by its number in the genome.
     pub fn contig_name(&self, contig: usize) -> &str {
-        self.genome.contigs().get(contig).map_or("", |c| c.name.as_str())
+        self.genome
+            .contigs()
+            .get(contig)
+            .map_or("", |c| c.name.as_str())
     }
 
     /// `contig:position:strand`.
@@ -243,13 +273,22 @@ impl Study<'_> {
 
     /// `contig:start-end`; empty for no cluster.
     pub fn cluster_name(&self, cluster: usize) -> String {
-        let Some((contig, interval)) = self.clusters.get(cluster) else { return String::new() };
-        format!("{}:{}-{}", self.contig_name(*contig), interval.start, interval.end)
+        let Some((contig, interval)) = self.clusters.get(cluster) else {
+            return String::new();
+        };
+        format!(
+            "{}:{}-{}",
+            self.contig_name(*contig),
+            interval.start,
+            interval.end
+        )
     }
 
     /// The cluster that holds a position.
     fn cluster_at(&self, contig: usize, position: usize) -> Option<usize> {
-        let after = self.clusters.partition_point(|(c, interval)| (*c, interval.start) <= (contig, position));
+        let after = self
+            .clusters
+            .partition_point(|(c, interval)| (*c, interval.start) <= (contig, position));
         let at = after.checked_sub(1)?;
         let (c, interval) = self.clusters[at];
         (c == contig && position <= interval.end).then_some(at)
@@ -283,7 +322,8 @@ pub struct Comparison {
     pub baseline: Vec<BaselineRow>,
     /// Agreement of the two strands.
     pub strands: Vec<StrandRow>,
-    /// Profiles of single sites of the first family's pairs, sorted and in bins; empty in a negative control.
+    /// Profiles of single sites of the first family's pairs, sorted and in bins; empty in a
+    /// negative control.
     pub heatmap: Vec<HeatmapRow>,
     /// Sites told from decoys.
     pub discrimination: Discrimination,
@@ -309,7 +349,8 @@ pub struct SiteFacts {
     pub control: Option<String>,
 }
 
-/// A contig's letters, kept for the next call that wants the same one: a genome of one contig is read once.
+/// A contig's letters, kept for the next call that wants the same one: a genome of one contig is
+/// read once.
 pub struct ContigReader<'a> {
     genome: &'a Genome,
     source: &'a dyn BoundarySource,
@@ -327,7 +368,11 @@ struct Loaded {
 impl<'a> ContigReader<'a> {
     /// Nothing read yet.
     pub fn new(genome: &'a Genome, source: &'a dyn BoundarySource) -> ContigReader<'a> {
-        ContigReader { genome, source, last: None }
+        ContigReader {
+            genome,
+            source,
+            last: None,
+        }
     }
 
     /// The genome that is read.
@@ -344,7 +389,8 @@ impl<'a> ContigReader<'a> {
         Ok(loaded.masked.as_deref().unwrap_or(&loaded.letters))
     }
 
-    /// The letters of a contig as they are, and the bases that the source has no value for, in order and apart.
+    /// The letters of a contig as they are, and the bases that the source has no value for, in
+    /// order and apart.
     ///
     /// # Errors
     /// As [`ContigReader::get`].
@@ -358,10 +404,20 @@ impl<'a> ContigReader<'a> {
         let loaded = match last {
             Some(loaded) => loaded,
             None => {
-                let name = self.genome.contigs().get(contig).map_or("", |c| c.name.as_str());
-                let (letters, missing) = (self.genome.read_contig(name)?, self.source.missing(name)?);
+                let name = self
+                    .genome
+                    .contigs()
+                    .get(contig)
+                    .map_or("", |c| c.name.as_str());
+                let (letters, missing) =
+                    (self.genome.read_contig(name)?, self.source.missing(name)?);
                 let masked = (!missing.is_empty()).then(|| masked(letters.clone(), &missing));
-                Loaded { contig, letters, missing, masked }
+                Loaded {
+                    contig,
+                    letters,
+                    missing,
+                    masked,
+                }
             }
         };
         Ok(self.last.insert(loaded))
@@ -392,19 +448,37 @@ pub fn pairs(
     let matched = Matched::new(study, contigs, request, &Rng::new(request.seed), progress)?;
     let pair = |(site, found): (&usize, &crate::controls::Found)| {
         let control = found.controls.as_ref().ok()?.first()?.position;
-        let position = if request.negative_control { found.second.first()?.position } else { study.sites[*site].position };
-        Some(SitePair { site: *site, position, control })
+        let position = if request.negative_control {
+            found.second.first()?.position
+        } else {
+            study.sites[*site].position
+        };
+        Some(SitePair {
+            site: *site,
+            position,
+            control,
+        })
     };
-    Ok(matched.found.first().into_iter().flatten().filter_map(pair).collect())
+    Ok(matched
+        .found
+        .first()
+        .into_iter()
+        .flatten()
+        .filter_map(pair)
+        .collect())
 }
 
-/// Matches, reads and compares. Memory holds one contig, one row a site and family, a bounded sample of read positions and the sums of profiles by
-/// cluster, whatever the genome; the result depends on the inputs and the seed, not on threads or (but for the model's own rounding) on `batch`.
+/// Matches, reads and compares. Memory holds one contig, one row a site and family, a bounded
+/// sample of read positions and the sums of profiles by cluster, whatever the genome; the result
+/// depends on the inputs and the seed, not on threads or (but for the model's own rounding) on
+/// `batch`.
 ///
 /// `reference` is what else is asked to tell sites from decoys: an untrained model.
 ///
 /// # Errors
-/// A request that cannot be met, an unreadable contig, and what the model reports. A source that answers a part only gives an empty outcome. No usable site is no error: the statistics are then `NaN`.
+/// A request that cannot be met, an unreadable contig, and what the model reports. A source that
+/// answers a part only gives an empty outcome. No usable site is no error: the statistics are then
+/// `NaN`.
 pub fn run(
     study: &Study<'_>,
     contigs: &mut ContigReader<'_>,
@@ -414,20 +488,45 @@ pub fn run(
 ) -> Result<Comparison> {
     request.check()?;
     if source.values() == Values::Signal && request.controls.families.contains(&Family::Shuffle) {
-        return Err(Error::Invalid("controls of family shuffle: a signal has no values for shuffled letters".into()));
+        return Err(Error::Invalid(
+            "controls of family shuffle: a signal has no values for shuffled letters".into(),
+        ));
     }
     let rng = Rng::new(request.seed);
     let matched = Matched::new(study, contigs, request, &rng, progress)?;
-    let shape = TileShape { context_bp: request.context, margin_bp: request.margin };
+    let shape = TileShape {
+        context_bp: request.context,
+        margin_bp: request.margin,
+    };
     let spots = matched.sets.spots(study);
     let mut readings = reading::Readings::plan(study, &matched, &spots, request, &shape, &rng)?;
     readings.read(study, contigs, source, request, &rng, progress)?;
-    let reference = reference.map(|source| discrimination::read(study, contigs, &spots, source, request, progress)).transpose()?;
+    let reference = reference
+        .map(|source| discrimination::read(study, contigs, &spots, source, request, progress))
+        .transpose()?;
     if source.is_part() {
         return Ok(Comparison::default());
     }
-    progress(Progress { stage: "testing", done: 0, total: 1 });
-    let values = |spots: Vec<Vec<f32>>| discrimination::SpotValues { values: spots, kind: source.values() };
-    let (own, reference) = (values(std::mem::take(&mut readings.spot_values)), reference.map(values));
-    tables::outcome(study, contigs, &matched, readings, (own, reference), request, &rng)
+    progress(Progress {
+        stage: "testing",
+        done: 0,
+        total: 1,
+    });
+    let values = |spots: Vec<Vec<f32>>| discrimination::SpotValues {
+        values: spots,
+        kind: source.values(),
+    };
+    let (own, reference) = (
+        values(std::mem::take(&mut readings.spot_values)),
+        reference.map(values),
+    );
+    tables::outcome(
+        study,
+        contigs,
+        &matched,
+        readings,
+        (own, reference),
+        request,
+        &rng,
+    )
 }

@@ -1,8 +1,9 @@
-//! Do classes of sequence differ in how densely the model cuts them? Stretches of each class against stretches of the same neighbourhood, length and
-//! composition that are not of the class.
+//! Do classes of sequence differ in how densely the model cuts them? Stretches of each class
+//! against stretches of the same neighbourhood, length and composition that are not of the class.
 //!
-//! The unit of replication is a neighbourhood: a cluster of overlapping genes with half of the space to the next ones. A control lies in its stretch's
-//! neighbourhood, so that pairs never reach over two units, and whole units flip sign in the test and are drawn in the bootstrap.
+//! The unit of replication is a neighbourhood: a cluster of overlapping genes with half of the
+//! space to the next ones. A control lies in its stretch's neighbourhood, so that pairs never reach
+//! over two units, and whole units flip sign in the test and are drawn in the bootstrap.
 
 mod listing;
 mod matching;
@@ -32,12 +33,16 @@ use crate::stats::rng::Rng;
 pub const LEAST_BP: usize = 20;
 
 /// Bases of a promoter before and after its start.
-pub const PROMOTER: Window = Window { upstream_bp: 250, downstream_bp: 50 };
+pub const PROMOTER: Window = Window {
+    upstream_bp: 250,
+    downstream_bp: 50,
+};
 
 /// A control lies within this distance of its stretch, in bases.
 pub const NEIGHBOURHOOD_BP: usize = 50_000;
 
-/// Tokens are followed so far beyond the position they start at, in bases; longer ones are counted together.
+/// Tokens are followed so far beyond the position they start at, in bases; longer ones are counted
+/// together.
 pub const TOKEN_REACH: usize = 64;
 
 /// What is asked.
@@ -51,7 +56,8 @@ pub struct DensityRequest {
     pub caliper: f64,
     /// Contigs, by any of their names; empty for all.
     pub contigs: Vec<String>,
-    /// Biotypes of the genes whose classes are asked about; empty for all. Genes of other biotypes have no stretches, and are no controls.
+    /// Biotypes of the genes whose classes are asked about; empty for all. Genes of other biotypes
+    /// have no stretches, and are no controls.
     #[serde(default)]
     pub biotypes: Vec<String>,
     /// Bases of a tile given to the model.
@@ -93,7 +99,10 @@ impl DensityRequest {
     fn check(&self) -> Result<()> {
         let invalid = |message: String| Err(Error::Invalid(message));
         if self.stretch_bp < LEAST_BP || self.max_per_class == 0 {
-            return invalid(format!("stretches of {} bases, {} a class: at least {LEAST_BP} and 1", self.stretch_bp, self.max_per_class));
+            return invalid(format!(
+                "stretches of {} bases, {} a class: at least {LEAST_BP} and 1",
+                self.stretch_bp, self.max_per_class
+            ));
         }
         let needed = self.stretch_bp + TOKEN_REACH + 2 * self.margin.max(1);
         if needed > self.context {
@@ -159,11 +168,13 @@ pub struct Density {
     pub negative_control: bool,
 }
 
-/// Lists, matches, reads and compares. Memory holds one contig and the stretches that were drawn, whatever the genome; the result depends on the inputs
-/// and the seed, not on threads or (but for the model's own rounding) on `batch`.
+/// Lists, matches, reads and compares. Memory holds one contig and the stretches that were drawn,
+/// whatever the genome; the result depends on the inputs and the seed, not on threads or (but for
+/// the model's own rounding) on `batch`.
 ///
 /// # Errors
-/// A request that cannot be met, an unreadable contig, an unknown contig, and what the model reports. A class without stretches is no error.
+/// A request that cannot be met, an unreadable contig, an unknown contig, and what the model
+/// reports. A class without stretches is no error.
 pub fn run(
     genome: &Genome,
     annotation: &Annotation,
@@ -179,24 +190,41 @@ pub fn run(
     annotation.check_biotypes(&request.biotypes)?;
     let mut genes = BTreeMap::new();
     for gene in &annotation.genes {
-        genes.entry(map[gene.contig]).or_insert_with(Vec::new).push(gene);
+        genes
+            .entry(map[gene.contig])
+            .or_insert_with(Vec::new)
+            .push(gene);
     }
-    let windows = ClassWindows { junction_bp: request.stretch_bp / 2, promoter: PROMOTER };
+    let windows = ClassWindows {
+        junction_bp: request.stretch_bp / 2,
+        promoter: PROMOTER,
+    };
     let classes = |contig: usize, sequence: &[u8]| {
         let genes: &[&Gene] = genes.get(&Some(contig)).map_or(&[], Vec::as_slice);
         let all = ContigClasses::new(sequence, genes, &windows);
         if request.biotypes.is_empty() {
             return all;
         }
-        let asked: Vec<&Gene> = genes.iter().copied().filter(|gene| request.biotypes.contains(&gene.biotype)).collect();
+        let asked: Vec<&Gene> = genes
+            .iter()
+            .copied()
+            .filter(|gene| request.biotypes.contains(&gene.biotype))
+            .collect();
         all.only(&ContigClasses::new(sequence, &asked, &windows))
     };
     let mut contigs = ContigReader::new(genome, source);
-    let total: u64 = chosen.iter().map(|contig| genome.contigs()[*contig].length_bp as u64).sum();
+    let total: u64 = chosen
+        .iter()
+        .map(|contig| genome.contigs()[*contig].length_bp as u64)
+        .sum();
     let mut listing = listing::Listing::new(request, &rng);
     let mut done = 0;
     for &contig in &chosen {
-        progress(Progress { stage: "listing classes", done, total });
+        progress(Progress {
+            stage: "listing classes",
+            done,
+            total,
+        });
         let sequence = contigs.get(contig)?;
         let classes = classes(contig, sequence);
         listing.contig(contig, &genome.contigs()[contig].name, sequence, &classes);
@@ -206,7 +234,11 @@ pub fn run(
     let mut matched = matching::Matched::default();
     let mut done = 0;
     for stretches in stretches.chunk_by(|a, b| a.contig == b.contig) {
-        progress(Progress { stage: "matching", done, total });
+        progress(Progress {
+            stage: "matching",
+            done,
+            total,
+        });
         let contig = stretches[0].contig;
         let sequence = contigs.get(contig)?;
         let classes = classes(contig, sequence);
@@ -214,14 +246,22 @@ pub fn run(
         done += sequence.len() as u64;
     }
     for row in &mut accounting {
-        row.n_used = matched.pairs.iter().filter(|pair| pair.class.name() == row.class).count() as u64;
+        row.n_used = matched
+            .pairs
+            .iter()
+            .filter(|pair| pair.class.name() == row.class)
+            .count() as u64;
         row.n_no_control = row.n_sampled - row.n_used;
     }
     let read = reading::read(genome, &mut contigs, &matched, source, request, progress)?;
     if source.is_part() {
         return Ok(Density::default());
     }
-    progress(Progress { stage: "testing", done: 0, total: 1 });
+    progress(Progress {
+        stage: "testing",
+        done: 0,
+        total: 1,
+    });
     let mut found = statistics::outcome(genome, &matched, read, request);
     found.accounting = accounting;
     found.contigs_unmatched = map.iter().filter(|contig| contig.is_none()).count();
@@ -238,7 +278,8 @@ fn chosen(
     request: &DensityRequest,
 ) -> Result<Vec<usize>> {
     if request.contigs.is_empty() {
-        // A contig that the annotation does not know would be one class, intergenic, without being so.
+        // A contig that the annotation does not know would be one class, intergenic, without being
+        // so.
         let mut known: Vec<usize> = map.iter().flatten().copied().collect();
         known.sort_unstable();
         known.dedup();
@@ -246,9 +287,19 @@ fn chosen(
     }
     let mut found = Vec::new();
     for name in &request.contigs {
-        let by_annotation = || map[annotation.contigs.iter().position(|contig| contig == name)?];
+        let by_annotation = || {
+            map[annotation
+                .contigs
+                .iter()
+                .position(|contig| contig == name)?]
+        };
         let index = names.find(name).or_else(by_annotation);
-        found.push(index.ok_or_else(|| Error::Invalid(format!("no contig '{name}' in the genome; it has {}", names.examples())))?);
+        found.push(index.ok_or_else(|| {
+            Error::Invalid(format!(
+                "no contig '{name}' in the genome; it has {}",
+                names.examples()
+            ))
+        })?);
     }
     found.sort_unstable();
     found.dedup();

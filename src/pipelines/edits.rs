@@ -1,7 +1,9 @@
 //! Edits of sequence, and what they do to boundaries.
 //!
-//! An edit puts letters in the place of bases. Inter-base positions left of it keep their number, those right of it move by the change in length; positions inside of what is
-//! taken away or put in have no partner. So an insertion or a deletion is not taken for a change of every boundary after it.
+//! An edit puts letters in the place of bases. Inter-base positions left of it keep their number,
+//! those right of it move by the change in length; positions inside of what is taken away or put in
+//! have no partner. So an insertion or a deletion is not taken for a change of every boundary after
+//! it.
 
 use crate::genome::Interval;
 
@@ -24,20 +26,29 @@ pub struct Response {
     pub change: f64,
     /// How many of these are a boundary in one of the two only.
     pub decisions: u32,
-    /// Boundaries after less boundaries before, over all positions: tokens gained, negative where some are lost.
+    /// Boundaries after less boundaries before, over all positions: tokens gained, negative where
+    /// some are lost.
     pub tokens: i32,
 }
 
 impl Edit {
-    /// `alternate` in the place of `reference`, which begins at base `start`; what both begin or end with alike is left out, the end first, as VCF is normalised.
+    /// `alternate` in the place of `reference`, which begins at base `start`; what both begin or
+    /// end with alike is left out, the end first, as VCF is normalised.
     pub fn between(start: usize, reference: &[u8], alternate: &[u8]) -> Edit {
         let mut ends = (reference.len(), alternate.len());
         while ends.0 > 0 && ends.1 > 0 && reference[ends.0 - 1] == alternate[ends.1 - 1] {
             ends = (ends.0 - 1, ends.1 - 1);
         }
         let (reference, alternate) = (&reference[..ends.0], &alternate[..ends.1]);
-        let same = reference.iter().zip(alternate).take_while(|(a, b)| a == b).count();
-        Edit { bases: Interval::new(start + same, start + reference.len()), letters: alternate[same..].to_vec() }
+        let same = reference
+            .iter()
+            .zip(alternate)
+            .take_while(|(a, b)| a == b)
+            .count();
+        Edit {
+            bases: Interval::new(start + same, start + reference.len()),
+            letters: alternate[same..].to_vec(),
+        }
     }
 
     /// Whether it changes nothing.
@@ -72,8 +83,9 @@ impl Edit {
         [&window[..start], &self.letters, &window[end..]].concat()
     }
 
-    /// Where inter-base position `t` is after the edit; `None` inside of what is taken away. A position at which letters are put in, or at which the two ends of what is
-    /// taken away meet, is the one before the edit.
+    /// Where inter-base position `t` is after the edit; `None` inside of what is taken away. A
+    /// position at which letters are put in, or at which the two ends of what is taken away meet,
+    /// is the one before the edit.
     pub fn moved(&self, t: usize) -> Option<usize> {
         match () {
             () if t <= self.bases.start || self.shift() == 0 => Some(t),
@@ -87,16 +99,27 @@ impl Edit {
         self.bases.start.saturating_sub(t) + t.saturating_sub(self.bases.end)
     }
 
-    /// (position before the edit, value there, value after) of positions that are there both times. `before` are values of inter-base positions from `low` on, `after` those
-    /// from `low` on once the edit is made; `low` is not right of the edit.
-    pub fn pairs<'a>(&'a self, low: usize, before: &'a [f32], after: &'a [f32]) -> impl Iterator<Item = (usize, f32, f32)> + 'a {
-        (low..).zip(before).filter_map(move |(t, before)| Some((t, *before, *after.get(self.moved(t)? - low)?)))
+    /// (position before the edit, value there, value after) of positions that are there both times.
+    /// `before` are values of inter-base positions from `low` on, `after` those from `low` on once
+    /// the edit is made; `low` is not right of the edit.
+    pub fn pairs<'a>(
+        &'a self,
+        low: usize,
+        before: &'a [f32],
+        after: &'a [f32],
+    ) -> impl Iterator<Item = (usize, f32, f32)> + 'a {
+        (low..)
+            .zip(before)
+            .filter_map(move |(t, before)| Some((t, *before, *after.get(self.moved(t)? - low)?)))
     }
 
     /// What changes between the two; arguments as of [`Edit::pairs`].
     pub fn response(&self, low: usize, before: &[f32], after: &[f32]) -> Response {
         let boundaries = |values: &[f32]| values.iter().filter(|p| **p > THRESHOLD).count() as i32;
-        let mut response = Response { tokens: boundaries(after) - boundaries(before), ..Response::default() };
+        let mut response = Response {
+            tokens: boundaries(after) - boundaries(before),
+            ..Response::default()
+        };
         for (_, before, after) in self.pairs(low, before, after) {
             response.change += f64::from((after - before).abs());
             response.decisions += u32::from((before > THRESHOLD) != (after > THRESHOLD));
@@ -126,26 +149,53 @@ mod tests {
             ("A", "", "deletion", (10, 11), ""),
         ] {
             let edit = edit(10, reference, alternate);
-            assert_eq!((edit.kind(), edit.bases, &edit.letters[..]), (kind, Interval::new(bases.0, bases.1), letters.as_bytes()));
+            assert_eq!(
+                (edit.kind(), edit.bases, &edit.letters[..]),
+                (kind, Interval::new(bases.0, bases.1), letters.as_bytes())
+            );
         }
         assert!(edit(3, "ACG", "ACG").is_nothing());
         assert_eq!(edit(10, "A", "ATG").applied(b"CCACC", 8), b"CCATGCC");
     }
 
-    /// Values that name the letter to the right of a position are the same before and after, but where the edit is.
+    /// Values that name the letter to the right of a position are the same before and after, but
+    /// where the edit is.
     #[test]
     fn positions_meet_their_partners() {
         let window = b"ACGTACGTAC";
-        let value = |letters: &[u8]| -> Vec<f32> { (1..letters.len()).map(|t| f32::from(letters[t]) / 256.0).collect() };
-        for (reference, alternate, lost) in
-            [("A", "G", 0), ("A", "AGG", 0), ("AC", "A", 1), ("ACG", "A", 2), ("ACG", "TTT", 0), ("ACG", "TT", 2)]
-        {
+        let value = |letters: &[u8]| -> Vec<f32> {
+            (1..letters.len())
+                .map(|t| f32::from(letters[t]) / 256.0)
+                .collect()
+        };
+        for (reference, alternate, lost) in [
+            ("A", "G", 0),
+            ("A", "AGG", 0),
+            ("AC", "A", 1),
+            ("ACG", "A", 2),
+            ("ACG", "TTT", 0),
+            ("ACG", "TT", 2),
+        ] {
             let edit = edit(4, reference, alternate);
             let (before, after) = (value(window), value(&edit.applied(window, 0)));
-            let differ: Vec<usize> = edit.pairs(1, &before, &after).filter(|(_, a, b)| a != b).map(|(t, ..)| t).collect();
-            assert!(!differ.is_empty() && differ.iter().all(|t| edit.distance(*t) == 0), "{reference}>{alternate} {differ:?}");
-            assert_eq!(edit.pairs(1, &before, &after).count(), 9 - lost, "{reference}>{alternate}");
-            assert_eq!(edit.pairs(1, &before, &after).last().map(|(t, ..)| t), Some(9));
+            let differ: Vec<usize> = edit
+                .pairs(1, &before, &after)
+                .filter(|(_, a, b)| a != b)
+                .map(|(t, ..)| t)
+                .collect();
+            assert!(
+                !differ.is_empty() && differ.iter().all(|t| edit.distance(*t) == 0),
+                "{reference}>{alternate} {differ:?}"
+            );
+            assert_eq!(
+                edit.pairs(1, &before, &after).count(),
+                9 - lost,
+                "{reference}>{alternate}"
+            );
+            assert_eq!(
+                edit.pairs(1, &before, &after).last().map(|(t, ..)| t),
+                Some(9)
+            );
         }
     }
 

@@ -1,5 +1,5 @@
-//! What does the model do at one place? Boundary probabilities, tokens, gene models and motif hits over a window of a few kilobases: an
-//! illustration, not a test.
+//! What does the model do at one place? Boundary probabilities, tokens, gene models and motif hits
+//! over a window of a few kilobases: an illustration, not a test.
 
 mod annotated;
 mod hits;
@@ -134,15 +134,33 @@ pub fn run(
     request: &LocusRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Locus> {
-    progress(Progress { stage: "finding the place", done: 0, total: 1 });
+    progress(Progress {
+        stage: "finding the place",
+        done: 0,
+        total: 1,
+    });
     let names = ContigNames::new(genome.contigs().iter().map(|contig| &contig.name));
-    let map = annotation.map(|annotation| names.map_annotation(&annotation.contigs)).transpose()?.unwrap_or_default();
-    let (contig, mut frame) = place(genome, &names, annotation.map(|annotation| (annotation, &map[..])), &request.place)?;
+    let map = annotation
+        .map(|annotation| names.map_annotation(&annotation.contigs))
+        .transpose()?
+        .unwrap_or_default();
+    let (contig, mut frame) = place(
+        genome,
+        &names,
+        annotation.map(|annotation| (annotation, &map[..])),
+        &request.place,
+    )?;
     let sequence = genome.read_contig(&frame.contig)?;
-    frame.letters = String::from_utf8_lossy(&sequence[frame.interval.start..frame.interval.end]).into_owned();
-    let near = annotation.map_or_else(Default::default, |annotation| annotated::Near::new(annotation, &map, contig, frame.interval));
+    frame.letters =
+        String::from_utf8_lossy(&sequence[frame.interval.start..frame.interval.end]).into_owned();
+    let near = annotation.map_or_else(Default::default, |annotation| {
+        annotated::Near::new(annotation, &map, contig, frame.interval)
+    });
     // The ends of a contig are no positions that a model scores.
-    let span = Window { low: frame.interval.start.max(1), high: frame.interval.end.min(sequence.len().saturating_sub(1)) };
+    let span = Window {
+        low: frame.interval.start.max(1),
+        high: frame.interval.end.min(sequence.len().saturating_sub(1)),
+    };
     let mut found = Locus {
         genes: near.rows.clone(),
         series: Vec::new(),
@@ -154,13 +172,26 @@ pub fn run(
         bases_read: 0,
         frame,
     };
-    progress(Progress { stage: "seeking motifs", done: 0, total: 1 });
+    progress(Progress {
+        stage: "seeking motifs",
+        done: 0,
+        total: 1,
+    });
     let scanned = hits::find(queries, &sequence, found.frame.interval, &near, request.p);
-    (found.hits, found.frame.n_motifs, found.frame.n_unreachable) = (scanned.rows, queries.len(), scanned.n_unreachable);
+    (found.hits, found.frame.n_motifs, found.frame.n_unreachable) =
+        (scanned.rows, queries.len(), scanned.n_unreachable);
     let total = (readers.len() * (span.high - span.low + 1)) as u64;
     for (index, reader) in readers.iter().enumerate() {
-        progress(Progress { stage: "reading the model", done: total * index as u64 / readers.len() as u64, total });
-        let on = ContigStrand { contig: &found.frame.contig, sequence: &sequence, strand: found.frame.strand };
+        progress(Progress {
+            stage: "reading the model",
+            done: total * index as u64 / readers.len() as u64,
+            total,
+        });
+        let on = ContigStrand {
+            contig: &found.frame.contig,
+            sequence: &sequence,
+            strand: found.frame.strand,
+        };
         let (values, bases) = read_span(on, span, &reader.shape, request.batch, reader.source)?;
         found.bases_read += bases;
         found.take(reader, &sequence, span, &values, &near);
@@ -176,37 +207,82 @@ fn place(
     place: &Place,
 ) -> Result<(usize, Frame)> {
     let (contig, interval, strand, anchor, anchor_name) = match place {
-        Place::Region { contig, interval, strand } => {
-            let of_annotation = || annotation.and_then(|(a, map)| map[a.contigs.iter().position(|name| name == contig)?]);
+        Place::Region {
+            contig,
+            interval,
+            strand,
+        } => {
+            let of_annotation = || {
+                annotation
+                    .and_then(|(a, map)| map[a.contigs.iter().position(|name| name == contig)?])
+            };
             let index = names.find(contig).or_else(of_annotation);
-            let index = index.ok_or_else(|| Error::Invalid(format!("no contig '{contig}' in the genome; it has {}", names.examples())))?;
+            let index = index.ok_or_else(|| {
+                Error::Invalid(format!(
+                    "no contig '{contig}' in the genome; it has {}",
+                    names.examples()
+                ))
+            })?;
             let length = genome.contigs()[index].length_bp;
             if interval.end > length {
                 let written = region::written(contig, *interval);
-                return Err(Error::Invalid(format!("{written} reaches beyond the end of {contig}, which has {length} bases")));
+                return Err(Error::Invalid(format!(
+                    "{written} reaches beyond the end of {contig}, which has {length} bases"
+                )));
             }
             (index, *interval, *strand, None, String::new())
         }
-        Place::Gene { name, around, flank_bp } => {
-            let (annotation, map) =
-                annotation.ok_or_else(|| Error::Invalid(format!("the gene '{name}' cannot be found without an annotation")))?;
+        Place::Gene {
+            name,
+            around,
+            flank_bp,
+        } => {
+            let (annotation, map) = annotation.ok_or_else(|| {
+                Error::Invalid(format!(
+                    "the gene '{name}' cannot be found without an annotation"
+                ))
+            })?;
             let gene = &annotation.genes[find_gene(annotation, name)?];
             let anchor: Anchor = around.parse().map_err(Error::Invalid)?;
             let index = map[gene.contig];
-            let index = index
-                .ok_or_else(|| Error::Invalid(format!("the contig {} of {name} is not in the genome", annotation.contigs[gene.contig])))?;
+            let index = index.ok_or_else(|| {
+                Error::Invalid(format!(
+                    "the contig {} of {name} is not in the genome",
+                    annotation.contigs[gene.contig]
+                ))
+            })?;
             let transcript = canonical_transcript(gene).map(|(index, _)| &gene.transcripts[index]);
-            let transcript = transcript.ok_or_else(|| Error::Invalid(format!("the gene '{name}' has no transcript; give --region")))?;
-            let position = anchor.position(transcript, gene.strand).map_err(|message| Error::Invalid(format!("{name}: {message}")))?;
+            let transcript = transcript.ok_or_else(|| {
+                Error::Invalid(format!(
+                    "the gene '{name}' has no transcript; give --region"
+                ))
+            })?;
+            let position = anchor
+                .position(transcript, gene.strand)
+                .map_err(|message| Error::Invalid(format!("{name}: {message}")))?;
             let length = genome.contigs()[index].length_bp;
             if position > length {
-                let message =
-                    format!("{anchor} of {name} lies beyond the end of its contig ({length} bases): the annotation is of another genome");
+                let message = format!(
+                    "{anchor} of {name} lies beyond the end of its contig ({length} bases): the annotation is of another genome"
+                );
                 return Err(Error::Invalid(message));
             }
-            let interval = Interval::new(position.saturating_sub(*flank_bp), position.saturating_add(*flank_bp).min(length));
-            let symbol = if gene.name.is_empty() { &gene.id } else { &gene.name };
-            (index, interval, gene.strand, Some(position), format!("{anchor} of {symbol} ({})", transcript.id))
+            let interval = Interval::new(
+                position.saturating_sub(*flank_bp),
+                position.saturating_add(*flank_bp).min(length),
+            );
+            let symbol = if gene.name.is_empty() {
+                &gene.id
+            } else {
+                &gene.name
+            };
+            (
+                index,
+                interval,
+                gene.strand,
+                Some(position),
+                format!("{anchor} of {symbol} ({})", transcript.id),
+            )
         }
     };
     if !(LEAST_BP..=MOST_BP).contains(&interval.len_bp()) {
@@ -217,35 +293,66 @@ fn place(
         )));
     }
     let contig_name = genome.contigs()[contig].name.clone();
-    let frame = Frame { contig: contig_name, interval, strand, anchor, anchor_name, letters: String::new(), n_motifs: 0, n_unreachable: 0 };
+    let frame = Frame {
+        contig: contig_name,
+        interval,
+        strand,
+        anchor,
+        anchor_name,
+        letters: String::new(),
+        n_motifs: 0,
+        n_unreachable: 0,
+    };
     Ok((contig, frame))
 }
 
 impl Locus {
-    /// Adds what one model says; of a track, its values. `values[i]` is that of position `span.low + i`.
-    fn take(&mut self, reader: &Reader<'_>, sequence: &[u8], span: Window, values: &[f32], near: &annotated::Near) {
+    /// Adds what one model says; of a track, its values. `values[i]` is that of position `span.low +
+    /// i`.
+    fn take(
+        &mut self,
+        reader: &Reader<'_>,
+        sequence: &[u8],
+        span: Window,
+        values: &[f32],
+        near: &annotated::Near,
+    ) {
         let name = &reader.name;
         let is_track = reader.source.values() == Values::Signal;
         let kept = |p: f32| !is_track && p > THRESHOLD;
-        let boundaries: Vec<usize> = (span.low..).zip(values).filter(|(_, p)| kept(**p)).map(|(t, _)| t).collect();
-        self.positions.extend((span.low..).zip(values).map(|(t, p)| PositionRow {
-            series: name.clone(),
-            position: t as u64,
-            base: char::from(sequence[t]).to_string(),
-            boundary_prob: f64::from(*p),
-            is_boundary: kept(*p),
-        }));
+        let boundaries: Vec<usize> = (span.low..)
+            .zip(values)
+            .filter(|(_, p)| kept(**p))
+            .map(|(t, _)| t)
+            .collect();
+        self.positions
+            .extend((span.low..).zip(values).map(|(t, p)| PositionRow {
+                series: name.clone(),
+                position: t as u64,
+                base: char::from(sequence[t]).to_string(),
+                boundary_prob: f64::from(*p),
+                is_boundary: kept(*p),
+            }));
         if is_track {
             self.tracks.push(name.clone());
             return;
         }
         let mut ends = vec![self.frame.interval.start];
-        ends.extend(boundaries.iter().copied().filter(|t| (self.frame.interval.start + 1..self.frame.interval.end).contains(t)));
+        ends.extend(
+            boundaries
+                .iter()
+                .copied()
+                .filter(|t| (self.frame.interval.start + 1..self.frame.interval.end).contains(t)),
+        );
         ends.push(self.frame.interval.end);
         let is_end = |t: usize| boundaries.binary_search(&t).is_ok();
         let token = |pair: &[usize]| {
             let letters = &sequence[pair[0]..pair[1]];
-            let letters = if self.frame.strand == Strand::Plus { letters.to_vec() } else { reverse_complement(letters) };
+            let letters = if self.frame.strand == Strand::Plus {
+                letters.to_vec()
+            } else {
+                reverse_complement(letters)
+            };
             TokenRow {
                 series: name.clone(),
                 start: pair[0] as u64,
@@ -259,17 +366,21 @@ impl Locus {
         let inside = span.low + SITE_REACH..=span.high.saturating_sub(SITE_REACH);
         let distance = |t: usize| boundaries.iter().map(|b| b.abs_diff(t)).min();
         let hit = |t: usize| distance(t).is_some_and(|bp| bp <= SITE_REACH);
-        let sites: Vec<SiteRow> = (near.sites(self.frame.strand).into_iter().filter(|site| inside.contains(&site.position)))
-            .map(|site| SiteRow {
-                series: name.clone(),
-                site_kind: site.kind.into(),
-                position: site.position as u64,
-                gene: site.genes.join(","),
-                boundary_distance_bp: distance(site.position).map(|bp| bp as u64),
-                hit: hit(site.position),
-            })
-            .collect();
-        let near_one = inside.clone().filter(|t| hit(*t)).count() as f64 / inside.count().max(1) as f64;
+        let sites: Vec<SiteRow> = (near
+            .sites(self.frame.strand)
+            .into_iter()
+            .filter(|site| inside.contains(&site.position)))
+        .map(|site| SiteRow {
+            series: name.clone(),
+            site_kind: site.kind.into(),
+            position: site.position as u64,
+            gene: site.genes.join(","),
+            boundary_distance_bp: distance(site.position).map(|bp| bp as u64),
+            hit: hit(site.position),
+        })
+        .collect();
+        let near_one =
+            inside.clone().filter(|t| hit(*t)).count() as f64 / inside.count().max(1) as f64;
         let (n, n_boundaries) = (values.len() as f64, boundaries.len() as f64);
         self.series.push(SeriesRow {
             series: name.clone(),
@@ -279,7 +390,11 @@ impl Locus {
             n_boundaries: boundaries.len() as u64,
             density: n_boundaries / n,
             mean_probability: values.iter().copied().map(f64::from).sum::<f64>() / n,
-            mean_token_bp: if boundaries.is_empty() { f64::NAN } else { n / n_boundaries },
+            mean_token_bp: if boundaries.is_empty() {
+                f64::NAN
+            } else {
+                n / n_boundaries
+            },
             n_sites: sites.len() as u64,
             n_sites_hit: sites.iter().filter(|site| site.hit).count() as u64,
             expected_sites_hit: near_one * sites.len() as f64,

@@ -1,9 +1,12 @@
-//! Do boundaries gather at transcription-factor motifs in promoters, beyond what the letters alone would give, and for which factors?
+//! Do boundaries gather at transcription-factor motifs in promoters, beyond what the letters alone
+//! would give, and for which factors?
 //!
-//! Promoters that share a base are merged and read once on each strand; hits and controls of all motifs are looked up in these readings. Two endpoints
-//! were fixed before any result was seen: `edges`, the mean over the inter-base positions within one of the hit's two edges, and `inside`, the mean over
-//! the positions between those. Each hit is compared with one control, and whole clusters of promoters flip sign in the test; permuted matrices are
-//! compared as wholes (`orders`).
+//! Promoters that share a base are merged and read once on each strand; hits and controls of all
+//! motifs are looked up in these readings. Two endpoints were fixed before any result was seen:
+//! `edges`, the mean over the inter-base positions within one of the hit's two edges, and `inside`,
+//! the mean over the positions between those. Each hit is compared with one control, and whole
+//! clusters of promoters flip sign in the test; permuted matrices are compared as wholes
+//! (`orders`).
 
 mod grounds;
 mod hits;
@@ -27,7 +30,8 @@ pub(super) use hits::best_word_p;
 pub use hits::{ELEMENT_P, TSS_SLACK_BP};
 pub use matching::{PERMUTED_MATRICES, SCORE_CALIPER_BITS};
 pub use rows::{
-    DetailRow, HitRow, LogoRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow, StatisticsRow, UnmatchedRow, YardstickRow,
+    DetailRow, HitRow, LogoRow, MotifRow, OrderRow, PairRow, ProfileRow, PromoterRow,
+    StatisticsRow, UnmatchedRow, YardstickRow,
 };
 pub use yardstick::YARDSTICKS;
 
@@ -52,10 +56,11 @@ const NO_CLUSTER: usize = usize::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Control {
-    /// Hits of column-permuted versions of the matrix in the same promoters; of a core promoter element, where it may lie.
-    Permuted,
-    /// Places of the same width in the same cluster of promoters, on the same strand, that share no base with a hit: random ones; of a core promoter
+    /// Hits of column-permuted versions of the matrix in the same promoters; of a core promoter
     /// element, where it may lie.
+    Permuted,
+    /// Places of the same width in the same cluster of promoters, on the same strand, that share no
+    /// base with a hit: random ones; of a core promoter element, where it may lie.
     Position,
     /// Hits of the same motif, as good, in windows outside of promoters and exons.
     Outside,
@@ -65,7 +70,12 @@ pub enum Control {
 
 impl Control {
     /// All, in the order of reports.
-    pub const ALL: [Control; 4] = [Control::Permuted, Control::Position, Control::Outside, Control::Shuffled];
+    pub const ALL: [Control; 4] = [
+        Control::Permuted,
+        Control::Position,
+        Control::Outside,
+        Control::Shuffled,
+    ];
 
     /// The name in tables and on the command line.
     pub fn name(self) -> &'static str {
@@ -109,7 +119,8 @@ pub struct EnrichmentRequest {
     pub negative_control: bool,
     /// Identifiers of the motifs of the panels, in their order.
     pub panels: Vec<String>,
-    /// Identifiers of motifs of which every hit is shown. Without any: the first of the panels, or where that has fewer than `min_hits`, the motif with most.
+    /// Identifiers of motifs of which every hit is shown. Without any: the first of the panels, or
+    /// where that has fewer than `min_hits`, the motif with most.
     pub detail: Vec<String>,
 }
 
@@ -143,18 +154,33 @@ impl EnrichmentRequest {
     pub fn check(&self) -> Result<()> {
         let invalid = |message: String| Err(Error::Invalid(message));
         if self.flank == 0 {
-            return invalid("flank 0: the endpoint needs at least 1 position on either side of a hit".into());
+            return invalid(
+                "flank 0: the endpoint needs at least 1 position on either side of a hit".into(),
+            );
         }
-        if self.margin.max(1).checked_mul(2).is_none_or(|margins| margins >= self.context) {
-            return invalid(format!("a context of {} bases has no room between margins of {}", self.context, self.margin));
+        if self
+            .margin
+            .max(1)
+            .checked_mul(2)
+            .is_none_or(|margins| margins >= self.context)
+        {
+            return invalid(format!(
+                "a context of {} bases has no room between margins of {}",
+                self.context, self.margin
+            ));
         }
         if !(self.p > 0.0 && self.p <= 0.1) {
             return invalid(format!("p {}: above 0, and at most 0.1", self.p));
         }
         if !(0.0..=1.0).contains(&self.caliper) {
-            return invalid(format!("caliper {}: a difference in G+C fraction lies in 0 to 1", self.caliper));
+            return invalid(format!(
+                "caliper {}: a difference in G+C fraction lies in 0 to 1",
+                self.caliper
+            ));
         }
-        if self.controls.is_empty() || self.controls.iter().collect::<BTreeSet<_>>().len() < self.controls.len() {
+        if self.controls.is_empty()
+            || self.controls.iter().collect::<BTreeSet<_>>().len() < self.controls.len()
+        {
             return invalid("controls: each at most once, and at least one".into());
         }
         if self.negative_control && self.controls.iter().any(|c| *c != Control::Permuted) {
@@ -238,10 +264,12 @@ struct Studied {
     orders: Option<Orders>,
 }
 
-/// Runs the analysis. Without an annotation, windows outside keep away from the promoters given alone.
+/// Runs the analysis. Without an annotation, windows outside keep away from the promoters given
+/// alone.
 ///
 /// # Errors
-/// A request that cannot be met, an unreadable contig, and what the model reports. No promoter and no hit is no error.
+/// A request that cannot be met, an unreadable contig, and what the model reports. No promoter and
+/// no hit is no error.
 pub fn run(
     genome: &Genome,
     annotation: Option<&Annotation>,
@@ -253,38 +281,80 @@ pub fn run(
 ) -> Result<Enrichment> {
     request.check()?;
     if source.values() == Values::Signal && request.controls.contains(&Control::Shuffled) {
-        return Err(Error::Invalid("control shuffled: a signal has no values for shuffled letters".into()));
+        return Err(Error::Invalid(
+            "control shuffled: a signal has no values for shuffled letters".into(),
+        ));
     }
-    let mut grounds = grounds::read(genome, annotation, &promoters.promoters, source, request, progress)?;
+    let mut grounds = grounds::read(
+        genome,
+        annotation,
+        &promoters.promoters,
+        source,
+        request,
+        progress,
+    )?;
     let background = background(&grounds);
     let (promoter_grounds, outside) = grounds.all.split_at(grounds.n_promoters);
-    let encoded = [promoter_grounds, outside].map(|grounds| Encoded::new(grounds.iter().map(|ground| ground.inside())));
+    let encoded = [promoter_grounds, outside]
+        .map(|grounds| Encoded::new(grounds.iter().map(|ground| ground.inside())));
     let mut studied: Vec<Studied> = Vec::with_capacity(queries.len());
     for some in queries.chunks(MOTIFS_AT_ONCE) {
-        progress(Progress { stage: "scanning", done: studied.len() as u64, total: queries.len() as u64 });
+        progress(Progress {
+            stage: "scanning",
+            done: studied.len() as u64,
+            total: queries.len() as u64,
+        });
         let study = |query: &Query| {
             let (hits, permuted) = hits::find(query, &grounds, &encoded, background, request);
             let wanted = hits.usable.len() >= request.min_hits || request.shows(&query.motif.id);
-            let controls = request.controls.iter().filter(|c| matches!(c, Control::Position | Control::Outside) && wanted);
-            let mut matched: Vec<(Control, Matched)> =
-                controls.map(|control| (*control, matching::find(*control, query, &hits, &grounds, request))).collect();
+            let controls = request
+                .controls
+                .iter()
+                .filter(|c| matches!(c, Control::Position | Control::Outside) && wanted);
+            let mut matched: Vec<(Control, Matched)> = controls
+                .map(|control| {
+                    (
+                        *control,
+                        matching::find(*control, query, &hits, &grounds, request),
+                    )
+                })
+                .collect();
             let mut orders = None;
             if wanted && request.controls.contains(&Control::Permuted) {
-                let (found, covariates) = Orders::new(&hits.usable, permuted, &grounds, request, request.shows(&query.motif.id));
+                let (found, covariates) = Orders::new(
+                    &hits.usable,
+                    permuted,
+                    &grounds,
+                    request,
+                    request.shows(&query.motif.id),
+                );
                 matched.push((Control::Permuted, covariates));
                 orders = Some(found);
             }
-            Studied { hits, matched, orders }
+            Studied {
+                hits,
+                matched,
+                orders,
+            }
         };
         studied.extend(some.par_iter().map(study).collect::<Vec<_>>());
     }
-    let request = &EnrichmentRequest { detail: details(queries, &studied, request), ..request.clone() };
+    let request = &EnrichmentRequest {
+        detail: details(queries, &studied, request),
+        ..request.clone()
+    };
     let shuffled = shuffled::read(queries, &studied, &mut grounds, source, request, progress)?;
     if source.is_part() {
         return Ok(Enrichment::default());
     }
-    progress(Progress { stage: "testing", done: 0, total: 1 });
-    Ok(tables::outcome(genome, promoters, queries, &studied, &shuffled, &grounds, background, request))
+    progress(Progress {
+        stage: "testing",
+        done: 0,
+        total: 1,
+    });
+    Ok(tables::outcome(
+        genome, promoters, queries, &studied, &shuffled, &grounds, background, request,
+    ))
 }
 
 /// Motifs between two looks at the progress.
@@ -296,24 +366,45 @@ fn details(queries: &[Query], studied: &[Studied], request: &EnrichmentRequest) 
         return request.detail.clone();
     }
     let n = |index: &usize| studied[*index].hits.usable.len();
-    let first = request.panels.first().and_then(|id| queries.iter().position(|query| query.motif.id == *id));
+    let first = request
+        .panels
+        .first()
+        .and_then(|id| queries.iter().position(|query| query.motif.id == *id));
     let enough = first.filter(|index| n(index) >= request.min_hits);
-    let most = || (0..queries.len()).rev().max_by_key(n).filter(|index| n(index) > 0);
-    enough.or_else(most).map(|index| queries[index].motif.id.clone()).into_iter().collect()
+    let most = || {
+        (0..queries.len())
+            .rev()
+            .max_by_key(n)
+            .filter(|index| n(index) > 0)
+    };
+    enough
+        .or_else(most)
+        .map(|index| queries[index].motif.id.clone())
+        .into_iter()
+        .collect()
 }
 
 /// The letters of all promoters.
 fn background(grounds: &Grounds) -> Background {
     let mut letters = Letters::default();
-    grounds.all[..grounds.n_promoters].iter().for_each(|ground| letters.add(ground.inside()));
+    grounds.all[..grounds.n_promoters]
+        .iter()
+        .for_each(|ground| letters.add(ground.inside()));
     letters.background()
 }
 
 /// Means of a profile that starts `flank` positions before the first edge: (edges, inside).
 ///
-/// Edges: the three positions around each of the two. Inside: those that lie between, or for a hit of fewer than four bases between the edges.
+/// Edges: the three positions around each of the two. Inside: those that lie between, or for a hit
+/// of fewer than four bases between the edges.
 fn endpoints(profile: &[f32], flank: usize, width: usize) -> (f64, f64) {
-    let mean = |from: usize, to: usize| profile[from..=to].iter().map(|v| f64::from(*v)).sum::<f64>() / (to - from + 1) as f64;
+    let mean = |from: usize, to: usize| {
+        profile[from..=to]
+            .iter()
+            .map(|v| f64::from(*v))
+            .sum::<f64>()
+            / (to - from + 1) as f64
+    };
     let (start, end) = (flank, flank + width);
     let edges = (mean(start - 1, start + 1) + mean(end - 1, end + 1)) / 2.0;
     let inside = match width {
@@ -329,13 +420,18 @@ fn endpoints_of(place: &Place, grounds: &Grounds) -> (f64, f64) {
     let width = place.end - place.start;
     let mut values = [0.0; MOST_COLUMNS + 3];
     let read = grounds.all[place.ground].profile(place.start - 1, place.end + 1, place.strand);
-    values.iter_mut().zip(read).for_each(|(value, read)| *value = read);
+    values
+        .iter_mut()
+        .zip(read)
+        .for_each(|(value, read)| *value = read);
     endpoints(&values[..width + 3], 1, width)
 }
 
 /// The profile of a place, `width + 2 flank + 1` inter-base positions in its own orientation.
 fn profile(place: &Place, grounds: &Grounds, flank: usize) -> Vec<f32> {
-    grounds.all[place.ground].profile(place.start - flank, place.end + flank, place.strand).collect()
+    grounds.all[place.ground]
+        .profile(place.start - flank, place.end + flank, place.strand)
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Tracks from bigWig files where a model would stand: the same controls and statistics on any signal by base.
+//! Tracks from bigWig files where a model would stand: the same controls and statistics on any
+//! signal by base.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -24,8 +25,9 @@ pub enum Missing {
 
 /// One track for both strands, or one for each.
 ///
-/// The value of base `b` belongs to the inter-base position before it in the orientation of the strand that is read: position `b` on plus, `b + 1` on
-/// minus. At offset 0 of a site stands the value of the first base downstream of it, as in deepTools with bins of one base.
+/// The value of base `b` belongs to the inter-base position before it in the orientation of the
+/// strand that is read: position `b` on plus, `b + 1` on minus. At offset 0 of a site stands the
+/// value of the first base downstream of it, as in deepTools with bins of one base.
 pub struct Signal {
     contigs: Vec<Contig>,
     by_name: HashMap<String, usize>,
@@ -36,19 +38,40 @@ pub struct Signal {
 }
 
 impl Signal {
-    /// Opens the files for a genome with these contigs. Without `minus` both strands are read from `plus`.
+    /// Opens the files for a genome with these contigs. Without `minus` both strands are read from
+    /// `plus`.
     ///
     /// # Errors
     /// Files that cannot be read or do not fit the genome.
-    pub fn open(plus: &Path, minus: Option<&Path>, missing: Missing, contigs: &[Contig]) -> Result<Signal> {
+    pub fn open(
+        plus: &Path,
+        minus: Option<&Path>,
+        missing: Missing,
+        contigs: &[Contig],
+    ) -> Result<Signal> {
         let open = |path| BigWig::open(path, contigs);
         let (plus, minus) = (open(plus)?, minus.map(open).transpose()?);
-        let by_name = contigs.iter().enumerate().map(|(number, contig)| (contig.name.clone(), number)).collect();
-        Ok(Signal { contigs: contigs.to_vec(), by_name, plus, minus, missing, known: RefCell::default() })
+        let by_name = contigs
+            .iter()
+            .enumerate()
+            .map(|(number, contig)| (contig.name.clone(), number))
+            .collect();
+        Ok(Signal {
+            contigs: contigs.to_vec(),
+            by_name,
+            plus,
+            minus,
+            missing,
+            known: RefCell::default(),
+        })
     }
 
     fn contig(&self, name: &str) -> Result<usize> {
-        self.by_name.get(name).copied().ok_or_else(|| Error::Invalid(format!("a track was asked for {name}, which the genome lacks")))
+        self.by_name.get(name).copied().ok_or_else(|| {
+            Error::Invalid(format!(
+                "a track was asked for {name}, which the genome lacks"
+            ))
+        })
     }
 
     fn file(&self, strand: Strand) -> &BigWig {
@@ -69,7 +92,10 @@ impl Signal {
             if let Some(minus) = &self.minus {
                 let mut others = Vec::with_capacity(values.len());
                 minus.values(contig, bases, &mut others)?;
-                values.iter_mut().zip(others).for_each(|(value, other)| *value += other);
+                values
+                    .iter_mut()
+                    .zip(others)
+                    .for_each(|(value, other)| *value += other);
             }
             for (base, _) in (start..).zip(&values).filter(|(_, value)| value.is_nan()) {
                 match gaps.last_mut() {
@@ -85,14 +111,20 @@ impl Signal {
 impl BoundarySource for Signal {
     fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
         let one = |stretch: &Stretch<'_>| {
-            let place = stretch.place.ok_or_else(|| Error::Invalid("a track has no values for letters that stand nowhere".into()))?;
+            let place = stretch.place.ok_or_else(|| {
+                Error::Invalid("a track has no values for letters that stand nowhere".into())
+            })?;
             let mut values = Vec::with_capacity(stretch.letters.len());
-            self.file(place.strand).values(self.contig(place.contig)?, place.bases, &mut values)?;
+            self.file(place.strand)
+                .values(self.contig(place.contig)?, place.bases, &mut values)?;
             if place.strand == Strand::Minus {
                 values.reverse();
             }
             if self.missing == Missing::Zero {
-                values.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
+                values
+                    .iter_mut()
+                    .filter(|value| value.is_nan())
+                    .for_each(|value| *value = 0.0);
             }
             Ok(values)
         };

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use crate::pipelines::comparison::{
-    BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, Discrimination, ENDPOINT_REACH, HeatmapRow, MOST_BINS, MOST_SITES,
-    MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow, StatisticsRow, StrandRow, SumRow, Unit, WidthRow,
+    BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, Discrimination,
+    ENDPOINT_REACH, HeatmapRow, MOST_BINS, MOST_SITES, MatchingRow, OffsetRow, PairRow, ProfileRow,
+    RunRow, StatisticsRow, StrandRow, SumRow, Unit, WidthRow,
 };
 pub use rows::{AccountingRow, LetterRow, SiteRow};
 
@@ -19,7 +20,9 @@ use crate::genome::annotation::{Annotation, AnnotationSummary};
 use crate::genome::bed::BedRecord;
 use crate::genome::contig_names;
 use crate::genome::fasta::Genome;
-use crate::genome::junctions::{CanonicalRule, JunctionRequest, Junctions, SiteKind, SiteStatus, TranscriptChoice};
+use crate::genome::junctions::{
+    CanonicalRule, JunctionRequest, Junctions, SiteKind, SiteStatus, TranscriptChoice,
+};
 use crate::genome::{Interval, Strand, merge_intervals};
 use crate::pipelines::comparison::{self, ContigReader, Kind, Site, Study};
 use crate::pipelines::{BoundarySource, Progress};
@@ -76,7 +79,8 @@ pub struct AnnotationReport {
     pub contigs_unmatched: usize,
     /// The first of those; empty for none.
     pub unmatched_examples: String,
-    /// How many genes each rule named the canonical transcript of; empty when all transcripts are used.
+    /// How many genes each rule named the canonical transcript of; empty when all transcripts are
+    /// used.
     pub canonical_rules: BTreeMap<CanonicalRule, usize>,
 }
 
@@ -95,11 +99,13 @@ pub struct SpliceProfile {
     pub comparison: Comparison,
 }
 
-/// Runs the analysis. `given` are the controls of family `bed`, on contigs as the genome names them, each with a strand.
+/// Runs the analysis. `given` are the controls of family `bed`, on contigs as the genome names
+/// them, each with a strand.
 ///
 /// # Errors
-/// A request that cannot be met, a genome and an annotation that do not fit each other, an unreadable contig, and what the model reports.
-/// An annotation without a usable site is no error: every count is there and the statistics are `NaN`.
+/// A request that cannot be met, a genome and an annotation that do not fit each other, an
+/// unreadable contig, and what the model reports. An annotation without a usable site is no error:
+/// every count is there and the statistics are `NaN`.
 pub fn run(
     genome: &Genome,
     annotation: &Annotation,
@@ -126,9 +132,24 @@ pub fn run_beside(
     request.comparison.check()?;
     let mut contigs = ContigReader::new(genome, source);
     let (study, mut junctions) = study(annotation, given, &mut contigs, request, progress)?;
-    let found = comparison::run(&study, &mut contigs, (source, reference), &request.comparison, progress)?;
-    for site in junctions.sites.iter_mut().enumerate().filter(|(_, site)| site.status == SiteStatus::Used) {
-        if found.by_site.get(&site.0).is_none_or(|facts| facts.control.is_none()) {
+    let found = comparison::run(
+        &study,
+        &mut contigs,
+        (source, reference),
+        &request.comparison,
+        progress,
+    )?;
+    for site in junctions
+        .sites
+        .iter_mut()
+        .enumerate()
+        .filter(|(_, site)| site.status == SiteStatus::Used)
+    {
+        if found
+            .by_site
+            .get(&site.0)
+            .is_none_or(|facts| facts.control.is_none())
+        {
             site.1.status = SiteStatus::NoPartner;
         }
     }
@@ -150,7 +171,11 @@ pub(super) fn study<'a>(
     progress: &dyn Fn(Progress),
 ) -> Result<(Study<'a>, Junctions)> {
     let genome = contigs.genome();
-    let names: Vec<&str> = genome.contigs().iter().map(|contig| contig.name.as_str()).collect();
+    let names: Vec<&str> = genome
+        .contigs()
+        .iter()
+        .map(|contig| contig.name.as_str())
+        .collect();
     let junction_request = JunctionRequest {
         transcripts: request.transcripts,
         biotypes: request.biotypes.clone(),
@@ -158,23 +183,42 @@ pub(super) fn study<'a>(
         min_intron_bp: request.min_intron_bp,
     };
     let mut junctions = Junctions::new(annotation, &names, &junction_request)?;
-    let usable: Vec<usize> =
-        (0..names.len()).filter(|c| junctions.sites[junctions.site_range(*c)].iter().any(|s| s.status == SiteStatus::Used)).collect();
+    let usable: Vec<usize> = (0..names.len())
+        .filter(|c| {
+            junctions.sites[junctions.site_range(*c)]
+                .iter()
+                .any(|s| s.status == SiteStatus::Used)
+        })
+        .collect();
     for (done, contig) in usable.iter().enumerate() {
-        progress(Progress { stage: "checking sites", done: done as u64, total: usable.len() as u64 });
+        progress(Progress {
+            stage: "checking sites",
+            done: done as u64,
+            total: usable.len() as u64,
+        });
         let radius_bp = request.comparison.radius_bp();
         let (sequence, missing) = contigs.letters(*contig)?;
         junctions.check_sequence(*contig, sequence, radius_bp);
-        junctions.check_signal(*contig, missing, |position, strand| request.comparison.bases_read(position, strand));
+        junctions.check_signal(*contig, missing, |position, strand| {
+            request.comparison.bases_read(position, strand)
+        });
     }
     let references = sites(&junctions, annotation);
-    sample(&mut junctions, request.max_sites, &Rng::new(request.comparison.seed));
+    sample(
+        &mut junctions,
+        request.max_sites,
+        &Rng::new(request.comparison.seed),
+    );
     let study = Study {
         genome,
         kinds: SiteKind::ALL.map(|of| kind(of, request)).to_vec(),
         sites: sites(&junctions, annotation),
         references,
-        clusters: junctions.clusters.iter().map(|cluster| (cluster.contig, cluster.interval)).collect(),
+        clusters: junctions
+            .clusters
+            .iter()
+            .map(|cluster| (cluster.contig, cluster.interval))
+            .collect(),
         annotated: annotated(&junctions),
         exons: match request.comparison.controls.side {
             Side::Any => BTreeMap::new(),
@@ -191,12 +235,24 @@ fn kind(kind: SiteKind, request: &SpliceProfileRequest) -> Kind {
         SiteKind::Donor => (b"GT", 0, Span::DONOR, request.donor_window),
         SiteKind::Acceptor => (b"AG", -2, Span::ACCEPTOR, request.acceptor_window),
     };
-    Kind { name: kind.name(), core: Core { letters: letters.to_vec(), start }, span: Some(span), window }
+    Kind {
+        name: kind.name(),
+        core: Core {
+            letters: letters.to_vec(),
+            start,
+        },
+        span: Some(span),
+        window,
+    }
 }
 
 /// The usable sites; each is numbered by its place among all.
 fn sites(junctions: &Junctions, annotation: &Annotation) -> Vec<Site> {
-    let usable = junctions.sites.iter().enumerate().filter(|(_, site)| site.status == SiteStatus::Used);
+    let usable = junctions
+        .sites
+        .iter()
+        .enumerate()
+        .filter(|(_, site)| site.status == SiteStatus::Used);
     usable
         .map(|(number, site)| Site {
             number,
@@ -204,7 +260,11 @@ fn sites(junctions: &Junctions, annotation: &Annotation) -> Vec<Site> {
             contig: site.contig,
             position: site.position,
             strand: site.strand,
-            genes: site.genes.iter().map(|gene| annotation.genes[*gene].interval).collect(),
+            genes: site
+                .genes
+                .iter()
+                .map(|gene| annotation.genes[*gene].interval)
+                .collect(),
             cluster: site.cluster,
         })
         .collect()
@@ -214,17 +274,26 @@ fn sites(junctions: &Junctions, annotation: &Annotation) -> Vec<Site> {
 fn annotated(junctions: &Junctions) -> BTreeMap<(usize, Strand), BTreeSet<usize>> {
     let mut all: BTreeMap<(usize, Strand), BTreeSet<usize>> = BTreeMap::new();
     for site in &junctions.sites {
-        all.entry((site.contig, site.strand)).or_default().insert(site.position);
+        all.entry((site.contig, site.strand))
+            .or_default()
+            .insert(site.position);
     }
     all
 }
 
 /// Exons of all transcripts, merged, by cluster of genes and strand.
-fn exons(junctions: &Junctions, annotation: &Annotation) -> BTreeMap<(usize, Strand), Vec<Interval>> {
+fn exons(
+    junctions: &Junctions,
+    annotation: &Annotation,
+) -> BTreeMap<(usize, Strand), Vec<Interval>> {
     let mut all: BTreeMap<(usize, Strand), Vec<Interval>> = BTreeMap::new();
     for (gene, cluster) in annotation.genes.iter().zip(&junctions.cluster_of_gene) {
         let of_cluster = all.entry((*cluster, gene.strand)).or_default();
-        of_cluster.extend(gene.transcripts.iter().flat_map(|transcript| transcript.exons.iter().copied()));
+        of_cluster.extend(
+            gene.transcripts
+                .iter()
+                .flat_map(|transcript| transcript.exons.iter().copied()),
+        );
     }
     all.values_mut().for_each(merge_intervals);
     all
@@ -246,9 +315,12 @@ fn sample(junctions: &mut Junctions, max_sites: Option<usize>, rng: &Rng) {
     let Some(max_sites) = max_sites else { return };
     for kind in SiteKind::ALL {
         let mut usable: Vec<usize> = (0..junctions.sites.len())
-            .filter(|s| junctions.sites[*s].kind == kind && junctions.sites[*s].status == SiteStatus::Used)
+            .filter(|s| {
+                junctions.sites[*s].kind == kind && junctions.sites[*s].status == SiteStatus::Used
+            })
             .collect();
-        rng.derive(&format!("sample {}", kind.name())).shuffle(&mut usable);
+        rng.derive(&format!("sample {}", kind.name()))
+            .shuffle(&mut usable);
         for site in usable.into_iter().skip(max_sites) {
             junctions.sites[site].status = SiteStatus::NotSampled;
         }
@@ -262,7 +334,11 @@ fn annotation_report(annotation: &Annotation, junctions: &Junctions) -> Annotati
         summary: annotation.summary.clone(),
         contigs_matched: annotation.contigs.len() - unmatched.len(),
         contigs_unmatched: unmatched.len(),
-        unmatched_examples: if some { contig_names::examples(unmatched.iter().map(String::as_str)) } else { String::new() },
+        unmatched_examples: if some {
+            contig_names::examples(unmatched.iter().map(String::as_str))
+        } else {
+            String::new()
+        },
         canonical_rules: junctions.canonical_rules.clone(),
     }
 }

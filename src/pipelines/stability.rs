@@ -1,8 +1,9 @@
 //! What an edit of sequence does to the boundaries around it.
 //!
-//! Edits are made at random places of genes, and at splice cores and the same letters elsewhere; each is read in a window of its own, before and after, on one strand.
-//! Beside the model stand an untrained one of the same shape, and a table of the letters around a position that was fitted on what the model said of unedited sequence:
-//! what a function of so few letters would do.
+//! Edits are made at random places of genes, and at splice cores and the same letters elsewhere;
+//! each is read in a window of its own, before and after, on one strand. Beside the model stand an
+//! untrained one of the same shape, and a table of the letters around a position that was fitted on
+//! what the model said of unedited sequence: what a function of so few letters would do.
 
 mod probes;
 mod rows;
@@ -73,7 +74,8 @@ const TOGETHER_BP: u64 = 1 << 22;
 /// Edits and compares. `models` are the model, and the untrained one.
 ///
 /// # Errors
-/// A request that cannot be met, a genome and an annotation that do not fit each other, an unreadable contig, and what the models report.
+/// A request that cannot be met, a genome and an annotation that do not fit each other, an
+/// unreadable contig, and what the models report.
 pub fn run(
     genome: &Genome,
     annotation: &Annotation,
@@ -81,16 +83,23 @@ pub fn run(
     request: &StabilityRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Stability> {
-    let Some(first) = models.first() else { return Ok(Stability::default()) };
+    let Some(first) = models.first() else {
+        return Ok(Stability::default());
+    };
     request.sites.comparison.check()?;
     let mut contigs = ContigReader::new(genome, *first);
-    let (study, _) = splice_profile::study(annotation, &[], &mut contigs, &request.sites, progress)?;
+    let (study, _) =
+        splice_profile::study(annotation, &[], &mut contigs, &request.sites, progress)?;
     let pairs = comparison::pairs(&study, &mut contigs, &request.sites.comparison, progress)?;
     let places = probes::places(&study, &mut contigs, request)?;
     let mut all = probes::at_places(&places, &mut contigs, request)?;
     all.extend(probes::of_pairs(&study, &pairs, &mut contigs, request)?);
     let map = probes::map(&study, &pairs, &mut contigs, request)?;
-    let mut found = Stability { n_places: places.len() as u64, n_pairs: pairs.len() as u64, ..Stability::default() };
+    let mut found = Stability {
+        n_places: places.len() as u64,
+        n_pairs: pairs.len() as u64,
+        ..Stability::default()
+    };
     let mut letters = Letters::new(&study);
     let mut distances = BTreeMap::new();
     let total = (models.len() * (all.len() + map.len())) as u64;
@@ -109,9 +118,17 @@ pub fn run(
             let (some, later) = rest.split_at(asked.len());
             let n = some.len();
             let bases = questions.bases();
-            let answers = questions.answers(*source, request.sites.comparison.batch * request.sites.comparison.context, &|read| {
-                progress(Progress { stage: "reading edits", done: done + n as u64 * read / bases.max(1), total });
-            })?;
+            let answers = questions.answers(
+                *source,
+                request.sites.comparison.batch * request.sites.comparison.context,
+                &|read| {
+                    progress(Progress {
+                        stage: "reading edits",
+                        done: done + n as u64 * read / bases.max(1),
+                        total,
+                    });
+                },
+            )?;
             done += n as u64;
             if !source.is_part() {
                 found.bases_read += bases;
@@ -120,7 +137,15 @@ pub fn run(
                     if number == 0 {
                         letters.learn(probe, before);
                     }
-                    summary::add(name, probe, before, after, request, &mut found, &mut distances);
+                    summary::add(
+                        name,
+                        probe,
+                        before,
+                        after,
+                        request,
+                        &mut found,
+                        &mut distances,
+                    );
                 }
             }
             rest = later;
@@ -129,11 +154,23 @@ pub fn run(
     if first.is_part() {
         return Ok(found);
     }
-    progress(Progress { stage: "testing", done: 0, total: 1 });
+    progress(Progress {
+        stage: "testing",
+        done: 0,
+        total: 1,
+    });
     if let Some(table) = letters.fit() {
         for probe in all.iter().filter(|probe| probe.is_edit_of_letters()) {
             let (before, after) = table.predict(probe);
-            summary::add(TABLE, probe, &before, &after, request, &mut found, &mut distances);
+            summary::add(
+                TABLE,
+                probe,
+                &before,
+                &after,
+                request,
+                &mut found,
+                &mut distances,
+            );
         }
     }
     summary::finish(&mut found, distances, request);

@@ -1,5 +1,5 @@
-//! Tiles: stretches of a contig that a model reads, laid so that every position asked for has sequence enough on both sides and no
-//! base is read much oftener than once.
+//! Tiles: stretches of a contig that a model reads, laid so that every position asked for has
+//! sequence enough on both sides and no base is read much oftener than once.
 
 use crate::error::{Error, Result};
 use crate::genome::{Interval, Strand};
@@ -10,7 +10,8 @@ use crate::pipelines::{BoundarySource, Stretch, Values};
 pub struct TileShape {
     /// Bases of a tile; a shorter contig is one tile.
     pub context_bp: usize,
-    /// Least distance of a position from both ends of the tile that gives its value, unless the contig ends there.
+    /// Least distance of a position from both ends of the tile that gives its value, unless the
+    /// contig ends there.
     pub margin_bp: usize,
 }
 
@@ -44,23 +45,30 @@ pub struct TilePlan {
 impl TilePlan {
     /// Bases a model reads for it.
     pub fn bases(&self) -> u64 {
-        self.tiles.iter().map(|tile| tile.bases.len_bp() as u64).sum()
+        self.tiles
+            .iter()
+            .map(|tile| tile.bases.len_bp() as u64)
+            .sum()
     }
 }
 
-/// Lays tiles over the windows of one strand of a contig of `contig_bp` bases: windows in order join a tile while all of it fits between
-/// the margins, then the tile is centred on what it covers. Each window belongs to exactly one tile.
+/// Lays tiles over the windows of one strand of a contig of `contig_bp` bases: windows in order
+/// join a tile while all of it fits between the margins, then the tile is centred on what it
+/// covers. Each window belongs to exactly one tile.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a window with its margins longer than the context, or one that reaches an end of the contig (position 0 or
-/// `contig_bp`), which no model scores.
+/// [`Error::Invalid`] for a window with its margins longer than the context, or one that reaches an
+/// end of the contig (position 0 or `contig_bp`), which no model scores.
 pub fn plan(windows: Vec<Window>, contig_bp: usize, shape: &TileShape) -> Result<TilePlan> {
-    // Position 0 of a tile is a boundary by definition: at least one base of margin keeps it out of every result.
+    // Position 0 of a tile is a boundary by definition: at least one base of margin keeps it out of
+    // every result.
     let margin = shape.margin_bp.max(1);
     let context = shape.context_bp.min(contig_bp);
     let mut order: Vec<usize> = (0..windows.len()).collect();
     order.sort_by_key(|index| (windows[*index], *index));
-    let fits = |low: usize, high: usize| contig_bp <= shape.context_bp || high - low + 2 * margin <= context;
+    let fits = |low: usize, high: usize| {
+        contig_bp <= shape.context_bp || high - low + 2 * margin <= context
+    };
     let mut groups: Vec<(Window, Vec<usize>)> = Vec::new();
     for index in order {
         let window = windows[index];
@@ -89,7 +97,10 @@ pub fn plan(windows: Vec<Window>, contig_bp: usize, shape: &TileShape) -> Result
         members.sort_unstable();
         let centre = (covered.low + covered.high) / 2;
         let start = centre.saturating_sub(context / 2).min(contig_bp - context);
-        Tile { bases: Interval::new(start, start + context), windows: members }
+        Tile {
+            bases: Interval::new(start, start + context),
+            windows: members,
+        }
     };
     let tiles = groups.into_iter().map(tile).collect();
     Ok(TilePlan { windows, tiles })
@@ -109,21 +120,40 @@ pub struct ContigStrand<'a> {
 /// The values of some tiles of one strand, in its orientation.
 ///
 /// # Errors
-/// Those of the source; [`Error::Invalid`] for a tile beyond the sequence, and when the source returns values of another shape.
-pub fn ask(on: ContigStrand<'_>, tiles: &[Tile], source: &dyn BoundarySource) -> Result<Vec<Vec<f32>>> {
+/// Those of the source; [`Error::Invalid`] for a tile beyond the sequence, and when the source
+/// returns values of another shape.
+pub fn ask(
+    on: ContigStrand<'_>,
+    tiles: &[Tile],
+    source: &dyn BoundarySource,
+) -> Result<Vec<Vec<f32>>> {
     let stretch = |tile: &Tile| Stretch::of_contig(on.contig, on.sequence, tile.bases, on.strand);
     let stretches: Option<Vec<Stretch<'_>>> = tiles.iter().map(stretch).collect();
-    ask_stretches(&stretches.ok_or_else(|| Error::Invalid("a tile reaches beyond its contig".into()))?, source)
+    ask_stretches(
+        &stretches.ok_or_else(|| Error::Invalid("a tile reaches beyond its contig".into()))?,
+        source,
+    )
 }
 
 /// The values of stretches of one length, each in its orientation.
 ///
 /// # Errors
 /// Those of the source; [`Error::Invalid`] when it returns values of another shape.
-pub fn ask_stretches(stretches: &[Stretch<'_>], source: &dyn BoundarySource) -> Result<Vec<Vec<f32>>> {
+pub fn ask_stretches(
+    stretches: &[Stretch<'_>],
+    source: &dyn BoundarySource,
+) -> Result<Vec<Vec<f32>>> {
     let values = source.read(stretches)?;
-    if !source.is_part() && (values.len() != stretches.len() || values.iter().zip(stretches).any(|(v, s)| v.len() != s.letters.len())) {
-        return Err(Error::Invalid("the model gave not one boundary probability for each base".into()));
+    if !source.is_part()
+        && (values.len() != stretches.len()
+            || values
+                .iter()
+                .zip(stretches)
+                .any(|(v, s)| v.len() != s.letters.len()))
+    {
+        return Err(Error::Invalid(
+            "the model gave not one boundary probability for each base".into(),
+        ));
     }
     Ok(values)
 }
@@ -131,7 +161,10 @@ pub fn ask_stretches(stretches: &[Stretch<'_>], source: &dyn BoundarySource) -> 
 /// What is sound among values of a kind, and what they are called.
 pub(super) fn sound(values: Values) -> (fn(&f32) -> bool, &'static str) {
     match values {
-        Values::Probabilities => (|value| (0.0..=1.0).contains(value), "a boundary probability"),
+        Values::Probabilities => (
+            |value| (0.0..=1.0).contains(value),
+            "a boundary probability",
+        ),
         Values::Scores => (|value| value.is_finite(), "a score"),
         Values::Signal => (|value| value.is_finite(), "a value of the signal"),
     }
@@ -149,15 +182,18 @@ pub fn check_values(values: &[f32], source: &dyn BoundarySource) -> Result<()> {
     }
 }
 
-/// Reads tiles of one strand, `batch` at a time, and hands over the values of each window as soon as they are there: (index of the window,
-/// values in transcript orientation, `high - low + 1` of them). On minus the tile is reverse-complemented, so that inter-base position `t`
-/// becomes `length - t`, and the first value is that of `high`.
+/// Reads tiles of one strand, `batch` at a time, and hands over the values of each window as soon
+/// as they are there: (index of the window, values in transcript orientation, `high - low + 1` of
+/// them). On minus the tile is reverse-complemented, so that inter-base position `t` becomes
+/// `length - t`, and the first value is that of `high`.
 ///
-/// `read` is handed each finished tile with the model's value for each of its bases, in the model's orientation; of a source that answers a part
-/// only, tiles without values, and no window is handed over.
+/// `read` is handed each finished tile with the model's value for each of its bases, in the model's
+/// orientation; of a source that answers a part only, tiles without values, and no window is handed
+/// over.
 ///
 /// # Errors
-/// Those of the model; [`Error::Invalid`] when it returns values of another shape or ones that are no probabilities.
+/// Those of the model; [`Error::Invalid`] when it returns values of another shape or ones that are
+/// no probabilities.
 pub fn read_tiles(
     on: ContigStrand<'_>,
     plan: &TilePlan,
@@ -178,10 +214,13 @@ pub fn read_tiles(
                 let window = plan.windows[*index];
                 values.clear();
                 match on.strand {
-                    Strand::Plus => {
-                        values.extend_from_slice(&probabilities[window.low - tile.bases.start..=window.high - tile.bases.start])
-                    }
-                    Strand::Minus => values.extend_from_slice(&probabilities[tile.bases.end - window.high..=tile.bases.end - window.low]),
+                    Strand::Plus => values.extend_from_slice(
+                        &probabilities
+                            [window.low - tile.bases.start..=window.high - tile.bases.start],
+                    ),
+                    Strand::Minus => values.extend_from_slice(
+                        &probabilities[tile.bases.end - window.high..=tile.bases.end - window.low],
+                    ),
                 }
                 check_values(&values, source)?;
                 found(*index, &values);
@@ -192,8 +231,8 @@ pub fn read_tiles(
     Ok(())
 }
 
-/// The values of consecutive inter-base positions as read on a strand, in the order of the genome whichever the strand, and how many bases were
-/// read for them. The span may be longer than a tile.
+/// The values of consecutive inter-base positions as read on a strand, in the order of the genome
+/// whichever the strand, and how many bases were read for them. The span may be longer than a tile.
 ///
 /// # Errors
 /// As [`plan`] and [`read_tiles`].
@@ -207,19 +246,34 @@ pub fn read_span(
     let step = if on.sequence.len() <= shape.context_bp {
         span.high.saturating_sub(span.low) + 1
     } else {
-        (shape.context_bp + 1).saturating_sub(2 * shape.margin_bp.max(1)).max(1)
+        (shape.context_bp + 1)
+            .saturating_sub(2 * shape.margin_bp.max(1))
+            .max(1)
     };
-    let windows = (span.low..=span.high).step_by(step).map(|low| Window { low, high: (low + step - 1).min(span.high) }).collect();
+    let windows = (span.low..=span.high)
+        .step_by(step)
+        .map(|low| Window {
+            low,
+            high: (low + step - 1).min(span.high),
+        })
+        .collect();
     let plan = plan(windows, on.sequence.len(), shape)?;
     let mut all = vec![0.0; (span.high + 1).saturating_sub(span.low)];
-    read_tiles(on, &plan, batch, source, &mut |_, _| (), &mut |index, values| {
-        let window = plan.windows[index];
-        let place = &mut all[window.low - span.low..=window.high - span.low];
-        place.copy_from_slice(values);
-        if on.strand == Strand::Minus {
-            place.reverse();
-        }
-    })?;
+    read_tiles(
+        on,
+        &plan,
+        batch,
+        source,
+        &mut |_, _| (),
+        &mut |index, values| {
+            let window = plan.windows[index];
+            let place = &mut all[window.low - span.low..=window.high - span.low];
+            place.copy_from_slice(values);
+            if on.strand == Strand::Minus {
+                place.reverse();
+            }
+        },
+    )?;
     Ok((all, plan.bases()))
 }
 

@@ -47,7 +47,8 @@ pub struct BenchmarkRow {
     pub test_low: f64,
     /// Upper end.
     pub test_high: f64,
-    /// The mean without test sequences that are copies of training rows; as `value` where there are none.
+    /// The mean without test sequences that are copies of training rows; as `value` where there are
+    /// none.
     pub without_duplicates: f64,
     /// Such sequences.
     pub n_duplicates: u64,
@@ -102,26 +103,36 @@ pub fn results(suite: &Suite, out: &Path, done: &[&str]) -> Result<Results> {
     let mut comparisons = Vec::new();
     for task in done {
         let record = Record::read(&out.join("steps").join(task))?;
-        let (facts, folds, duplicates): (Facts, Vec<FoldRow>, Vec<DuplicateRow>) =
-            (record.outcome("facts")?, record.table("folds")?, record.table("duplicates")?);
+        let (facts, folds, duplicates): (Facts, Vec<FoldRow>, Vec<DuplicateRow>) = (
+            record.outcome("facts")?,
+            record.table("folds")?,
+            record.table("duplicates")?,
+        );
         let pairs: Vec<ComparisonRow> = record.table("comparisons")?;
-        comparisons.extend(pairs.into_iter().filter(|row| row.subset == "all" && row.measure == suite.measure).map(|row| {
-            TaskComparisonRow {
-                task: (*task).into(),
-                model: row.model,
-                other: row.other,
-                n_folds: row.n_folds,
-                n: row.n,
-                n_clusters: row.n_clusters,
-                difference: row.difference,
-                ci_low: row.ci_low,
-                ci_high: row.ci_high,
-                p_value: row.p_value,
-                p_floor: row.p_floor,
-                p_holm: f64::NAN,
-            }
-        }));
-        let of = |subset: &'static str| folds.iter().filter(move |row| row.subset == subset && row.measure == suite.measure);
+        comparisons.extend(
+            pairs
+                .into_iter()
+                .filter(|row| row.subset == "all" && row.measure == suite.measure)
+                .map(|row| TaskComparisonRow {
+                    task: (*task).into(),
+                    model: row.model,
+                    other: row.other,
+                    n_folds: row.n_folds,
+                    n: row.n,
+                    n_clusters: row.n_clusters,
+                    difference: row.difference,
+                    ci_low: row.ci_low,
+                    ci_high: row.ci_high,
+                    p_value: row.p_value,
+                    p_floor: row.p_floor,
+                    p_holm: f64::NAN,
+                }),
+        );
+        let of = |subset: &'static str| {
+            folds
+                .iter()
+                .filter(move |row| row.subset == subset && row.measure == suite.measure)
+        };
         for row in of("all") {
             let without = of("without_duplicates").find(|other| other.model == row.model);
             rows.push(BenchmarkRow {
@@ -161,14 +172,22 @@ pub fn results(suite: &Suite, out: &Path, done: &[&str]) -> Result<Results> {
         }
     }
     adjust(&mut comparisons);
-    Ok(Results { scores: rows, comparisons })
+    Ok(Results {
+        scores: rows,
+        comparisons,
+    })
 }
 
 /// Adjusts the p-values of each pair of models over the tasks.
 fn adjust(rows: &mut [TaskComparisonRow]) {
-    let pairs: BTreeSet<(String, String)> = rows.iter().map(|row| (row.model.clone(), row.other.clone())).collect();
+    let pairs: BTreeSet<(String, String)> = rows
+        .iter()
+        .map(|row| (row.model.clone(), row.other.clone()))
+        .collect();
     for (model, other) in pairs {
-        let of: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].model == model && rows[*i].other == other).collect();
+        let of: Vec<usize> = (0..rows.len())
+            .filter(|i| rows[*i].model == model && rows[*i].other == other)
+            .collect();
         let p_values: Vec<f64> = of.iter().map(|i| rows[*i].p_value).collect();
         for (i, adjusted) in of.iter().zip(holm(&p_values)) {
             rows[*i].p_holm = adjusted;
@@ -178,8 +197,15 @@ fn adjust(rows: &mut [TaskComparisonRow]) {
 
 /// How a model fares against another over the tasks, in words; `None` where they were not compared.
 fn verdict(rows: &[TaskComparisonRow], model: &str, other: &str) -> Option<String> {
-    let rows: Vec<&TaskComparisonRow> = rows.iter().filter(|row| row.model == model && row.other == other).collect();
-    let told = |sign: f64| rows.iter().filter(|row| row.p_holm <= LEVEL && row.difference * sign > 0.0).count();
+    let rows: Vec<&TaskComparisonRow> = rows
+        .iter()
+        .filter(|row| row.model == model && row.other == other)
+        .collect();
+    let told = |sign: f64| {
+        rows.iter()
+            .filter(|row| row.p_holm <= LEVEL && row.difference * sign > 0.0)
+            .count()
+    };
     let (higher, lower) = (told(1.0), told(-1.0));
     (!rows.is_empty()).then(|| {
         format!(
@@ -206,13 +232,24 @@ pub fn write_tables(results: &Results, folder: &Path) -> Result<()> {
 /// A short answer for the terminal: one line a model and task.
 pub fn summary(results: &Results) -> String {
     let rows = &results.scores;
-    let mut text = format!("{:<34} {:<30} {:>7}  {:<22} {}\n", "task", "model", "", "over test sequences", "over trainings");
+    let mut text = format!(
+        "{:<34} {:<30} {:>7}  {:<22} {}\n",
+        "task", "model", "", "over test sequences", "over trainings"
+    );
     for row in rows {
         let (test, over) = match row.source.as_str() {
-            "measured" => (interval(row.test_low, row.test_high), interval(row.low, row.high)),
+            "measured" => (
+                interval(row.test_low, row.test_high),
+                interval(row.low, row.high),
+            ),
             _ => ("published".into(), String::new()),
         };
-        text += &format!("{:<34} {:<30} {:>7}  {test:<22} {over}\n", row.task, finetune::words(&row.model), decimals(row.value, 3));
+        text += &format!(
+            "{:<34} {:<30} {:>7}  {test:<22} {over}\n",
+            row.task,
+            finetune::words(&row.model),
+            decimals(row.value, 3)
+        );
     }
     text
 }
@@ -252,10 +289,15 @@ impl BenchmarkPage {
         self.rows.iter().filter(move |row| row.task == task)
     }
 
-    /// The models that were measured, the one that the run is about first; without the majority class.
+    /// The models that were measured, the one that the run is about first; without the majority
+    /// class.
     fn measured(&self) -> Vec<&str> {
         let mut models: Vec<&str> = Vec::new();
-        for row in self.rows.iter().filter(|row| row.source == "measured" && row.model != MAJORITY) {
+        for row in self
+            .rows
+            .iter()
+            .filter(|row| row.source == "measured" && row.model != MAJORITY)
+        {
             if !models.contains(&row.model.as_str()) {
                 models.push(&row.model);
             }
@@ -264,29 +306,62 @@ impl BenchmarkPage {
     }
 
     fn score(&self, task: &str, model: &str) -> Option<&BenchmarkRow> {
-        self.of(task).find(|row| row.source == "measured" && row.model == model)
+        self.of(task)
+            .find(|row| row.source == "measured" && row.model == model)
     }
 
     fn figure(&self) -> BenchmarkFigure {
         let mark = |row: Option<&BenchmarkRow>| {
             row.map_or(Mark::bare(f64::NAN), |row| match row.source.as_str() {
-                "measured" => Mark { value: row.value, inner: (row.low, row.high), outer: (row.test_low, row.test_high) },
+                "measured" => Mark {
+                    value: row.value,
+                    inner: (row.low, row.high),
+                    outer: (row.test_low, row.test_high),
+                },
                 _ => Mark::with_sd(row.value, row.sd),
             })
         };
         // Published columns: the paper's two, then the best others.
-        let published = |task: &str, number: usize| self.of(task).filter(|row| row.source == "published").nth(number);
-        let names = ["LDARNet, released checkpoint", "LDARNet, as printed", "best other below 300M parameters", "best other of any size"];
-        let n_published = if self.rows.iter().any(|row| row.source == "published") { names.len() } else { 0 };
+        let published = |task: &str, number: usize| {
+            self.of(task)
+                .filter(|row| row.source == "published")
+                .nth(number)
+        };
+        let names = [
+            "LDARNet, released checkpoint",
+            "LDARNet, as printed",
+            "best other below 300M parameters",
+            "best other of any size",
+        ];
+        let n_published = if self.rows.iter().any(|row| row.source == "published") {
+            names.len()
+        } else {
+            0
+        };
         let measured = self.measured();
         let row = |task: &&str| {
-            let mut values: Vec<Mark> = measured.iter().map(|model| mark(self.score(task, model))).collect();
+            let mut values: Vec<Mark> = measured
+                .iter()
+                .map(|model| mark(self.score(task, model)))
+                .collect();
             values.extend((0..n_published).map(|number| mark(published(task, number))));
             let main = measured.first().and_then(|model| self.score(task, model));
-            figures::BenchmarkRow { label: (*task).into(), values, measured: main.map(|row| row.value) }
+            figures::BenchmarkRow {
+                label: (*task).into(),
+                values,
+                measured: main.map(|row| row.value),
+            }
         };
-        let mut models: Vec<String> = measured.iter().map(|model| format!("{}, measured here", finetune::words(model))).collect();
-        models.extend(names.iter().take(n_published).map(|name| format!("{name}, published")));
+        let mut models: Vec<String> = measured
+            .iter()
+            .map(|model| format!("{}, measured here", finetune::words(model)))
+            .collect();
+        models.extend(
+            names
+                .iter()
+                .take(n_published)
+                .map(|name| format!("{name}, published")),
+        );
         BenchmarkFigure {
             models,
             rows: self.tasks().iter().map(row).collect(),
@@ -304,11 +379,21 @@ impl BenchmarkPage {
         let main = measured.first().copied().unwrap_or_default();
         let verdicts: Vec<String> = [kmer::NAME]
             .into_iter()
-            .chain(measured.iter().copied().filter(|model| *model != kmer::NAME))
+            .chain(
+                measured
+                    .iter()
+                    .copied()
+                    .filter(|model| *model != kmer::NAME),
+            )
             .filter_map(|other| verdict(&self.comparisons, main, other))
             .collect();
         let headline = match verdicts.first() {
-            None => format!("{} on {} tasks of {}; no model was fine-tuned.", finetune::words(main), tasks.len(), self.suite.title),
+            None => format!(
+                "{} on {} tasks of {}; no model was fine-tuned.",
+                finetune::words(main),
+                tasks.len(),
+                self.suite.title
+            ),
             Some(verdict) => verdict.clone(),
         };
         let tests = "Tests are paired by test sequence; p-values are Holm adjusted over the tasks.";
@@ -323,8 +408,15 @@ impl BenchmarkPage {
             .collect();
         let mut blocks = Vec::new();
         if tasks.len() < self.asked {
-            let text = format!("{} of {} tasks are done; the others are not shown.", tasks.len(), self.asked);
-            blocks.push(Block::Callout { level: Level::Warning, text });
+            let text = format!(
+                "{} of {} tasks are done; the others are not shown.",
+                tasks.len(),
+                self.asked
+            );
+            blocks.push(Block::Callout {
+                level: Level::Warning,
+                text,
+            });
         }
         blocks.push(Block::Figure {
             svg: gallery.hang(&self.figure(), "benchmark")?,
@@ -332,12 +424,27 @@ impl BenchmarkPage {
             caption: "One row a task. Where a mark is missing, the number is not known.".into(),
             downloads: downloads("benchmark", "benchmark"),
         });
-        blocks.extend([Block::Table(self.overview()), Block::Table(self.differences()), Block::Table(self.table())]);
+        blocks.extend([
+            Block::Table(self.overview()),
+            Block::Table(self.differences()),
+            Block::Table(self.table()),
+        ]);
         blocks.push(paragraph("Published results are of other trainings, often of other test sequences drawn or other epochs chosen: a difference from them has no p-value. Pages of the tasks:"));
-        blocks.push(Block::Links(tasks.iter().map(|task| link(task, format!("steps/{task}/index.html"))).collect()));
+        blocks.push(Block::Links(
+            tasks
+                .iter()
+                .map(|task| link(task, format!("steps/{task}/index.html")))
+                .collect(),
+        ));
         let sources = vec![
-            paragraph(format!("{}: {}. {}. Licence: {}.", self.suite.title, self.suite.about, self.suite.site, self.suite.licence)),
-            paragraph(format!("Not verified when this version was made: {}.", self.suite.unverified)),
+            paragraph(format!(
+                "{}: {}. {}. Licence: {}.",
+                self.suite.title, self.suite.about, self.suite.site, self.suite.licence
+            )),
+            paragraph(format!(
+                "Not verified when this version was made: {}.",
+                self.suite.unverified
+            )),
         ];
         Ok(Report {
             title: format!("{}: how well are they predicted?", self.suite.title),
@@ -345,8 +452,14 @@ impl BenchmarkPage {
             headline,
             answer: answer.join(" "),
             sections: vec![
-                Section { title: "Result".into(), blocks },
-                Section { title: "The suite".into(), blocks: sources },
+                Section {
+                    title: "Result".into(),
+                    blocks,
+                },
+                Section {
+                    title: "The suite".into(),
+                    blocks: sources,
+                },
                 self.about.section(&self.parameters, &TABLES),
             ],
             ..Report::default()
@@ -367,23 +480,42 @@ impl BenchmarkPage {
         }
         head.extend(published.then_some(("LDARNet, published", Format::Decimals(3))));
         let row = |task: &&str| -> Vec<Cell> {
-            let mut cells = vec![(*task).into(), self.of(task).map(|row| row.tested as usize).max().unwrap_or(0).into()];
+            let mut cells = vec![
+                (*task).into(),
+                self.of(task)
+                    .map(|row| row.tested as usize)
+                    .max()
+                    .unwrap_or(0)
+                    .into(),
+            ];
             for model in &measured {
                 match self.score(task, model) {
                     Some(row) => cells.extend([
                         row.value.into(),
-                        Cell::Interval { low: row.test_low, high: row.test_high },
-                        Cell::Interval { low: row.low, high: row.high },
+                        Cell::Interval {
+                            low: row.test_low,
+                            high: row.test_high,
+                        },
+                        Cell::Interval {
+                            low: row.low,
+                            high: row.high,
+                        },
                     ]),
                     None => cells.extend([Cell::Empty, Cell::Empty, Cell::Empty]),
                 }
             }
-            cells
-                .extend(published.then(|| self.of(task).find(|row| row.source == "published").map_or(Cell::Empty, |row| row.value.into())));
+            cells.extend(published.then(|| {
+                self.of(task)
+                    .find(|row| row.source == "published")
+                    .map_or(Cell::Empty, |row| row.value.into())
+            }));
             cells
         };
         Table {
-            caption: format!("{} of the models measured here, task by task.", self.measure()),
+            caption: format!(
+                "{} of the models measured here, task by task.",
+                self.measure()
+            ),
             columns: columns(&head),
             rows: self.tasks().iter().map(row).collect(),
         }
@@ -397,9 +529,18 @@ impl BenchmarkPage {
                 finetune::words(&r.model).into(),
                 finetune::words(&r.other).into(),
                 r.difference.into(),
-                Cell::Interval { low: r.ci_low, high: r.ci_high },
-                Cell::P { value: r.p_value, floor: Some(r.p_floor) },
-                Cell::P { value: r.p_holm, floor: None },
+                Cell::Interval {
+                    low: r.ci_low,
+                    high: r.ci_high,
+                },
+                Cell::P {
+                    value: r.p_value,
+                    floor: Some(r.p_floor),
+                },
+                Cell::P {
+                    value: r.p_holm,
+                    floor: None,
+                },
                 (r.n_clusters as usize).into(),
                 (r.n_folds as usize).into(),
             ]
@@ -426,7 +567,11 @@ impl BenchmarkPage {
     }
 
     fn measure(&self) -> &'static str {
-        if self.suite.measure == "mcc" { "MCC" } else { "accuracy" }
+        if self.suite.measure == "mcc" {
+            "MCC"
+        } else {
+            "accuracy"
+        }
     }
 
     fn table(&self) -> Table {
@@ -438,12 +583,34 @@ impl BenchmarkPage {
                 r.source.clone().into(),
                 r.value.into(),
                 r.sd.into(),
-                Cell::Interval { low: r.test_low, high: r.test_high },
-                Cell::Interval { low: r.low, high: r.high },
-                if measured { (r.n_folds as usize).into() } else { Cell::Empty },
-                if measured { r.without_duplicates.into() } else { Cell::Empty },
-                if measured { (r.n_duplicates as usize).into() } else { Cell::Empty },
-                if measured { (r.tested as usize).into() } else { Cell::Empty },
+                Cell::Interval {
+                    low: r.test_low,
+                    high: r.test_high,
+                },
+                Cell::Interval {
+                    low: r.low,
+                    high: r.high,
+                },
+                if measured {
+                    (r.n_folds as usize).into()
+                } else {
+                    Cell::Empty
+                },
+                if measured {
+                    r.without_duplicates.into()
+                } else {
+                    Cell::Empty
+                },
+                if measured {
+                    (r.n_duplicates as usize).into()
+                } else {
+                    Cell::Empty
+                },
+                if measured {
+                    (r.tested as usize).into()
+                } else {
+                    Cell::Empty
+                },
             ]
         };
         let head = [
@@ -487,14 +654,27 @@ mod tests {
             p_floor: 1e-4,
             p_holm: f64::NAN,
         };
-        let mut rows =
-            vec![row("a", "kmer", -0.2, 0.001), row("b", "kmer", 0.1, 0.03), row("c", "kmer", 0.2, 0.01), row("a", "random", 0.1, 0.04)];
+        let mut rows = vec![
+            row("a", "kmer", -0.2, 0.001),
+            row("b", "kmer", 0.1, 0.03),
+            row("c", "kmer", 0.2, 0.01),
+            row("a", "random", 0.1, 0.04),
+        ];
         adjust(&mut rows);
         let adjusted: Vec<f64> = rows.iter().map(|row| row.p_holm).collect();
-        assert!(adjusted.iter().zip([0.003, 0.03, 0.02, 0.04]).all(|(a, b)| (a - b).abs() < 1e-12), "{adjusted:?}");
+        assert!(
+            adjusted
+                .iter()
+                .zip([0.003, 0.03, 0.02, 0.04])
+                .all(|(a, b)| (a - b).abs() < 1e-12),
+            "{adjusted:?}"
+        );
         rows[1].p_holm = 0.06;
         let told = verdict(&rows, "ldarnet", "kmer").unwrap();
-        assert_eq!(told, "LDARNet scores higher than 6-mer logistic regression on 1 of 3 tasks, lower on 1; 1 not told apart.");
+        assert_eq!(
+            told,
+            "LDARNet scores higher than 6-mer logistic regression on 1 of 3 tasks, lower on 1; 1 not told apart."
+        );
         assert!(verdict(&rows, "random", "kmer").is_none());
     }
 }

@@ -69,7 +69,10 @@ pub(super) fn paragraph(text: impl Into<String>) -> Block {
 
 /// A link.
 pub(super) fn link(text: &str, href: String) -> Link {
-    Link { text: text.into(), href }
+    Link {
+        text: text.into(),
+        href,
+    }
 }
 
 /// The files of a figure, and of the table behind it.
@@ -107,11 +110,18 @@ impl Block {
     pub(super) fn change(&mut self, change: &dyn Fn(&str) -> String) {
         match self {
             Block::Paragraph(text) | Block::Callout { text, .. } => *text = change(text),
-            Block::Cards(cards) => cards.iter_mut().for_each(|card| card.label = change(&card.label)),
-            Block::Figure { caption, label, .. } => (*caption, *label) = (change(caption), change(label)),
+            Block::Cards(cards) => cards
+                .iter_mut()
+                .for_each(|card| card.label = change(&card.label)),
+            Block::Figure { caption, label, .. } => {
+                (*caption, *label) = (change(caption), change(label))
+            }
             Block::Table(table) => {
                 table.caption = change(&table.caption);
-                table.columns.iter_mut().for_each(|column| column.header = change(&column.header));
+                table
+                    .columns
+                    .iter_mut()
+                    .for_each(|column| column.header = change(&column.header));
                 for cell in table.rows.iter_mut().flatten() {
                     if let Cell::Text(text) = cell {
                         *text = change(text);
@@ -145,7 +155,12 @@ impl Writer {
                 let cards: String = cards.iter().map(Card::to_html).collect();
                 format!("<dl class=\"cards\">\n{cards}</dl>\n")
             }
-            Block::Figure { svg, caption, label, downloads } => {
+            Block::Figure {
+                svg,
+                caption,
+                label,
+                downloads,
+            } => {
                 self.figures += 1;
                 self.figure(svg, caption, label, downloads)
             }
@@ -156,14 +171,23 @@ impl Writer {
             Block::Callout { level, text } => {
                 let (class, word) = level.class_and_word();
                 let text = escape(text);
-                format!("<p class=\"callout {class}\" role=\"note\"><strong>{word}.</strong> {text}</p>\n")
+                format!(
+                    "<p class=\"callout {class}\" role=\"note\"><strong>{word}.</strong> {text}</p>\n"
+                )
             }
             Block::Links(links) => {
-                let items: String = links.iter().map(|link| format!("<li>{}</li>\n", self.link(link))).collect();
+                let items: String = links
+                    .iter()
+                    .map(|link| format!("<li>{}</li>\n", self.link(link)))
+                    .collect();
                 format!("<ul class=\"files\">\n{items}</ul>\n")
             }
             Block::Details { summary, pre } => {
-                format!("<details>\n<summary>{}</summary>\n<pre tabindex=\"0\">{}</pre>\n</details>\n", escape(summary), escape(pre))
+                format!(
+                    "<details>\n<summary>{}</summary>\n<pre tabindex=\"0\">{}</pre>\n</details>\n",
+                    escape(summary),
+                    escape(pre)
+                )
             }
         }
     }
@@ -173,7 +197,10 @@ impl Writer {
         let name = format!("Figure {number}: {label}");
         let fits = self.drawn + svg.len() <= MOST_DRAWN;
         let drawing = match inline_svg::embed(svg, &format!("figure-{number}-"), &name) {
-            Some(_) if !fits => "<p class=\"missing\">This page holds no more figures: see the files below.</p>".into(),
+            Some(_) if !fits => {
+                "<p class=\"missing\">This page holds no more figures: see the files below.</p>"
+                    .into()
+            }
             Some(drawing) => {
                 self.drawn += drawing.len();
                 drawing
@@ -197,20 +224,36 @@ impl Writer {
     fn link(&self, link: &Link) -> String {
         let href = link.href.trim();
         // A scheme would be a word before the first colon; only data: is let through.
-        let scheme = href.split(['/', '?', '#']).next().is_some_and(|first| first.contains(':'));
-        if href.is_empty() || href.starts_with("//") || (scheme && !href.starts_with("data:image/")) {
+        let scheme = href
+            .split(['/', '?', '#'])
+            .next()
+            .is_some_and(|first| first.contains(':'));
+        if href.is_empty() || href.starts_with("//") || (scheme && !href.starts_with("data:image/"))
+        {
             return escape(&link.text);
         }
         let folder = if scheme { "" } else { &self.folder };
-        format!("<a href=\"{}{}\" download>{}</a>", escape(folder), escape(href), escape(&link.text))
+        format!(
+            "<a href=\"{}{}\" download>{}</a>",
+            escape(folder),
+            escape(href),
+            escape(&link.text)
+        )
     }
 }
 
 impl Card {
     fn to_html(&self) -> String {
-        let mut html = format!("<div class=\"card\"><dt>{}</dt><dd class=\"value\">{}</dd>", escape(&self.label), escape(&self.value));
+        let mut html = format!(
+            "<div class=\"card\"><dt>{}</dt><dd class=\"value\">{}</dd>",
+            escape(&self.label),
+            escape(&self.value)
+        );
         if !self.uncertainty.is_empty() {
-            html += &format!("<dd class=\"uncertainty\">{}</dd>", escape(&self.uncertainty));
+            html += &format!(
+                "<dd class=\"uncertainty\">{}</dd>",
+                escape(&self.uncertainty)
+            );
         }
         html + "</div>\n"
     }

@@ -78,17 +78,31 @@ impl ComparePage {
             n_positions: record.outcome("positions")?,
             bases_read: record.outcome("bases_read")?,
         };
-        Ok(ComparePage { found, request: record.parameters()?, about: record.about() })
+        Ok(ComparePage {
+            found,
+            request: record.parameters()?,
+            about: record.about(),
+        })
     }
 
     /// Draws and tells.
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
         let bars = gallery.hang(&self.bars(), "cuts")?;
         let lengths = gallery.hang(&self.lengths(), "token_lengths")?;
-        let names: Vec<&str> = self.found.tokenizers.iter().map(|row| row.tokenizer.as_str()).collect();
+        let names: Vec<&str> = self
+            .found
+            .tokenizers
+            .iter()
+            .map(|row| row.tokenizer.as_str())
+            .collect();
         Ok(Report {
             title: "Do cuts respect motifs and splice sites?".into(),
-            subtitle: format!("{} · {} · {}", names.join(", "), self.about.genome, self.about.annotation),
+            subtitle: format!(
+                "{} · {} · {}",
+                names.join(", "),
+                self.about.genome,
+                self.about.annotation
+            ),
             headline: self.headline(),
             answer: self.answer(),
             sections: vec![
@@ -104,11 +118,16 @@ impl ComparePage {
     }
 
     fn row(&self, tokenizer: &str, element: &str, measure: &str) -> Option<&CutRow> {
-        self.found.cuts.iter().find(|row| row.tokenizer == tokenizer && row.element == element && row.measure == measure)
+        self.found.cuts.iter().find(|row| {
+            row.tokenizer == tokenizer && row.element == element && row.measure == measure
+        })
     }
 
     fn first(&self) -> &str {
-        self.found.tokenizers.first().map_or("", |row| &row.tokenizer)
+        self.found
+            .tokenizers
+            .first()
+            .map_or("", |row| &row.tokenizer)
     }
 
     fn headline(&self) -> String {
@@ -124,12 +143,20 @@ impl ComparePage {
             ))
         };
         let parts = [
-            part("donor", "cut at junction", "donors cut exactly at the junction"),
+            part(
+                "donor",
+                "cut at junction",
+                "donors cut exactly at the junction",
+            ),
             part("acceptor", "cut at junction", "acceptors"),
             part("motif", "inside cut", "positions inside motifs cut"),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        if parts.is_empty() { "Nothing was there to be cut.".into() } else { format!("{name}, share of {}.", parts.join("; ")) }
+        if parts.is_empty() {
+            "Nothing was there to be cut.".into()
+        } else {
+            format!("{name}, share of {}.", parts.join("; "))
+        }
     }
 
     fn answer(&self) -> String {
@@ -138,7 +165,12 @@ impl ComparePage {
             .tokenizers
             .iter()
             .map(|row| {
-                format!("{} cuts {} of positions (mean token {} bases)", row.tokenizer, decimals(row.density, 3), decimals(row.mean_bp, 1))
+                format!(
+                    "{} cuts {} of positions (mean token {} bases)",
+                    row.tokenizer,
+                    decimals(row.density, 3),
+                    decimals(row.mean_bp, 1)
+                )
             })
             .collect();
         format!(
@@ -152,7 +184,11 @@ impl ComparePage {
 
     fn bars(&self) -> BarsFigure {
         let panel = |(element, measure, title): (&str, &str, &str)| {
-            let rows = self.found.cuts.iter().filter(|row| row.element == element && row.measure == measure);
+            let rows = self
+                .found
+                .cuts
+                .iter()
+                .filter(|row| row.element == element && row.measure == measure);
             let bar = |row: &CutRow| Bar {
                 label: row.tokenizer.clone(),
                 value: row.observed,
@@ -161,7 +197,10 @@ impl ComparePage {
                 expected: row.expected,
             };
             let n = rows.clone().next().map_or(0, |row| row.n_elements);
-            BarPanel { title: format!("{title} (n = {})", count(n as usize)), bars: rows.map(bar).collect() }
+            BarPanel {
+                title: format!("{title} (n = {})", count(n as usize)),
+                bars: rows.map(bar).collect(),
+            }
         };
         BarsFigure {
             panels: [
@@ -185,7 +224,9 @@ impl ComparePage {
 
     fn lengths(&self) -> CurvesFigure {
         let series = |row: &crate::pipelines::compare::TokenizerRow| {
-            let of = self.found.lengths.iter().filter(|length| length.tokenizer == row.tokenizer && length.length_bp <= LONGEST_BP);
+            let of = self.found.lengths.iter().filter(|length| {
+                length.tokenizer == row.tokenizer && length.length_bp <= LONGEST_BP
+            });
             let mut sum = 0;
             let mut points = vec![(0.0, 0.0)];
             for length in of {
@@ -195,7 +236,10 @@ impl ComparePage {
                 points.push((length.length_bp as f64, share(sum)));
             }
             points.push((LONGEST_BP as f64, sum as f64 / row.n_tokens as f64));
-            CurveSeries { label: format!("{} (n = {})", row.tokenizer, count(row.n_tokens as usize)), points }
+            CurveSeries {
+                label: format!("{} (n = {})", row.tokenizer, count(row.n_tokens as usize)),
+                points,
+            }
         };
         CurvesFigure {
             panels: vec![CurvePanel {
@@ -232,9 +276,18 @@ impl ComparePage {
                 row.observed.into(),
                 row.expected.into(),
                 row.difference.into(),
-                Cell::Interval { low: row.ci_low, high: row.ci_high },
-                Cell::P { value: row.p_value, floor: Some(row.p_floor) },
-                Cell::P { value: row.p_bh, floor: None },
+                Cell::Interval {
+                    low: row.ci_low,
+                    high: row.ci_high,
+                },
+                Cell::P {
+                    value: row.p_value,
+                    floor: Some(row.p_floor),
+                },
+                Cell::P {
+                    value: row.p_bh,
+                    floor: None,
+                },
             ]
         };
         let table = Table {
@@ -251,7 +304,10 @@ impl ComparePage {
                 .into(),
             downloads: downloads("cuts", "cuts"),
         };
-        Section { title: "Result".into(), blocks: vec![figure, Block::Table(table)] }
+        Section {
+            title: "Result".into(),
+            blocks: vec![figure, Block::Table(table)],
+        }
     }
 
     fn tokens(&self, lengths: String) -> Section {
@@ -283,10 +339,15 @@ impl ComparePage {
         let figure = Block::Figure {
             svg: lengths,
             label: "Token lengths".into(),
-            caption: format!("How many of the tokens are up to so many bases long; longer ones than {LONGEST_BP} are not drawn."),
+            caption: format!(
+                "How many of the tokens are up to so many bases long; longer ones than {LONGEST_BP} are not drawn."
+            ),
             downloads: downloads("token_lengths", "lengths"),
         };
-        Section { title: "How each cuts".into(), blocks: vec![figure, Block::Table(table)] }
+        Section {
+            title: "How each cuts".into(),
+            blocks: vec![figure, Block::Table(table)],
+        }
     }
 
     fn against_first(&self) -> Section {
@@ -305,17 +366,38 @@ impl ComparePage {
                 row.element.clone().into(),
                 row.measure.clone().into(),
                 row.first_difference.into(),
-                Cell::Interval { low: row.first_low, high: row.first_high },
-                Cell::P { value: row.first_p_value, floor: Some(row.first_p_floor) },
-                Cell::P { value: row.first_p_bh, floor: None },
+                Cell::Interval {
+                    low: row.first_low,
+                    high: row.first_high,
+                },
+                Cell::P {
+                    value: row.first_p_value,
+                    floor: Some(row.first_p_floor),
+                },
+                Cell::P {
+                    value: row.first_p_bh,
+                    floor: None,
+                },
             ]
         };
         let table = Table {
-            caption: format!("Observed less expected, less the same of {}; paired by cluster.", self.first()),
+            caption: format!(
+                "Observed less expected, less the same of {}; paired by cluster.",
+                self.first()
+            ),
             columns: columns(&head),
-            rows: self.found.cuts.iter().filter(|row| row.tokenizer != self.first()).map(line).collect(),
+            rows: self
+                .found
+                .cuts
+                .iter()
+                .filter(|row| row.tokenizer != self.first())
+                .map(line)
+                .collect(),
         };
-        Section { title: "Against the first".into(), blocks: vec![Block::Table(table)] }
+        Section {
+            title: "Against the first".into(),
+            blocks: vec![Block::Table(table)],
+        }
     }
 
     fn methods(&self) -> Section {
@@ -340,6 +422,9 @@ impl ComparePage {
             ),
             "Cuts that follow letters fall into step with anything that has letters: that is no sign of function. Matched controls are the matter of the pages on splice sites and motifs.".into(),
         ];
-        Section { title: "Methods".into(), blocks: texts.into_iter().map(paragraph).collect() }
+        Section {
+            title: "Methods".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
     }
 }

@@ -19,7 +19,14 @@ use crate::pipelines::density::{Density, DensityRequest, StatisticsRow};
 const RATE: f64 = 0.05;
 
 /// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 6] = ["statistics", "pairs", "token_lengths", "balance", "accounting", "baseline"];
+pub(super) const TABLES: [&str; 6] = [
+    "statistics",
+    "pairs",
+    "token_lengths",
+    "balance",
+    "accounting",
+    "baseline",
+];
 
 /// Writes the tables.
 ///
@@ -27,7 +34,14 @@ pub(super) const TABLES: [&str; 6] = ["statistics", "pairs", "token_lengths", "b
 /// What keeps a file from being written.
 pub fn write_tables(found: &Density, folder: &Path) -> Result<()> {
     let at = folder.join("tables");
-    let [statistics, pairs, token_lengths, balance, accounting, baseline] = TABLES;
+    let [
+        statistics,
+        pairs,
+        token_lengths,
+        balance,
+        accounting,
+        baseline,
+    ] = TABLES;
     tables::write(&at, statistics, &found.statistics)?;
     tables::write(&at, pairs, &found.pairs)?;
     tables::write(&at, token_lengths, &found.token_lengths)?;
@@ -65,7 +79,14 @@ impl DensityPage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<DensityPage> {
         let request: DensityRequest = record.parameters()?;
-        let [statistics, pairs, token_lengths, balance, accounting, baseline] = TABLES;
+        let [
+            statistics,
+            pairs,
+            token_lengths,
+            balance,
+            accounting,
+            baseline,
+        ] = TABLES;
         let found = Density {
             statistics: record.table(statistics)?,
             pairs: record.table(pairs)?,
@@ -78,13 +99,22 @@ impl DensityPage {
             bases_read: record.outcome("bases_read")?,
             negative_control: request.negative_control,
         };
-        Ok(DensityPage { found, request, about: record.about() })
+        Ok(DensityPage {
+            found,
+            request,
+            about: record.about(),
+        })
     }
 
     /// Draws and tells.
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
-        let lengths = (!self.about.signal).then(|| gallery.hang(&self.lengths(), "token_lengths")).transpose()?;
-        let svg = Svg { density: gallery.hang(&self.boxes(), "density")?, lengths };
+        let lengths = (!self.about.signal)
+            .then(|| gallery.hang(&self.lengths(), "token_lengths"))
+            .transpose()?;
+        let svg = Svg {
+            density: gallery.hang(&self.boxes(), "density")?,
+            lengths,
+        };
         let title = if self.found.negative_control {
             "Negative control: do controls of classes differ from other controls?"
         } else {
@@ -92,14 +122,27 @@ impl DensityPage {
         };
         let report = Report {
             title: title.into(),
-            subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
+            subtitle: format!(
+                "{} · {} · {}",
+                self.about.model, self.about.genome, self.about.annotation
+            ),
             headline: headline(&self.found),
             answer: answer(&self.found),
-            sections: [Some(self.result(&svg)), Some(self.letters()), svg.lengths.as_deref().map(|svg| self.token_section(svg))]
-                .into_iter()
-                .flatten()
-                .chain([self.accounting(), self.balance(), self.methods(), self.caveats(), self.about.section(&self.request, &TABLES)])
-                .collect(),
+            sections: [
+                Some(self.result(&svg)),
+                Some(self.letters()),
+                svg.lengths.as_deref().map(|svg| self.token_section(svg)),
+            ]
+            .into_iter()
+            .flatten()
+            .chain([
+                self.accounting(),
+                self.balance(),
+                self.methods(),
+                self.caveats(),
+                self.about.section(&self.request, &TABLES),
+            ])
+            .collect(),
             ..Report::default()
         };
         Ok(wording::report(&self.about, report))
@@ -108,12 +151,18 @@ impl DensityPage {
 
 /// The rows of a measure with pairs, in the order of classes.
 fn rows<'a>(found: &'a Density, measure: &'a str) -> impl Iterator<Item = &'a StatisticsRow> {
-    found.statistics.iter().filter(move |row| row.measure == measure && row.n_pairs > 0)
+    found
+        .statistics
+        .iter()
+        .filter(move |row| row.measure == measure && row.n_pairs > 0)
 }
 
 /// A class's name in words.
 fn words(name: &str) -> &str {
-    Class::ALL.into_iter().find(|class| class.name() == name).map_or(name, |class| class.words())
+    Class::ALL
+        .into_iter()
+        .find(|class| class.name() == name)
+        .map_or(name, |class| class.words())
 }
 
 /// Whether test and interval agree that a class differs.
@@ -126,32 +175,64 @@ fn listed(found: &Density, measure: &str) -> String {
     let of = |up: bool| {
         let named = rows(found, measure).filter(|row| differs(row) && (row.difference > 0.0) == up);
         named
-            .map(|row| format!("{} ({}{})", words(&row.class), if up { "+" } else { "" }, decimals(row.difference, 3)))
+            .map(|row| {
+                format!(
+                    "{} ({}{})",
+                    words(&row.class),
+                    if up { "+" } else { "" },
+                    decimals(row.difference, 3)
+                )
+            })
             .collect::<Vec<_>>()
             .join(", ")
     };
     let parts = [("higher in", of(true)), ("lower in", of(false))];
-    let parts: Vec<String> =
-        parts.into_iter().filter(|(_, names)| !names.is_empty()).map(|(how, names)| format!("{how} {names}")).collect();
-    if parts.is_empty() { "none".into() } else { parts.join("; ") }
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(how, names)| format!("{how} {names}"))
+        .collect();
+    if parts.is_empty() {
+        "none".into()
+    } else {
+        parts.join("; ")
+    }
 }
 
 /// The answer in a sentence, with the class that stands out most.
 fn headline(found: &Density) -> String {
     let n = rows(found, "probability").count();
-    let count = rows(found, "probability").filter(|row| differs(row)).count();
+    let count = rows(found, "probability")
+        .filter(|row| differs(row))
+        .count();
     let verdict = match (n, found.negative_control, count) {
-        (0, _, _) => return "No class has stretches with controls: nothing could be compared.".into(),
+        (0, _, _) => {
+            return "No class has stretches with controls: nothing could be compared.".into();
+        }
         (_, true, 0) => "Controls do not differ from other controls, as it should be.".to_string(),
-        (_, true, some) => format!("{some} of {n} sets of controls differ from others, which should not be."),
-        (_, false, 0) => format!("None of {n} classes shows a difference from stretches nearby of the same length and composition."),
-        (_, false, some) => format!("{some} of {n} classes differ from stretches nearby of the same length and composition."),
+        (_, true, some) => {
+            format!("{some} of {n} sets of controls differ from others, which should not be.")
+        }
+        (_, false, 0) => format!(
+            "None of {n} classes shows a difference from stretches nearby of the same length and composition."
+        ),
+        (_, false, some) => format!(
+            "{some} of {n} classes differ from stretches nearby of the same length and composition."
+        ),
     };
     let most = rows(found, "probability").filter(|row| row.p_value.is_finite());
-    let most = most.min_by(|a, b| a.p_value.total_cmp(&b.p_value).then(b.d.abs().total_cmp(&a.d.abs())));
+    let most = most.min_by(|a, b| {
+        a.p_value
+            .total_cmp(&b.p_value)
+            .then(b.d.abs().total_cmp(&a.d.abs()))
+    });
     most.map_or(verdict.clone(), |row| {
         let p = p_value(row.p_value, Some(row.p_floor));
-        format!("{verdict} Strongest: {}, {}, p {p}.", words(&row.class), with_interval(row.difference, row.ci_low, row.ci_high))
+        format!(
+            "{verdict} Strongest: {}, {}, p {p}.",
+            words(&row.class),
+            with_interval(row.difference, row.ci_low, row.ci_high)
+        )
     })
 }
 
@@ -160,21 +241,42 @@ fn answer(found: &Density) -> String {
     let count = |measure: &str| rows(found, measure).filter(|row| differs(row)).count();
     let residual = match rows(found, "residual").any(|row| row.difference.is_finite()) {
         false => String::new(),
-        true => format!(" Beyond what the letters within 8 bases predict, {} differ: {}.", count("residual"), listed(found, "residual")),
+        true => format!(
+            " Beyond what the letters within 8 bases predict, {} differ: {}.",
+            count("residual"),
+            listed(found, "residual")
+        ),
     };
-    format!("Mean boundary probability, false discovery rate of 5% over classes: {}.{residual}", listed(found, "probability"))
+    format!(
+        "Mean boundary probability, false discovery rate of 5% over classes: {}.{residual}",
+        listed(found, "probability")
+    )
 }
 
 /// A short answer for the terminal: one line a class.
 pub fn summary(found: &Density) -> String {
     let mut text = format!(
         "{:<16} {:>6} {:>6} {:>8} {:>8}  {:<38} {:>9} {:>8}  {}\n",
-        "class", "pairs", "units", "class", "control", "difference", "p", "BH", "beyond the letters nearby"
+        "class",
+        "pairs",
+        "units",
+        "class",
+        "control",
+        "difference",
+        "p",
+        "BH",
+        "beyond the letters nearby"
     );
     for row in rows(found, "probability") {
-        let residual = rows(found, "residual").find(|other| other.class == row.class && other.difference.is_finite());
-        let residual = residual
-            .map_or(String::new(), |r| format!("{} BH {}", with_interval(r.difference, r.ci_low, r.ci_high), p_value(r.p_bh, None)));
+        let residual = rows(found, "residual")
+            .find(|other| other.class == row.class && other.difference.is_finite());
+        let residual = residual.map_or(String::new(), |r| {
+            format!(
+                "{} BH {}",
+                with_interval(r.difference, r.ci_low, r.ci_high),
+                p_value(r.p_bh, None)
+            )
+        });
         text += &format!(
             "{:<16} {:>6} {:>6} {:>8} {:>8}  {:<38} {:>9} {:>8}  {}\n",
             row.class,

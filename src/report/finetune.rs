@@ -18,7 +18,15 @@ use crate::tasks::kmer;
 use crate::tasks::rows::{ComparisonRow, FoldRow};
 
 /// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 7] = ["metrics", "folds", "comparisons", "predictions", "duplicates", "epochs", "boundaries"];
+pub(super) const TABLES: [&str; 7] = [
+    "metrics",
+    "folds",
+    "comparisons",
+    "predictions",
+    "duplicates",
+    "epochs",
+    "boundaries",
+];
 
 /// p-values above this tell no difference.
 const LEVEL: f64 = 0.05;
@@ -29,7 +37,15 @@ const LEVEL: f64 = 0.05;
 /// What keeps a file from being written.
 pub fn write_tables(found: &Judgement, folder: &Path) -> Result<()> {
     let at = folder.join("tables");
-    let [metrics, folds, comparisons, predictions, duplicates, epochs, boundaries] = TABLES;
+    let [
+        metrics,
+        folds,
+        comparisons,
+        predictions,
+        duplicates,
+        epochs,
+        boundaries,
+    ] = TABLES;
     tables::write(&at, metrics, &found.metrics)?;
     tables::write(&at, folds, &found.folds)?;
     tables::write(&at, comparisons, &found.comparisons)?;
@@ -46,7 +62,15 @@ pub fn outcome(found: &Judgement) -> Value {
 
 /// Reads a judgement back from a results folder.
 fn read(record: &Record) -> Result<Judgement> {
-    let [metrics, folds, comparisons, predictions, duplicates, epochs, boundaries] = TABLES;
+    let [
+        metrics,
+        folds,
+        comparisons,
+        predictions,
+        duplicates,
+        epochs,
+        boundaries,
+    ] = TABLES;
     Ok(Judgement {
         facts: record.outcome("facts")?,
         metrics: record.table(metrics)?,
@@ -59,12 +83,24 @@ fn read(record: &Record) -> Result<Judgement> {
     })
 }
 
-/// Task and mean Matthews correlation x 100 of the first model of a folder of fine-tuning; `None` for another folder, values, or the baseline alone.
+/// Task and mean Matthews correlation x 100 of the first model of a folder of fine-tuning; `None`
+/// for another folder, values, or the baseline alone.
 pub(super) fn measured(folder: &Path) -> Option<(String, f64)> {
-    let record = Record::read(folder).ok().filter(|record| record.analysis == "finetune")?;
-    let (facts, folds): (Facts, Vec<FoldRow>) = (record.outcome("facts").ok()?, record.table("folds").ok()?);
-    let is_model = |row: &&FoldRow| row.measure == "mcc" && row.subset == "all" && row.model != kmer::NAME && row.model != MAJORITY;
-    Some((facts.task, (1000.0 * folds.iter().find(is_model)?.mean).round() / 10.0))
+    let record = Record::read(folder)
+        .ok()
+        .filter(|record| record.analysis == "finetune")?;
+    let (facts, folds): (Facts, Vec<FoldRow>) =
+        (record.outcome("facts").ok()?, record.table("folds").ok()?);
+    let is_model = |row: &&FoldRow| {
+        row.measure == "mcc"
+            && row.subset == "all"
+            && row.model != kmer::NAME
+            && row.model != MAJORITY
+    };
+    Some((
+        facts.task,
+        (1000.0 * folds.iter().find(is_model)?.mean).round() / 10.0,
+    ))
 }
 
 /// The page.
@@ -77,13 +113,21 @@ pub(super) struct FinetunePage {
 impl FinetunePage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<FinetunePage> {
-        Ok(FinetunePage { found: read(record)?, parameters: record.parameters.clone(), about: record.about() })
+        Ok(FinetunePage {
+            found: read(record)?,
+            parameters: record.parameters.clone(),
+            about: record.about(),
+        })
     }
 
     /// Draws and tells.
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
         let facts = &self.found.facts;
-        let what = if facts.classes.is_empty() { "values" } else { "classes" };
+        let what = if facts.classes.is_empty() {
+            "values"
+        } else {
+            "classes"
+        };
         let sections = [
             Some(self.result(gallery)?),
             self.rates(gallery)?,
@@ -98,7 +142,12 @@ impl FinetunePage {
         ];
         Ok(Report {
             title: format!("{}: how well are its {what} predicted?", facts.task),
-            subtitle: format!("{} · {} test sequences in {} clusters", self.models().join(", "), facts.tested, facts.clusters),
+            subtitle: format!(
+                "{} · {} test sequences in {} clusters",
+                self.models().join(", "),
+                facts.tested,
+                facts.clusters
+            ),
             headline: headline(&self.found),
             answer: answer(&self.found),
             sections: sections.into_iter().flatten().collect(),
@@ -108,7 +157,10 @@ impl FinetunePage {
 
     /// The models but that of the majority, as the page calls them.
     fn models(&self) -> Vec<&str> {
-        ranked(&self.found, "all").map(|row| words(&row.model)).filter(|name| *name != words(MAJORITY)).collect()
+        ranked(&self.found, "all")
+            .map(|row| words(&row.model))
+            .filter(|name| *name != words(MAJORITY))
+            .collect()
     }
 }
 
@@ -125,18 +177,30 @@ pub(super) fn words(model: &str) -> &str {
 
 /// What models are ranked by.
 fn rank(found: &Judgement) -> (&'static str, &'static str) {
-    if found.facts.classes.is_empty() { ("pearson", "Pearson r") } else { ("mcc", "MCC") }
+    if found.facts.classes.is_empty() {
+        ("pearson", "Pearson r")
+    } else {
+        ("mcc", "MCC")
+    }
 }
 
 /// The rows of the measure that ranks models, one a model, in the order of the run.
 fn ranked<'a>(found: &'a Judgement, subset: &'a str) -> impl Iterator<Item = &'a FoldRow> {
     let measure = rank(found).0;
-    found.folds.iter().filter(move |row| row.measure == measure && row.subset == subset)
+    found
+        .folds
+        .iter()
+        .filter(move |row| row.measure == measure && row.subset == subset)
 }
 
 /// The comparison of two models by the measure that ranks them.
 fn comparison<'a>(found: &'a Judgement, model: &str, other: &str) -> Option<&'a ComparisonRow> {
-    found.comparisons.iter().find(|row| row.model == model && row.other == other && row.subset == "all" && row.measure == rank(found).0)
+    found.comparisons.iter().find(|row| {
+        row.model == model
+            && row.other == other
+            && row.subset == "all"
+            && row.measure == rank(found).0
+    })
 }
 
 /// The answer in a sentence.
@@ -145,9 +209,17 @@ fn headline(found: &Judgement) -> String {
         return "No model was tested.".into();
     };
     let scored = |row: &FoldRow| with_interval(row.mean, row.test_low, row.test_high);
-    let text = format!("{}: {} {}", words(&first.model), rank(found).1, scored(first));
-    let baseline = ranked(found, "all").find(|row| row.model == kmer::NAME && row.model != first.model);
-    let Some(baseline) = baseline else { return text + "." };
+    let text = format!(
+        "{}: {} {}",
+        words(&first.model),
+        rank(found).1,
+        scored(first)
+    );
+    let baseline =
+        ranked(found, "all").find(|row| row.model == kmer::NAME && row.model != first.model);
+    let Some(baseline) = baseline else {
+        return text + ".";
+    };
     let verdict = comparison(found, &first.model, kmer::NAME).map_or(String::new(), |row| {
         let p = p_value(row.p_value, Some(row.p_floor));
         let how = match (row.p_value <= LEVEL, row.difference > 0.0) {
@@ -157,21 +229,30 @@ fn headline(found: &Judgement) -> String {
         };
         format!("; {how} (p {p})")
     });
-    format!("{text}; 6-mers reach {}{verdict}.", decimals(baseline.mean, 3))
+    format!(
+        "{text}; 6-mers reach {}{verdict}.",
+        decimals(baseline.mean, 3)
+    )
 }
 
 /// The paragraph at the head of the page.
 fn answer(found: &Judgement) -> String {
     let (facts, name) = (&found.facts, rank(found).1);
-    let over = ranked(found, "all").find(|row| row.model != MAJORITY && row.n_folds > 1).map_or(String::new(), |row| {
-        format!(
-            " Over {} trainings of {} it is {} (interval of training alone).",
-            row.n_folds,
-            words(&row.model),
-            interval(row.low, row.high)
-        )
-    });
-    let seen = found.duplicates.iter().filter(|row| row.split == "train").count();
+    let over = ranked(found, "all")
+        .find(|row| row.model != MAJORITY && row.n_folds > 1)
+        .map_or(String::new(), |row| {
+            format!(
+                " Over {} trainings of {} it is {} (interval of training alone).",
+                row.n_folds,
+                words(&row.model),
+                interval(row.low, row.high)
+            )
+        });
+    let seen = found
+        .duplicates
+        .iter()
+        .filter(|row| row.split == "train")
+        .count();
     let leaks = match seen {
         0 => "No test sequence is a copy, or nearly one, of a training row.".to_string(),
         1 => "1 test sequence is a copy, or nearly one, of a training row; scores without it stand beside.".to_string(),
@@ -202,7 +283,11 @@ pub fn summary(found: &Judgement) -> String {
             without.map_or("no copies".into(), |row| decimals(row.mean, 3))
         );
     }
-    for row in found.comparisons.iter().filter(|row| row.subset == "all" && row.measure == measure) {
+    for row in found
+        .comparisons
+        .iter()
+        .filter(|row| row.subset == "all" && row.measure == measure)
+    {
         text += &format!(
             "{} less {}: {}, p {}\n",
             words(&row.model),

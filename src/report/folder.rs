@@ -1,4 +1,5 @@
-//! The results folder: filled under a temporary name beside its place, then renamed into it, so that it is there whole or not at all.
+//! The results folder: filled under a temporary name beside its place, then renamed into it, so
+//! that it is there whole or not at all.
 
 use crate::error::{Error, Result};
 use crate::output::{PendingFolder, check_folder};
@@ -6,8 +7,17 @@ use crate::report::record::Record;
 use crate::report::variants::{VCF, VCF_INDEX};
 use std::path::{Path, PathBuf};
 
-/// What a results folder holds; a folder with anything else in it is somebody's work and is not replaced.
-const OURS: [&str; 7] = ["index.html", "run.json", "tables", "figures", "models", VCF, VCF_INDEX];
+/// What a results folder holds; a folder with anything else in it is somebody's work and is not
+/// replaced.
+const OURS: [&str; 7] = [
+    "index.html",
+    "run.json",
+    "tables",
+    "figures",
+    "models",
+    VCF,
+    VCF_INDEX,
+];
 /// The same for its figures.
 const FIGURES: [&str; 33] = [
     "r2_motifs",
@@ -47,7 +57,10 @@ const FIGURES: [&str; 33] = [
 
 /// The folders in it: the names that files may have there, and their endings.
 fn below() -> [(&'static str, Vec<&'static str>, [&'static str; 2]); 2] {
-    [("tables", super::TABLES.concat(), ["tsv", "parquet"]), ("figures", FIGURES.to_vec(), ["svg", "png"])]
+    [
+        ("tables", super::TABLES.concat(), ["tsv", "parquet"]),
+        ("figures", FIGURES.to_vec(), ["svg", "png"]),
+    ]
 }
 
 /// The place of results that are still being made.
@@ -58,11 +71,12 @@ pub struct ResultsFolder {
 }
 
 impl ResultsFolder {
-    /// Looks whether results can be put there; nothing is changed but that missing folders above it are made.
+    /// Looks whether results can be put there; nothing is changed but that missing folders above it
+    /// are made.
     ///
     /// # Errors
-    /// A file of that name, a folder that is not empty and no former result, one that must not be replaced (see [`check_folder`]), a parent that cannot be
-    /// written to.
+    /// A file of that name, a folder that is not empty and no former result, one that must not be
+    /// replaced (see [`check_folder`]), a parent that cannot be written to.
     pub fn at(place: &Path) -> Result<ResultsFolder> {
         let place = check_folder(place)?;
         let parent = place.parent().unwrap_or(Path::new("/")).to_path_buf();
@@ -73,10 +87,12 @@ impl ResultsFolder {
         Ok(ResultsFolder { place, parent })
     }
 
-    /// Fills the folder through `fill` and puts it in its place; a former result there is replaced. Returns the place.
+    /// Fills the folder through `fill` and puts it in its place; a former result there is replaced.
+    /// Returns the place.
     ///
     /// # Errors
-    /// Those of `fill`; then, and when the folder cannot be put in its place, a former result stays as it was.
+    /// Those of `fill`; then, and when the folder cannot be put in its place, a former result stays
+    /// as it was.
     pub fn write(self, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let fresh = PendingFolder::new_in(&self.parent)?;
         fill(fresh.path())?;
@@ -87,13 +103,24 @@ impl ResultsFolder {
 }
 
 fn replaceable(place: &Path) -> Result<()> {
-    let Ok(found) = std::fs::metadata(place) else { return Ok(()) };
+    let Ok(found) = std::fs::metadata(place) else {
+        return Ok(());
+    };
     if !found.is_dir() {
-        return Err(Error::file(place, "is a file; results need a folder of their own: choose another --out"));
+        return Err(Error::file(
+            place,
+            "is a file; results need a folder of their own: choose another --out",
+        ));
     }
     let mut names = Vec::new();
     for entry in std::fs::read_dir(place).map_err(Error::io(place))? {
-        names.push(entry.map_err(Error::io(place))?.file_name().to_string_lossy().into_owned());
+        names.push(
+            entry
+                .map_err(Error::io(place))?
+                .file_name()
+                .to_string_lossy()
+                .into_owned(),
+        );
     }
     if names.is_empty() {
         return Ok(());
@@ -105,21 +132,35 @@ fn replaceable(place: &Path) -> Result<()> {
         ));
     }
     for (folder, stems, endings) in below() {
-        for entry in std::fs::read_dir(place.join(folder)).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(place.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.split_once('.').is_some_and(|(stem, ending)| stems.contains(&stem) && endings.contains(&ending)) {
+            if !name
+                .split_once('.')
+                .is_some_and(|(stem, ending)| stems.contains(&stem) && endings.contains(&ending))
+            {
                 names.push(format!("{folder}/{name}"));
             }
         }
     }
-    for entry in std::fs::read_dir(place.join("models")).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(place.join("models"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let name = entry.file_name().to_string_lossy().into_owned();
         if !name.ends_with(".safetensors") {
             names.push(format!("models/{name}"));
         }
     }
     match names.iter().find(|name| !OURS.contains(&name.as_str())) {
-        Some(name) => Err(Error::file(place, format!("holds '{name}' beside a former result: move it away, or choose another --out"))),
+        Some(name) => Err(Error::file(
+            place,
+            format!("holds '{name}' beside a former result: move it away, or choose another --out"),
+        )),
         None => Ok(()),
     }
 }
@@ -140,12 +181,20 @@ mod tests {
     fn a_foreign_file_below_is_not_lost() {
         let parent = tempfile::tempdir().unwrap();
         let place = parent.path().join("out");
-        ResultsFolder::at(&place).unwrap().write(|folder| fill(folder, "first")).unwrap();
+        ResultsFolder::at(&place)
+            .unwrap()
+            .write(|folder| fill(folder, "first"))
+            .unwrap();
         std::fs::create_dir(place.join("tables")).unwrap();
         std::fs::write(place.join("tables/pairs.tsv"), "").unwrap();
         assert!(ResultsFolder::at(&place).is_ok());
         std::fs::write(place.join("tables/mine.tsv"), "").unwrap();
-        assert!(ResultsFolder::at(&place).unwrap_err().to_string().contains("tables/mine.tsv"));
+        assert!(
+            ResultsFolder::at(&place)
+                .unwrap_err()
+                .to_string()
+                .contains("tables/mine.tsv")
+        );
     }
 
     #[test]
@@ -153,17 +202,50 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let place = parent.path().join("a/b");
         for text in ["first", "second"] {
-            let at = ResultsFolder::at(&place).unwrap().write(|folder| fill(folder, text)).unwrap();
-            assert!(std::fs::read_to_string(at.join("run.json")).unwrap().contains(text));
+            let at = ResultsFolder::at(&place)
+                .unwrap()
+                .write(|folder| fill(folder, text))
+                .unwrap();
+            assert!(
+                std::fs::read_to_string(at.join("run.json"))
+                    .unwrap()
+                    .contains(text)
+            );
         }
         // A run that fails leaves the former result.
-        ResultsFolder::at(&place).unwrap().write(|_| Err(Error::Invalid("no".into()))).unwrap_err();
-        assert!(std::fs::read_to_string(place.join("run.json")).unwrap().contains("second"));
-        assert_eq!(std::fs::read_dir(place.parent().unwrap()).unwrap().count(), 1, "no temporary folder is left");
+        ResultsFolder::at(&place)
+            .unwrap()
+            .write(|_| Err(Error::Invalid("no".into())))
+            .unwrap_err();
+        assert!(
+            std::fs::read_to_string(place.join("run.json"))
+                .unwrap()
+                .contains("second")
+        );
+        assert_eq!(
+            std::fs::read_dir(place.parent().unwrap()).unwrap().count(),
+            1,
+            "no temporary folder is left"
+        );
         std::fs::write(place.join("notes.txt"), "mine").unwrap();
-        assert!(ResultsFolder::at(&place).unwrap_err().to_string().contains("notes.txt"));
+        assert!(
+            ResultsFolder::at(&place)
+                .unwrap_err()
+                .to_string()
+                .contains("notes.txt")
+        );
         std::fs::remove_file(place.join("run.json")).unwrap();
-        assert!(ResultsFolder::at(&place).unwrap_err().to_string().contains("no former result"));
-        assert!(ResultsFolder::at(&place.join("notes.txt")).unwrap_err().to_string().contains("is a file"));
+        assert!(
+            ResultsFolder::at(&place)
+                .unwrap_err()
+                .to_string()
+                .contains("no former result")
+        );
+        assert!(
+            ResultsFolder::at(&place.join("notes.txt"))
+                .unwrap_err()
+                .to_string()
+                .contains("is a file")
+        );
     }
 }

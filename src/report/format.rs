@@ -1,5 +1,5 @@
-//! Numbers as text: enough digits and no more, a true minus sign, thousands separators, and p-values that are never zero. Spaces
-//! inside a number do not break across lines.
+//! Numbers as text: enough digits and no more, a true minus sign, thousands separators, and
+//! p-values that are never zero. Spaces inside a number do not break across lines.
 
 /// Shown where a value is missing or not defined.
 pub const MISSING: &str = "–";
@@ -27,19 +27,26 @@ fn grouped(digits: &str) -> String {
     text
 }
 
-/// A fixed number of decimals, with thousands separators and a true minus sign; a rounded zero carries no sign.
+/// A fixed number of decimals, with thousands separators and a true minus sign; a rounded zero
+/// carries no sign.
 pub fn decimals(value: f64, places: usize) -> String {
     if let Some(text) = not_finite(value) {
         return text;
     }
     let text = format!("{:.*}", places.min(17), value.abs());
     let negative = value < 0.0 && text.bytes().any(|b| (b'1'..=b'9').contains(&b));
-    let (whole, rest) = text.find('.').map_or((text.as_str(), ""), |dot| text.split_at(dot));
-    format!("{}{}{rest}", if negative { "−" } else { "" }, grouped(whole))
+    let (whole, rest) = text
+        .find('.')
+        .map_or((text.as_str(), ""), |dot| text.split_at(dot));
+    format!(
+        "{}{}{rest}",
+        if negative { "−" } else { "" },
+        grouped(whole)
+    )
 }
 
-/// `digits` significant digits. From a thousand on all whole digits are kept; below 0.0001 and from 10^15 on the number is
-/// written as a power of ten.
+/// `digits` significant digits. From a thousand on all whole digits are kept; below 0.0001 and from
+/// 10^15 on the number is written as a power of ten.
 pub fn significant(value: f64, digits: usize) -> String {
     if let Some(text) = not_finite(value) {
         return text;
@@ -55,7 +62,11 @@ pub fn significant(value: f64, digits: usize) -> String {
     if (-4..15).contains(&exponent) {
         return decimals(value, (digits as i32 - 1 - exponent).max(0) as usize);
     }
-    format!("{}{mantissa}\u{A0}×\u{A0}10{}", if value < 0.0 { "−" } else { "" }, superscript(exponent))
+    format!(
+        "{}{mantissa}\u{A0}×\u{A0}10{}",
+        if value < 0.0 { "−" } else { "" },
+        superscript(exponent)
+    )
 }
 
 /// The usual three significant digits.
@@ -71,9 +82,10 @@ pub fn percent(share: f64, places: usize) -> String {
     }
 }
 
-/// A p-value with two or three digits, and never "0". `floor` is the smallest value the test could give (1/(m+1) for m
-/// permutations): a p at the floor is written `≤ floor`, one below it `< floor`. Without a floor, values under 10^-16 are written
-/// as a bound, since no double-precision tail is good to more. What is no probability is written as missing.
+/// A p-value with two or three digits, and never "0". `floor` is the smallest value the test could
+/// give (1/(m+1) for m permutations): a p at the floor is written `≤ floor`, one below it `<
+/// floor`. Without a floor, values under 10^-16 are written as a bound, since no double-precision
+/// tail is good to more. What is no probability is written as missing.
 pub fn p_value(p: f64, floor: Option<f64>) -> String {
     if !(0.0..=1.0).contains(&p) {
         return MISSING.into();
@@ -108,7 +120,8 @@ pub fn interval(low: f64, high: f64) -> String {
     format!("{} to {}", decimals(low, places), decimals(high, places))
 }
 
-/// A value with its 95% confidence interval, all with the same decimals: `0.023 (95% CI 0.012 to 0.034)`.
+/// A value with its 95% confidence interval, all with the same decimals: `0.023 (95% CI 0.012 to
+/// 0.034)`.
 pub fn with_interval(value: f64, low: f64, high: f64) -> String {
     let places = shared_places(&[value, low, high]);
     let [value, low, high] = [value, low, high].map(|v| decimals(v, places));
@@ -117,7 +130,10 @@ pub fn with_interval(value: f64, low: f64, high: f64) -> String {
 
 /// Decimals that give the largest of the values three significant digits.
 fn shared_places(values: &[f64]) -> usize {
-    let largest = values.iter().filter(|v| v.is_finite()).fold(0.0_f64, |a, v| a.max(v.abs()));
+    let largest = values
+        .iter()
+        .filter(|v| v.is_finite())
+        .fold(0.0_f64, |a, v| a.max(v.abs()));
     if largest == 0.0 {
         return 2;
     }
@@ -142,7 +158,10 @@ fn superscript(exponent: i32) -> String {
             '1' => '¹',
             '2' => '²',
             '3' => '³',
-            c => c.to_digit(10).and_then(|d| char::from_u32(0x2070 + d)).unwrap_or(c),
+            c => c
+                .to_digit(10)
+                .and_then(|d| char::from_u32(0x2070 + d))
+                .unwrap_or(c),
         })
         .collect()
 }
@@ -153,7 +172,12 @@ mod tests {
 
     #[test]
     fn whole_numbers() {
-        for (value, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (-1234567, "−1,234,567")] {
+        for (value, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (-1234567, "−1,234,567"),
+        ] {
             assert_eq!(integer(value), text);
         }
         assert_eq!(integer(i64::MIN), "−9,223,372,036,854,775,808");
@@ -204,7 +228,10 @@ mod tests {
 
     #[test]
     fn intervals_share_their_decimals() {
-        assert_eq!(with_interval(0.0234, -0.0012, 0.0345), "0.0234 (95% CI −0.0012 to 0.0345)");
+        assert_eq!(
+            with_interval(0.0234, -0.0012, 0.0345),
+            "0.0234 (95% CI −0.0012 to 0.0345)"
+        );
         assert_eq!(interval(1.0, 12.34), "1.0 to 12.3");
         assert_eq!(interval(f64::NAN, f64::INFINITY), "– to ∞");
         assert_eq!(interval(f64::NAN, f64::NAN), "–");

@@ -1,4 +1,5 @@
-//! The page: a title, an answer in plain words, warnings, a table of contents, sections made of blocks, and chapters that are reports themselves.
+//! The page: a title, an answer in plain words, warnings, a table of contents, sections made of
+//! blocks, and chapters that are reports themselves.
 //!
 //! ```
 //! use ldar::report::{Block, Report, Section};
@@ -80,8 +81,9 @@ pub fn escape(text: &str) -> String {
 }
 
 impl Report {
-    /// The page: one HTML file that loads nothing and reads well on a phone, a screen, and paper. Its one script sorts and filters tables, enlarges
-    /// figures and shows their values; without it nothing is missing but that.
+    /// The page: one HTML file that loads nothing and reads well on a phone, a screen, and paper.
+    /// Its one script sorts and filters tables, enlarges figures and shows their values; without it
+    /// nothing is missing but that.
     pub fn to_html(&self) -> String {
         let mut page = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -109,15 +111,26 @@ impl Report {
         page + "</main>\n<script>\n" + include_str!("page.js") + "</script>\n</body>\n</html>\n"
     }
 
-    /// The same with every text but that of figures changed by `change`; paragraphs that it leaves empty go.
+    /// The same with every text but that of figures changed by `change`; paragraphs that it leaves
+    /// empty go.
     pub(super) fn with_texts(mut self, change: &dyn Fn(&str) -> String) -> Report {
-        for text in [&mut self.title, &mut self.subtitle, &mut self.headline, &mut self.answer] {
+        for text in [
+            &mut self.title,
+            &mut self.subtitle,
+            &mut self.headline,
+            &mut self.answer,
+        ] {
             *text = change(text);
         }
         for section in &mut self.sections {
             section.title = change(&section.title);
-            section.blocks.iter_mut().for_each(|block| block.change(change));
-            section.blocks.retain(|block| !matches!(block, Block::Paragraph(text) if text.trim().is_empty()));
+            section
+                .blocks
+                .iter_mut()
+                .for_each(|block| block.change(change));
+            section
+                .blocks
+                .retain(|block| !matches!(block, Block::Paragraph(text) if text.trim().is_empty()));
         }
         self
     }
@@ -129,27 +142,52 @@ impl Report {
             html += &format!("<p class=\"subtitle\">{}</p>\n", escape(&self.subtitle));
         }
         let parts = [("strong", &self.headline), ("span", &self.answer)];
-        let parts = parts.iter().filter(|(_, text)| !text.is_empty()).map(|(tag, text)| format!("<{tag}>{}</{tag}>", escape(text)));
+        let parts = parts
+            .iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(tag, text)| format!("<{tag}>{}</{tag}>", escape(text)));
         let parts: Vec<String> = parts.collect();
         if !parts.is_empty() {
             html += &format!("<p class=\"answer\">{}</p>\n", parts.join(" "));
         }
         let warnings = self.sections.iter().map(|section| {
-            let warns = |block: &&Block| matches!(block, Block::Callout { level: Level::Warning | Level::Problem, .. });
+            let warns = |block: &&Block| {
+                matches!(
+                    block,
+                    Block::Callout {
+                        level: Level::Warning | Level::Problem,
+                        ..
+                    }
+                )
+            };
             section.blocks.iter().filter(warns).count()
         });
-        let links: Vec<String> = (self.sections.iter().zip(anchors(&self.sections, prefix)).zip(warnings.clone()))
-            .filter(|(_, n)| *n > 0)
-            .map(|((section, anchor), n)| {
-                let times = if n > 1 { format!(" ({n})") } else { String::new() };
-                format!("<a href=\"#{anchor}\">{}</a>{times}", escape(&section.title))
-            })
-            .collect();
+        let links: Vec<String> = (self
+            .sections
+            .iter()
+            .zip(anchors(&self.sections, prefix))
+            .zip(warnings.clone()))
+        .filter(|(_, n)| *n > 0)
+        .map(|((section, anchor), n)| {
+            let times = if n > 1 {
+                format!(" ({n})")
+            } else {
+                String::new()
+            };
+            format!(
+                "<a href=\"#{anchor}\">{}</a>{times}",
+                escape(&section.title)
+            )
+        })
+        .collect();
         match warnings.sum() {
             0 => {}
             n => {
                 let word = if n == 1 { "One warning" } else { "Warnings" };
-                html += &format!("<p class=\"callout warning\" role=\"note\"><strong>{word}</strong> in: {}</p>\n", links.join(", "));
+                html += &format!(
+                    "<p class=\"callout warning\" role=\"note\"><strong>{word}</strong> in: {}</p>\n",
+                    links.join(", ")
+                );
             }
         }
         html
@@ -168,47 +206,79 @@ impl Report {
             )
         };
         let items: String = self.chapters.iter().enumerate().map(item).collect();
-        if items.is_empty() { items } else { format!("<ol class=\"overview\">\n{items}</ol>\n") }
+        if items.is_empty() {
+            items
+        } else {
+            format!("<ol class=\"overview\">\n{items}</ol>\n")
+        }
     }
 
     fn contents(&self) -> String {
-        let link = |anchor: &str, title: &str| format!("<li><a href=\"#{anchor}\">{}</a>", escape(title));
-        let own = self.sections.iter().zip(anchors(&self.sections, "")).map(|(section, anchor)| link(&anchor, &section.title) + "</li>\n");
+        let link =
+            |anchor: &str, title: &str| format!("<li><a href=\"#{anchor}\">{}</a>", escape(title));
+        let own = self
+            .sections
+            .iter()
+            .zip(anchors(&self.sections, ""))
+            .map(|(section, anchor)| link(&anchor, &section.title) + "</li>\n");
         let mut items: String = own.collect();
         for (number, Chapter { report, .. }) in self.chapters.iter().enumerate() {
             let prefix = format!("c{}", number + 1);
             items += &link(&prefix, &report.title);
-            let inner = report.sections.iter().zip(anchors(&report.sections, &(prefix + "-")));
-            let inner: String = inner.map(|(section, anchor)| link(&anchor, &section.title) + "</li>\n").collect();
+            let inner = report
+                .sections
+                .iter()
+                .zip(anchors(&report.sections, &(prefix + "-")));
+            let inner: String = inner
+                .map(|(section, anchor)| link(&anchor, &section.title) + "</li>\n")
+                .collect();
             items += &format!("\n<ol>\n{inner}</ol></li>\n");
         }
-        let last =
-            self.appendix.iter().zip(anchors(&self.appendix, "a-")).map(|(section, anchor)| link(&anchor, &section.title) + "</li>\n");
+        let last = self
+            .appendix
+            .iter()
+            .zip(anchors(&self.appendix, "a-"))
+            .map(|(section, anchor)| link(&anchor, &section.title) + "</li>\n");
         items += &last.collect::<String>();
         if self.sections.len() + self.chapters.len() + self.appendix.len() < 2 {
             return String::new();
         }
-        format!("<nav aria-labelledby=\"contents\">\n<h2 id=\"contents\">Contents</h2>\n<ol>\n{items}</ol>\n</nav>\n")
+        format!(
+            "<nav aria-labelledby=\"contents\">\n<h2 id=\"contents\">Contents</h2>\n<ol>\n{items}</ol>\n</nav>\n"
+        )
     }
 }
 
 fn sections(sections: &[Section], prefix: &str, writer: &mut Writer) -> String {
     let mut html = String::new();
     for (section, anchor) in sections.iter().zip(anchors(sections, prefix)) {
-        html += &format!("<section aria-labelledby=\"{anchor}\">\n<h2 id=\"{anchor}\">{}</h2>\n", escape(&section.title));
-        html += &section.blocks.iter().map(|block| writer.block(block)).collect::<String>();
+        html += &format!(
+            "<section aria-labelledby=\"{anchor}\">\n<h2 id=\"{anchor}\">{}</h2>\n",
+            escape(&section.title)
+        );
+        html += &section
+            .blocks
+            .iter()
+            .map(|block| writer.block(block))
+            .collect::<String>();
         html += "</section>\n";
     }
     html
 }
 
-/// One anchor per section: its title in lower case letters and dashes, numbered where two would be the same.
+/// One anchor per section: its title in lower case letters and dashes, numbered where two would be
+/// the same.
 fn anchors(sections: &[Section], prefix: &str) -> Vec<String> {
     let mut anchors: Vec<String> = Vec::new();
     for section in sections {
-        let words: Vec<String> =
-            section.title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_ascii_lowercase).collect();
-        // The prefix keeps section anchors apart from the page's own ids and from those of figures and tables.
+        let words: Vec<String> = section
+            .title
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|w| !w.is_empty())
+            .map(str::to_ascii_lowercase)
+            .collect();
+        // The prefix keeps section anchors apart from the page's own ids and from those of figures
+        // and tables.
         let base = format!("{prefix}s-{}", words.join("-"));
         let mut anchor = base.clone();
         let mut again = 2;
@@ -226,18 +296,34 @@ impl Chapter {
         let report = &self.report;
         let prefix = format!("c{number}-");
         writer.folder.clone_from(&self.folder);
-        let mut html =
-            format!("<section class=\"chapter\" aria-labelledby=\"c{number}\">\n<h2 id=\"c{number}\">{}</h2>\n", escape(&report.title));
+        let mut html = format!(
+            "<section class=\"chapter\" aria-labelledby=\"c{number}\">\n<h2 id=\"c{number}\">{}</h2>\n",
+            escape(&report.title)
+        );
         html += &report.head(&prefix);
-        for (i, (section, anchor)) in report.sections.iter().zip(anchors(&report.sections, &prefix)).enumerate() {
-            let blocks: String = section.blocks.iter().map(|block| writer.block(block)).collect();
+        for (i, (section, anchor)) in report
+            .sections
+            .iter()
+            .zip(anchors(&report.sections, &prefix))
+            .enumerate()
+        {
+            let blocks: String = section
+                .blocks
+                .iter()
+                .map(|block| writer.block(block))
+                .collect();
             let title = escape(&section.title);
             html += &match i {
                 0 => format!("<h3 id=\"{anchor}\">{title}</h3>\n{blocks}"),
-                _ => format!("<details class=\"more\" id=\"{anchor}\">\n<summary><h3>{title}</h3></summary>\n{blocks}</details>\n"),
+                _ => format!(
+                    "<details class=\"more\" id=\"{anchor}\">\n<summary><h3>{title}</h3></summary>\n{blocks}</details>\n"
+                ),
             };
         }
         writer.folder.clear();
-        html + &format!("<p><a href=\"{}index.html\">This analysis on a page of its own</a></p>\n</section>\n", escape(&self.folder))
+        html + &format!(
+            "<p><a href=\"{}index.html\">This analysis on a page of its own</a></p>\n</section>\n",
+            escape(&self.folder)
+        )
     }
 }

@@ -1,12 +1,16 @@
-//! SVG documents inside an HTML page: no prolog, no second id of the same name, and a natural width to scale from.
+//! SVG documents inside an HTML page: no prolog, no second id of the same name, and a natural width
+//! to scale from.
 
-/// The SVG ready to stand in a page, every id in it (and every use of one) preceded by `prefix`, or `None` if the text is no SVG
-/// document or carries scripts or foreign content.
+/// The SVG ready to stand in a page, every id in it (and every use of one) preceded by `prefix`, or
+/// `None` if the text is no SVG document or carries scripts or foreign content.
 pub fn embed(svg: &str, prefix: &str, name: &str) -> Option<String> {
     let start = svg.find("<svg")?;
     let body = &svg[start..svg.rfind("</svg>")? + "</svg>".len()];
     let lower = body.to_ascii_lowercase();
-    if ["<script", "<foreignobject", "javascript:"].iter().any(|bad| lower.contains(bad)) {
+    if ["<script", "<foreignobject", "javascript:"]
+        .iter()
+        .any(|bad| lower.contains(bad))
+    {
         return None;
     }
     let (root, rest) = body.split_at(body.find('>')?);
@@ -14,7 +18,8 @@ pub fn embed(svg: &str, prefix: &str, name: &str) -> Option<String> {
     if !opening.contains("aria-label") {
         opening += &format!(" role=\"img\" aria-label=\"{}\"", super::html::escape(name));
     }
-    // The style sheet scales figures between a readable minimum and a little over their printed width.
+    // The style sheet scales figures between a readable minimum and a little over their printed
+    // width.
     if let Some(width) = natural_width(root) {
         opening += &format!(" style=\"--natural:{width}\"");
     }
@@ -34,8 +39,19 @@ fn prefixed(svg: &str, prefix: &str) -> String {
     let mut out = String::with_capacity(svg.len() + 64);
     let mut rest = svg;
     // The marks after which an id begins.
-    const MARKS: [&str; 6] = [" id=\"", "url(#", "href=\"#", "\nid=\"", "url('#", "url(&quot;#"];
-    while let Some((at, mark)) = MARKS.iter().filter_map(|m| rest.find(m).map(|at| (at, *m))).min_by_key(|(at, _)| *at) {
+    const MARKS: [&str; 6] = [
+        " id=\"",
+        "url(#",
+        "href=\"#",
+        "\nid=\"",
+        "url('#",
+        "url(&quot;#",
+    ];
+    while let Some((at, mark)) = MARKS
+        .iter()
+        .filter_map(|m| rest.find(m).map(|at| (at, *m)))
+        .min_by_key(|(at, _)| *at)
+    {
         let end = at + mark.len();
         out.push_str(&rest[..end]);
         out.push_str(prefix);
@@ -51,8 +67,7 @@ mod tests {
 
     #[test]
     fn ids_and_their_uses_are_prefixed() {
-        let svg =
-            "<?xml version=\"1.0\"?>\n<svg width=\"183.00mm\"><clipPath id=\"c\"/><g clip-path=\"url(#c)\"><use href=\"#c\"/></g></svg>\n";
+        let svg = "<?xml version=\"1.0\"?>\n<svg width=\"183.00mm\"><clipPath id=\"c\"/><g clip-path=\"url(#c)\"><use href=\"#c\"/></g></svg>\n";
         let html = embed(svg, "f1-", "a < b").unwrap();
         assert_eq!(
             html,
@@ -64,7 +79,13 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_svg_is_refused() {
-        for bad in ["", "<p>no</p>", "<svg", "</svg><svg", "<svg><SCRIPT>x</SCRIPT></svg>"] {
+        for bad in [
+            "",
+            "<p>no</p>",
+            "<svg",
+            "</svg><svg",
+            "<svg><SCRIPT>x</SCRIPT></svg>",
+        ] {
             assert!(embed(bad, "f1-", "").is_none(), "{bad}");
         }
         let odd = embed("<svg width=\"1;}evil\" aria-label=\"x\"></svg>", "f1-", "").unwrap();

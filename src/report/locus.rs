@@ -13,10 +13,19 @@ use super::{Block, Card, Cell, Column, Format, Level, Report, Section, Table, co
 use crate::error::Result;
 use crate::figures::{LocusFigure, LocusGene, LocusHit, LocusSeries};
 use crate::genome::{Interval, Strand, region};
-use crate::pipelines::locus::{HitRow, Locus, LocusRequest, SITE_REACH, SeriesRow, SiteRow, THRESHOLD};
+use crate::pipelines::locus::{
+    HitRow, Locus, LocusRequest, SITE_REACH, SeriesRow, SiteRow, THRESHOLD,
+};
 
 /// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 6] = ["series", "positions", "tokens", "genes", "annotated", "hits"];
+pub(super) const TABLES: [&str; 6] = [
+    "series",
+    "positions",
+    "tokens",
+    "genes",
+    "annotated",
+    "hits",
+];
 
 /// Hits that the page lists, by p-value.
 const SHOWN: usize = 25;
@@ -63,16 +72,30 @@ impl LocusPage {
             tracks: record.outcome("tracks")?,
             bases_read: record.outcome("bases_read")?,
         };
-        Ok(LocusPage { found, request: record.parameters()?, about: record.about() })
+        Ok(LocusPage {
+            found,
+            request: record.parameters()?,
+            about: record.about(),
+        })
     }
 
     /// Draws and tells.
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
         let svg = gallery.hang(&self.figure(), "locus")?;
-        let models: Vec<&str> = self.found.series.iter().map(|row| row.series.as_str()).collect();
+        let models: Vec<&str> = self
+            .found
+            .series
+            .iter()
+            .map(|row| row.series.as_str())
+            .collect();
         Ok(Report {
             title: format!("One locus: {}", place(&self.found)),
-            subtitle: format!("{} · {} · {}", models.join(" and "), self.about.genome, self.about.annotation),
+            subtitle: format!(
+                "{} · {} · {}",
+                models.join(" and "),
+                self.about.genome,
+                self.about.annotation
+            ),
             headline: "One locus illustrates; it is no evidence.".into(),
             answer: answer(&self.found),
             sections: vec![
@@ -91,15 +114,25 @@ impl LocusPage {
     fn figure(&self) -> LocusFigure {
         let (found, frame) = (&self.found, &self.found.frame);
         let series = |name: &String, threshold: Option<f64>| {
-            let of_series = || found.positions.iter().filter(|position| position.series == *name);
+            let of_series = || {
+                found
+                    .positions
+                    .iter()
+                    .filter(|position| position.series == *name)
+            };
             LocusSeries {
                 label: name.clone(),
-                first: of_series().next().map_or(0, |position| position.position as usize),
+                first: of_series()
+                    .next()
+                    .map_or(0, |position| position.position as usize),
                 values: of_series().map(|position| position.boundary_prob).collect(),
                 threshold,
             }
         };
-        let models = found.series.iter().map(|row| series(&row.series, Some(f64::from(THRESHOLD))));
+        let models = found
+            .series
+            .iter()
+            .map(|row| series(&row.series, Some(f64::from(THRESHOLD))));
         let tracks = found.tracks.iter().map(|name| series(name, None));
         let hit = |row: &HitRow| LocusHit {
             label: row.motif_name.clone(),
@@ -108,14 +141,28 @@ impl LocusPage {
             p_value: row.p_value,
         };
         LocusFigure {
-            title: format!("{} ({} bases)", capital(&place(found)), count(frame.interval.len_bp())),
+            title: format!(
+                "{} ({} bases)",
+                capital(&place(found)),
+                count(frame.interval.len_bp())
+            ),
             start: frame.interval.start,
             letters: frame.letters.bytes().collect(),
             reversed: frame.strand == Strand::Minus,
             series: models.chain(tracks).collect(),
             genes: genes(found),
             hits: found.hits.iter().map(hit).collect(),
-            anchor: frame.anchor.map(|position| (position, frame.anchor_name.split(" of ").next().unwrap_or_default().to_string())),
+            anchor: frame.anchor.map(|position| {
+                (
+                    position,
+                    frame
+                        .anchor_name
+                        .split(" of ")
+                        .next()
+                        .unwrap_or_default()
+                        .to_string(),
+                )
+            }),
             zoom: zoom(found),
             sequence: frame.contig.clone(),
         }
@@ -123,7 +170,13 @@ impl LocusPage {
 
     fn locus(&self, svg: &str) -> Section {
         let found = &self.found;
-        let mut blocks = vec![Block::Cards(found.series.iter().flat_map(|row| cards(row, found.series.len() > 1)).collect())];
+        let mut blocks = vec![Block::Cards(
+            found
+                .series
+                .iter()
+                .flat_map(|row| cards(row, found.series.len() > 1))
+                .collect(),
+        )];
         blocks.push(Block::Callout {
             level: Level::Note,
             text: "One place, chosen by hand, is an illustration and no evidence. Whether boundaries fall on such elements is what splice-profile, \
@@ -147,24 +200,45 @@ impl LocusPage {
             downloads: downloads("locus", "positions"),
         });
         blocks.push(Block::Table(self.numbers()));
-        Section { title: "The locus".into(), blocks }
+        Section {
+            title: "The locus".into(),
+            blocks,
+        }
     }
 
     /// One column a model: it fits a phone.
     fn numbers(&self) -> Table {
         let line = |name: &str, value: &dyn Fn(&SeriesRow) -> String| -> Vec<Cell> {
-            std::iter::once(name.into()).chain(self.found.series.iter().map(|row| Cell::Text(value(row)))).collect()
+            std::iter::once(name.into())
+                .chain(self.found.series.iter().map(|row| Cell::Text(value(row))))
+                .collect()
         };
         let rows = vec![
             line("inter-base positions", &|r| count(r.n_positions as usize)),
-            line("boundaries (probability above 0.5)", &|r| format!("{} ({})", count(r.n_boundaries as usize), percent(r.density, 1))),
+            line("boundaries (probability above 0.5)", &|r| {
+                format!(
+                    "{} ({})",
+                    count(r.n_boundaries as usize),
+                    percent(r.density, 1)
+                )
+            }),
             line("mean probability", &|r| decimals(r.mean_probability, 3)),
             line("bases a token", &per_token),
-            line("annotated sites of the strand", &|r| count(r.n_sites as usize)),
-            line("those with a boundary within 2 bp", &|r| count(r.n_sites_hit as usize)),
-            line("expected from the density", &|r| decimals(r.expected_sites_hit, 1)),
+            line("annotated sites of the strand", &|r| {
+                count(r.n_sites as usize)
+            }),
+            line("those with a boundary within 2 bp", &|r| {
+                count(r.n_sites_hit as usize)
+            }),
+            line("expected from the density", &|r| {
+                decimals(r.expected_sites_hit, 1)
+            }),
         ];
-        let names = self.found.series.iter().map(|row| Column::new(row.series.clone(), Format::Text));
+        let names = self
+            .found
+            .series
+            .iter()
+            .map(|row| Column::new(row.series.clone(), Format::Text));
         Table {
             caption: "The window in numbers. Bases a token: positions over boundaries. Expected: annotated sites times the share of the window’s positions \
                       that have a boundary as near."
@@ -184,7 +258,9 @@ impl LocusPage {
             ("nearest boundary, bp", Format::Integer),
         ];
         let row = |site: &SiteRow| -> Vec<Cell> {
-            let distance = site.boundary_distance_bp.map_or(Cell::Empty, |bp| (bp as usize).into());
+            let distance = site
+                .boundary_distance_bp
+                .map_or(Cell::Empty, |bp| (bp as usize).into());
             vec![
                 site.site_kind.clone().into(),
                 (site.position as usize).into(),
@@ -197,14 +273,24 @@ impl LocusPage {
             "Transcription starts and splice junctions of all transcripts on the strand that is read, with {SITE_REACH} positions of the window on either \
              side, and the bases to the nearest kept boundary."
         );
-        let table = Table { caption, columns: columns(&head), rows: found.sites.iter().map(row).collect() };
-        Section { title: "Annotated sites".into(), blocks: vec![Block::Table(table)] }
+        let table = Table {
+            caption,
+            columns: columns(&head),
+            rows: found.sites.iter().map(row).collect(),
+        };
+        Section {
+            title: "Annotated sites".into(),
+            blocks: vec![Block::Table(table)],
+        }
     }
 
     fn motifs(&self) -> Section {
         let (found, frame) = (&self.found, &self.found.frame);
         if self.request.motifs.is_empty() {
-            return Section { title: "Motif hits".into(), blocks: vec![paragraph("No motifs were sought.")] };
+            return Section {
+                title: "Motif hits".into(),
+                blocks: vec![paragraph("No motifs were sought.")],
+            };
         }
         let mut best: Vec<_> = found.hits.iter().collect();
         best.sort_by(|a, b| a.p_value.total_cmp(&b.p_value).then(a.start.cmp(&b.start)));
@@ -218,19 +304,29 @@ impl LocusPage {
             ("p of the place", Format::PValue),
         ];
         let row = |hit: &&HitRow| -> Vec<Cell> {
-            let bases = format!("{}–{}", count(hit.start as usize + 1), count(hit.end as usize));
+            let bases = format!(
+                "{}–{}",
+                count(hit.start as usize + 1),
+                count(hit.end as usize)
+            );
             vec![
                 format!("{} ({})", hit.motif_name, hit.motif_id).into(),
                 bases.into(),
                 hit.strand.clone().into(),
                 hit.matched.clone().into(),
                 hit.score.into(),
-                Cell::P { value: hit.p_value, floor: None },
+                Cell::P {
+                    value: hit.p_value,
+                    floor: None,
+                },
             ]
         };
         let unreachable = match frame.n_unreachable {
             0 => String::new(),
-            n => format!(" {} motifs could have no hit: their best word is more likely than the threshold.", count(n)),
+            n => format!(
+                " {} motifs could have no hit: their best word is more likely than the threshold.",
+                count(n)
+            ),
         };
         let caption = format!(
             "Hits of {} motifs ({}) on both strands: {} of {} by p-value. The p-value is that of one place and counts no other.{unreachable}",
@@ -239,8 +335,15 @@ impl LocusPage {
             count(best.len()),
             count(found.hits.len())
         );
-        let table = Table { caption, columns: columns(&head), rows: best.iter().map(row).collect() };
-        Section { title: "Motif hits".into(), blocks: vec![Block::Table(table)] }
+        let table = Table {
+            caption,
+            columns: columns(&head),
+            rows: best.iter().map(row).collect(),
+        };
+        Section {
+            title: "Motif hits".into(),
+            blocks: vec![Block::Table(table)],
+        }
     }
 
     fn methods(&self) -> Section {
@@ -260,7 +363,11 @@ impl LocusPage {
                  In the tables bases are 0-based and intervals half-open, and inter-base position t lies before base t of the plus strand.",
                 region::written("", found.frame.interval).trim_start_matches(':'),
                 found.frame.contig,
-                if found.frame.strand == Strand::Minus { "minus" } else { "plus" },
+                if found.frame.strand == Strand::Minus {
+                    "minus"
+                } else {
+                    "plus"
+                },
             ),
             format!(
                 "Reading: {}; {} bases in all. On the minus strand the model is given the reverse complement, in which position t of a tile of length L becomes L − t.",
@@ -273,7 +380,10 @@ impl LocusPage {
                 self.request.p
             ),
         ];
-        Section { title: "How it was done".into(), blocks: texts.into_iter().map(paragraph).collect() }
+        Section {
+            title: "How it was done".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
     }
 
     fn caveats(&self) -> Section {
@@ -286,7 +396,10 @@ impl LocusPage {
         if self.about.bundled {
             texts.push("Most of this chromosome was training sequence of the bundled model (without labels).".into());
         }
-        Section { title: "What this does not show".into(), blocks: texts.into_iter().map(paragraph).collect() }
+        Section {
+            title: "What this does not show".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
     }
 }
 
@@ -296,9 +409,17 @@ fn place(found: &Locus) -> String {
     let written = format!(
         "{}, {} strand",
         region::written(&frame.contig, frame.interval),
-        if frame.strand == Strand::Minus { "minus" } else { "plus" }
+        if frame.strand == Strand::Minus {
+            "minus"
+        } else {
+            "plus"
+        }
     );
-    if frame.anchor_name.is_empty() { written } else { format!("{}, {written}", frame.anchor_name) }
+    if frame.anchor_name.is_empty() {
+        written
+    } else {
+        format!("{}, {written}", frame.anchor_name)
+    }
 }
 
 /// Gene models, put together from the rows of their parts.
@@ -309,26 +430,41 @@ fn genes(found: &Locus) -> Vec<LocusGene> {
         match (row.feature.as_str(), genes.last_mut()) {
             ("exon", Some(gene)) => gene.exons.push(part),
             ("cds", Some(gene)) => gene.cds.push(part),
-            _ => genes.push(LocusGene { label: row.gene.clone(), plus: row.strand == "+", whole: part, ..LocusGene::default() }),
+            _ => genes.push(LocusGene {
+                label: row.gene.clone(),
+                plus: row.strand == "+",
+                whole: part,
+                ..LocusGene::default()
+            }),
         }
     }
     genes
 }
 
-/// The stretch that is drawn again with its letters: around the anchor, or the annotated site nearest the middle, or the middle. `None` where the
-/// letters of the whole window can be read.
+/// The stretch that is drawn again with its letters: around the anchor, or the annotated site
+/// nearest the middle, or the middle. `None` where the letters of the whole window can be read.
 fn zoom(found: &Locus) -> Option<(usize, usize)> {
     let Interval { start, end } = found.frame.interval;
     let width = LocusFigure::legible_bp().saturating_sub(2) / 2 * 2;
     let middle = (start + end) / 2;
-    let site = found.sites.iter().map(|site| site.position as usize).min_by_key(|position| position.abs_diff(middle));
+    let site = found
+        .sites
+        .iter()
+        .map(|site| site.position as usize)
+        .min_by_key(|position| position.abs_diff(middle));
     let centre = found.frame.anchor.or(site).unwrap_or(middle);
-    let from = centre.saturating_sub(width / 2).clamp(start, end.saturating_sub(width).max(start));
+    let from = centre
+        .saturating_sub(width / 2)
+        .clamp(start, end.saturating_sub(width).max(start));
     (end - start > LocusFigure::legible_bp()).then_some((from, from + width))
 }
 
 fn cards(row: &SeriesRow, several: bool) -> [Card; 2] {
-    let of = if several { format!(", {}", row.series) } else { String::new() };
+    let of = if several {
+        format!(", {}", row.series)
+    } else {
+        String::new()
+    };
     [
         Card {
             label: format!("Boundaries{of}"),
@@ -343,19 +479,30 @@ fn cards(row: &SeriesRow, several: bool) -> [Card; 2] {
         Card {
             label: format!("Annotated sites with a boundary within {SITE_REACH} bp{of}"),
             value: format!("{} of {}", row.n_sites_hit, row.n_sites),
-            uncertainty: format!("{} expected by the density of boundaries", decimals(row.expected_sites_hit, 1)),
+            uncertainty: format!(
+                "{} expected by the density of boundaries",
+                decimals(row.expected_sites_hit, 1)
+            ),
         },
     ]
 }
 
 fn per_token(row: &SeriesRow) -> String {
-    if row.mean_token_bp.is_nan() { MISSING.into() } else { decimals(row.mean_token_bp, 1) }
+    if row.mean_token_bp.is_nan() {
+        MISSING.into()
+    } else {
+        decimals(row.mean_token_bp, 1)
+    }
 }
 
 /// The paragraph at the head of the page.
 fn answer(found: &Locus) -> String {
     let of_series = |row: &SeriesRow| {
-        let who = if found.series.len() > 1 { format!("{} cuts", row.series) } else { "The model cuts".into() };
+        let who = if found.series.len() > 1 {
+            format!("{} cuts", row.series)
+        } else {
+            "The model cuts".into()
+        };
         let sites = match row.n_sites {
             0 => "No annotated transcription start or junction of this strand lies inside.".into(),
             n => format!(

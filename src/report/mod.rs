@@ -1,4 +1,5 @@
-//! The report: one self-contained HTML page made of sections and blocks, and the way its numbers are written.
+//! The report: one self-contained HTML page made of sections and blocks, and the way its numbers
+//! are written.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -29,7 +30,8 @@
 //! | `page.css` | the one style sheet, for screens and paper, light and dark |
 //! | `page.js` | the one script: tables that sort and filter, figures that enlarge and tell their values |
 //!
-//! Everything a caller passes is text and is escaped, except the SVG of a figure. The page loads nothing.
+//! Everything a caller passes is text and is escaped, except the SVG of a figure. The page loads
+//! nothing.
 
 pub mod benchmark;
 pub mod block;

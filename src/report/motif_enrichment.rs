@@ -17,8 +17,20 @@ use crate::pipelines::motif_enrichment::{Enrichment, EnrichmentRequest, MotifRow
 /// The false discovery rate that "significant" stands for.
 pub const RATE: f64 = 0.05;
 
-pub(super) const TABLES: [&str; 12] =
-    ["promoters", "motifs", "logos", "hits", "pairs", "statistics", "balance", "profile", "detail", "orders", "unmatched", "yardsticks"];
+pub(super) const TABLES: [&str; 12] = [
+    "promoters",
+    "motifs",
+    "logos",
+    "hits",
+    "pairs",
+    "statistics",
+    "balance",
+    "profile",
+    "detail",
+    "orders",
+    "unmatched",
+    "yardsticks",
+];
 
 /// The endpoints in the order of tables, and in words.
 const ENDPOINTS: [(&str, &str); 2] = [("edges", "at their edges"), ("inside", "inside")];
@@ -100,7 +112,11 @@ impl MotifPage {
             bases_read: record.outcome("bases_read")?,
             negative_control: request.negative_control,
         };
-        Ok(MotifPage { found, request, about: record.about() })
+        Ok(MotifPage {
+            found,
+            request,
+            about: record.about(),
+        })
     }
 
     /// Draws and tells.
@@ -108,24 +124,37 @@ impl MotifPage {
         let found = &self.found;
         let shuffled = found.profile.iter().any(|row| row.control == "shuffled");
         let heatmaps = self.details().into_iter().enumerate().map(|(i, id)| {
-            let name = if i == 0 { "heatmap".to_string() } else { format!("heatmap_{}", i + 1) };
+            let name = if i == 0 {
+                "heatmap".to_string()
+            } else {
+                format!("heatmap_{}", i + 1)
+            };
             Ok((id.to_string(), gallery.hang(&self.heatmap(id), &name)?))
         });
         let svg = Svg {
             motifs: gallery.hang(&self.panels(), "r2_motifs")?,
-            shuffled: shuffled.then(|| gallery.hang(&self.native_vs_shuffled(), "native_vs_shuffled")).transpose()?,
+            shuffled: shuffled
+                .then(|| gallery.hang(&self.native_vs_shuffled(), "native_vs_shuffled"))
+                .transpose()?,
             volcano: gallery.hang(&self.volcano(), "volcano")?,
             forest: gallery.hang(&self.forest(), "forest")?,
             heatmaps: heatmaps.collect::<Result<_>>()?,
             balance: gallery.hang(&self.balance(), "balance")?,
-            calibration: found.negative_control.then(|| gallery.hang(&self.calibration(), "calibration")).transpose()?,
+            calibration: found
+                .negative_control
+                .then(|| gallery.hang(&self.calibration(), "calibration"))
+                .transpose()?,
         };
         let title = if found.negative_control {
             "Negative control: do permuted motifs differ from permuted motifs?"
         } else {
             "Do the model’s boundaries gather at motifs in promoters?"
         };
-        let mut sections = vec![self.result(&svg), self.panel_section(&svg), self.all_motifs()];
+        let mut sections = vec![
+            self.result(&svg),
+            self.panel_section(&svg),
+            self.all_motifs(),
+        ];
         sections.extend(self.shuffled_section(&svg));
         sections.extend([
             self.detail_section(&svg),
@@ -137,7 +166,10 @@ impl MotifPage {
         ]);
         let report = Report {
             title: title.into(),
-            subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
+            subtitle: format!(
+                "{} · {} · {}",
+                self.about.model, self.about.genome, self.about.annotation
+            ),
             headline: headline(found),
             answer: answer(found),
             sections,
@@ -149,7 +181,12 @@ impl MotifPage {
 
     /// Frequencies of A, C, G and T by column.
     fn logo(&self, id: &str) -> Vec<[f64; 4]> {
-        self.found.logos.iter().filter(|row| row.motif_id == id).map(|row| [row.a, row.c, row.g, row.t]).collect()
+        self.found
+            .logos
+            .iter()
+            .filter(|row| row.motif_id == id)
+            .map(|row| [row.a, row.c, row.g, row.t])
+            .collect()
     }
 
     fn motif(&self, id: &str) -> Option<&MotifRow> {
@@ -158,13 +195,24 @@ impl MotifPage {
 
     /// The motifs of which every hit is in the table.
     fn details(&self) -> Vec<&str> {
-        self.found.detail.chunk_by(|a, b| a.motif_id == b.motif_id).map(|rows| rows[0].motif_id.as_str()).collect()
+        self.found
+            .detail
+            .chunk_by(|a, b| a.motif_id == b.motif_id)
+            .map(|rows| rows[0].motif_id.as_str())
+            .collect()
     }
 }
 
 /// The rows of one control and endpoint.
-fn rows<'a>(found: &'a Enrichment, control: &'a str, endpoint: &'a str) -> impl Iterator<Item = &'a StatisticsRow> {
-    found.statistics.iter().filter(move |row| row.control == control && row.endpoint == endpoint)
+fn rows<'a>(
+    found: &'a Enrichment,
+    control: &'a str,
+    endpoint: &'a str,
+) -> impl Iterator<Item = &'a StatisticsRow> {
+    found
+        .statistics
+        .iter()
+        .filter(move |row| row.control == control && row.endpoint == endpoint)
 }
 
 /// Motifs tested, significantly higher, significantly lower.
@@ -173,17 +221,28 @@ fn tally(found: &Enrichment, control: &str, endpoint: &str) -> (usize, usize, us
     let all = || rows(found, control, endpoint).filter(|row| row.p_value.is_finite());
     (
         all().count(),
-        all().filter(significant).filter(|row| row.difference > 0.0).count(),
-        all().filter(significant).filter(|row| row.difference < 0.0).count(),
+        all()
+            .filter(significant)
+            .filter(|row| row.difference > 0.0)
+            .count(),
+        all()
+            .filter(significant)
+            .filter(|row| row.difference < 0.0)
+            .count(),
     )
 }
 
-/// Motifs that random functions of two letters single out: the median over the functions, and the range. `None` where they were not asked.
+/// Motifs that random functions of two letters single out: the median over the functions, and the
+/// range. `None` where they were not asked.
 fn yardstick(found: &Enrichment, control: &str, endpoint: &str) -> Option<(f64, u64, u64)> {
-    let of = found.yardsticks.iter().filter(|row| row.control == control && row.endpoint == endpoint);
+    let of = found
+        .yardsticks
+        .iter()
+        .filter(|row| row.control == control && row.endpoint == endpoint);
     let mut counts: Vec<u64> = of.map(|row| row.n_higher + row.n_lower).collect();
     counts.sort_unstable();
-    let middle = crate::stats::quantile_sorted(&counts.iter().map(|n| *n as f64).collect::<Vec<_>>(), 0.5);
+    let middle =
+        crate::stats::quantile_sorted(&counts.iter().map(|n| *n as f64).collect::<Vec<_>>(), 0.5);
     Some((middle, *counts.first()?, *counts.last()?))
 }
 
@@ -199,8 +258,14 @@ fn controls(found: &Enrichment) -> Vec<&str> {
 }
 
 /// The smallest p-value of a control and endpoint.
-fn strongest<'a>(found: &'a Enrichment, control: &'a str, endpoint: &'a str) -> Option<&'a StatisticsRow> {
-    rows(found, control, endpoint).filter(|row| row.p_value.is_finite()).min_by(|a, b| a.p_value.total_cmp(&b.p_value))
+fn strongest<'a>(
+    found: &'a Enrichment,
+    control: &'a str,
+    endpoint: &'a str,
+) -> Option<&'a StatisticsRow> {
+    rows(found, control, endpoint)
+        .filter(|row| row.p_value.is_finite())
+        .min_by(|a, b| a.p_value.total_cmp(&b.p_value))
 }
 
 /// The answer in one sentence: both endpoints of every control.
@@ -211,24 +276,46 @@ fn headline(found: &Enrichment) -> String {
     let of = |control: &str| {
         let parts = ENDPOINTS.map(|(endpoint, words)| {
             let (n, up, down) = tally(found, control, endpoint);
-            let letters = yardstick(found, control, endpoint)
-                .map_or(String::new(), |(middle, least, most)| format!(" (random functions of two letters: {middle}, {least} to {most})"));
+            let letters = yardstick(found, control, endpoint).map_or(
+                String::new(),
+                |(middle, least, most)| {
+                    format!(" (random functions of two letters: {middle}, {least} to {most})")
+                },
+            );
             format!("{} of {n} {words}{letters}", up + down)
         });
-        let least = ENDPOINTS.iter().filter_map(|(endpoint, _)| strongest(found, control, endpoint));
-        let least = least.min_by(|a, b| a.p_value.total_cmp(&b.p_value)).map_or(String::new(), |row| {
-            let difference = super::format::with_interval(row.difference, row.ci_low, row.ci_high);
-            format!(" (smallest p: {}, {}, difference {difference}, adjusted p {})", row.motif_name, row.endpoint, p_value(row.p_bh, None))
-        });
+        let least = ENDPOINTS
+            .iter()
+            .filter_map(|(endpoint, _)| strongest(found, control, endpoint));
+        let least =
+            least
+                .min_by(|a, b| a.p_value.total_cmp(&b.p_value))
+                .map_or(String::new(), |row| {
+                    let difference =
+                        super::format::with_interval(row.difference, row.ci_low, row.ci_high);
+                    format!(
+                        " (smallest p: {}, {}, difference {difference}, adjusted p {})",
+                        row.motif_name,
+                        row.endpoint,
+                        p_value(row.p_bh, None)
+                    )
+                });
         format!("against {control} {}{least}", parts.join(" and "))
     };
     let controls: Vec<String> = controls(found).into_iter().map(of).collect();
-    format!("Motifs that differ, at a false discovery rate of 5%: {}.", controls.join("; "))
+    format!(
+        "Motifs that differ, at a false discovery rate of 5%: {}.",
+        controls.join("; ")
+    )
 }
 
 /// The paragraph under it.
 fn answer(found: &Enrichment) -> String {
-    let regions = format!("{} promoter regions ({} bases)", count(found.n_regions), count(found.region_bp as usize));
+    let regions = format!(
+        "{} promoter regions ({} bases)",
+        count(found.n_regions),
+        count(found.region_bp as usize)
+    );
     let differs = |control: &&str| {
         ENDPOINTS.iter().any(|(endpoint, _)| {
             let (_, up, down) = tally(found, control, endpoint);
@@ -241,13 +328,26 @@ fn answer(found: &Enrichment) -> String {
         (true, true) => "No permuted motif differs from others, as it should be.".to_string(),
         (true, false) => "Some permuted motifs differ from others, which should not be.".into(),
         (false, false) if from.len() == all.len() => {
-            format!("Some motifs differ from each kind of control ({}), at their edges or inside.", from.join(", "))
+            format!(
+                "Some motifs differ from each kind of control ({}), at their edges or inside.",
+                from.join(", ")
+            )
         }
         (false, false) => {
-            let rest: Vec<&str> = all.iter().copied().filter(|control| !from.contains(control)).collect();
-            format!("Some motifs differ from {}, at their edges or inside; none from {}.", from.join(" and "), rest.join(" or "))
+            let rest: Vec<&str> = all
+                .iter()
+                .copied()
+                .filter(|control| !from.contains(control))
+                .collect();
+            format!(
+                "Some motifs differ from {}, at their edges or inside; none from {}.",
+                from.join(" and "),
+                rest.join(" or ")
+            )
         }
-        (false, true) => "No motif differs from its controls beyond what chance gives over so many tests.".into(),
+        (false, true) => {
+            "No motif differs from its controls beyond what chance gives over so many tests.".into()
+        }
     };
     format!(
         "{verdict} Measured was the boundary probability at hits in {regions}. Controls ask different questions: only a motif that stands out against all of them stands out \
@@ -257,7 +357,13 @@ fn answer(found: &Enrichment) -> String {
 
 /// A short answer for the terminal: one line a control and endpoint, then the strongest motifs.
 pub fn summary(found: &Enrichment) -> String {
-    let count_of = |status: &str| found.motifs.iter().filter(|row| row.status == status).count();
+    let count_of = |status: &str| {
+        found
+            .motifs
+            .iter()
+            .filter(|row| row.status == status)
+            .count()
+    };
     let mut text = format!(
         "{} promoter regions, {} motifs: {} tested, {} with too few hits, {} without, {} not scannable\n",
         found.n_regions,
@@ -267,13 +373,21 @@ pub fn summary(found: &Enrichment) -> String {
         count_of("no_hits"),
         count_of("not_scannable")
     );
-    text += &format!("{:<10} {:<8} {:>7} {:>7} {:>7}  strongest\n", "control", "endpoint", "tested", "higher", "lower");
+    text += &format!(
+        "{:<10} {:<8} {:>7} {:>7} {:>7}  strongest\n",
+        "control", "endpoint", "tested", "higher", "lower"
+    );
     for control in controls(found) {
         for (endpoint, _) in ENDPOINTS {
             let (n, up, down) = tally(found, control, endpoint);
             let best = strongest(found, control, endpoint).map_or(String::new(), |row| {
                 let difference = super::format::decimals(row.difference, 4);
-                format!("{} {difference}, p {}, BH {}", row.motif_name, p_value(row.p_value, Some(row.p_floor)), p_value(row.p_bh, None))
+                format!(
+                    "{} {difference}, p {}, BH {}",
+                    row.motif_name,
+                    p_value(row.p_value, Some(row.p_floor)),
+                    p_value(row.p_bh, None)
+                )
             });
             text += &format!("{control:<10} {endpoint:<8} {n:>7} {up:>7} {down:>7}  {best}\n");
         }

@@ -1,4 +1,5 @@
-//! From a results folder to its page: the one way in which pages and figures are made, whether a run has just ended or ended long ago.
+//! From a results folder to its page: the one way in which pages and figures are made, whether a
+//! run has just ended or ended long ago.
 
 use super::benchmark::BenchmarkPage;
 use super::compare::ComparePage;
@@ -42,8 +43,12 @@ impl Gallery {
         let svg = figure.to_svg()?;
         if let Gallery(Some(folder)) = self {
             let png = figure.to_png()?;
-            write_atomic(&folder.join(format!("{name}.svg")), |file| file.write_all(svg.as_bytes()))?;
-            write_atomic(&folder.join(format!("{name}.png")), |file| file.write_all(&png))?;
+            write_atomic(&folder.join(format!("{name}.svg")), |file| {
+                file.write_all(svg.as_bytes())
+            })?;
+            write_atomic(&folder.join(format!("{name}.png")), |file| {
+                file.write_all(&png)
+            })?;
         }
         Ok(svg)
     }
@@ -56,7 +61,9 @@ impl Gallery {
 pub fn write(folder: &Path) -> Result<()> {
     check_page(folder)?;
     let page = report(folder, &Gallery::at(folder.join("figures")))?.to_html();
-    write_atomic(&folder.join("index.html"), |file| file.write_all(page.as_bytes()))
+    write_atomic(&folder.join("index.html"), |file| {
+        file.write_all(page.as_bytes())
+    })
 }
 
 /// Refuses to write over a page that is not one of ours.
@@ -64,7 +71,9 @@ pub fn write(folder: &Path) -> Result<()> {
 /// # Errors
 /// It is somebody's.
 pub fn check_page(folder: &Path) -> Result<()> {
-    check_file(&folder.join("index.html"), &[], |page| std::fs::read_to_string(page).is_ok_and(|page| is_page(&page)))
+    check_file(&folder.join("index.html"), &[], |page| {
+        std::fs::read_to_string(page).is_ok_and(|page| is_page(&page))
+    })
 }
 
 /// The report of a results folder.
@@ -87,13 +96,19 @@ fn of_record(record: &Record, gallery: &Gallery) -> Result<Report> {
         "finetune" => FinetunePage::open(record)?.report(gallery),
         "reproduce" => collection(record, gallery),
         "motif-enrichment" => MotifPage::open(record)?.report(gallery),
-        other => Err(Error::file(&record.folder, format!("holds results of '{other}', which has no page"))),
+        other => Err(Error::file(
+            &record.folder,
+            format!("holds results of '{other}', which has no page"),
+        )),
     }
 }
 
 /// Whether a step of a recipe may be called so: its name is that of its folder.
 pub fn is_step_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 /// The steps of a recipe, a chapter each.
@@ -109,10 +124,19 @@ fn collection(record: &Record, gallery: &Gallery) -> Result<Report> {
     struct Step {
         name: String,
     }
-    let Parameters { title, about, paper } = record.parameters()?;
+    let Parameters {
+        title,
+        about,
+        paper,
+    } = record.parameters()?;
     let steps: Vec<Step> = record.outcome("steps")?;
     let chapter = |step: &Step| {
-        let wrong = |what: &str| Error::file(record.folder.join("run.json"), format!("step '{}' {what}", step.name));
+        let wrong = |what: &str| {
+            Error::file(
+                record.folder.join("run.json"),
+                format!("step '{}' {what}", step.name),
+            )
+        };
         if !is_step_name(&step.name) {
             return Err(wrong("is no name of a folder under steps/"));
         }
@@ -121,11 +145,25 @@ fn collection(record: &Record, gallery: &Gallery) -> Result<Report> {
         if of_step.analysis == record.analysis {
             return Err(wrong("is the report of a recipe itself"));
         }
-        Ok(Chapter { report: of_record(&of_step, &Gallery::none())?, folder })
+        Ok(Chapter {
+            report: of_record(&of_step, &Gallery::none())?,
+            folder,
+        })
     };
     let chapters = steps.iter().map(chapter).collect::<Result<_>>()?;
-    let measured = |step: &Step| super::finetune::measured(&record.folder.join("steps").join(&step.name));
+    let measured =
+        |step: &Step| super::finetune::measured(&record.folder.join("steps").join(&step.name));
     let measured = steps.iter().filter_map(measured).collect();
-    let appendix = if paper { vec![super::paper::section(gallery, &measured)?] } else { Vec::new() };
-    Ok(Report { title, subtitle: about, chapters, appendix, ..Report::default() })
+    let appendix = if paper {
+        vec![super::paper::section(gallery, &measured)?]
+    } else {
+        Vec::new()
+    };
+    Ok(Report {
+        title,
+        subtitle: about,
+        chapters,
+        appendix,
+        ..Report::default()
+    })
 }

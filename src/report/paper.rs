@@ -8,7 +8,8 @@ use crate::figures::{BenchmarkFigure, BenchmarkRow, Mark};
 use crate::tasks::suite::{PaperTask, paper};
 use std::collections::BTreeMap;
 
-/// The section. `measured` holds what fine-tuning runs of the report reached, by task; where there are none, the section says so.
+/// The section. `measured` holds what fine-tuning runs of the report reached, by task; where there
+/// are none, the section says so.
 pub(super) fn section(gallery: &Gallery, measured: &BTreeMap<String, f64>) -> Result<Section> {
     let results = paper()?;
     let row = |task: &PaperTask| BenchmarkRow {
@@ -22,13 +23,21 @@ pub(super) fn section(gallery: &Gallery, measured: &BTreeMap<String, f64>) -> Re
         measured: measured.get(&task.name).copied(),
     };
     let figure = BenchmarkFigure {
-        models: ["LDARNet, released checkpoint", "LDARNet, as printed", "best other below 300M parameters", "best other of any size"]
-            .map(String::from)
-            .to_vec(),
+        models: [
+            "LDARNet, released checkpoint",
+            "LDARNet, as printed",
+            "best other below 300M parameters",
+            "best other of any size",
+        ]
+        .map(String::from)
+        .to_vec(),
         rows: results.task.iter().map(row).collect(),
         x_label: "Matthews correlation × 100, ten folds".into(),
         decimals: 1,
-        note: format!("Reported by {}. Bars: one standard deviation over folds.", results.source),
+        note: format!(
+            "Reported by {}. Bars: one standard deviation over folds.",
+            results.source
+        ),
     };
     let head = [
         ("task", Format::Text),
@@ -51,15 +60,22 @@ pub(super) fn section(gallery: &Gallery, measured: &BTreeMap<String, f64>) -> Re
             task.small_model.clone().into(),
             task.large.into(),
             task.large_model.clone().into(),
-            measured.get(&task.name).map_or(Cell::Empty, |value| (*value).into()),
+            measured
+                .get(&task.name)
+                .map_or(Cell::Empty, |value| (*value).into()),
         ]
     };
     let table = Table {
-        caption: "Matthews correlation × 100 on the 18 tasks of the Nucleotide Transformer benchmark.".into(),
+        caption:
+            "Matthews correlation × 100 on the 18 tasks of the Nucleotide Transformer benchmark."
+                .into(),
         columns: columns(&head),
         rows: results.task.iter().map(line).collect(),
     };
-    let links = ["svg", "png"].map(|kind| Link { text: kind.to_uppercase(), href: format!("figures/paper.{kind}") });
+    let links = ["svg", "png"].map(|kind| Link {
+        text: kind.to_uppercase(),
+        href: format!("figures/paper.{kind}"),
+    });
     let own = match measured.is_empty() {
         true => "This program has not fine-tuned the released checkpoint: the column of own measurements is empty.".to_string(),
         false => {
@@ -67,7 +83,9 @@ pub(super) fn section(gallery: &Gallery, measured: &BTreeMap<String, f64>) -> Re
         }
     };
     let blocks = vec![
-        paragraph(format!("What the paper reports of its model after fine-tuning. {own}")),
+        paragraph(format!(
+            "What the paper reports of its model after fine-tuning. {own}"
+        )),
         Block::Figure {
             svg: gallery.hang(&figure, "paper")?,
             label: "The paper’s table".into(),
@@ -76,5 +94,8 @@ pub(super) fn section(gallery: &Gallery, measured: &BTreeMap<String, f64>) -> Re
         },
         Block::Table(table),
     ];
-    Ok(Section { title: "The paper’s numbers".into(), blocks })
+    Ok(Section {
+        title: "The paper’s numbers".into(),
+        blocks,
+    })
 }

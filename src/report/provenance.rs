@@ -1,4 +1,5 @@
-//! Where a result came from: enough to run it again and to tell whether it was run on the same things.
+//! Where a result came from: enough to run it again and to tell whether it was run on the same
+//! things.
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -30,8 +31,7 @@ impl Input {
     pub fn file(role: &str, path: &Path) -> Result<Input> {
         let mut file = File::open(path).map_err(Error::io(path))?;
         if !file.metadata().map_err(Error::io(path))?.is_file() {
-            let message =
-                "a pipe gives its content once, and this command reads its inputs twice, for their checksums: write it to a file first";
+            let message = "a pipe gives its content once, and this command reads its inputs twice, for their checksums: write it to a file first";
             return Err(Error::file(path, message));
         }
         let (mut hash, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 18], 0);
@@ -44,12 +44,22 @@ impl Input {
                 }
             }
         }
-        Ok(Input { role: role.into(), path: path.display().to_string(), bytes, sha256: hex(&hash.finalize()) })
+        Ok(Input {
+            role: role.into(),
+            path: path.display().to_string(),
+            bytes,
+            sha256: hex(&hash.finalize()),
+        })
     }
 
     /// Bytes that are at hand under a name.
     pub fn bytes(role: &str, name: &str, bytes: &[u8]) -> Input {
-        Input { role: role.into(), path: name.into(), bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(bytes)) }
+        Input {
+            role: role.into(),
+            path: name.into(),
+            bytes: bytes.len() as u64,
+            sha256: hex(&Sha256::digest(bytes)),
+        }
     }
 }
 
@@ -78,13 +88,23 @@ pub struct Run {
 impl Run {
     /// A run that starts now, with the command line of this process.
     pub fn start() -> Run {
-        let command = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
-        Run { started: SystemTime::now(), command, dtype: "f32".into(), device: "cpu".into() }
+        let command = std::env::args_os()
+            .map(|a| a.to_string_lossy().into_owned())
+            .collect();
+        Run {
+            started: SystemTime::now(),
+            command,
+            dtype: "f32".into(),
+            device: "cpu".into(),
+        }
     }
 
     /// A run that starts now, under another command line.
     pub fn of_command(command: Vec<String>) -> Run {
-        Run { command, ..Run::start() }
+        Run {
+            command,
+            ..Run::start()
+        }
     }
 
     /// Says what the model ran in and on.
@@ -97,7 +117,8 @@ impl Run {
         &self.command
     }
 
-    /// `run.json`: `parameters` and `outcome` belong to the analysis, `timings` are seconds by stage.
+    /// `run.json`: `parameters` and `outcome` belong to the analysis, `timings` are seconds by
+    /// stage.
     pub fn to_json(
         &self,
         analysis: &str,
@@ -107,8 +128,15 @@ impl Run {
         timings: &[(&str, f64)],
         outcome: Value,
     ) -> Value {
-        let timings: serde_json::Map<String, Value> =
-            timings.iter().map(|(stage, seconds)| (stage.replace(' ', "_"), json!((seconds * 1e3).round() / 1e3))).collect();
+        let timings: serde_json::Map<String, Value> = timings
+            .iter()
+            .map(|(stage, seconds)| {
+                (
+                    stage.replace(' ', "_"),
+                    json!((seconds * 1e3).round() / 1e3),
+                )
+            })
+            .collect();
         json!({
             "tool": {"name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION"), "git_commit": commit()},
             "analysis": analysis,
@@ -134,7 +162,11 @@ impl Run {
 /// What the program is: name, version, commit where it is known.
 pub fn tool() -> String {
     let commit = commit().map_or(String::new(), |commit| format!(" ({commit})"));
-    format!("{} {}{commit}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+    format!(
+        "{} {}{commit}",
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// A command as one would type it, with the program's bare name.
@@ -145,11 +177,15 @@ pub(super) fn command_line(words: &[String]) -> String {
         false => format!("'{}'", word.replace('\'', "'\\''")),
     };
     let words = words.iter().skip(1).map(quoted);
-    std::iter::once(env!("CARGO_PKG_NAME").to_string()).chain(words).collect::<Vec<_>>().join(" ")
+    std::iter::once(env!("CARGO_PKG_NAME").to_string())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
-/// The commit this program was built from, if whoever built it said so: `LDAR_GIT_COMMIT=$(git rev-parse HEAD) cargo build`. It is not
-/// asked of git at build time, as every commit would then compile the whole crate anew.
+/// The commit this program was built from, if whoever built it said so: `LDAR_GIT_COMMIT=$(git
+/// rev-parse HEAD) cargo build`. It is not asked of git at build time, as every commit would then
+/// compile the whole crate anew.
 fn commit() -> Option<&'static str> {
     option_env!("LDAR_GIT_COMMIT").filter(|commit| !commit.is_empty())
 }
@@ -163,17 +199,28 @@ fn cpu() -> Option<String> {
 /// `2026-01-31T12:00:00Z`.
 fn utc(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs());
-    // Civil date from days since 1970 (Hinnant, chrono-compatible low-level date algorithms); valid for all dates after that.
+    // Civil date from days since 1970 (Hinnant, chrono-compatible low-level date algorithms); valid
+    // for all dates after that.
     let shifted = (seconds / 86_400) as i64 + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let clock = seconds % 86_400;
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", clock / 3600, clock / 60 % 60, clock % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        clock / 3600,
+        clock / 60 % 60,
+        clock % 60
+    )
 }
 
 #[cfg(test)]
@@ -207,8 +254,18 @@ mod tests {
 
     #[test]
     fn command_lines_can_be_pasted() {
-        let command = ["/x/ldar-analyze", "splice-profile", "--out", "my results", "--biotype", "it's"];
+        let command = [
+            "/x/ldar-analyze",
+            "splice-profile",
+            "--out",
+            "my results",
+            "--biotype",
+            "it's",
+        ];
         let command = command.map(String::from);
-        assert_eq!(command_line(&command), "ldar-analyze splice-profile --out 'my results' --biotype 'it'\\''s'");
+        assert_eq!(
+            command_line(&command),
+            "ldar-analyze splice-profile --out 'my results' --biotype 'it'\\''s'"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! A page whose folder was made smaller: links to files that are gone are taken out, and the page says so.
+//! A page whose folder was made smaller: links to files that are gone are taken out, and the page
+//! says so.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -10,7 +11,8 @@ use crate::output::write_atomic;
 /// What the page says of files that are not there.
 const NOTE: &str = "<p class=\"subtitle left-out\">";
 
-/// Takes the links to missing files out of `FOLDER/index.html`; nothing else is read or changed. Returns how many files are missing.
+/// Takes the links to missing files out of `FOLDER/index.html`; nothing else is read or changed.
+/// Returns how many files are missing.
 ///
 /// # Errors
 /// A page that cannot be read or written.
@@ -28,11 +30,14 @@ pub fn prune(folder: &Path) -> Result<usize> {
 /// The page without links to what `exists` denies, and the number of files denied.
 fn without_dead_links(page: &str, exists: &dyn Fn(&str) -> bool) -> (String, usize) {
     const LINK: &str = "<a href=\"";
-    let (mut kept, mut rest, mut missing) = (String::with_capacity(page.len()), page, BTreeSet::new());
+    let (mut kept, mut rest, mut missing) =
+        (String::with_capacity(page.len()), page, BTreeSet::new());
     while let Some(at) = rest.find(LINK) {
         let (before, link) = rest.split_at(at);
         kept.push_str(before);
-        let end = link.find("</a>").map_or(link.len(), |end| end + "</a>".len());
+        let end = link
+            .find("</a>")
+            .map_or(link.len(), |end| end + "</a>".len());
         let href = link[LINK.len()..end].split('"').next().unwrap_or_default();
         let is_file = !href.starts_with('#') && !href.contains(':');
         if is_file && !exists(href) {
@@ -63,17 +68,46 @@ mod tests {
 
     #[test]
     fn links_to_missing_files_go_and_all_else_stays() {
-        let link = |href: &str| Link { text: href.into(), href: href.into() };
-        let blocks = vec![Block::Links(vec![link("tables/a.tsv"), link("tables/b.tsv"), link("data:image/png;base64,AA==")])];
-        let section = |title: &str, blocks| Section { title: title.into(), blocks };
-        let report = Report { title: "T".into(), sections: vec![section("One", blocks), section("Two", Vec::new())], ..Report::default() };
+        let link = |href: &str| Link {
+            text: href.into(),
+            href: href.into(),
+        };
+        let blocks = vec![Block::Links(vec![
+            link("tables/a.tsv"),
+            link("tables/b.tsv"),
+            link("data:image/png;base64,AA=="),
+        ])];
+        let section = |title: &str, blocks| Section {
+            title: title.into(),
+            blocks,
+        };
+        let report = Report {
+            title: "T".into(),
+            sections: vec![section("One", blocks), section("Two", Vec::new())],
+            ..Report::default()
+        };
         let page = report.to_html();
         assert_eq!(without_dead_links(&page, &|_| true), (page.clone(), 0));
         let (pruned, missing) = without_dead_links(&page, &|href| href == "tables/a.tsv");
         assert_eq!(missing, 1);
-        assert!(pruned.contains("tables/a.tsv") && !pruned.contains("tables/b.tsv") && pruned.contains("data:image/png"));
-        assert!(pruned.contains("<a href=\"#s-two\">") && pruned.contains("left out of this copy") && !pruned.contains("<li></li>"));
+        assert!(
+            pruned.contains("tables/a.tsv")
+                && !pruned.contains("tables/b.tsv")
+                && pruned.contains("data:image/png")
+        );
+        assert!(
+            pruned.contains("<a href=\"#s-two\">")
+                && pruned.contains("left out of this copy")
+                && !pruned.contains("<li></li>")
+        );
         let (none, missing) = without_dead_links(&pruned, &|_| false);
-        assert_eq!((missing, none.matches("left out of this copy").count(), none.contains("class=\"files\">\n</ul>")), (1, 1, false));
+        assert_eq!(
+            (
+                missing,
+                none.matches("left out of this copy").count(),
+                none.contains("class=\"files\">\n</ul>")
+            ),
+            (1, 1, false)
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `run.json` read back: what a results folder says of itself. Pages are made of this and of the tables, so that they can be made again.
+//! `run.json` read back: what a results folder says of itself. Pages are made of this and of the
+//! tables, so that they can be made again.
 
 use super::provenance::{Input, command_line};
 use super::{Block, Cell, Format, Link, Section, Table, columns};
@@ -26,7 +27,8 @@ pub struct Record {
     pub inputs: Vec<Input>,
     /// What came out beside the tables.
     pub outcome: Value,
-    /// The tables that pages are made of, as the run wrote them; empty for runs of earlier versions.
+    /// The tables that pages are made of, as the run wrote them; empty for runs of earlier
+    /// versions.
     #[serde(default)]
     pub tables: Vec<Input>,
 }
@@ -40,9 +42,16 @@ pub fn tables_of(folder: &Path) -> Result<Vec<Input>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(&tables).map_err(Error::io(&tables))? {
         let entry = entry.map_err(Error::io(&tables))?;
-        if entry.path().extension().is_some_and(|ending| ending == "parquet") {
+        if entry
+            .path()
+            .extension()
+            .is_some_and(|ending| ending == "parquet")
+        {
             let name = format!("tables/{}", entry.file_name().to_string_lossy());
-            found.push(Input { path: name, ..Input::file("table", &entry.path())? });
+            found.push(Input {
+                path: name,
+                ..Input::file("table", &entry.path())?
+            });
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -69,7 +78,8 @@ pub struct About {
     pub annotation: String,
     /// The model.
     pub model: String,
-    /// Whether genome and model are both the bundled ones: the model has then read most of this sequence in training.
+    /// Whether genome and model are both the bundled ones: the model has then read most of this
+    /// sequence in training.
     pub bundled: bool,
     /// Whether a track was read in place of a model.
     pub signal: bool,
@@ -89,7 +99,9 @@ impl Record {
     pub fn read(folder: &Path) -> Result<Record> {
         let path = folder.join("run.json");
         let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let wrong = |what: &dyn std::fmt::Display| Error::file(&path, format!("is no record of a run: {what}"));
+        let wrong = |what: &dyn std::fmt::Display| {
+            Error::file(&path, format!("is no record of a run: {what}"))
+        };
         let mut record: Record = serde_json::from_str(&text).map_err(|e| wrong(&e))?;
         if record.tool.name != env!("CARGO_PKG_NAME") {
             return Err(wrong(&format!("it is of {}", record.tool.name)));
@@ -116,10 +128,14 @@ impl Record {
 
     fn odd(&self, what: &str, error: &dyn std::fmt::Display) -> Error {
         let by = format!("{} {}", self.tool.name, self.tool.version);
-        Error::file(self.folder.join("run.json"), format!("{what}: {error} (written by {by}); run the analysis again"))
+        Error::file(
+            self.folder.join("run.json"),
+            format!("{what}: {error} (written by {by}); run the analysis again"),
+        )
     }
 
-    /// The rows of a table. A damaged one is never handed to the library that reads it, which may ask for any amount of memory then.
+    /// The rows of a table. A damaged one is never handed to the library that reads it, which may
+    /// ask for any amount of memory then.
     ///
     /// # Errors
     /// As [`super::tables::read`]; a table that is not the one that the run wrote.
@@ -129,7 +145,10 @@ impl Record {
         if let Some(known) = self.tables.iter().find(|table| table.path == known)
             && Input::file("table", &path)?.sha256 != known.sha256
         {
-            return Err(Error::file(path, "is not the table that the run wrote: it is damaged, or was changed; run the analysis again"));
+            return Err(Error::file(
+                path,
+                "is not the table that the run wrote: it is damaged, or was changed; run the analysis again",
+            ));
         }
         super::tables::read(&self.folder.join("tables"), name)
     }
@@ -143,16 +162,32 @@ impl Record {
     pub fn about(&self) -> About {
         let named = |role: &str, bundled: &str, words: &str| {
             let input = self.input(role)?;
-            let name = Path::new(&input.path).file_name().map_or(input.path.clone(), |name| name.to_string_lossy().into_owned());
-            Some(if input.is_bundled() { bundled.to_string() } else { format!("{words} {name}") })
+            let name = Path::new(&input.path)
+                .file_name()
+                .map_or(input.path.clone(), |name| {
+                    name.to_string_lossy().into_owned()
+                });
+            Some(if input.is_bundled() {
+                bundled.to_string()
+            } else {
+                format!("{words} {name}")
+            })
         };
-        let of = |role, bundled, words| named(role, bundled, words).unwrap_or_else(|| format!("no {role}"));
+        let of = |role, bundled, words| {
+            named(role, bundled, words).unwrap_or_else(|| format!("no {role}"))
+        };
         let is_bundled = |role: &str| self.input(role).is_some_and(Input::is_bundled);
-        let commit = self.tool.git_commit.as_ref().map_or(String::new(), |commit| format!(" ({commit})"));
+        let commit = self
+            .tool
+            .git_commit
+            .as_ref()
+            .map_or(String::new(), |commit| format!(" ({commit})"));
         About {
             genome: of("genome", "D. melanogaster chromosome 4 (dm6)", "genome"),
-            annotation: named("regions", "", "promoters").unwrap_or_else(|| of("annotation", "RefSeq annotation", "annotation")),
-            model: named("signal", "", "signal").unwrap_or_else(|| of("checkpoint", "bundled model fly-2m", "model")),
+            annotation: named("regions", "", "promoters")
+                .unwrap_or_else(|| of("annotation", "RefSeq annotation", "annotation")),
+            model: named("signal", "", "signal")
+                .unwrap_or_else(|| of("checkpoint", "bundled model fly-2m", "model")),
             signal: self.input("signal").is_some(),
             bundled: is_bundled("genome") && is_bundled("checkpoint"),
             tool: format!("{} {}{commit}", self.tool.name, self.tool.version),
@@ -163,26 +198,52 @@ impl Record {
 }
 
 impl About {
-    /// The last section of a page: program, command, inputs, every parameter, and the files beside the page.
+    /// The last section of a page: program, command, inputs, every parameter, and the files beside
+    /// the page.
     pub fn section<T: Serialize>(&self, request: &T, tables: &[&str]) -> Section {
         let row = |i: &Input| -> Vec<Cell> {
-            vec![i.role.clone().into(), i.path.clone().into(), (i.bytes as usize).into(), i.sha256.clone().into()]
+            vec![
+                i.role.clone().into(),
+                i.path.clone().into(),
+                (i.bytes as usize).into(),
+                i.sha256.clone().into(),
+            ]
         };
-        let head = [("input", Format::Text), ("file", Format::Text), ("bytes", Format::Integer), ("SHA-256", Format::Text)];
-        let table = Table { caption: "What went in.".into(), columns: columns(&head), rows: self.inputs.iter().map(row).collect() };
-        let files = tables.iter().flat_map(|name| ["tsv", "parquet"].map(|kind| format!("tables/{name}.{kind}")));
-        let files = files.chain(["run.json".into()]).map(|path| Link { text: path.clone(), href: path });
-        let parameters = serde_json::to_value(request).map_or(String::new(), |value| format!("{value:#}"));
-        let numbers =
-            "All numbers behind this page, as tab-separated text and parquet, and the record of the run with versions and timings:";
+        let head = [
+            ("input", Format::Text),
+            ("file", Format::Text),
+            ("bytes", Format::Integer),
+            ("SHA-256", Format::Text),
+        ];
+        let table = Table {
+            caption: "What went in.".into(),
+            columns: columns(&head),
+            rows: self.inputs.iter().map(row).collect(),
+        };
+        let files = tables
+            .iter()
+            .flat_map(|name| ["tsv", "parquet"].map(|kind| format!("tables/{name}.{kind}")));
+        let files = files.chain(["run.json".into()]).map(|path| Link {
+            text: path.clone(),
+            href: path,
+        });
+        let parameters =
+            serde_json::to_value(request).map_or(String::new(), |value| format!("{value:#}"));
+        let numbers = "All numbers behind this page, as tab-separated text and parquet, and the record of the run with versions and timings:";
         let blocks = vec![
             Block::Paragraph(format!("{}. To run it again: {}", self.tool, self.command)),
             Block::Table(table),
-            Block::Details { summary: "Every parameter".into(), pre: parameters },
+            Block::Details {
+                summary: "Every parameter".into(),
+                pre: parameters,
+            },
             Block::Paragraph(numbers.into()),
             Block::Links(files.collect()),
         ];
-        Section { title: "Where it comes from".into(), blocks }
+        Section {
+            title: "Where it comes from".into(),
+            blocks,
+        }
     }
 }
 
@@ -198,7 +259,12 @@ mod tests {
     #[test]
     fn a_damaged_table_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        super::super::tables::write(&folder.path().join("tables"), "rows", &[Row { value: 0.5 }, Row { value: 1.0 }]).unwrap();
+        super::super::tables::write(
+            &folder.path().join("tables"),
+            "rows",
+            &[Row { value: 0.5 }, Row { value: 1.0 }],
+        )
+        .unwrap();
         let run = serde_json::json!({
             "tool": {"name": "ldar-analyze", "version": "0"}, "analysis": "a", "command": [], "parameters": {}, "inputs": [], "outcome": {},
             "tables": tables_of(folder.path()).unwrap(),
@@ -214,7 +280,10 @@ mod tests {
             for bytes in [&damaged[..], &sound[..at]] {
                 std::fs::write(&path, bytes).unwrap();
                 let message = record.table::<Row>("rows").err().unwrap().to_string();
-                assert!(message.contains("rows.parquet") && message.contains("not the table"), "{message}");
+                assert!(
+                    message.contains("rows.parquet") && message.contains("not the table"),
+                    "{message}"
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The folder of a shard: answers of a model, or what was trained, and a manifest that says of what run.
+//! The folder of a shard: answers of a model, or what was trained, and a manifest that says of what
+//! run.
 
 use std::ffi::OsString;
 use std::fs::DirEntry;
@@ -73,7 +74,8 @@ impl Manifest {
         calls: usize,
         run: &Run,
     ) -> Manifest {
-        let folder = std::env::current_dir().map_or(String::new(), |folder| folder.display().to_string());
+        let folder =
+            std::env::current_dir().map_or(String::new(), |folder| folder.display().to_string());
         Manifest {
             tool: tool(),
             analysis: analysis.into(),
@@ -94,22 +96,31 @@ impl Manifest {
     /// A folder without one, or with one that is not of this program.
     pub fn read(folder: &Path) -> Result<Manifest> {
         let path = folder.join(MANIFEST);
-        let text = std::fs::read_to_string(&path)
-            .map_err(|e| Error::file(folder, format!("is no finished shard: {MANIFEST} cannot be read ({e})")))?;
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            Error::file(
+                folder,
+                format!("is no finished shard: {MANIFEST} cannot be read ({e})"),
+            )
+        })?;
         let wrong = |what: String| Error::file(&path, format!("is no manifest of a shard: {what}"));
         let manifest: Manifest = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
         match (1..=manifest.of).contains(&manifest.shard) && manifest.of <= MOST_SHARDS {
             true => Ok(manifest),
-            false => Err(wrong(format!("it says shard {} of {}", manifest.shard, manifest.of))),
+            false => Err(wrong(format!(
+                "it says shard {} of {}",
+                manifest.shard, manifest.of
+            ))),
         }
     }
 
-    /// Writes it into the folder of the answers, which then becomes `out`; a former shard there is replaced.
+    /// Writes it into the folder of the answers, which then becomes `out`; a former shard there is
+    /// replaced.
     ///
     /// # Errors
     /// A folder `out` that holds anything else than a former shard; files that cannot be written.
     pub fn put(&self, folder: &Path, out: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).map_err(|e| Error::file(out, e.to_string()))?;
+        let text =
+            serde_json::to_string_pretty(self).map_err(|e| Error::file(out, e.to_string()))?;
         write_atomic(&folder.join(MANIFEST), |file| writeln!(file, "{text}"))?;
         replace_folder(folder, &replaceable(out)?)
     }
@@ -118,24 +129,49 @@ impl Manifest {
 /// The place of a shard, through links.
 ///
 /// # Errors
-/// A file, a folder with anything in it but a former shard, and one that must not be replaced (see [`check_folder`]).
+/// A file, a folder with anything in it but a former shard, and one that must not be replaced (see
+/// [`check_folder`]).
 pub fn replaceable(out: &Path) -> Result<PathBuf> {
     let place = check_folder(out)?;
     let entries = match std::fs::read_dir(&place) {
-        Ok(entries) => entries.collect::<std::io::Result<Vec<_>>>().map_err(Error::io(out))?,
+        Ok(entries) => entries
+            .collect::<std::io::Result<Vec<_>>>()
+            .map_err(Error::io(out))?,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(place),
         Err(e) => return Err(Error::io(out)(e)),
     };
-    let is_training = |name: &OsString| Path::new(name).extension().is_some_and(|e| e == "safetensors");
-    let is_ours = |name: &OsString| name == ANSWERS || name == MANIFEST || is_temporary(name) || is_training(name);
-    if let Some(other) = entries.iter().map(DirEntry::file_name).find(|name| !is_ours(name)) {
-        return Err(Error::file(out, format!("holds '{}', which is no part of a shard: choose another --out", other.to_string_lossy())));
+    let is_training = |name: &OsString| {
+        Path::new(name)
+            .extension()
+            .is_some_and(|e| e == "safetensors")
+    };
+    let is_ours = |name: &OsString| {
+        name == ANSWERS || name == MANIFEST || is_temporary(name) || is_training(name)
+    };
+    if let Some(other) = entries
+        .iter()
+        .map(DirEntry::file_name)
+        .find(|name| !is_ours(name))
+    {
+        return Err(Error::file(
+            out,
+            format!(
+                "holds '{}', which is no part of a shard: choose another --out",
+                other.to_string_lossy()
+            ),
+        ));
     }
-    let is_shard = || Manifest::read(&place).is_ok_and(|manifest| manifest.analysis == FINETUNE || Store::is_one(&place.join(ANSWERS)));
+    let is_shard = || {
+        Manifest::read(&place).is_ok_and(|manifest| {
+            manifest.analysis == FINETUNE || Store::is_one(&place.join(ANSWERS))
+        })
+    };
     if !entries.is_empty() && !is_shard() {
         return Err(Error::file(
             out,
-            format!("is not empty and holds no former shard ({MANIFEST}, {ANSWERS}): choose another --out, or empty it"),
+            format!(
+                "is not empty and holds no former shard ({MANIFEST}, {ANSWERS}): choose another --out, or empty it"
+            ),
         ));
     }
     Ok(place)
@@ -160,7 +196,13 @@ mod tests {
             shard,
             of,
             calls: 0,
-            model: Model { answers: "m".into(), dtype: "f32".into(), device: "cpu".into(), trained_length: None, facts: json!(null) },
+            model: Model {
+                answers: "m".into(),
+                dtype: "f32".into(),
+                device: "cpu".into(),
+                trained_length: None,
+                facts: json!(null),
+            },
             command: Vec::new(),
             folder: "/".into(),
             parameters: json!({}),
@@ -172,21 +214,36 @@ mod tests {
             assert!(!at(part).exists() && Manifest::read(&at("shard")).is_ok());
         }
         // Names are not enough.
-        for (name, text) in [(MANIFEST, "{\"files\": []}"), (ANSWERS, "42"), ("notes.txt", "mine")] {
+        for (name, text) in [
+            (MANIFEST, "{\"files\": []}"),
+            (ANSWERS, "42"),
+            ("notes.txt", "mine"),
+        ] {
             let theirs = at(&format!("with {name}"));
             std::fs::create_dir(&theirs).unwrap();
             std::fs::write(theirs.join(name), text).unwrap();
             answers("fresh");
-            let message = manifest(1, 2).put(&at("fresh"), &theirs).unwrap_err().to_string();
+            let message = manifest(1, 2)
+                .put(&at("fresh"), &theirs)
+                .unwrap_err()
+                .to_string();
             assert!(message.contains("choose another --out"), "{message}");
             assert_eq!(std::fs::read_to_string(theirs.join(name)).unwrap(), text);
             std::fs::remove_dir_all(at("fresh")).unwrap();
         }
         // Numbers that no run gives are damage.
         for (shard, of) in [(0, 2), (3, 2), (1, u32::MAX)] {
-            std::fs::write(at("shard").join(MANIFEST), serde_json::to_string(&manifest(shard, of)).unwrap()).unwrap();
+            std::fs::write(
+                at("shard").join(MANIFEST),
+                serde_json::to_string(&manifest(shard, of)).unwrap(),
+            )
+            .unwrap();
             let message = Manifest::read(&at("shard")).unwrap_err().to_string();
-            assert!(message.contains("no manifest of a shard") && message.contains(&format!("shard {shard} of {of}")), "{message}");
+            assert!(
+                message.contains("no manifest of a shard")
+                    && message.contains(&format!("shard {shard} of {of}")),
+                "{message}"
+            );
         }
     }
 }

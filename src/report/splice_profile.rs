@@ -14,8 +14,13 @@ use super::page::Gallery;
 use super::record::{About, Record};
 use super::{Report, tables, wording};
 use crate::error::Result;
-use crate::figures::{BalanceFigure, CalibrationFigure, DistributionFigure, ForestFigure, HeatmapFigure, ProfileFigure, R2Figure};
-use crate::pipelines::splice_profile::{Comparison, Discrimination, SpliceProfile, SpliceProfileRequest};
+use crate::figures::{
+    BalanceFigure, CalibrationFigure, DistributionFigure, ForestFigure, HeatmapFigure,
+    ProfileFigure, R2Figure,
+};
+use crate::pipelines::splice_profile::{
+    Comparison, Discrimination, SpliceProfile, SpliceProfileRequest,
+};
 
 /// The figures.
 struct Figures {
@@ -156,7 +161,11 @@ impl SplicePage {
             annotation: record.outcome("annotation")?,
             comparison,
         };
-        Ok(SplicePage { found, request, about: record.about() })
+        Ok(SplicePage {
+            found,
+            request,
+            about: record.about(),
+        })
     }
 
     /// Draws and tells.
@@ -165,7 +174,11 @@ impl SplicePage {
         let negative = self.found.comparison.negative_control;
         let told = discrimination::figure(&self.found);
         let svg = Svg {
-            discrimination: if negative { String::new() } else { gallery.hang(&told, "r1_discrimination")? },
+            discrimination: if negative {
+                String::new()
+            } else {
+                gallery.hang(&told, "r1_discrimination")?
+            },
             profile: gallery.hang(&figures.profile, "r1_splice")?,
             heatmaps: (figures.heatmaps.into_iter())
                 .map(|(kind, figure)| Ok((gallery.hang(&figure, &heatmap_name(&kind))?, kind)))
@@ -174,9 +187,18 @@ impl SplicePage {
             differences: gallery.hang(&figures.differences, "differences")?,
             families: gallery.hang(&figures.families, "families")?,
             baseline: gallery.hang(&figures.baseline, "r2_by_k")?,
-            calibration: figures.calibration.map(|figure| gallery.hang(&figure, "calibration")).transpose()?,
-            others: figures.others.map(|figure| gallery.hang(&figure, "r1_splice_families")).transpose()?,
-            residual: figures.residual.map(|figure| gallery.hang(&figure, "r1_splice_residual")).transpose()?,
+            calibration: figures
+                .calibration
+                .map(|figure| gallery.hang(&figure, "calibration"))
+                .transpose()?,
+            others: figures
+                .others
+                .map(|figure| gallery.hang(&figure, "r1_splice_families"))
+                .transpose()?,
+            residual: figures
+                .residual
+                .map(|figure| gallery.hang(&figure, "r1_splice_residual"))
+                .transpose()?,
         };
         let title = if self.found.comparison.negative_control {
             "Negative control: do two sets of controls differ?"
@@ -185,7 +207,10 @@ impl SplicePage {
         };
         let mut report = Report {
             title: title.into(),
-            subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
+            subtitle: format!(
+                "{} · {} · {}",
+                self.about.model, self.about.genome, self.about.annotation
+            ),
             headline: headline(&self.found),
             answer: answer::answer(&self.found),
             sections: vec![
@@ -219,7 +244,11 @@ fn heatmap_name(kind: &str) -> String {
 
 /// The answer in a few sentences.
 fn headline(found: &SpliceProfile) -> String {
-    if found.comparison.negative_control { answer::headline(found) } else { discrimination::headline(found) }
+    if found.comparison.negative_control {
+        answer::headline(found)
+    } else {
+        discrimination::headline(found)
+    }
 }
 
 /// The figures as SVG, for the page.
@@ -237,15 +266,25 @@ struct Svg {
     residual: Option<String>,
 }
 
-/// A short answer for the terminal: the sentences, then the secondary endpoint with one line a kind of site and family.
+/// A short answer for the terminal: the sentences, then the secondary endpoint with one line a kind
+/// of site and family.
 pub fn summary(found: &SpliceProfile) -> String {
-    let head = if found.comparison.negative_control { String::new() } else { format!("{}\n\n", headline(found)).replace('\u{A0}', " ") };
+    let head = if found.comparison.negative_control {
+        String::new()
+    } else {
+        format!("{}\n\n", headline(found)).replace('\u{A0}', " ")
+    };
     let mut text = head;
     text += &format!(
         "{:<10} {:<9} {:>6} {:>9} {:>9} {:>7}  {:<40} {}\n",
         "sites", "control", "pairs", "site", "control", "AUROC", "difference", "p"
     );
-    for row in found.comparison.statistics.iter().filter(|row| row.measure == "probability") {
+    for row in found
+        .comparison
+        .statistics
+        .iter()
+        .filter(|row| row.measure == "probability")
+    {
         let p = super::format::p_value(row.p_value, Some(row.p_floor));
         let number = |value: f64| super::format::decimals(value, 4);
         text += &format!(
@@ -257,7 +296,11 @@ pub fn summary(found: &SpliceProfile) -> String {
             number(row.control_mean),
             super::format::decimals(row.auroc, 3),
             super::format::with_interval(row.difference, row.ci_low, row.ci_high),
-            if row.n_pairs == 0 { super::format::MISSING.to_string() } else { p.replace('\u{A0}', " ") },
+            if row.n_pairs == 0 {
+                super::format::MISSING.to_string()
+            } else {
+                p.replace('\u{A0}', " ")
+            },
         );
     }
     text

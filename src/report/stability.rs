@@ -15,7 +15,13 @@ use crate::error::Result;
 use crate::pipelines::stability::{ComparisonRow, MODEL, Stability, StabilityRequest, SummaryRow};
 
 /// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 5] = ["responses", "comparisons", "distances", "edits", "mutation_map"];
+pub(super) const TABLES: [&str; 5] = [
+    "responses",
+    "comparisons",
+    "distances",
+    "edits",
+    "mutation_map",
+];
 
 /// Writes the tables.
 ///
@@ -71,12 +77,18 @@ impl StabilityPage {
             n_pairs: record.outcome("n_pairs")?,
             bases_read: record.outcome("bases_read")?,
         };
-        Ok(StabilityPage { found, request: record.parameters()?, about: record.about() })
+        Ok(StabilityPage {
+            found,
+            request: record.parameters()?,
+            about: record.about(),
+        })
     }
 
     /// Draws and tells.
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
-        let map = (!self.found.map.is_empty()).then(|| gallery.hang(&self.map(), "mutation_map")).transpose()?;
+        let map = (!self.found.map.is_empty())
+            .then(|| gallery.hang(&self.map(), "mutation_map"))
+            .transpose()?;
         let svg = Svg {
             distances: gallery.hang(&self.by_kind(), "response")?,
             models: gallery.hang(&self.by_model(), "response_models")?,
@@ -84,17 +96,31 @@ impl StabilityPage {
             map,
         };
         let title = match self.request.sites.comparison.negative_control {
-            true => "Negative control: do edits at controls of splice cores differ from edits at other controls?",
+            true => {
+                "Negative control: do edits at controls of splice cores differ from edits at other controls?"
+            }
             false => "What does an edit of sequence do to the boundaries around it?",
         };
-        let sections =
-            [Some(self.result(&svg)), Some(self.against(&svg)), self.mutation_map(&svg), Some(self.methods()), Some(self.caveats())];
+        let sections = [
+            Some(self.result(&svg)),
+            Some(self.against(&svg)),
+            self.mutation_map(&svg),
+            Some(self.methods()),
+            Some(self.caveats()),
+        ];
         Ok(Report {
             title: title.into(),
-            subtitle: format!("{} · {} · {}", self.about.model, self.about.genome, self.about.annotation),
+            subtitle: format!(
+                "{} · {} · {}",
+                self.about.model, self.about.genome, self.about.annotation
+            ),
             headline: headline(&self.found),
             answer: answer(&self.found, &self.request),
-            sections: sections.into_iter().flatten().chain([self.about.section(&self.request, &TABLES)]).collect(),
+            sections: sections
+                .into_iter()
+                .flatten()
+                .chain([self.about.section(&self.request, &TABLES)])
+                .collect(),
             ..Report::default()
         })
     }
@@ -102,31 +128,54 @@ impl StabilityPage {
 
 /// The row of a kind of edit at random places.
 fn row<'a>(found: &'a Stability, model: &str, kind: &str, group: &str) -> Option<&'a SummaryRow> {
-    found.summary.iter().find(|row| row.model == model && row.kind == kind && row.group == group)
+    found
+        .summary
+        .iter()
+        .find(|row| row.model == model && row.kind == kind && row.group == group)
 }
 
 fn compared<'a>(found: &'a Stability, name: &str, measure: &str) -> Option<&'a ComparisonRow> {
-    found.comparisons.iter().find(|row| row.comparison.contains(name) && row.measure == measure)
+    found
+        .comparisons
+        .iter()
+        .find(|row| row.comparison.contains(name) && row.measure == measure)
 }
 
 /// A difference with its interval and p.
 fn told(row: &ComparisonRow) -> String {
-    format!("{}, p {}", with_interval(row.difference, row.ci_low, row.ci_high), p_value(row.p_value, Some(row.p_floor)))
+    format!(
+        "{}, p {}",
+        with_interval(row.difference, row.ci_low, row.ci_high),
+        p_value(row.p_value, Some(row.p_floor))
+    )
 }
 
 /// The answer in a sentence.
 fn headline(found: &Stability) -> String {
-    let Some(snv) = row(found, MODEL, "snv", "random") else { return "No place could be edited.".into() };
+    let Some(snv) = row(found, MODEL, "snv", "random") else {
+        return "No place could be edited.".into();
+    };
     let core = |kind: &str| {
         let row = compared(found, &format!("{kind} core"), "decisions")?;
-        Some(format!("{} more ({}) at {kind} cores", decimals(row.difference, 2), interval(row.ci_low, row.ci_high)))
+        Some(format!(
+            "{} more ({}) at {kind} cores",
+            decimals(row.difference, 2),
+            interval(row.ci_low, row.ci_high)
+        ))
     };
     let cores: Vec<String> = ["donor", "acceptor"].into_iter().filter_map(core).collect();
     let than = match cores.is_empty() {
         true => String::new(),
-        false => format!("; {} than at the same letters elsewhere", cores.join(" and ")),
+        false => format!(
+            "; {} than at the same letters elsewhere",
+            cores.join(" and ")
+        ),
     };
-    format!("An SNV changes {} decisions, 95% of the change within {} bases{than}.", decimals(snv.decisions, 2), snv.reach_95)
+    format!(
+        "An SNV changes {} decisions, 95% of the change within {} bases{than}.",
+        decimals(snv.decisions, 2),
+        snv.reach_95
+    )
 }
 
 /// The paragraph at the head of the page.
@@ -137,14 +186,20 @@ fn answer(found: &Stability, request: &StabilityRequest) -> String {
         count(found.n_pairs as usize),
         count(request.reach)
     )];
-    if let (Some(snv), Some(mask)) = (row(found, MODEL, "snv", "random"), compared(found, "[MASK] − random base", "change")) {
+    if let (Some(snv), Some(mask)) = (
+        row(found, MODEL, "snv", "random"),
+        compared(found, "[MASK] − random base", "change"),
+    ) {
         texts.push(format!(
             "A single [MASK] changes probabilities by {} in all, a random base in its place by {} (difference {}).",
             decimals(mask.first, 2),
             decimals(mask.second, 2),
             told(mask)
         ));
-        texts.push(format!("An SNV gains or loses {} tokens on average.", decimals(snv.tokens, 2)));
+        texts.push(format!(
+            "An SNV gains or loses {} tokens on average.",
+            decimals(snv.tokens, 2)
+        ));
     }
     if let Some(share) = compared(found, "15% [MASK]", "decisions") {
         texts.push(format!(
@@ -154,10 +209,17 @@ fn answer(found: &Stability, request: &StabilityRequest) -> String {
             told(share)
         ));
     }
-    let cores = ["donor core", "acceptor core"].into_iter().filter_map(|name| compared(found, name, "decisions"));
-    let cores: Vec<String> = cores.map(|row| format!("{}: {}", row.comparison, told(row))).collect();
+    let cores = ["donor core", "acceptor core"]
+        .into_iter()
+        .filter_map(|name| compared(found, name, "decisions"));
+    let cores: Vec<String> = cores
+        .map(|row| format!("{}: {}", row.comparison, told(row)))
+        .collect();
     if !cores.is_empty() {
-        texts.push(format!("Decisions changed by the same substitution, {}.", cores.join("; ")));
+        texts.push(format!(
+            "Decisions changed by the same substitution, {}.",
+            cores.join("; ")
+        ));
     }
     if let Some(letters) = compared(found, "model − letters", "change") {
         texts.push(format!(

@@ -3,7 +3,8 @@
 use super::format;
 use super::html::escape;
 
-/// A table with a caption. Rows shorter than the columns are filled with empty cells; longer ones are cut.
+/// A table with a caption. Rows shorter than the columns are filled with empty cells; longer ones
+/// are cut.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {
     /// What the table shows.
@@ -26,13 +27,18 @@ pub struct Column {
 impl Column {
     /// A column.
     pub fn new(header: impl Into<String>, format: Format) -> Column {
-        Column { header: header.into(), format }
+        Column {
+            header: header.into(),
+            format,
+        }
     }
 }
 
 /// Columns by head and format.
 pub fn columns(head: &[(&str, Format)]) -> Vec<Column> {
-    head.iter().map(|(name, format)| Column::new(*name, *format)).collect()
+    head.iter()
+        .map(|(name, format)| Column::new(*name, *format))
+        .collect()
 }
 
 /// How the numbers of a column are written.
@@ -109,7 +115,13 @@ impl From<usize> for Cell {
 impl Cell {
     /// What the page's script sorts by, where it is not the text.
     fn sort_key(&self) -> String {
-        let key = |value: f64| if value.is_finite() { format!(" data-v=\"{}\"", value as f32) } else { " data-v=\"\"".into() };
+        let key = |value: f64| {
+            if value.is_finite() {
+                format!(" data-v=\"{}\"", value as f32)
+            } else {
+                " data-v=\"\"".into()
+            }
+        };
         match self {
             Cell::Text(_) => String::new(),
             Cell::Number(value) | Cell::P { value, .. } => key(*value),
@@ -135,10 +147,11 @@ impl Cell {
 }
 
 impl Table {
-    /// The table as HTML, in a frame that scrolls sideways where the screen is narrower than the table. `number` is its place
-    /// among the page's tables.
+    /// The table as HTML, in a frame that scrolls sideways where the screen is narrower than the
+    /// table. `number` is its place among the page's tables.
     pub(super) fn to_html(&self, number: usize) -> String {
-        // The caption stays in view while the table scrolls sideways, so it is the figure's and not the table's.
+        // The caption stays in view while the table scrolls sideways, so it is the figure's and not
+        // the table's.
         let mut html = format!(
             "<figure class=\"table\" id=\"table-{number}\">\n\
              <figcaption id=\"table-{number}-caption\"><span class=\"no\">Table {number}.</span> {}</figcaption>\n\
@@ -153,7 +166,11 @@ impl Table {
         }
         html += "<thead><tr>";
         for column in &self.columns {
-            html += &format!("<th scope=\"col\"{}>{}</th>", class(column.format), escape(&column.header));
+            html += &format!(
+                "<th scope=\"col\"{}>{}</th>",
+                class(column.format),
+                escape(&column.header)
+            );
         }
         html += "</tr></thead>\n<tbody>\n";
         for row in &self.rows {
@@ -162,7 +179,11 @@ impl Table {
                 let cell = row.get(i).unwrap_or(&Cell::Empty);
                 let text = escape(&cell.written(column.format));
                 let class = class(column.format);
-                let key = if column.format == Format::Text { String::new() } else { cell.sort_key() };
+                let key = if column.format == Format::Text {
+                    String::new()
+                } else {
+                    cell.sort_key()
+                };
                 html += &match i {
                     0 => format!("<th scope=\"row\"{class}{key}>{text}</th>"),
                     _ => format!("<td{class}{key}>{text}</td>"),
@@ -171,14 +192,21 @@ impl Table {
             html += "</tr>\n";
         }
         if self.rows.is_empty() {
-            html += &format!("<tr><td colspan=\"{}\">No rows</td></tr>\n", self.columns.len());
+            html += &format!(
+                "<tr><td colspan=\"{}\">No rows</td></tr>\n",
+                self.columns.len()
+            );
         }
         html + END
     }
 }
 
 fn class(format: Format) -> &'static str {
-    if format == Format::Text { "" } else { " class=\"num\"" }
+    if format == Format::Text {
+        ""
+    } else {
+        " class=\"num\""
+    }
 }
 
 #[cfg(test)]
@@ -195,9 +223,23 @@ mod tests {
                 Column::new("p", Format::PValue),
             ],
             rows: vec![
-                vec!["<b>decoy</b>".into(), 1312_usize.into(), (-0.0123).into(), Cell::P { value: 0.0, floor: Some(0.001) }],
+                vec![
+                    "<b>decoy</b>".into(),
+                    1312_usize.into(),
+                    (-0.0123).into(),
+                    Cell::P {
+                        value: 0.0,
+                        floor: Some(0.001),
+                    },
+                ],
                 vec!["short".into()],
-                vec!["long".into(), f64::NAN.into(), 1.0.into(), 0.2.into(), "beyond".into()],
+                vec![
+                    "long".into(),
+                    f64::NAN.into(),
+                    1.0.into(),
+                    0.2.into(),
+                    "beyond".into(),
+                ],
             ],
         }
     }
@@ -219,6 +261,13 @@ mod tests {
     #[test]
     fn empty_tables_say_so() {
         assert!(Table::default().to_html(1).contains("No data"));
-        assert!(Table { rows: vec![], ..table() }.to_html(1).contains("colspan=\"4\">No rows"));
+        assert!(
+            Table {
+                rows: vec![],
+                ..table()
+            }
+            .to_html(1)
+            .contains("colspan=\"4\">No rows")
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! Tables on disk: rows (any struct of text, numbers and truth values) as parquet and as tab-separated text with the same content.
+//! Tables on disk: rows (any struct of text, numbers and truth values) as parquet and as
+//! tab-separated text with the same content.
 //!
-//! Columns are the fields of the row's struct, in their order, with their types, also where a table has no rows. A missing value is null
-//! in parquet and empty in text; a number that is not finite counts as missing. Text gives back every number exactly.
+//! Columns are the fields of the row's struct, in their order, with their types, also where a table
+//! has no rows. A missing value is null in parquet and empty in text; a number that is not finite
+//! counts as missing. Text gives back every number exactly.
 
 mod rows;
 mod schema;
@@ -9,7 +11,9 @@ pub mod stream;
 
 use crate::error::{Error, Result, contained};
 use crate::output::write_atomic;
-use polars::prelude::{Column, CsvWriter, DataFrame, ParquetReader, ParquetWriter, PolarsError, SerReader, SerWriter};
+use polars::prelude::{
+    Column, CsvWriter, DataFrame, ParquetReader, ParquetWriter, PolarsError, SerReader, SerWriter,
+};
 use rayon::prelude::*;
 use rows::Cells;
 use schema::{Field, Kind, fields};
@@ -23,29 +27,58 @@ use std::path::Path;
 ///
 /// # Errors
 /// Files that cannot be written; a row type that is no flat struct.
-pub fn write<T: Serialize + DeserializeOwned + Sync>(folder: &Path, name: &str, rows: &[T]) -> Result<()> {
+pub fn write<T: Serialize + DeserializeOwned + Sync>(
+    folder: &Path,
+    name: &str,
+    rows: &[T],
+) -> Result<()> {
     let mut frame = frame(name, rows)?;
     let mut same = frame.clone();
     let parquet = folder.join(format!("{name}.parquet"));
-    let parquet = || write_atomic(&parquet, |file| ParquetWriter::new(file).finish(&mut frame).map(|_| ()).map_err(io::Error::other));
+    let parquet = || {
+        write_atomic(&parquet, |file| {
+            ParquetWriter::new(file)
+                .finish(&mut frame)
+                .map(|_| ())
+                .map_err(io::Error::other)
+        })
+    };
     let text = folder.join(format!("{name}.tsv"));
-    let text = || write_atomic(&text, |file| CsvWriter::new(file).with_separator(b'\t').finish(&mut same).map_err(io::Error::other));
+    let text = || {
+        write_atomic(&text, |file| {
+            CsvWriter::new(file)
+                .with_separator(b'\t')
+                .finish(&mut same)
+                .map_err(io::Error::other)
+        })
+    };
     let (parquet, text) = rayon::join(parquet, text);
     parquet.and(text)
 }
 
-/// Reads `FOLDER/NAME.parquet` back. What was not finite is `NaN`, or `None` where the field is an option.
+/// Reads `FOLDER/NAME.parquet` back. What was not finite is `NaN`, or `None` where the field is an
+/// option.
 ///
 /// # Errors
 /// A file that cannot be read, lacks a column of the row's struct, or has one of another type.
 pub fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec<T>> {
     let path = folder.join(format!("{name}.parquet"));
-    let wrong = |what: &dyn std::fmt::Display| Error::file(&path, format!("the table cannot be read: {what}"));
+    let wrong = |what: &dyn std::fmt::Display| {
+        Error::file(&path, format!("the table cannot be read: {what}"))
+    };
     let file = std::fs::File::open(&path).map_err(Error::io(&path))?;
-    let frame = contained(|| ParquetReader::new(file).finish()).map_err(|what| wrong(&what))?.map_err(|e| wrong(&e))?;
+    let frame = contained(|| ParquetReader::new(file).finish())
+        .map_err(|what| wrong(&what))?
+        .map_err(|e| wrong(&e))?;
     let fields = fields::<T>().map_err(|e| wrong(&e))?;
-    let columns = fields.iter().map(|field| cells(&frame, field)).collect::<Result<Vec<_>, _>>().map_err(|e| wrong(&e))?;
-    (0..frame.height()).map(|index| rows::row(&fields, &columns, index).map_err(|e| wrong(&e))).collect()
+    let columns = fields
+        .iter()
+        .map(|field| cells(&frame, field))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| wrong(&e))?;
+    (0..frame.height())
+        .map(|index| rows::row(&fields, &columns, index).map_err(|e| wrong(&e)))
+        .collect()
 }
 
 fn cells<'a>(frame: &'a DataFrame, field: &Field) -> Result<Cells<'a>, PolarsError> {
@@ -65,7 +98,10 @@ fn frame<T: Serialize + DeserializeOwned + Sync>(name: &str, rows: &[T]) -> Resu
     let wrong = |what: &dyn std::fmt::Display| Error::Invalid(format!("table {name}: {what}"));
     let fields = fields::<T>().map_err(|e| wrong(&e))?;
     let some = |rows: &[T]| -> Result<DataFrame> {
-        let mut values: Vec<Vec<Value>> = fields.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+        let mut values: Vec<Vec<Value>> = fields
+            .iter()
+            .map(|_| Vec::with_capacity(rows.len()))
+            .collect();
         for row in rows {
             let Value::Object(mut row) = serde_json::to_value(row).map_err(|e| wrong(&e))? else {
                 return Err(wrong(&"its rows are no structs"));
@@ -74,11 +110,19 @@ fn frame<T: Serialize + DeserializeOwned + Sync>(name: &str, rows: &[T]) -> Resu
                 column.push(row.swap_remove(field.name).unwrap_or(Value::Null));
             }
         }
-        let columns = fields.iter().zip(values).map(|(field, values)| column(field, &values)).collect();
+        let columns = fields
+            .iter()
+            .zip(values)
+            .map(|(field, values)| column(field, &values))
+            .collect();
         DataFrame::new(rows.len(), columns).map_err(|e| wrong(&e))
     };
     let mut frame = some(&[])?;
-    for some in rows.par_chunks(ROWS).map(some).collect::<Result<Vec<_>>>()? {
+    for some in rows
+        .par_chunks(ROWS)
+        .map(some)
+        .collect::<Result<Vec<_>>>()?
+    {
         frame.vstack_mut(&some).map_err(|e| wrong(&e))?;
     }
     frame.rechunk_mut();
@@ -122,7 +166,11 @@ mod tests {
             partner: partner.map(Into::into),
             good: true,
         };
-        vec![row("a\tb", 0.1 + 0.2, None, None), row("\"q\"", f64::NAN, Some(1e-300), Some("p")), row("", 1.0 / 3.0, Some(1e22), None)]
+        vec![
+            row("a\tb", 0.1 + 0.2, None, None),
+            row("\"q\"", f64::NAN, Some(1e-300), Some("p")),
+            row("", 1.0 / 3.0, Some(1e22), None),
+        ]
     }
 
     #[test]
@@ -132,17 +180,41 @@ mod tests {
         let parquet = std::fs::File::open(folder.path().join("rows.parquet")).unwrap();
         let parquet = ParquetReader::new(parquet).finish().unwrap();
         let text = std::fs::read_to_string(folder.path().join("rows.tsv")).unwrap();
-        let options = CsvReadOptions::default().with_parse_options(CsvParseOptions::default().with_separator(b'\t'));
-        let tsv = options.into_reader_with_file_handle(std::io::Cursor::new(text.clone())).finish().unwrap();
+        let options = CsvReadOptions::default()
+            .with_parse_options(CsvParseOptions::default().with_separator(b'\t'));
+        let tsv = options
+            .into_reader_with_file_handle(std::io::Cursor::new(text.clone()))
+            .finish()
+            .unwrap();
         for frame in [&parquet, &tsv] {
-            assert_eq!(frame.get_column_names(), ["name", "n", "shift", "value", "maybe", "partner", "good"]);
-            let floats = |name: &str| frame.column(name).unwrap().f64().unwrap().iter().collect::<Vec<_>>();
+            assert_eq!(
+                frame.get_column_names(),
+                ["name", "n", "shift", "value", "maybe", "partner", "good"]
+            );
+            let floats = |name: &str| {
+                frame
+                    .column(name)
+                    .unwrap()
+                    .f64()
+                    .unwrap()
+                    .iter()
+                    .collect::<Vec<_>>()
+            };
             assert_eq!(floats("value"), [Some(0.1 + 0.2), None, Some(1.0 / 3.0)]);
             assert_eq!(floats("maybe"), [None, Some(1e-300), Some(1e22)]);
-            assert_eq!(frame.column("n").unwrap().i64().unwrap().get(0), Some(1 << 40));
-            assert_eq!(frame.column("name").unwrap().str().unwrap().get(0), Some("a\tb"));
+            assert_eq!(
+                frame.column("n").unwrap().i64().unwrap().get(0),
+                Some(1 << 40)
+            );
+            assert_eq!(
+                frame.column("name").unwrap().str().unwrap().get(0),
+                Some("a\tb")
+            );
         }
-        assert!(text.starts_with("name\tn\tshift\tvalue\tmaybe\tpartner\tgood\n"), "{text}");
+        assert!(
+            text.starts_with("name\tn\tshift\tvalue\tmaybe\tpartner\tgood\n"),
+            "{text}"
+        );
         assert!(text.contains("0.30000000000000004\t\t\ttrue\n"), "{text}");
     }
 
@@ -159,9 +231,16 @@ mod tests {
         struct Other {
             n: String,
         }
-        let message = read::<Other>(folder.path(), "rows").unwrap_err().to_string();
+        let message = read::<Other>(folder.path(), "rows")
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("rows.parquet"), "{message}");
-        assert!(read::<Row>(folder.path(), "none").unwrap_err().to_string().contains("none.parquet"));
+        assert!(
+            read::<Row>(folder.path(), "none")
+                .unwrap_err()
+                .to_string()
+                .contains("none.parquet")
+        );
     }
 
     #[test]
@@ -172,6 +251,17 @@ mod tests {
         assert_eq!(text, "name\tn\tshift\tvalue\tmaybe\tpartner\tgood\n");
         let parquet = std::fs::File::open(folder.path().join("rows.parquet")).unwrap();
         let parquet = ParquetReader::new(parquet).finish().unwrap();
-        assert_eq!((parquet.height(), parquet.column("partner").unwrap().dtype().to_string().as_str()), (0, "str"));
+        assert_eq!(
+            (
+                parquet.height(),
+                parquet
+                    .column("partner")
+                    .unwrap()
+                    .dtype()
+                    .to_string()
+                    .as_str()
+            ),
+            (0, "str")
+        );
     }
 }

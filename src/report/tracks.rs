@@ -36,7 +36,10 @@ fn kind(path: &Path) -> Option<(Kind, usize)> {
     let name = path.file_name()?.to_str()?;
     let lower = name.to_ascii_lowercase();
     let of = |(ending, kind): &(&str, Kind)| {
-        let start = lower.len().checked_sub(ending.len() + 1).filter(|start| *start > 0)?;
+        let start = lower
+            .len()
+            .checked_sub(ending.len() + 1)
+            .filter(|start| *start > 0)?;
         (lower[start..] == format!(".{ending}")).then_some((*kind, start))
     };
     KINDS.iter().find_map(of)
@@ -49,7 +52,10 @@ pub fn is_track(path: &Path) -> bool {
 
 /// `x.bw` with the strand in its name: `x.plus.bw`.
 pub fn of_strand(path: &Path, strand: &str) -> PathBuf {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let (stem, ending) = name.split_at(kind(path).map_or(name.len(), |(_, start)| start));
     path.with_file_name(format!("{stem}.{strand}{ending}"))
 }
@@ -89,13 +95,27 @@ impl TrackWriter {
     /// # Errors
     /// A name of no known ending; a file that cannot be made.
     pub fn create(path: &Path, contigs: &[Contig]) -> Result<TrackWriter> {
-        let (kind, _) = kind(path).ok_or_else(|| Error::file(path, "a track ends in .bw, .bedgraph, .bedgraph.gz or .parquet"))?;
+        let (kind, _) = kind(path).ok_or_else(|| {
+            Error::file(
+                path,
+                "a track ends in .bw, .bedgraph, .bedgraph.gz or .parquet",
+            )
+        })?;
         let file = Pending::new(path)?;
-        let open = || OpenOptions::new().write(true).truncate(true).open(file.temporary()).map_err(Error::io(path));
+        let open = || {
+            OpenOptions::new()
+                .write(true)
+                .truncate(true)
+                .open(file.temporary())
+                .map_err(Error::io(path))
+        };
         let to = match kind {
             Kind::BigWig => To::BigWig(BigWigWriter::create(open()?, path, contigs)?),
             Kind::BedGraph => To::BedGraph(Box::new(BufWriter::new(open()?))),
-            Kind::BedGraphGz => To::BedGraph(Box::new(GzEncoder::new(BufWriter::new(open()?), Compression::default()))),
+            Kind::BedGraphGz => To::BedGraph(Box::new(GzEncoder::new(
+                BufWriter::new(open()?),
+                Compression::default(),
+            ))),
             Kind::Parquet => To::Parquet(Box::new(BaseTable::new(open()?, path)?)),
         };
         Ok(TrackWriter { file, to })
@@ -111,7 +131,9 @@ impl TrackWriter {
             To::BedGraph(file) => {
                 let mut known = (first..).zip(values).filter(|(_, value)| !value.is_nan());
                 known
-                    .try_for_each(|(base, value)| writeln!(file, "{contig}\t{base}\t{}\t{value}", base + 1))
+                    .try_for_each(|(base, value)| {
+                        writeln!(file, "{contig}\t{base}\t{}\t{value}", base + 1)
+                    })
                     .map_err(Error::io(self.file.place()))
             }
             To::Parquet(table) => table.add(contig, first, values),
@@ -148,14 +170,21 @@ mod tests {
             ("bw", None),
         ] {
             let path = Path::new(name);
-            assert_eq!(is_track(path).then(|| of_strand(path, "plus")), plus.map(PathBuf::from), "{name}");
+            assert_eq!(
+                is_track(path).then(|| of_strand(path, "plus")),
+                plus.map(PathBuf::from),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn bedgraphs_read_back_and_half_files_vanish() {
         let folder = tempfile::tempdir().unwrap();
-        let contigs = [Contig { name: "c".into(), length_bp: 9 }];
+        let contigs = [Contig {
+            name: "c".into(),
+            length_bp: 9,
+        }];
         for name in ["x.bedgraph", "x.bedgraph.gz"] {
             let path = folder.path().join(name);
             let mut track = TrackWriter::create(&path, &contigs).unwrap();
@@ -164,7 +193,13 @@ mod tests {
             let bytes = std::fs::read(&path).unwrap();
             let mut text = String::new();
             match name.ends_with("gz") {
-                true => drop(std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(&bytes[..]), &mut text).unwrap()),
+                true => drop(
+                    std::io::Read::read_to_string(
+                        &mut flate2::read::MultiGzDecoder::new(&bytes[..]),
+                        &mut text,
+                    )
+                    .unwrap(),
+                ),
                 false => text = String::from_utf8(bytes).unwrap(),
             }
             assert_eq!(text, "c\t3\t4\t0.25\nc\t5\t6\t0.1\n");

@@ -16,7 +16,13 @@ use crate::error::Result;
 use crate::pipelines::variants::{EvaluationRow, Variants, VariantsRequest};
 
 /// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 5] = ["variants", "alleles", "evaluation", "groups", "score_differences"];
+pub(super) const TABLES: [&str; 5] = [
+    "variants",
+    "alleles",
+    "evaluation",
+    "groups",
+    "score_differences",
+];
 
 /// The input's records with their scores, and the index.
 pub(super) const VCF: &str = "variants.vcf.gz";
@@ -42,7 +48,8 @@ pub fn write_tables(Found { found, vcf }: &Found, folder: &Path) -> Result<()> {
     tables::write(&at, evaluation, &found.evaluation)?;
     tables::write(&at, groups, &found.groups)?;
     tables::write(&at, differences, &found.differences)?;
-    vcf.as_deref().map_or(Ok(()), |vcf| annotated::write(vcf, &found.variants, folder))
+    vcf.as_deref()
+        .map_or(Ok(()), |vcf| annotated::write(vcf, &found.variants, folder))
 }
 
 /// What `run.json` keeps of the outcome.
@@ -83,23 +90,48 @@ impl VariantsPage {
             bases_read: record.outcome("bases_read")?,
             table_bases: record.outcome("table_bases")?,
         };
-        let vcf = record.folder.join(VCF).exists().then(|| record.folder.join(VCF_INDEX).exists());
-        Ok(VariantsPage { found, request: record.parameters()?, about: record.about(), vcf })
+        let vcf = record
+            .folder
+            .join(VCF)
+            .exists()
+            .then(|| record.folder.join(VCF_INDEX).exists());
+        Ok(VariantsPage {
+            found,
+            request: record.parameters()?,
+            about: record.about(),
+            vcf,
+        })
     }
 
     /// Draws and tells.
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
-        let evaluation = (!self.found.evaluation.is_empty()).then(|| gallery.hang(&self.bars(), "evaluation")).transpose()?;
-        let svg = Svg { scores: gallery.hang(&self.curves(), "scores")?, evaluation };
-        let sections =
-            [self.evaluation(&svg), Some(self.scores(&svg)), Some(self.accounting()), Some(self.methods()), Some(self.caveats())];
-        let subtitle = [&self.about.model, &self.about.genome].map(String::as_str).join(" · ");
+        let evaluation = (!self.found.evaluation.is_empty())
+            .then(|| gallery.hang(&self.bars(), "evaluation"))
+            .transpose()?;
+        let svg = Svg {
+            scores: gallery.hang(&self.curves(), "scores")?,
+            evaluation,
+        };
+        let sections = [
+            self.evaluation(&svg),
+            Some(self.scores(&svg)),
+            Some(self.accounting()),
+            Some(self.methods()),
+            Some(self.caveats()),
+        ];
+        let subtitle = [&self.about.model, &self.about.genome]
+            .map(String::as_str)
+            .join(" · ");
         Ok(Report {
             title: "What does the model say of variants it was never told of?".into(),
             subtitle,
             headline: headline(&self.found),
             answer: answer(&self.found),
-            sections: sections.into_iter().flatten().chain([self.about.section(&self.request, &TABLES)]).collect(),
+            sections: sections
+                .into_iter()
+                .flatten()
+                .chain([self.about.section(&self.request, &TABLES)])
+                .collect(),
             ..Report::default()
         })
     }
@@ -129,7 +161,10 @@ fn measure(name: &str) -> &str {
 
 /// The measure that the headline is about.
 fn main_rows(found: &Variants) -> impl Iterator<Item = &EvaluationRow> {
-    found.evaluation.iter().filter(|row| row.measure != "signed" && row.value.is_finite())
+    found
+        .evaluation
+        .iter()
+        .filter(|row| row.measure != "signed" && row.value.is_finite())
 }
 
 fn scored(found: &Variants) -> usize {
@@ -140,43 +175,109 @@ fn scored(found: &Variants) -> usize {
 fn headline(found: &Variants) -> String {
     let row = |name: &str| main_rows(found).find(|row| row.score == name);
     let Some(model) = row("llr") else {
-        return format!("{} of {} alleles scored.", count(scored(found)), count(found.variants.len()));
+        return format!(
+            "{} of {} alleles scored.",
+            count(scored(found)),
+            count(found.variants.len())
+        );
     };
-    let of = |row: &EvaluationRow| format!("{} {}", words(&row.score), with_interval(row.value, row.ci_low, row.ci_high));
-    let others: Vec<String> = ["boundary_change", "table_llr"].iter().filter_map(|name| row(name)).map(of).collect();
-    let against = found.differences.iter().find(|d| d.score == "llr" && d.other == "table_llr" && d.measure == model.measure);
+    let of = |row: &EvaluationRow| {
+        format!(
+            "{} {}",
+            words(&row.score),
+            with_interval(row.value, row.ci_low, row.ci_high)
+        )
+    };
+    let others: Vec<String> = ["boundary_change", "table_llr"]
+        .iter()
+        .filter_map(|name| row(name))
+        .map(of)
+        .collect();
+    let against = found
+        .differences
+        .iter()
+        .find(|d| d.score == "llr" && d.other == "table_llr" && d.measure == model.measure);
     let against = against.map_or(String::new(), |d| {
-        let p = if d.p_value.is_finite() { format!(", p {}", p_value(d.p_value, Some(d.p_floor))) } else { String::new() };
-        format!(" Likelihood less local table: {}{p}.", with_interval(d.difference, d.ci_low, d.ci_high))
+        let p = if d.p_value.is_finite() {
+            format!(", p {}", p_value(d.p_value, Some(d.p_floor)))
+        } else {
+            String::new()
+        };
+        format!(
+            " Likelihood less local table: {}{p}.",
+            with_interval(d.difference, d.ci_low, d.ci_high)
+        )
     });
-    format!("{}: {}; {}.{against}", measure(&model.measure), of(model), others.join("; "))
+    format!(
+        "{}: {}; {}.{against}",
+        measure(&model.measure),
+        of(model),
+        others.join("; ")
+    )
 }
 
 /// The paragraph at the head of the page.
 fn answer(found: &Variants) -> String {
-    let left: Vec<String> =
-        found.accounting.iter().skip(1).map(|row| format!("{} {}", count(row.n as usize), row.outcome.replace('_', " "))).collect();
-    let left =
-        if left.is_empty() { String::new() } else { format!(" Not scored, but in the tables with the reason: {}.", left.join(", ")) };
+    let left: Vec<String> = found
+        .accounting
+        .iter()
+        .skip(1)
+        .map(|row| {
+            format!(
+                "{} {}",
+                count(row.n as usize),
+                row.outcome.replace('_', " ")
+            )
+        })
+        .collect();
+    let left = if left.is_empty() {
+        String::new()
+    } else {
+        format!(
+            " Not scored, but in the tables with the reason: {}.",
+            left.join(", ")
+        )
+    };
     let singles = found.variants.iter().filter(|row| row.kind == "snv");
     let n = singles.clone().count();
     let less = singles.filter(|row| row.llr < 0.0).count();
     let single = match n {
         0 => String::new(),
-        n => format!(" Of {} SNVs the model finds {} less likely than the reference.", count(n), count(less)),
+        n => format!(
+            " Of {} SNVs the model finds {} less likely than the reference.",
+            count(n),
+            count(less)
+        ),
     };
-    format!("{} alleles, {} scored.{single}{left}", count(found.variants.len()), count(scored(found)))
+    format!(
+        "{} alleles, {} scored.{single}{left}",
+        count(found.variants.len()),
+        count(scored(found))
+    )
 }
 
 /// A short answer for the terminal.
 pub fn summary(Found { found, .. }: &Found) -> String {
     let mut text = answer(found) + "\n";
     if !found.evaluation.is_empty() {
-        text += &format!("{:<22} {:<8} {:>8} {:>7}  {}\n", "score", "measure", "alleles", "groups", "value (95% CI)");
+        text += &format!(
+            "{:<22} {:<8} {:>8} {:>7}  {}\n",
+            "score", "measure", "alleles", "groups", "value (95% CI)"
+        );
     }
     for row in &found.evaluation {
-        let value = if row.ci_low.is_finite() { with_interval(row.value, row.ci_low, row.ci_high) } else { decimals(row.value, 3) };
-        text += &format!("{:<22} {:<8} {:>8} {:>7}  {value}\n", words(&row.score), row.measure, row.n, row.n_groups);
+        let value = if row.ci_low.is_finite() {
+            with_interval(row.value, row.ci_low, row.ci_high)
+        } else {
+            decimals(row.value, 3)
+        };
+        text += &format!(
+            "{:<22} {:<8} {:>8} {:>7}  {value}\n",
+            words(&row.score),
+            row.measure,
+            row.n,
+            row.n_groups
+        );
     }
     text.replace('\u{A0}', " ")
 }

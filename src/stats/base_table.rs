@@ -1,15 +1,19 @@
-//! A baseline for masked-base prediction: the base given the k bases on either side, from counts, backing off to narrower contexts. Bases are codes, 0 to 3 for A, C,
-//! G and T, and any other number for what is unknown.
+//! A baseline for masked-base prediction: the base given the k bases on either side, from counts,
+//! backing off to narrower contexts. Bases are codes, 0 to 3 for A, C, G and T, and any other
+//! number for what is unknown.
 //!
-//! `P_k(base) = (count(context, base) + w P_{k-1}(base)) / (count(context) + w)`. The weight w of the narrower table depends on the width, on
-//! how often the context was seen, and with how many different bases (a context seen often and always with one base is a repeat, and is
-//! trusted more). The weights decide how good the baseline is, so they are fitted on sequence that is neither counted nor tested.
+//! `P_k(base) = (count(context, base) + w P_{k-1}(base)) / (count(context) + w)`. The weight w of
+//! the narrower table depends on the width, on how often the context was seen, and with how many
+//! different bases (a context seen often and always with one base is a repeat, and is trusted
+//! more). The weights decide how good the baseline is, so they are fitted on sequence that is
+//! neither counted nor tested.
 
 use std::collections::HashMap;
 
 /// Interpolated tables for 0 to `k` bases on either side.
 pub struct BaseTables {
-    /// For each width, counts of the middle base by context. A context is its bases from the inside out, two bits each, under a leading 1.
+    /// For each width, counts of the middle base by context. A context is its bases from the inside
+    /// out, two bits each, under a leading 1.
     counts: Vec<HashMap<u64, [u32; 4]>>,
     /// Weight of the narrower table, in counts, for each width and group of contexts.
     weights: Vec<[f64; GROUPS]>,
@@ -31,16 +35,24 @@ fn group(counts: &[u32; 4]) -> usize {
 }
 
 /// Weights that are tried: powers of two.
-const WEIGHTS: [f64; 16] = [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
+const WEIGHTS: [f64; 16] = [
+    0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0,
+    4096.0,
+];
 
 /// Keys of the contexts of position `t`, from width 0 to the widest that fits and holds only bases.
 fn contexts(tokens: &[u8], t: usize, k: usize) -> impl Iterator<Item = u64> {
     let mut key = Some(1_u64);
     (0..=k).map_while(move |width| {
         if width > 0 {
-            let (left, right) = (t.checked_sub(width).map(|i| tokens[i]), tokens.get(t + width).copied());
+            let (left, right) = (
+                t.checked_sub(width).map(|i| tokens[i]),
+                tokens.get(t + width).copied(),
+            );
             key = match (key, left, right) {
-                (Some(key), Some(left @ 0..=3), Some(right @ 0..=3)) => Some(key << 4 | u64::from(left) << 2 | u64::from(right)),
+                (Some(key), Some(left @ 0..=3), Some(right @ 0..=3)) => {
+                    Some(key << 4 | u64::from(left) << 2 | u64::from(right))
+                }
                 _ => None,
             };
         }
@@ -50,13 +62,22 @@ fn contexts(tokens: &[u8], t: usize, k: usize) -> impl Iterator<Item = u64> {
 
 /// The other strand.
 fn reverse_complement(codes: &[u8]) -> Vec<u8> {
-    codes.iter().rev().map(|&code| if code < 4 { 3 - code } else { code }).collect()
+    codes
+        .iter()
+        .rev()
+        .map(|&code| if code < 4 { 3 - code } else { code })
+        .collect()
 }
 
 impl BaseTables {
-    /// Counts every base of `sequences` (codes), and of their reverse complements, with up to `k` bases on
-    /// either side, at most 15; then fits the weights to predict the bases of `tuning` best.
-    pub fn fit<'a>(sequences: impl Iterator<Item = &'a [u8]>, k: usize, tuning: &[Vec<u8>]) -> Self {
+    /// Counts every base of `sequences` (codes), and of their reverse complements, with up to `k`
+    /// bases on either side, at most 15; then fits the weights to predict the bases of `tuning`
+    /// best.
+    pub fn fit<'a>(
+        sequences: impl Iterator<Item = &'a [u8]>,
+        k: usize,
+        tuning: &[Vec<u8>],
+    ) -> Self {
         let k = k.min(15);
         let mut counts = vec![HashMap::new(); k + 1];
         for sequence in sequences {
@@ -68,18 +89,26 @@ impl BaseTables {
                 }
             }
         }
-        let mut tables = BaseTables { weights: vec![[16.0; GROUPS]; counts.len()], counts };
+        let mut tables = BaseTables {
+            weights: vec![[16.0; GROUPS]; counts.len()],
+            counts,
+        };
         tables.tune(tuning);
         tables
     }
 
     fn tune(&mut self, windows: &[Vec<u8>]) {
         let k = self.counts.len() - 1;
-        // For each position to predict: its base, the probability so far, and the keys of its contexts.
+        // For each position to predict: its base, the probability so far, and the keys of its
+        // contexts.
         let mut positions: Vec<(usize, f64, Vec<u64>)> = Vec::new();
         for window in windows {
             for t in (0..window.len()).filter(|&t| window[t] < 4) {
-                positions.push((usize::from(window[t]), 0.25, contexts(window, t, k).collect()));
+                positions.push((
+                    usize::from(window[t]),
+                    0.25,
+                    contexts(window, t, k).collect(),
+                ));
             }
         }
         for width in 0..=k {
@@ -90,9 +119,21 @@ impl BaseTables {
                     members[group(counts)].push((*base, *p, counts));
                 }
             }
-            for (weight, members) in self.weights[width].iter_mut().zip(&members).filter(|(_, members)| !members.is_empty()) {
-                let loss = |w: f64| -> f64 { members.iter().map(|(base, p, counts)| -mixed(counts, w, *base, *p).ln()).sum() };
-                let best = WEIGHTS.iter().map(|&w| (loss(w), w)).min_by(|a, b| a.0.total_cmp(&b.0));
+            for (weight, members) in self.weights[width]
+                .iter_mut()
+                .zip(&members)
+                .filter(|(_, members)| !members.is_empty())
+            {
+                let loss = |w: f64| -> f64 {
+                    members
+                        .iter()
+                        .map(|(base, p, counts)| -mixed(counts, w, *base, *p).ln())
+                        .sum()
+                };
+                let best = WEIGHTS
+                    .iter()
+                    .map(|&w| (loss(w), w))
+                    .min_by(|a, b| a.0.total_cmp(&b.0));
                 *weight = best.map_or(*weight, |(_, w)| w);
             }
             let weights = &self.weights[width];
@@ -118,17 +159,25 @@ impl BaseTables {
         self.counts.iter().zip(&self.weights).map(one).collect()
     }
 
-    /// `ln P` of A, C, G and T at `t` given its neighbours, by the widest table. Where the position was among the counted ones, `own` is its base, and one count of it
-    /// is taken away first: a table must not know what it is asked for.
+    /// `ln P` of A, C, G and T at `t` given its neighbours, by the widest table. Where the position
+    /// was among the counted ones, `own` is its base, and one count of it is taken away first: a
+    /// table must not know what it is asked for.
     pub fn log_probs(&self, codes: &[u8], t: usize, own: Option<u8>) -> [f64; 4] {
         let mut p = [0.25; 4];
-        for ((table, weights), key) in self.counts.iter().zip(&self.weights).zip(contexts(codes, t, self.counts.len() - 1)) {
+        for ((table, weights), key) in
+            self.counts
+                .iter()
+                .zip(&self.weights)
+                .zip(contexts(codes, t, self.counts.len() - 1))
+        {
             let mut counts = table.get(&key).copied().unwrap_or_default();
             if let Some(count) = own.and_then(|own| counts.get_mut(usize::from(own))) {
                 *count = count.saturating_sub(1);
             }
             if counts.iter().any(|&n| n > 0) {
-                p = std::array::from_fn(|base| mixed(&counts, weights[group(&counts)], base, p[base]));
+                p = std::array::from_fn(|base| {
+                    mixed(&counts, weights[group(&counts)], base, p[base])
+                });
             }
         }
         p.map(f64::ln)
@@ -154,7 +203,10 @@ mod tests {
         let total: f64 = (0..4).map(|b| (-tables.nats(&[0, b, 2], 1)[1]).exp()).sum();
         assert!((total - 1.0).abs() < 1e-12);
         let all = tables.log_probs(&[0, 1, 2], 1, None);
-        assert!((0..4).all(|b| (all[b] + tables.nats(&[0, b as u8, 2], 1)[2]).abs() < 1e-12), "{all:?}");
+        assert!(
+            (0..4).all(|b| (all[b] + tables.nats(&[0, b as u8, 2], 1)[2]).abs() < 1e-12),
+            "{all:?}"
+        );
     }
 
     #[test]
@@ -164,21 +216,40 @@ mod tests {
         sequence.extend([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
         sequence.extend([0, 3, 2, 1].repeat(50));
         let tables = BaseTables::fit(std::iter::once(&sequence[..]), 5, &[]);
-        let (with, without) = (tables.log_probs(&sequence, 205, None), tables.log_probs(&sequence, 205, Some(1)));
+        let (with, without) = (
+            tables.log_probs(&sequence, 205, None),
+            tables.log_probs(&sequence, 205, Some(1)),
+        );
         assert!(with[1] > without[1], "{with:?} {without:?}");
         assert!((without.iter().map(|l| l.exp()).sum::<f64>() - 1.0).abs() < 1e-12);
     }
 
     #[test]
     fn weights_follow_what_they_are_fitted_on() {
-        // Wide contexts of random sequence say nothing of other random sequence: their weight in the mixture goes to the narrow ones.
+        // Wide contexts of random sequence say nothing of other random sequence: their weight in
+        // the mixture goes to the narrow ones.
         let mut rng = crate::stats::rng::Rng::new(2);
-        let mut random = |n: usize| (0..n).map(|_| if rng.uniform() < 0.4 { 0 } else { rng.below(4) as u8 }).collect::<Vec<u8>>();
+        let mut random = |n: usize| {
+            (0..n)
+                .map(|_| {
+                    if rng.uniform() < 0.4 {
+                        0
+                    } else {
+                        rng.below(4) as u8
+                    }
+                })
+                .collect::<Vec<u8>>()
+        };
         let (counted, other, tested) = (random(20_000), random(20_000), random(5_000));
-        let mean = |tables: &BaseTables, k: usize| (9..4990).map(|t| tables.nats(&tested, t)[k]).sum::<f64>() / 4981.0;
+        let mean = |tables: &BaseTables, k: usize| {
+            (9..4990).map(|t| tables.nats(&tested, t)[k]).sum::<f64>() / 4981.0
+        };
         let tuned = BaseTables::fit(std::iter::once(&counted[..]), 6, &[other]);
         let untuned = BaseTables::fit(std::iter::once(&counted[..]), 6, &[]);
         let (tuned, untuned, base) = (mean(&tuned, 6), mean(&untuned, 6), mean(&tuned, 0));
-        assert!(tuned < base + 0.01 && untuned > tuned + 0.02, "{tuned} {untuned} {base}");
+        assert!(
+            tuned < base + 0.01 && untuned > tuned + 0.02,
+            "{tuned} {untuned} {base}"
+        );
     }
 }

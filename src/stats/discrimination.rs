@@ -1,7 +1,9 @@
-//! How well sites are told from controls: by the nucleotides around them, by numbers measured at them, and by both.
+//! How well sites are told from controls: by the nucleotides around them, by numbers measured at
+//! them, and by both.
 //!
-//! Every score is out of fold. Clusters of observations are dealt into five folds; a score comes from a model fitted on the other four, and whatever a
-//! model chooses (a penalty, a weight matrix) is chosen on those four by predicting each of them from the other three.
+//! Every score is out of fold. Clusters of observations are dealt into five folds; a score comes
+//! from a model fitted on the other four, and whatever a model chooses (a penalty, a weight matrix)
+//! is chosen on those four by predicting each of them from the other three.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -26,8 +28,8 @@ pub const LEAST_CLUSTERS: usize = 10;
 /// Fewer sites than this are not told from anything.
 pub const LEAST_SITES: usize = 40;
 
-/// Sites and controls, one row each. Weights of the sites and of the controls have equal sums in every cluster where controls share the weight of
-/// their site.
+/// Sites and controls, one row each. Weights of the sites and of the controls have equal sums in
+/// every cluster where controls share the weight of their site.
 #[derive(Clone, Debug)]
 pub struct Cases {
     /// Which rows are sites.
@@ -51,18 +53,35 @@ impl Cases {
         let (clusters, n_clusters) = dense_clusters(clusters);
         let n_sites = is_site.iter().filter(|is| **is).count();
         if n_sites < LEAST_SITES {
-            return Err(format!("{n_sites} sites with controls; at least {LEAST_SITES} are needed"));
+            return Err(format!(
+                "{n_sites} sites with controls; at least {LEAST_SITES} are needed"
+            ));
         }
         if n_clusters < LEAST_CLUSTERS {
-            return Err(format!("sites in {n_clusters} clusters; at least {LEAST_CLUSTERS} are needed for folds"));
+            return Err(format!(
+                "sites in {n_clusters} clusters; at least {LEAST_CLUSTERS} are needed for folds"
+            ));
         }
         let mut sizes = vec![0; n_clusters];
         clusters.iter().for_each(|cluster| sizes[*cluster] += 1);
         let dealt = Fold::deal(&sizes);
-        let folds = clusters.iter().map(|cluster| dealt[*cluster].number()).collect();
-        let cases = Cases { is_site, weights, clusters, folds, n_clusters };
+        let folds = clusters
+            .iter()
+            .map(|cluster| dealt[*cluster].number())
+            .collect();
+        let cases = Cases {
+            is_site,
+            weights,
+            clusters,
+            folds,
+            n_clusters,
+        };
         // A model is fitted without two folds, and judged on one.
-        let both = |fold: usize| [true, false].iter().all(|label| cases.in_fold(fold).any(|row| cases.is_site[row] == *label));
+        let both = |fold: usize| {
+            [true, false]
+                .iter()
+                .all(|label| cases.in_fold(fold).any(|row| cases.is_site[row] == *label))
+        };
         if !(0..FOLDS).all(both) {
             return Err("a fold of clusters lacks sites or controls".into());
         }
@@ -81,7 +100,9 @@ impl Cases {
 
     /// The rows outside of all of some folds.
     pub fn without(&self, folds: &[usize]) -> Vec<usize> {
-        (0..self.n()).filter(|row| !folds.contains(&self.folds[*row])).collect()
+        (0..self.n())
+            .filter(|row| !folds.contains(&self.folds[*row]))
+            .collect()
     }
 
     fn weight_of(&self, rows: &[usize]) -> f64 {
@@ -90,16 +111,29 @@ impl Cases {
 
     /// Summed loss of log-odds over the rows of a fold, in nats.
     fn loss_in(&self, fold: usize, logit: impl Fn(usize) -> f64) -> f64 {
-        self.in_fold(fold).map(|row| self.weights[row] * crate::stats::ridge::logistic::loss(logit(row), self.is_site[row])).sum()
+        self.in_fold(fold)
+            .map(|row| {
+                self.weights[row]
+                    * crate::stats::ridge::logistic::loss(logit(row), self.is_site[row])
+            })
+            .sum()
     }
 }
 
-/// Columns with mean 0 and standard deviation 1 under weights; a column without variation is 0. Uses no label. `values` is `(rows, width)`.
+/// Columns with mean 0 and standard deviation 1 under weights; a column without variation is 0.
+/// Uses no label. `values` is `(rows, width)`.
 pub fn standardised(values: &[f64], width: usize, weights: &[f64]) -> Vec<f64> {
     let mut all = values.to_vec();
     for (column, (mean, variance)) in moments(values, width, weights).into_iter().enumerate() {
-        let scale = if variance > 1e-18 * (1.0 + mean * mean) { 1.0 / variance.sqrt() } else { 0.0 };
-        all.iter_mut().skip(column).step_by(width).for_each(|value| *value = (*value - mean) * scale);
+        let scale = if variance > 1e-18 * (1.0 + mean * mean) {
+            1.0 / variance.sqrt()
+        } else {
+            0.0
+        };
+        all.iter_mut()
+            .skip(column)
+            .step_by(width)
+            .for_each(|value| *value = (*value - mean) * scale);
     }
     all
 }
@@ -109,8 +143,18 @@ fn moments(values: &[f64], width: usize, weights: &[f64]) -> Vec<(f64, f64)> {
     let total: f64 = weights.iter().sum();
     let of_column = |column: usize| {
         let at = |row: usize| values[row * width + column];
-        let mean = weights.iter().enumerate().map(|(row, w)| w * at(row)).sum::<f64>() / total;
-        let variance = weights.iter().enumerate().map(|(row, w)| w * (at(row) - mean).powi(2)).sum::<f64>() / total;
+        let mean = weights
+            .iter()
+            .enumerate()
+            .map(|(row, w)| w * at(row))
+            .sum::<f64>()
+            / total;
+        let variance = weights
+            .iter()
+            .enumerate()
+            .map(|(row, w)| w * (at(row) - mean).powi(2))
+            .sum::<f64>()
+            / total;
         (mean, variance)
     };
     (0..width).map(of_column).collect()

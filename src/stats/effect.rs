@@ -1,14 +1,18 @@
 //! Effect sizes: how large a difference is, apart from whether it is there.
 
-/// The paired standardised effect: mean difference over the standard deviation (`n - 1`) of the differences (Cohen's d_z). `NaN` below two
-/// pairs or where all differences are equal.
+/// The paired standardised effect: mean difference over the standard deviation (`n - 1`) of the
+/// differences (Cohen's d_z). `NaN` below two pairs or where all differences are equal.
 pub fn paired_d(differences: &[f64]) -> f64 {
     let sd = super::variance(differences).sqrt();
-    if sd > 0.0 { super::mean(differences) / sd } else { f64::NAN }
+    if sd > 0.0 {
+        super::mean(differences) / sd
+    } else {
+        f64::NAN
+    }
 }
 
-/// The standardised mean difference `(mean_a - mean_b) / denominator`; `NaN` where the denominator is 0 and the means differ, 0 where they
-/// are equal.
+/// The standardised mean difference `(mean_a - mean_b) / denominator`; `NaN` where the denominator
+/// is 0 and the means differ, 0 where they are equal.
 pub fn standardised_difference(mean_a: f64, mean_b: f64, denominator: f64) -> f64 {
     if mean_a == mean_b {
         0.0
@@ -19,32 +23,38 @@ pub fn standardised_difference(mean_a: f64, mean_b: f64, denominator: f64) -> f6
     }
 }
 
-/// The probability that a random positive value exceeds a random negative one, ties counting half (the Mann-Whitney statistic over
-/// the number of pairs of values). `NaN` where a side is empty.
+/// The probability that a random positive value exceeds a random negative one, ties counting half
+/// (the Mann-Whitney statistic over the number of pairs of values). `NaN` where a side is empty.
 pub fn auroc(positives: &[f64], negatives: &[f64]) -> f64 {
     Ranked::new(positives, negatives).auroc(|_| 1.0)
 }
 
-/// Cliff's delta: the probability that a random positive value exceeds a random negative one, minus that of the reverse; `2 AUROC - 1`
-/// (Cliff 1993). `NaN` where a side is empty.
+/// Cliff's delta: the probability that a random positive value exceeds a random negative one, minus
+/// that of the reverse; `2 AUROC - 1` (Cliff 1993). `NaN` where a side is empty.
 pub fn cliffs_delta(positives: &[f64], negatives: &[f64]) -> f64 {
     2.0 * auroc(positives, negatives) - 1.0
 }
 
-/// The base-2 logarithm of the ratio of two means. `NaN` where a side is empty or a mean is not above 0.
+/// The base-2 logarithm of the ratio of two means. `NaN` where a side is empty or a mean is not
+/// above 0.
 pub fn log2_ratio(numerators: &[f64], denominators: &[f64]) -> f64 {
     log2_of_ratio(super::mean(numerators), super::mean(denominators))
 }
 
 pub(crate) fn log2_of_ratio(numerator: f64, denominator: f64) -> f64 {
-    if numerator > 0.0 && denominator > 0.0 { (numerator / denominator).log2() } else { f64::NAN }
+    if numerator > 0.0 && denominator > 0.0 {
+        (numerator / denominator).log2()
+    } else {
+        f64::NAN
+    }
 }
 
 /// Both samples in one sorted order, for AUROCs under many weightings of the same values.
 pub(crate) struct Ranked {
     /// (value, index into its sample, whether it is a positive), by value.
     order: Vec<(f64, usize, bool)>,
-    /// The same without the values, small enough for the near caches: the index, two bits up, and [`POSITIVE`] and [`LAST_OF_TIES`].
+    /// The same without the values, small enough for the near caches: the index, two bits up, and
+    /// [`POSITIVE`] and [`LAST_OF_TIES`].
     packed: Vec<u32>,
 }
 
@@ -55,11 +65,21 @@ const LAST_OF_TIES: u32 = 2;
 
 impl Ranked {
     pub(crate) fn new(positives: &[f64], negatives: &[f64]) -> Ranked {
-        let side = |values: &[f64], positive| values.iter().copied().enumerate().map(move |(i, v)| (v, i, positive)).collect::<Vec<_>>();
+        let side = |values: &[f64], positive| {
+            values
+                .iter()
+                .copied()
+                .enumerate()
+                .map(move |(i, v)| (v, i, positive))
+                .collect::<Vec<_>>()
+        };
         let mut order = side(positives, true);
         order.extend(side(negatives, false));
         order.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut packed: Vec<u32> = order.iter().map(|(_, index, positive)| (*index as u32) << 2 | u32::from(*positive)).collect();
+        let mut packed: Vec<u32> = order
+            .iter()
+            .map(|(_, index, positive)| (*index as u32) << 2 | u32::from(*positive))
+            .collect();
         let mut end = 0;
         for ties in order.chunk_by(|a, b| a.0 == b.0) {
             end += ties.len();
@@ -92,7 +112,8 @@ impl Ranked {
         won / (positives * below)
     }
 
-    /// How many negatives lie below each positive, and how many positives above each negative, ties counting half.
+    /// How many negatives lie below each positive, and how many positives above each negative, ties
+    /// counting half.
     pub(crate) fn won_and_lost(&self, positives: usize, negatives: usize) -> (Vec<f64>, Vec<f64>) {
         let (mut won, mut lost) = (vec![0.0; positives], vec![0.0; negatives]);
         let (mut negatives_below, mut positives_below) = (0.0, 0.0);
@@ -122,7 +143,8 @@ mod tests {
 
     // import numpy as np, scipy.stats as st
     // a = np.array([.9,.4,.4,.7,.1,.35,.8]); b = np.array([.2,.4,.1,.6,.1,.35,.3])
-    // st.mannwhitneyu(a, b).statistic / 49 -> 0.7653061224489796; d = a - b; d.mean() / d.std(ddof=1) -> 0.8129756650809232
+    // st.mannwhitneyu(a, b).statistic / 49 -> 0.7653061224489796; d = a - b; d.mean() /
+    // d.std(ddof=1) -> 0.8129756650809232
     #[test]
     fn as_scipy() {
         assert!((auroc(&A, &B) - 0.7653061224489796).abs() < 1e-12);
@@ -135,8 +157,16 @@ mod tests {
     fn delta_and_ratio() {
         assert!((cliffs_delta(&A, &B) - 0.5306122448979591).abs() < 1e-12);
         let (a, b) = (3.65f64, 2.05f64); // the sums
-        assert!((log2_ratio(&A, &B) - (a / b).log2()).abs() < 1e-12 && log2_ratio(&[2.0], &[0.5]) == 2.0);
-        for (a, b) in [(&[0.0][..], &[1.0][..]), (&[1.0], &[0.0]), (&[-1.0], &[-2.0]), (&[], &[1.0])] {
+        assert!(
+            (log2_ratio(&A, &B) - (a / b).log2()).abs() < 1e-12
+                && log2_ratio(&[2.0], &[0.5]) == 2.0
+        );
+        for (a, b) in [
+            (&[0.0][..], &[1.0][..]),
+            (&[1.0], &[0.0]),
+            (&[-1.0], &[-2.0]),
+            (&[], &[1.0]),
+        ] {
             assert!(log2_ratio(a, b).is_nan());
         }
     }

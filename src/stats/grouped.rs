@@ -1,8 +1,11 @@
-//! Groups of observations in clusters: how far the mean of a group lies from its expectation by sampling alone.
+//! Groups of observations in clusters: how far the mean of a group lies from its expectation by
+//! sampling alone.
 //!
-//! Observation `h` of group `j` in cluster `c` is taken as `m_j + u_jc + e_jch`: what a group has of its own, what its members in one cluster
-//! share, and the rest. [`Components`] estimates the variances of `u` and `e` from all groups together, by the analysis of variance of an
-//! unbalanced nested design (Henderson 1953, Biometrics 9:226, method 1; Searle, Casella & McCulloch 1992, *Variance Components*, ch. 3).
+//! Observation `h` of group `j` in cluster `c` is taken as `m_j + u_jc + e_jch`: what a group has
+//! of its own, what its members in one cluster share, and the rest. [`Components`] estimates the
+//! variances of `u` and `e` from all groups together, by the analysis of variance of an unbalanced
+//! nested design (Henderson 1953, Biometrics 9:226, method 1; Searle, Casella & McCulloch 1992,
+//! *Variance Components*, ch. 3).
 
 use super::dense_clusters;
 
@@ -37,7 +40,13 @@ impl Group {
             cells[*cluster].1 += value;
         }
         let mean = super::mean(&values[..n]);
-        let squares = |center: &dyn Fn(usize) -> f64| values.iter().zip(&dense).map(|(v, c)| (v - center(*c)).powi(2)).sum();
+        let squares = |center: &dyn Fn(usize) -> f64| {
+            values
+                .iter()
+                .zip(&dense)
+                .map(|(v, c)| (v - center(*c)).powi(2))
+                .sum()
+        };
         Group {
             n,
             n_clusters,
@@ -50,7 +59,11 @@ impl Group {
 
     /// Variance of the observations, denominator `n - 1`; `NaN` below two.
     pub fn variance(&self) -> f64 {
-        if self.n < 2 { f64::NAN } else { self.squares / (self.n - 1) as f64 }
+        if self.n < 2 {
+            f64::NAN
+        } else {
+            self.squares / (self.n - 1) as f64
+        }
     }
 }
 
@@ -64,25 +77,38 @@ pub struct Components {
 }
 
 impl Components {
-    /// By moments over all groups: expected squares around the means of the clusters are `own (N - cells)`, around those of the groups
-    /// `own (N - groups) + shared sum(n_j - squared_counts_j / n_j)`. A negative `shared` is 0, and `own` then all there is. `None` below nine
-    /// degrees of freedom, or where every group lies in one cluster.
+    /// By moments over all groups: expected squares around the means of the clusters are `own (N -
+    /// cells)`, around those of the groups `own (N - groups) + shared sum(n_j - squared_counts_j /
+    /// n_j)`. A negative `shared` is 0, and `own` then all there is. `None` below nine degrees of
+    /// freedom, or where every group lies in one cluster.
     pub fn estimate(groups: &[Group]) -> Option<Components> {
         let some = || groups.iter().filter(|group| group.n > 0);
         let total: usize = some().map(|group| group.n).sum();
-        let (within, free) = (total - some().map(|group| group.n_clusters).sum::<usize>(), total - some().count());
-        let spread: f64 = some().map(|group| group.n as f64 - group.squared_counts / group.n as f64).sum();
+        let (within, free) = (
+            total - some().map(|group| group.n_clusters).sum::<usize>(),
+            total - some().count(),
+        );
+        let spread: f64 = some()
+            .map(|group| group.n as f64 - group.squared_counts / group.n as f64)
+            .sum();
         let squares: f64 = some().map(|group| group.squares).sum();
         if free < LEAST_FREEDOM || spread < 1e-9 || !squares.is_finite() {
             return None;
         }
-        let alone = Components { shared: 0.0, own: squares / free as f64 };
+        let alone = Components {
+            shared: 0.0,
+            own: squares / free as f64,
+        };
         if within == 0 {
             return Some(alone);
         }
         let own = some().map(|group| group.squares_in_clusters).sum::<f64>() / within as f64;
         let shared = (squares - own * free as f64) / spread;
-        Some(if shared > 0.0 { Components { shared, own } } else { alone })
+        Some(if shared > 0.0 {
+            Components { shared, own }
+        } else {
+            alone
+        })
     }
 
     /// The sampling variance of the mean of a group; `NaN` for an empty one.
@@ -105,9 +131,18 @@ mod tests {
     #[test]
     fn a_group_by_hand() {
         let group = Group::new(&[1.0, 3.0, 8.0], &[5, 5, 2]);
-        assert_eq!((group.n, group.n_clusters, group.squared_counts, group.mean), (3, 2, 5.0, 4.0));
-        assert_eq!((group.squares, group.squares_in_clusters, group.variance()), (26.0, 2.0, 13.0));
-        let components = Components { shared: 3.0, own: 1.5 };
+        assert_eq!(
+            (group.n, group.n_clusters, group.squared_counts, group.mean),
+            (3, 2, 5.0, 4.0)
+        );
+        assert_eq!(
+            (group.squares, group.squares_in_clusters, group.variance()),
+            (26.0, 2.0, 13.0)
+        );
+        let components = Components {
+            shared: 3.0,
+            own: 1.5,
+        };
         assert!((components.of_mean(&group) - (0.5 + 3.0 * 5.0 / 9.0)).abs() < 1e-12);
         assert!(Group::new(&[], &[]).mean.is_nan() && Group::new(&[1.0], &[0]).variance().is_nan());
     }
@@ -133,7 +168,11 @@ mod tests {
                 })
                 .collect();
             let found = Components::estimate(&groups).unwrap();
-            assert!((found.shared - shared).abs() < 0.06 * (shared + own) && (found.own - own).abs() < 0.06 * own, "{found:?}");
+            assert!(
+                (found.shared - shared).abs() < 0.06 * (shared + own)
+                    && (found.own - own).abs() < 0.06 * own,
+                "{found:?}"
+            );
         }
     }
 
@@ -143,7 +182,13 @@ mod tests {
         assert_eq!(Components::estimate(&[one, one]), None);
         let apart = Components::estimate(&[one; 4]).unwrap();
         assert!(apart.shared == 0.0 && (apart.own - one.variance()).abs() < 1e-12);
-        assert_eq!(Components::estimate(&[Group::new(&[0.1, 0.5, 0.9, 0.2], &[7; 4]); 9]), None);
-        assert_eq!(Components::estimate(&[Group::new(&[f64::NAN; 20], &[0; 20])]), None);
+        assert_eq!(
+            Components::estimate(&[Group::new(&[0.1, 0.5, 0.9, 0.2], &[7; 4]); 9]),
+            None
+        );
+        assert_eq!(
+            Components::estimate(&[Group::new(&[f64::NAN; 20], &[0; 20])]),
+            None
+        );
     }
 }

@@ -7,12 +7,14 @@ pub struct Logistic {
     pub coefficients: Vec<f64>,
 }
 
-/// Ridge penalty on the coefficients (not on the intercept): keeps them finite where the groups are separable, and is without effect elsewhere.
+/// Ridge penalty on the coefficients (not on the intercept): keeps them finite where the groups are
+/// separable, and is without effect elsewhere.
 const RIDGE: f64 = 1e-6;
 
 impl Logistic {
-    /// Fits `P(label) = 1 / (1 + exp(-b0 - b . x))` by Newton's method (iteratively reweighted least squares). `rows` all have one length.
-    /// `None` where one of the labels does not occur or the fit does not converge.
+    /// Fits `P(label) = 1 / (1 + exp(-b0 - b . x))` by Newton's method (iteratively reweighted
+    /// least squares). `rows` all have one length. `None` where one of the labels does not occur or
+    /// the fit does not converge.
     pub fn fit(rows: &[&[f64]], labels: &[bool]) -> Option<Logistic> {
         let n = rows.len().min(labels.len());
         let positives = labels[..n].iter().filter(|l| **l).count();
@@ -58,10 +60,16 @@ impl Logistic {
 }
 
 fn dot(coefficients: &[f64], row: &[f64]) -> f64 {
-    coefficients[0] + coefficients[1..].iter().zip(row).map(|(b, x)| b * x).sum::<f64>()
+    coefficients[0]
+        + coefficients[1..]
+            .iter()
+            .zip(row)
+            .map(|(b, x)| b * x)
+            .sum::<f64>()
 }
 
-/// Solves `a x = b` for a symmetric positive definite `a` of which the lower half is given (Cholesky). Columns without any variation get 0.
+/// Solves `a x = b` for a symmetric positive definite `a` of which the lower half is given
+/// (Cholesky). Columns without any variation get 0.
 pub(crate) fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
     let n = b.len();
     for i in 0..n {
@@ -91,18 +99,30 @@ mod tests {
     use super::*;
 
     // import numpy as np, statsmodels.api as sm
-    // x = np.array([[.1,2],[.4,1],[.35,3],[.8,2.5],[.9,.5],[.6,1.5],[.2,.7],[.75,2.2]]); y = [0,1,0,1,1,0,0,1]
-    // sm.Logit(y, sm.add_constant(x)).fit(tol=1e-12).params
+    // x = np.array([[.1,2],[.4,1],[.35,3],[.8,2.5],[.9,.5],[.6,1.5],[.2,.7],[.75,2.2]]); y =
+    // [0,1,0,1,1,0,0,1] sm.Logit(y, sm.add_constant(x)).fit(tol=1e-12).params
     #[test]
     fn as_statsmodels() {
-        let rows = [[0.1, 2.0], [0.4, 1.0], [0.35, 3.0], [0.8, 2.5], [0.9, 0.5], [0.6, 1.5], [0.2, 0.7], [0.75, 2.2]];
+        let rows = [
+            [0.1, 2.0],
+            [0.4, 1.0],
+            [0.35, 3.0],
+            [0.8, 2.5],
+            [0.9, 0.5],
+            [0.6, 1.5],
+            [0.2, 0.7],
+            [0.75, 2.2],
+        ];
         let labels = [false, true, false, true, true, false, false, true];
         let rows: Vec<&[f64]> = rows.iter().map(|r| &r[..]).collect();
         let fitted = Logistic::fit(&rows, &labels).unwrap();
         for (b, expected) in fitted.coefficients.iter().zip(ORACLE) {
             assert!((b - expected).abs() < 1e-3 * expected.abs(), "{fitted:?}");
         }
-        assert!((fitted.logit(&[0.5, 2.0]) - (ORACLE[0] + 0.5 * ORACLE[1] + 2.0 * ORACLE[2])).abs() < 1e-2);
+        assert!(
+            (fitted.logit(&[0.5, 2.0]) - (ORACLE[0] + 0.5 * ORACLE[1] + 2.0 * ORACLE[2])).abs()
+                < 1e-2
+        );
     }
     const ORACLE: [f64; 3] = [-3.0986179606113504, 9.944114835424822, -1.2348826913729143];
 

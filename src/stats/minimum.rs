@@ -1,13 +1,19 @@
-//! The minimum of a smooth convex function of many variables: L-BFGS (Nocedal & Wright 2006, algorithms 7.4 and 7.5).
+//! The minimum of a smooth convex function of many variables: L-BFGS (Nocedal & Wright 2006,
+//! algorithms 7.4 and 7.5).
 
 /// Steps remembered.
 const MEMORY: usize = 10;
 /// Armijo's constant: a step must give this share of the decrease that the slope promises.
 const DECREASE: f64 = 1e-4;
 
-/// Goes down from `start` until no partial derivative is above `tolerance`, at most `steps` steps. `function` gives the value at a point and writes its
-/// gradient. Returns the point.
-pub fn minimum(start: Vec<f64>, tolerance: f64, steps: usize, function: impl Fn(&[f64], &mut [f64]) -> f64) -> Vec<f64> {
+/// Goes down from `start` until no partial derivative is above `tolerance`, at most `steps` steps.
+/// `function` gives the value at a point and writes its gradient. Returns the point.
+pub fn minimum(
+    start: Vec<f64>,
+    tolerance: f64,
+    steps: usize,
+    function: impl Fn(&[f64], &mut [f64]) -> f64,
+) -> Vec<f64> {
     let mut x = start;
     let mut gradient = vec![0.0; x.len()];
     let mut value = function(&x, &mut gradient);
@@ -25,10 +31,18 @@ pub fn minimum(start: Vec<f64>, tolerance: f64, steps: usize, function: impl Fn(
             slope = -dot(&gradient, &gradient);
         }
         // The first step has no memory to be scaled by.
-        let mut length = if memory.is_empty() { 1.0 / slope.abs().sqrt().max(1.0) } else { 1.0 };
+        let mut length = if memory.is_empty() {
+            1.0 / slope.abs().sqrt().max(1.0)
+        } else {
+            1.0
+        };
         let mut next_gradient = vec![0.0; x.len()];
         let moved = loop {
-            let next: Vec<f64> = x.iter().zip(&direction).map(|(x, d)| x + length * d).collect();
+            let next: Vec<f64> = x
+                .iter()
+                .zip(&direction)
+                .map(|(x, d)| x + length * d)
+                .collect();
             let next_value = function(&next, &mut next_gradient);
             if next_value <= value + DECREASE * length * slope {
                 break Some((next, next_value));
@@ -38,9 +52,15 @@ pub fn minimum(start: Vec<f64>, tolerance: f64, steps: usize, function: impl Fn(
                 break None; // as low as the arithmetic can tell
             }
         };
-        let Some((next, next_value)) = moved else { break };
+        let Some((next, next_value)) = moved else {
+            break;
+        };
         let step: Vec<f64> = next.iter().zip(&x).map(|(a, b)| a - b).collect();
-        let change: Vec<f64> = next_gradient.iter().zip(&gradient).map(|(a, b)| a - b).collect();
+        let change: Vec<f64> = next_gradient
+            .iter()
+            .zip(&gradient)
+            .map(|(a, b)| a - b)
+            .collect();
         let product = dot(&step, &change);
         if product > 1e-300 {
             if memory.len() == MEMORY {
@@ -54,7 +74,8 @@ pub fn minimum(start: Vec<f64>, tolerance: f64, steps: usize, function: impl Fn(
     x
 }
 
-/// The gradient times the inverse Hessian that the memory tells of, downwards (the two-loop recursion).
+/// The gradient times the inverse Hessian that the memory tells of, downwards (the two-loop
+/// recursion).
 fn downhill(gradient: &[f64], memory: &[(Vec<f64>, Vec<f64>, f64)]) -> Vec<f64> {
     let mut q: Vec<f64> = gradient.iter().map(|g| -g).collect();
     let mut along = Vec::with_capacity(memory.len());
@@ -90,7 +111,10 @@ mod tests {
             (0..5).map(value).sum()
         };
         let found = minimum(vec![9.0; 5], 1e-9, 200, function);
-        found.iter().enumerate().for_each(|(i, x)| assert!((x - i as f64).abs() < 1e-6, "{found:?}"));
+        found
+            .iter()
+            .enumerate()
+            .for_each(|(i, x)| assert!((x - i as f64).abs() < 1e-6, "{found:?}"));
     }
 
     #[test]
@@ -102,7 +126,10 @@ mod tests {
             (1.0 + x[0].exp()).ln() + (1.0 + (-2.0 * x[0]).exp()).ln()
         };
         let found = minimum(vec![-8.0], 1e-10, 100, function)[0];
-        assert!((sigmoid(found) - 2.0 * sigmoid(-2.0 * found)).abs() < 1e-9, "{found}");
+        assert!(
+            (sigmoid(found) - 2.0 * sigmoid(-2.0 * found)).abs() < 1e-9,
+            "{found}"
+        );
         assert!(minimum(vec![], 1e-9, 5, |_, _| 0.0).is_empty());
     }
 }

@@ -1,5 +1,5 @@
-//! Statistics on plain slices. Nothing here knows what a gene is: observations belong to *clusters*, the units of replication, and
-//! everything random resamples or flips whole clusters.
+//! Statistics on plain slices. Nothing here knows what a gene is: observations belong to
+//! *clusters*, the units of replication, and everything random resamples or flips whole clusters.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -53,8 +53,8 @@ pub fn variance(values: &[f64]) -> f64 {
     values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64
 }
 
-/// The `p`-quantile (`p` in `[0, 1]`) of sorted values, interpolated linearly between order statistics (numpy's default, type 7 of
-/// Hyndman & Fan 1996); `NaN` for an empty slice.
+/// The `p`-quantile (`p` in `[0, 1]`) of sorted values, interpolated linearly between order
+/// statistics (numpy's default, type 7 of Hyndman & Fan 1996); `NaN` for an empty slice.
 pub fn quantile_sorted(sorted: &[f64], p: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else {
         return f64::NAN;
@@ -65,12 +65,16 @@ pub fn quantile_sorted(sorted: &[f64], p: f64) -> f64 {
     sorted[low] + (at - low as f64) * (sorted[high] - sorted[low])
 }
 
-/// The central `level` interval of values, by [`quantile_sorted`]; `NaN`s are left out. `(low, high)`, both `NaN` where nothing is left.
+/// The central `level` interval of values, by [`quantile_sorted`]; `NaN`s are left out. `(low,
+/// high)`, both `NaN` where nothing is left.
 pub fn percentile_interval(mut values: Vec<f64>, level: f64) -> (f64, f64) {
     values.retain(|v| !v.is_nan());
     values.sort_unstable_by(f64::total_cmp);
     let tail = (1.0 - level) / 2.0;
-    (quantile_sorted(&values, tail), quantile_sorted(&values, 1.0 - tail))
+    (
+        quantile_sorted(&values, tail),
+        quantile_sorted(&values, 1.0 - tail),
+    )
 }
 
 /// Count, mean and variance of a stream of values (Welford 1962).
@@ -114,11 +118,16 @@ impl Moments {
 
     /// Their variance with denominator `n - 1`; `NaN` below two values.
     pub fn variance(&self) -> f64 {
-        if self.n < 2 { f64::NAN } else { self.squares / (self.n - 1) as f64 }
+        if self.n < 2 {
+            f64::NAN
+        } else {
+            self.squares / (self.n - 1) as f64
+        }
     }
 }
 
-/// Numbers clusters `0..` in order of first appearance: (cluster of each observation, number of clusters).
+/// Numbers clusters `0..` in order of first appearance: (cluster of each observation, number of
+/// clusters).
 pub(crate) fn dense_clusters(clusters: &[usize]) -> (Vec<usize>, usize) {
     let mut numbers = std::collections::HashMap::new();
     let dense = clusters
@@ -135,11 +144,18 @@ pub(crate) fn dense_clusters(clusters: &[usize]) -> (Vec<usize>, usize) {
 mod tests {
     use super::*;
 
-    // np.quantile([1,2,4,8], [0, .025, .5, .9, 1]) -> [1., 1.075, 3., 6.8, 8.]; np.var([1,2,4,8], ddof=1) -> 9.583333333333334
+    // np.quantile([1,2,4,8], [0, .025, .5, .9, 1]) -> [1., 1.075, 3., 6.8, 8.]; np.var([1,2,4,8],
+    // ddof=1) -> 9.583333333333334
     #[test]
     fn quantiles_and_variance_as_numpy() {
         let values = [1.0, 2.0, 4.0, 8.0];
-        for (p, expected) in [(0.0, 1.0), (0.025, 1.075), (0.5, 3.0), (0.9, 6.8), (1.0, 8.0)] {
+        for (p, expected) in [
+            (0.0, 1.0),
+            (0.025, 1.075),
+            (0.5, 3.0),
+            (0.9, 6.8),
+            (1.0, 8.0),
+        ] {
             assert!((quantile_sorted(&values, p) - expected).abs() < 1e-12);
         }
         assert!((variance(&values) - 9.583333333333334).abs() < 1e-12);
@@ -151,13 +167,19 @@ mod tests {
             values[..cut].iter().for_each(|v| first.push(*v));
             values[cut..].iter().for_each(|v| second.push(*v));
             first.merge(&second);
-            assert!(first.n() == 4 && (first.mean() - 3.75).abs() < 1e-12 && (first.variance() - variance(&values)).abs() < 1e-12);
+            assert!(
+                first.n() == 4
+                    && (first.mean() - 3.75).abs() < 1e-12
+                    && (first.variance() - variance(&values)).abs() < 1e-12
+            );
         }
     }
 
     #[test]
     fn nothing_in_gives_nan_out() {
-        assert!(mean(&[]).is_nan() && variance(&[1.0]).is_nan() && quantile_sorted(&[], 0.5).is_nan());
+        assert!(
+            mean(&[]).is_nan() && variance(&[1.0]).is_nan() && quantile_sorted(&[], 0.5).is_nan()
+        );
         assert!(percentile_interval(vec![f64::NAN], 0.95).0.is_nan());
         assert!(Moments::default().mean().is_nan());
     }

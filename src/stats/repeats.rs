@@ -19,10 +19,21 @@ pub struct Repeats {
 
 /// The mean of independent values with its central `level` interval.
 pub fn repeats(values: &[f64], level: f64) -> Repeats {
-    let (n, mean, sd) = (values.len(), super::mean(values), super::variance(values).sqrt());
-    let t = StudentsT::new(0.0, 1.0, n.saturating_sub(1) as f64).map_or(f64::NAN, |t| t.inverse_cdf(0.5 + level / 2.0));
+    let (n, mean, sd) = (
+        values.len(),
+        super::mean(values),
+        super::variance(values).sqrt(),
+    );
+    let t = StudentsT::new(0.0, 1.0, n.saturating_sub(1) as f64)
+        .map_or(f64::NAN, |t| t.inverse_cdf(0.5 + level / 2.0));
     let half = t * sd / (n as f64).sqrt();
-    Repeats { n, mean, sd, low: mean - half, high: mean + half }
+    Repeats {
+        n,
+        mean,
+        sd,
+        low: mean - half,
+        high: mean + half,
+    }
 }
 
 #[cfg(test)]
@@ -30,11 +41,19 @@ mod tests {
     use super::*;
 
     // import numpy as np, scipy.stats as st
-    // x = np.array([.81,.79,.83,.80,.82,.78,.84,.81,.80,.82]); st.t.interval(.95, 9, x.mean(), st.sem(x)); x.std(ddof=1)
+    // x = np.array([.81,.79,.83,.80,.82,.78,.84,.81,.80,.82]); st.t.interval(.95, 9, x.mean(),
+    // st.sem(x)); x.std(ddof=1)
     #[test]
     fn as_scipy() {
-        let found = repeats(&[0.81, 0.79, 0.83, 0.80, 0.82, 0.78, 0.84, 0.81, 0.80, 0.82], 0.95);
-        assert!((found.low - ORACLE[0]).abs() < 1e-9 && (found.high - ORACLE[1]).abs() < 1e-9 && (found.sd - ORACLE[2]).abs() < 1e-12);
+        let found = repeats(
+            &[0.81, 0.79, 0.83, 0.80, 0.82, 0.78, 0.84, 0.81, 0.80, 0.82],
+            0.95,
+        );
+        assert!(
+            (found.low - ORACLE[0]).abs() < 1e-9
+                && (found.high - ORACLE[1]).abs() < 1e-9
+                && (found.sd - ORACLE[2]).abs() < 1e-12
+        );
         assert!((found.mean - 0.81).abs() < 1e-12 && found.n == 10);
     }
     const ORACLE: [f64; 3] = [0.7969394295310921, 0.8230605704689078, 0.01825741858350551];

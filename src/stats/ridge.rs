@@ -1,4 +1,5 @@
-//! Ridge regressions, logistic and of least squares, on rows with a few numbers and many columns of 0 or 1.
+//! Ridge regressions, logistic and of least squares, on rows with a few numbers and many columns of
+//! 0 or 1.
 
 pub mod linear;
 pub mod logistic;
@@ -27,7 +28,8 @@ impl Indicators {
     }
 }
 
-/// Rows of a regression: `numbers` columns of numbers, then columns of 0 and 1. The first number of a row is usually 1, the intercept.
+/// Rows of a regression: `numbers` columns of numbers, then columns of 0 and 1. The first number of
+/// a row is usually 1, the intercept.
 #[derive(Clone, Debug)]
 pub struct Design {
     numbers: usize,
@@ -44,8 +46,17 @@ impl Design {
     pub fn new(numbers: usize, values: Vec<f64>, indicators: Option<Arc<Indicators>>) -> Design {
         let rows = values.len() / numbers.max(1);
         assert!(values.len() == rows * numbers, "a row is cut short");
-        assert!(indicators.as_ref().is_none_or(|i| i.starts.len() == rows + 1), "indicators of other rows");
-        Design { numbers, values, indicators }
+        assert!(
+            indicators
+                .as_ref()
+                .is_none_or(|i| i.starts.len() == rows + 1),
+            "indicators of other rows"
+        );
+        Design {
+            numbers,
+            values,
+            indicators,
+        }
     }
 
     /// Rows.
@@ -69,26 +80,50 @@ impl Design {
     /// The product of a row with coefficients.
     pub fn times(&self, row: usize, coefficients: &[f64]) -> f64 {
         let (numbers, indicators) = coefficients.split_at(self.numbers);
-        let of_numbers: f64 = self.numbers_of(row).iter().zip(numbers).map(|(x, b)| x * b).sum();
-        of_numbers + self.active(row).iter().map(|column| indicators[*column as usize]).sum::<f64>()
+        let of_numbers: f64 = self
+            .numbers_of(row)
+            .iter()
+            .zip(numbers)
+            .map(|(x, b)| x * b)
+            .sum();
+        of_numbers
+            + self
+                .active(row)
+                .iter()
+                .map(|column| indicators[*column as usize])
+                .sum::<f64>()
     }
 
     /// Adds `factor` times a row to `sums`, one a column.
     pub fn add_to(&self, row: usize, factor: f64, sums: &mut [f64]) {
         let (numbers, indicators) = sums.split_at_mut(self.numbers);
-        numbers.iter_mut().zip(self.numbers_of(row)).for_each(|(sum, x)| *sum += factor * x);
-        self.active(row).iter().for_each(|column| indicators[*column as usize] += factor);
+        numbers
+            .iter_mut()
+            .zip(self.numbers_of(row))
+            .for_each(|(sum, x)| *sum += factor * x);
+        self.active(row)
+            .iter()
+            .for_each(|column| indicators[*column as usize] += factor);
     }
 
-    /// The lower half of `sum weight x x'` over some rows, `(width, width)` row-major; weight `i` is that of `rows[i]`.
+    /// The lower half of `sum weight x x'` over some rows, `(width, width)` row-major; weight `i`
+    /// is that of `rows[i]`.
     pub fn gram(&self, rows: &[usize], weights: &[f64]) -> Vec<f64> {
         let (width, numbers) = (self.width(), self.numbers);
         let mut gram = vec![0.0; width * width];
         let mut square = vec![0.0; numbers * numbers];
         for (some, weights) in rows.chunks(ROWS_AT_ONCE).zip(weights.chunks(ROWS_AT_ONCE)) {
-            let plain: Vec<f64> = some.iter().flat_map(|row| self.numbers_of(*row)).copied().collect();
+            let plain: Vec<f64> = some
+                .iter()
+                .flat_map(|row| self.numbers_of(*row))
+                .copied()
+                .collect();
             let turned: Vec<f64> = (0..numbers)
-                .flat_map(|column| some.iter().zip(weights).map(move |(row, weight)| weight * self.values[row * numbers + column]))
+                .flat_map(|column| {
+                    some.iter()
+                        .zip(weights)
+                        .map(move |(row, weight)| weight * self.values[row * numbers + column])
+                })
                 .collect();
             add_product(&turned, &plain, numbers, &mut square);
             for (row, weight) in some.iter().zip(weights) {
@@ -96,12 +131,20 @@ impl Design {
                 for (rank, column) in active.iter().enumerate() {
                     let line = &mut gram[(numbers + *column as usize) * width..][..width];
                     let (of_numbers, of_indicators) = line.split_at_mut(numbers);
-                    of_numbers.iter_mut().zip(self.numbers_of(*row)).for_each(|(sum, x)| *sum += weight * x);
-                    active[..=rank].iter().for_each(|other| of_indicators[*other as usize] += weight);
+                    of_numbers
+                        .iter_mut()
+                        .zip(self.numbers_of(*row))
+                        .for_each(|(sum, x)| *sum += weight * x);
+                    active[..=rank]
+                        .iter()
+                        .for_each(|other| of_indicators[*other as usize] += weight);
                 }
             }
         }
-        for (line, sums) in gram.chunks_exact_mut(width.max(1)).zip(square.chunks_exact(numbers.max(1))) {
+        for (line, sums) in gram
+            .chunks_exact_mut(width.max(1))
+            .zip(square.chunks_exact(numbers.max(1)))
+        {
             line[..numbers].copy_from_slice(sums);
         }
         gram
@@ -116,8 +159,15 @@ pub(super) mod tests {
     /// Rows with an intercept, two numbers and six indicators, and the same written out.
     pub fn example(rows: usize, seed: u64) -> (Design, Vec<Vec<f64>>) {
         let mut rng = Rng::new(seed);
-        let (mut values, mut indicators, mut plain) =
-            (Vec::new(), Indicators { columns: 6, starts: vec![0], ..Default::default() }, Vec::new());
+        let (mut values, mut indicators, mut plain) = (
+            Vec::new(),
+            Indicators {
+                columns: 6,
+                starts: vec![0],
+                ..Default::default()
+            },
+            Vec::new(),
+        );
         for _ in 0..rows {
             let numbers = [1.0, rng.uniform() - 0.5, 2.0 * rng.uniform()];
             let on: Vec<u32> = (0..6).filter(|_| rng.below(3) == 0).collect();
@@ -139,7 +189,11 @@ pub(super) mod tests {
         let gram = design.gram(&rows, &weights);
         for i in 0..9 {
             for j in 0..=i {
-                let wanted: f64 = rows.iter().zip(&weights).map(|(row, w)| w * plain[*row][i] * plain[*row][j]).sum();
+                let wanted: f64 = rows
+                    .iter()
+                    .zip(&weights)
+                    .map(|(row, w)| w * plain[*row][i] * plain[*row][j])
+                    .sum();
                 assert!((gram[i * 9 + j] - wanted).abs() < 1e-8, "{i} {j}");
             }
         }

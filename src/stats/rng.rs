@@ -1,6 +1,6 @@
-//! A small seeded generator: xoshiro256++ (Blackman & Vigna 2019), its state filled by splitmix64. The same seed gives the same
-//! numbers on every machine, and [`Rng::derive`] gives every piece of work its own stream, so that the number of threads and the order of the
-//! work change nothing.
+//! A small seeded generator: xoshiro256++ (Blackman & Vigna 2019), its state filled by splitmix64.
+//! The same seed gives the same numbers on every machine, and [`Rng::derive`] gives every piece of
+//! work its own stream, so that the number of threads and the order of the work change nothing.
 
 /// A seeded random generator.
 #[derive(Clone, Debug)]
@@ -22,13 +22,19 @@ impl Rng {
     /// The generator of a seed.
     pub fn new(seed: u64) -> Rng {
         let mut state = seed;
-        Rng { seed, state: std::array::from_fn(|_| splitmix64(&mut state)) }
+        Rng {
+            seed,
+            state: std::array::from_fn(|_| splitmix64(&mut state)),
+        }
     }
 
-    /// Another generator that depends on this one's seed and on `label`, and not on how much was drawn from this one.
+    /// Another generator that depends on this one's seed and on `label`, and not on how much was
+    /// drawn from this one.
     pub fn derive(&self, label: &str) -> Rng {
         // FNV-1a of the label, then mixed with the seed.
-        let hash = label.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        let hash = label.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
+            (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+        });
         self.derive_number(hash)
     }
 
@@ -53,7 +59,8 @@ impl Rng {
         result
     }
 
-    /// A number in `0..n`, each equally likely (Lemire 2019: multiply, and reject the few that would be favoured); 0 for `n = 0`.
+    /// A number in `0..n`, each equally likely (Lemire 2019: multiply, and reject the few that
+    /// would be favoured); 0 for `n = 0`.
     pub fn below(&mut self, n: usize) -> usize {
         let n = n as u64;
         if n == 0 {
@@ -87,18 +94,25 @@ impl Rng {
 mod tests {
     use super::*;
 
-    // Written out in Python from the reference C of prng.di.unimi.it (splitmix64.c, xoshiro256plusplus.c):
+    // Written out in Python from the reference C of prng.di.unimi.it (splitmix64.c,
+    // xoshiro256plusplus.c):
     //   M=(1<<64)-1
-    //   def sm(s): s=(s+0x9e3779b97f4a7c15)&M; z=s; z=((z^z>>30)*0xbf58476d1ce4e5b9)&M; z=((z^z>>27)*0x94d049bb133111eb)&M; return s,z^z>>31
-    //   rotl=lambda x,k:((x<<k)|(x>>64-k))&M
-    //   def nxt(s): r=(rotl((s[0]+s[3])&M,23)+s[0])&M; t=(s[1]<<17)&M; s[2]^=s[0]; s[3]^=s[1]; s[1]^=s[2]; s[0]^=s[3]; s[2]^=t; s[3]=rotl(s[3],45); return r
+    //   def sm(s): s=(s+0x9e3779b97f4a7c15)&M; z=s; z=((z^z>>30)*0xbf58476d1ce4e5b9)&M;
+    //   z=((z^z>>27)*0x94d049bb133111eb)&M; return s,z^z>>31 rotl=lambda x,k:((x<<k)|(x>>64-k))&M
+    //   def nxt(s): r=(rotl((s[0]+s[3])&M,23)+s[0])&M; t=(s[1]<<17)&M; s[2]^=s[0]; s[3]^=s[1];
+    //   s[1]^=s[2]; s[0]^=s[3]; s[2]^=t; s[3]=rotl(s[3],45); return r
     #[test]
     fn draws_of_the_reference() {
         let mut rng = Rng::new(1);
         let drawn: Vec<u64> = (0..4).map(|_| rng.next_u64()).collect();
         assert_eq!(drawn, ORACLE);
     }
-    const ORACLE: [u64; 4] = [0xcfc5d07f6f03c29b, 0xbf424132963fe08d, 0x19a37d5757aaf520, 0xbf08119f05cd56d6];
+    const ORACLE: [u64; 4] = [
+        0xcfc5d07f6f03c29b,
+        0xbf424132963fe08d,
+        0x19a37d5757aaf520,
+        0xbf08119f05cd56d6,
+    ];
 
     #[test]
     fn below_is_even() {
@@ -106,7 +120,10 @@ mod tests {
         for _ in 0..70_000 {
             counts[rng.below(7)] += 1.0;
         }
-        let chi_square: f64 = counts.iter().map(|c| (c - 10_000.0).powi(2) / 10_000.0).sum();
+        let chi_square: f64 = counts
+            .iter()
+            .map(|c| (c - 10_000.0).powi(2) / 10_000.0)
+            .sum();
         assert!(chi_square < 22.5, "{chi_square}"); // 99.9% point of chi-square with 6 degrees of freedom
         assert_eq!(rng.below(0), 0);
         assert_eq!(rng.below(1), 0);
@@ -116,9 +133,18 @@ mod tests {
     fn streams_differ_and_repeat() {
         let mut drawn = Rng::new(3);
         drawn.next_u64();
-        assert_eq!(Rng::new(3).derive("a").next_u64(), drawn.derive("a").next_u64());
-        assert_ne!(Rng::new(3).derive("a").next_u64(), Rng::new(3).derive("b").next_u64());
-        assert_ne!(Rng::new(3).derive_number(1).next_u64(), Rng::new(4).derive_number(1).next_u64());
+        assert_eq!(
+            Rng::new(3).derive("a").next_u64(),
+            drawn.derive("a").next_u64()
+        );
+        assert_ne!(
+            Rng::new(3).derive("a").next_u64(),
+            Rng::new(3).derive("b").next_u64()
+        );
+        assert_ne!(
+            Rng::new(3).derive_number(1).next_u64(),
+            Rng::new(4).derive_number(1).next_u64()
+        );
         let mut order: Vec<u8> = (0..50).collect();
         Rng::new(1).shuffle(&mut order);
         let mut sorted = order.clone();

@@ -1,4 +1,5 @@
-//! Sequences cut from genomes by coordinates: `id,region,start,end,strand`, 0-based and half-open, as Genomic Benchmarks keeps them.
+//! Sequences cut from genomes by coordinates: `id,region,start,end,strand`, 0-based and half-open,
+//! as Genomic Benchmarks keeps them.
 
 use super::read::{self, Source};
 use crate::error::{Error, Result};
@@ -20,25 +21,58 @@ pub struct Cut {
 /// Cuts the regions of a file from a genome, in file order.
 ///
 /// # Errors
-/// A file without these columns, a strand that is none, a region that the genome does not have or that reaches beyond it; each names the line.
+/// A file without these columns, a strand that is none, a region that the genome does not have or
+/// that reaches beyond it; each names the line.
 pub fn cut(path: &Path, genome: &Genome) -> Result<Vec<Cut>> {
-    let table = read::table(&Source::File(path.to_path_buf()), &["id", "region", "start", "end", "strand"])?;
+    let table = read::table(
+        &Source::File(path.to_path_buf()),
+        &["id", "region", "start", "end", "strand"],
+    )?;
     let names = ContigNames::new(genome.contigs().iter().map(|contig| contig.name.as_str()));
-    let wrong = |line: u64, message: String| Error::Parse { path: path.to_path_buf(), line, message };
+    let wrong = |line: u64, message: String| Error::Parse {
+        path: path.to_path_buf(),
+        line,
+        message,
+    };
     let mut by_contig: Vec<Vec<usize>> = vec![Vec::new(); genome.contigs().len()];
     for (number, (line, fields)) in table.iter().enumerate() {
         let contig = names.find(&fields[1]).ok_or_else(|| {
-            wrong(*line, format!("region '{}' is not in {}; it has {}", fields[1], genome.path().display(), names.examples()))
+            wrong(
+                *line,
+                format!(
+                    "region '{}' is not in {}; it has {}",
+                    fields[1],
+                    genome.path().display(),
+                    names.examples()
+                ),
+            )
         })?;
         by_contig[contig].push(number);
     }
-    let mut cuts = vec![Cut { name: String::new(), sequence: Vec::new() }; table.len()];
-    for (contig, rows) in genome.contigs().iter().zip(by_contig).filter(|(_, rows)| !rows.is_empty()) {
+    let mut cuts = vec![
+        Cut {
+            name: String::new(),
+            sequence: Vec::new()
+        };
+        table.len()
+    ];
+    for (contig, rows) in genome
+        .contigs()
+        .iter()
+        .zip(by_contig)
+        .filter(|(_, rows)| !rows.is_empty())
+    {
         let letters = genome.read_contig(&contig.name)?;
         for row in rows {
             let (line, fields) = &table[row];
-            let number =
-                |text: &str| text.parse::<usize>().map_err(|_| wrong(*line, format!("'{text}' is no position: a whole number from 0")));
+            let number = |text: &str| {
+                text.parse::<usize>().map_err(|_| {
+                    wrong(
+                        *line,
+                        format!("'{text}' is no position: a whole number from 0"),
+                    )
+                })
+            };
             let (start, end) = (number(&fields[2])?, number(&fields[3])?);
             let strand = match fields[4].as_str() {
                 "+" => Strand::Plus,
@@ -55,7 +89,10 @@ pub fn cut(path: &Path, genome: &Genome) -> Result<Vec<Cut>> {
                     ),
                 )
             })?;
-            cuts[row] = Cut { name: fields[0].clone(), sequence: model_letters(bases, strand) };
+            cuts[row] = Cut {
+                name: fields[0].clone(),
+                sequence: model_letters(bases, strand),
+            };
         }
     }
     Ok(cuts)
@@ -77,7 +114,10 @@ mod tests {
             cut(&path, &genome)
         };
         let found = cut("7,chr2,0,3,+\n8,chr1,1,5,-\n9,1,6,10,+\n").unwrap();
-        let found: Vec<(&str, &[u8])> = found.iter().map(|cut| (cut.name.as_str(), cut.sequence.as_slice())).collect();
+        let found: Vec<(&str, &[u8])> = found
+            .iter()
+            .map(|cut| (cut.name.as_str(), cut.sequence.as_slice()))
+            .collect();
         assert_eq!(found, [("7", &b"ACG"[..]), ("8", b"CGGT"), ("9", b"TTNN")]);
         for (text, part) in [
             ("1,chr9,0,1,+\n", ":2: region 'chr9' is not in"),
@@ -90,6 +130,11 @@ mod tests {
             assert!(message.contains(part), "{message}");
         }
         std::fs::write(&path, "id,region,start,end\n").unwrap();
-        assert!(super::cut(&path, &genome).unwrap_err().to_string().contains("no column 'strand'"));
+        assert!(
+            super::cut(&path, &genome)
+                .unwrap_err()
+                .to_string()
+                .contains("no column 'strand'")
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Shuffled k-fold, and other ways to set validation rows aside: as scikit-learn does it, so that the same seed gives the same rows.
+//! Shuffled k-fold, and other ways to set validation rows aside: as scikit-learn does it, so that
+//! the same seed gives the same rows.
 
 /// One training: which rows it learns from and which it chooses by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +14,9 @@ pub struct Partition {
     pub valid: Vec<usize>,
 }
 
-/// `k` ways to set aside about an `n / k`-th of the rows `0..n`, each row once: (the others, those set aside), in order. They are those of
-/// scikit-learn's `KFold(k, shuffle=True, random_state=seed)`; of a seed the low 32 bits count.
+/// `k` ways to set aside about an `n / k`-th of the rows `0..n`, each row once: (the others, those
+/// set aside), in order. They are those of scikit-learn's `KFold(k, shuffle=True,
+/// random_state=seed)`; of a seed the low 32 bits count.
 pub fn folds(n: usize, k: usize, seed: u64) -> Vec<(Vec<usize>, Vec<usize>)> {
     let order = shuffled(n, seed);
     let mut start = 0;
@@ -28,9 +30,11 @@ pub fn folds(n: usize, k: usize, seed: u64) -> Vec<(Vec<usize>, Vec<usize>)> {
     (0..k).map(fold).collect()
 }
 
-/// A random `share` of the rows `0..n`, at least one of each side where `n > 1`: (the others, those set aside), in order.
+/// A random `share` of the rows `0..n`, at least one of each side where `n > 1`: (the others, those
+/// set aside), in order.
 pub fn holdout(n: usize, share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
-    let size = ((n as f64 * share).round() as usize).clamp(1.min(n.saturating_sub(1)), n.saturating_sub(1));
+    let size = ((n as f64 * share).round() as usize)
+        .clamp(1.min(n.saturating_sub(1)), n.saturating_sub(1));
     let mut set_aside = shuffled(n, seed)[..size].to_vec();
     set_aside.sort_unstable();
     (without(n, &set_aside), set_aside)
@@ -38,12 +42,15 @@ pub fn holdout(n: usize, share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
 
 fn without(n: usize, sorted: &[usize]) -> Vec<usize> {
     let mut left_out = sorted.iter().copied().peekable();
-    (0..n).filter(|row| left_out.next_if_eq(row).is_none()).collect()
+    (0..n)
+        .filter(|row| left_out.next_if_eq(row).is_none())
+        .collect()
 }
 
 /// `numpy.random.RandomState(seed).shuffle(arange(n))`.
 fn shuffled(n: usize, seed: u64) -> Vec<usize> {
-    let (mut order, mut generator): (Vec<usize>, _) = ((0..n).collect(), MersenneTwister::new(seed as u32));
+    let (mut order, mut generator): (Vec<usize>, _) =
+        ((0..n).collect(), MersenneTwister::new(seed as u32));
     for i in (1..n).rev() {
         order.swap(i, generator.at_most(i as u32) as usize);
     }
@@ -61,7 +68,9 @@ impl MersenneTwister {
         let mut state = [seed; 624];
         for i in 1..state.len() {
             let before = state[i - 1];
-            state[i] = 1_812_433_253u32.wrapping_mul(before ^ (before >> 30)).wrapping_add(i as u32);
+            state[i] = 1_812_433_253u32
+                .wrapping_mul(before ^ (before >> 30))
+                .wrapping_add(i as u32);
         }
         MersenneTwister { state, next: 624 }
     }
@@ -69,7 +78,8 @@ impl MersenneTwister {
     fn next_u32(&mut self) -> u32 {
         if self.next == self.state.len() {
             for i in 0..624 {
-                let joined = (self.state[i] & 0x8000_0000) | (self.state[(i + 1) % 624] & 0x7fff_ffff);
+                let joined =
+                    (self.state[i] & 0x8000_0000) | (self.state[(i + 1) % 624] & 0x7fff_ffff);
                 let twist = if joined & 1 == 1 { 0x9908_b0df } else { 0 };
                 self.state[i] = self.state[(i + 397) % 624] ^ (joined >> 1) ^ twist;
             }
@@ -104,13 +114,26 @@ mod tests {
     // [int(v.sum()) for _, v in KFold(10, shuffle=True, random_state=42).split(range(13468))]
     #[test]
     fn folds_are_those_of_scikit_learn() {
-        let aside = |n, k, seed| folds(n, k, seed).into_iter().map(|(_, aside)| aside).collect::<Vec<_>>();
+        let aside = |n, k, seed| {
+            folds(n, k, seed)
+                .into_iter()
+                .map(|(_, aside)| aside)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(aside(11, 3, 42), ORACLE);
-        assert_eq!(aside(13468, 10, 42).iter().map(|rows| rows.iter().sum::<usize>()).collect::<Vec<_>>(), ORACLE_SUMS);
+        assert_eq!(
+            aside(13468, 10, 42)
+                .iter()
+                .map(|rows| rows.iter().sum::<usize>())
+                .collect::<Vec<_>>(),
+            ORACLE_SUMS
+        );
     }
     const ORACLE: [&[usize]; 3] = [&[0, 5, 9, 10], &[1, 2, 4, 8], &[3, 6, 7]];
-    const ORACLE_SUMS: [usize; 10] =
-        [9_180_936, 8_984_789, 8_990_608, 9_049_234, 8_933_021, 9_091_632, 8_800_361, 9_292_105, 9_241_003, 9_123_089];
+    const ORACLE_SUMS: [usize; 10] = [
+        9_180_936, 8_984_789, 8_990_608, 9_049_234, 8_933_021, 9_091_632, 8_800_361, 9_292_105,
+        9_241_003, 9_123_089,
+    ];
 
     #[test]
     fn every_row_is_set_aside_once() {
@@ -119,10 +142,24 @@ mod tests {
             let mut all: Vec<usize> = folds.iter().flat_map(|(_, aside)| aside.clone()).collect();
             all.sort_unstable();
             assert_eq!(all, (0..n).collect::<Vec<_>>());
-            assert!(folds.iter().all(|(train, aside)| train.len() + aside.len() == n && train.iter().all(|row| !aside.contains(row))));
+            assert!(
+                folds
+                    .iter()
+                    .all(|(train, aside)| train.len() + aside.len() == n
+                        && train.iter().all(|row| !aside.contains(row)))
+            );
         }
         let (train, aside) = holdout(200, 0.1, 3);
-        assert!(train.len() == 180 && aside.len() == 20 && aside.iter().all(|row| !train.contains(row)));
-        assert_eq!((holdout(2, 0.01, 1).1.len(), holdout(1, 0.5, 1).1.len(), holdout(0, 0.5, 1).0.len()), (1, 0, 0));
+        assert!(
+            train.len() == 180 && aside.len() == 20 && aside.iter().all(|row| !train.contains(row))
+        );
+        assert_eq!(
+            (
+                holdout(2, 0.01, 1).1.len(),
+                holdout(1, 0.5, 1).1.len(),
+                holdout(0, 0.5, 1).0.len()
+            ),
+            (1, 0, 0)
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! The baseline: logistic regression on how often each 6-mer occurs; of values, ridge regression.
 //!
-//! A sequence is the vector of the square roots of its 6-mer counts (its own strand, without N), scaled to length 1, so that neither long sequences nor
-//! repeats weigh more. The ridge penalty is chosen by the score of the validation rows: Matthews correlation, of values Pearson's.
+//! A sequence is the vector of the square roots of its 6-mer counts (its own strand, without N),
+//! scaled to length 1, so that neither long sequences nor repeats weigh more. The ridge penalty is
+//! chosen by the score of the validation rows: Matthews correlation, of values Pearson's.
 
 use super::metrics::measure;
 use super::{Dataset, Partition, Predictions, Split, Targets, Task};
@@ -16,7 +17,8 @@ pub const NAME: &str = "kmer";
 const K: usize = 6;
 const WORDS: usize = 1 << (2 * K);
 
-/// Penalties that are tried, from strong to weak: half of `penalty / n` times the squared weights is added to the mean loss over `n` rows.
+/// Penalties that are tried, from strong to weak: half of `penalty / n` times the squared weights
+/// is added to the mean loss over `n` rows.
 const PENALTIES: [f64; 7] = [10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01];
 
 /// Chunks whose gradients are summed in order, so that threads change nothing.
@@ -35,9 +37,17 @@ pub struct Fitted {
 
 /// Trains on a partition of a task, and predicts its validation and test rows.
 pub fn run(task: &Task, partition: &Partition) -> Fitted {
-    let rows = |indices: &[usize]| indices.iter().map(|i| words(&task.data.sequences[*i])).collect::<Vec<_>>();
+    let rows = |indices: &[usize]| {
+        indices
+            .iter()
+            .map(|i| words(&task.data.sequences[*i]))
+            .collect::<Vec<_>>()
+    };
     let (train, valid) = (rows(&partition.train), rows(&partition.valid));
-    let (learned, chosen_by) = (task.data.targets.select(&partition.train), task.data.targets.select(&partition.valid));
+    let (learned, chosen_by) = (
+        task.data.targets.select(&partition.train),
+        task.data.targets.select(&partition.valid),
+    );
     let problem = Problem::new(&train, &learned);
     let mut weights = problem.start();
     let mut best: Option<(f64, f64, Vec<f64>)> = None;
@@ -59,7 +69,12 @@ pub fn run(task: &Task, partition: &Partition) -> Fitted {
         bases_per_second,
     };
     let started = Instant::now();
-    let tested: Vec<_> = task.test.sequences.par_iter().map(|sequence| words(sequence)).collect();
+    let tested: Vec<_> = task
+        .test
+        .sequences
+        .par_iter()
+        .map(|sequence| words(sequence))
+        .collect();
     let scores = problem.predict(&weights, &tested);
     let speed = task.test.bases() as f64 / started.elapsed().as_secs_f64();
     Fitted {
@@ -69,12 +84,15 @@ pub fn run(task: &Task, partition: &Partition) -> Fitted {
     }
 }
 
-/// What predicts the same of every sequence: the shares of the classes among the training rows, or their mean value.
+/// What predicts the same of every sequence: the shares of the classes among the training rows, or
+/// their mean value.
 pub fn majority(partition: &Partition, data: &Dataset, n: usize) -> Vec<Vec<f32>> {
     let scores = match data.targets.select(&partition.train) {
         Targets::Classes { labels, names } => {
             let mut shares = vec![0.0; names.len()];
-            labels.iter().for_each(|label| shares[*label as usize] += 1.0 / labels.len() as f64);
+            labels
+                .iter()
+                .for_each(|label| shares[*label as usize] += 1.0 / labels.len() as f64);
             shares.into_iter().map(|share| share as f32).collect()
         }
         Targets::Values(values) => vec![mean(&values) as f32],
@@ -100,7 +118,10 @@ fn words(sequence: &[u8]) -> Sparse {
     }
     found.sort_unstable();
     let length = (found.len() as f32).sqrt(); // of the square roots of counts that sum to so many
-    found.chunk_by(|a, b| a == b).map(|same| (same[0], (same.len() as f32).sqrt() / length)).collect()
+    found
+        .chunk_by(|a, b| a == b)
+        .map(|same| (same[0], (same.len() as f32).sqrt() / length))
+        .collect()
 }
 
 /// Rows and what is to be learned of them.
@@ -119,11 +140,17 @@ impl<'a> Problem<'a> {
         match targets {
             Targets::Classes { labels, names } => {
                 let functions = if names.len() == 2 { 1 } else { names.len() };
-                Problem { rows, targets: labels.iter().map(|label| f64::from(*label)).collect(), functions, scale: None }
+                Problem {
+                    rows,
+                    targets: labels.iter().map(|label| f64::from(*label)).collect(),
+                    functions,
+                    scale: None,
+                }
             }
             Targets::Values(values) => {
                 let deviation = variance(values).sqrt();
-                let (mean, deviation) = (mean(values), if deviation > 0.0 { deviation } else { 1.0 });
+                let (mean, deviation) =
+                    (mean(values), if deviation > 0.0 { deviation } else { 1.0 });
                 Problem {
                     rows,
                     targets: values.iter().map(|v| (v - mean) / deviation).collect(),
@@ -143,16 +170,22 @@ impl<'a> Problem<'a> {
         let n = self.rows.len() as f64;
         minimum(start, 1e-5, 300, |weights, gradient| {
             let chunk = self.rows.len().div_ceil(CHUNKS).max(1);
-            let chunks: Vec<(f64, Vec<f64>)> = (self.rows.par_chunks(chunk).zip(self.targets.par_chunks(chunk)))
-                .map(|(rows, targets)| self.loss(weights, rows, targets))
-                .collect();
+            let chunks: Vec<(f64, Vec<f64>)> = (self
+                .rows
+                .par_chunks(chunk)
+                .zip(self.targets.par_chunks(chunk)))
+            .map(|(rows, targets)| self.loss(weights, rows, targets))
+            .collect();
             gradient.fill(0.0);
             let mut loss = 0.0;
             for (value, part) in chunks {
                 loss += value / n;
                 gradient.iter_mut().zip(part).for_each(|(g, p)| *g += p / n);
             }
-            for (own, slope) in weights.chunks(WORDS + 1).zip(gradient.chunks_mut(WORDS + 1)) {
+            for (own, slope) in weights
+                .chunks(WORDS + 1)
+                .zip(gradient.chunks_mut(WORDS + 1))
+            {
                 for (weight, slope) in own[..WORDS].iter().zip(slope) {
                     loss += 0.5 * penalty / n * weight * weight;
                     *slope += penalty / n * weight;
@@ -186,7 +219,9 @@ impl<'a> Problem<'a> {
                 }
             };
             for (slope, error) in gradient.chunks_mut(WORDS + 1).zip(error) {
-                row.iter().for_each(|(word, value)| slope[usize::from(*word)] += error * f64::from(*value));
+                row.iter().for_each(|(word, value)| {
+                    slope[usize::from(*word)] += error * f64::from(*value)
+                });
                 slope[WORDS] += error;
             }
         }
@@ -194,7 +229,13 @@ impl<'a> Problem<'a> {
     }
 
     fn linear(&self, weights: &[f64], row: &Sparse) -> Vec<f64> {
-        let of = |own: &[f64]| own[WORDS] + row.iter().map(|(word, value)| own[usize::from(*word)] * f64::from(*value)).sum::<f64>();
+        let of = |own: &[f64]| {
+            own[WORDS]
+                + row
+                    .iter()
+                    .map(|(word, value)| own[usize::from(*word)] * f64::from(*value))
+                    .sum::<f64>()
+        };
         weights.chunks(WORDS + 1).map(of).collect()
     }
 

@@ -90,10 +90,13 @@ impl Targets {
     /// Where an index is out of range.
     pub fn select(&self, indices: &[usize]) -> Targets {
         match self {
-            Targets::Classes { labels, names } => {
-                Targets::Classes { labels: indices.iter().map(|i| labels[*i]).collect(), names: names.clone() }
+            Targets::Classes { labels, names } => Targets::Classes {
+                labels: indices.iter().map(|i| labels[*i]).collect(),
+                names: names.clone(),
+            },
+            Targets::Values(values) => {
+                Targets::Values(indices.iter().map(|i| values[*i]).collect())
             }
-            Targets::Values(values) => Targets::Values(indices.iter().map(|i| values[*i]).collect()),
         }
     }
 
@@ -140,7 +143,8 @@ impl Dataset {
 pub struct Task {
     /// What it is called: the `--task` asked for, else the folder or file of the test sequences.
     pub name: String,
-    /// All rows that may be trained on or validated with: those of `--train` (or `--data`), then those of `--valid`.
+    /// All rows that may be trained on or validated with: those of `--train` (or `--data`), then
+    /// those of `--valid`.
     pub data: Dataset,
     /// The rows that are tested. Its classes are those of `data`.
     pub test: Dataset,
@@ -182,7 +186,8 @@ pub struct Predictions {
     pub fold: usize,
     /// [`Partition::seed`] of the training.
     pub seed: u64,
-    /// Which sequences: `Test` in the order of [`Task::test`], `Valid` and `Train` in that of the partition's rows.
+    /// Which sequences: `Test` in the order of [`Task::test`], `Valid` and `Train` in that of the
+    /// partition's rows.
     pub split: Split,
     /// Per sequence: probabilities of the classes (they sum to 1), or one value.
     pub scores: Vec<Vec<f32>>,

@@ -1,4 +1,5 @@
-//! Whether training moved a model's token boundaries: its decisions at the positions of the tested sequences, before and after.
+//! Whether training moved a model's token boundaries: its decisions at the positions of the tested
+//! sequences, before and after.
 
 use super::{Dataset, Targets};
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,8 @@ pub const PARTS: usize = 20;
 /// The decisions of a class in a part of its sequences; counts of positions, exact below 2^24.
 pub const COUNTS: usize = 4;
 
-/// Decisions before and after, by class of the sequence and part of it. The first position of a sequence is always a boundary and is not counted.
+/// Decisions before and after, by class of the sequence and part of it. The first position of a
+/// sequence is always a boundary and is not counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moved {
     /// `[class][part]`: positions, boundaries before, boundaries after, boundaries in both.
@@ -50,10 +52,13 @@ pub struct MovedRow {
 impl Moved {
     /// Nothing counted yet.
     pub fn new(classes: usize) -> Moved {
-        Moved { counts: vec![[[0; COUNTS]; PARTS]; classes] }
+        Moved {
+            counts: vec![[[0; COUNTS]; PARTS]; classes],
+        }
     }
 
-    /// Counts a sequence of a class: whether a token starts at each base. The shorter of both counts.
+    /// Counts a sequence of a class: whether a token starts at each base. The shorter of both
+    /// counts.
     ///
     /// # Panics
     /// Where there is no such class.
@@ -68,7 +73,12 @@ impl Moved {
 
     /// As numbers in a row, for a file.
     pub fn flat(&self) -> Vec<f32> {
-        self.counts.iter().flatten().flatten().map(|&n| n as f32).collect()
+        self.counts
+            .iter()
+            .flatten()
+            .flatten()
+            .map(|&n| n as f32)
+            .collect()
     }
 
     /// Back from numbers.
@@ -78,7 +88,9 @@ impl Moved {
             let mut parts = class.chunks_exact(COUNTS).map(part);
             std::array::from_fn(|_| parts.next().unwrap_or_default())
         };
-        Moved { counts: flat.chunks_exact(PARTS * COUNTS).map(class).collect() }
+        Moved {
+            counts: flat.chunks_exact(PARTS * COUNTS).map(class).collect(),
+        }
     }
 
     /// Rows: all classes together first, then each; of each the whole sequence, then its parts.
@@ -88,7 +100,11 @@ impl Moved {
             Targets::Values(_) => Vec::new(),
         };
         let mut all = [[0; COUNTS]; PARTS];
-        self.counts.iter().for_each(|class| all.iter_mut().zip(class).for_each(|(sum, part)| *sum = sum_of(*sum, *part)));
+        self.counts.iter().for_each(|class| {
+            all.iter_mut()
+                .zip(class)
+                .for_each(|(sum, part)| *sum = sum_of(*sum, *part))
+        });
         let classes = std::iter::once(("all", &all)).chain(names.into_iter().zip(&self.counts));
         let row = |class: &str, from: usize, to: usize, counts: [u64; COUNTS]| {
             let [positions, before, after, both] = counts;
@@ -111,8 +127,20 @@ impl Moved {
         };
         classes
             .flat_map(|(class, parts)| {
-                let whole = row(class, 0, PARTS, parts.iter().fold([0; COUNTS], |sum, part| sum_of(sum, *part)));
-                std::iter::once(whole).chain(parts.iter().enumerate().map(move |(i, part)| row(class, i, i + 1, *part)))
+                let whole = row(
+                    class,
+                    0,
+                    PARTS,
+                    parts
+                        .iter()
+                        .fold([0; COUNTS], |sum, part| sum_of(sum, *part)),
+                );
+                std::iter::once(whole).chain(
+                    parts
+                        .iter()
+                        .enumerate()
+                        .map(move |(i, part)| row(class, i, i + 1, *part)),
+                )
             })
             .collect()
     }
@@ -139,17 +167,51 @@ mod tests {
         }
         moved.add(1, &before, &after);
         moved.add(0, &[true, true], &[true, false]);
-        let data = Dataset { targets: Targets::Classes { labels: Vec::new(), names: vec!["a".into(), "b".into()] }, ..Dataset::default() };
+        let data = Dataset {
+            targets: Targets::Classes {
+                labels: Vec::new(),
+                names: vec!["a".into(), "b".into()],
+            },
+            ..Dataset::default()
+        };
         let back = Moved::from_flat(&moved.flat());
         assert_eq!(back, moved);
         let rows = back.rows(("m", 2, 7), &data);
         assert_eq!(rows.len(), 3 * (1 + PARTS));
-        let whole = rows.iter().find(|row| row.class == "b" && row.to == 1.0).unwrap();
-        assert_eq!((whole.positions, whole.gained * 39.0, whole.lost * 39.0, whole.compression_before), (39, 1.0, 1.0, 19.5));
+        let whole = rows
+            .iter()
+            .find(|row| row.class == "b" && row.to == 1.0)
+            .unwrap();
+        assert_eq!(
+            (
+                whole.positions,
+                whole.gained * 39.0,
+                whole.lost * 39.0,
+                whole.compression_before
+            ),
+            (39, 1.0, 1.0, 19.5)
+        );
         assert_eq!((whole.fold, whole.seed), (2, 7));
-        let part = rows.iter().find(|row| row.class == "b" && row.from == 0.05).unwrap();
-        assert_eq!((part.positions, part.boundaries_before, part.lost, part.gained), (2, 0.5, 0.5, 0.0));
-        assert_eq!(rows.iter().find(|row| row.class == "b" && row.from == 0.95).unwrap().gained, 0.5);
+        let part = rows
+            .iter()
+            .find(|row| row.class == "b" && row.from == 0.05)
+            .unwrap();
+        assert_eq!(
+            (
+                part.positions,
+                part.boundaries_before,
+                part.lost,
+                part.gained
+            ),
+            (2, 0.5, 0.5, 0.0)
+        );
+        assert_eq!(
+            rows.iter()
+                .find(|row| row.class == "b" && row.from == 0.95)
+                .unwrap()
+                .gained,
+            0.5
+        );
         assert_eq!((rows[0].class.as_str(), rows[0].positions), ("all", 40));
     }
 }

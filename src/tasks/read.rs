@@ -1,4 +1,5 @@
-//! Labelled sequences of files: tables of text, Parquet and FASTA, told apart by their content; gzip around any of them.
+//! Labelled sequences of files: tables of text, Parquet and FASTA, told apart by their content;
+//! gzip around any of them.
 
 mod delimited;
 mod fasta;
@@ -21,7 +22,10 @@ pub enum Source {
 
 /// As its path, or the name in its place.
 impl Serialize for Source {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(&self.path().display())
     }
 }
@@ -36,8 +40,8 @@ impl Source {
     }
 }
 
-/// Which columns of a table are read. A FASTA has none: its label is the word `label=X` of the header, else what follows the last `|` of the name,
-/// else the last word.
+/// Which columns of a table are read. A FASTA has none: its label is the word `label=X` of the
+/// header, else what follows the last `|` of the name, else the last word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Columns {
     /// The sequences.
@@ -52,7 +56,12 @@ pub struct Columns {
 
 impl Default for Columns {
     fn default() -> Self {
-        Columns { sequence: "sequence".into(), label: "label".into(), name: None, task: None }
+        Columns {
+            sequence: "sequence".into(),
+            label: "label".into(),
+            name: None,
+            task: None,
+        }
     }
 }
 
@@ -84,7 +93,11 @@ impl Rows {
     pub fn wrong(&self, at: u64, message: impl std::fmt::Display) -> Error {
         match self.by_row {
             true => Error::file(&self.path, format!("row {at}: {message}")),
-            false => Error::Parse { path: self.path.clone(), line: at, message: message.to_string() },
+            false => Error::Parse {
+                path: self.path.clone(),
+                line: at,
+                message: message.to_string(),
+            },
         }
     }
 
@@ -112,8 +125,10 @@ impl Rows {
                     b'N'
                 }
                 other => {
-                    let what =
-                        format!("'{}' in the sequence is no nucleotide (A, C, G, T, U, N or a code such as R)", other.escape_ascii());
+                    let what = format!(
+                        "'{}' in the sequence is no nucleotide (A, C, G, T, U, N or a code such as R)",
+                        other.escape_ascii()
+                    );
                     return Err(self.wrong(row.at, what));
                 }
             };
@@ -128,19 +143,25 @@ impl Rows {
 /// Reads a file. No sequence may be longer than `longest`.
 ///
 /// # Errors
-/// An unreadable file, a missing column, a row that is none, an empty or overlong sequence or a letter that is no nucleotide (with its line), and a
-/// file without rows.
+/// An unreadable file, a missing column, a row that is none, an empty or overlong sequence or a
+/// letter that is no nucleotide (with its line), and a file without rows.
 pub(super) fn read(source: &Source, columns: &Columns, longest: usize) -> Result<Rows> {
     let path = source.path();
     let bytes = bytes(source)?;
-    let mut rows = Rows { path: path.to_path_buf(), ..Rows::default() };
+    let mut rows = Rows {
+        path: path.to_path_buf(),
+        ..Rows::default()
+    };
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     if bytes.starts_with(b"PAR1") {
         rows.by_row = true;
         parquet::read(&bytes, columns, longest, &mut rows)?;
     } else if text.trim_ascii_start().starts_with(b">") {
         if let Some(task) = &columns.task {
-            return Err(Error::file(path, format!("--task {task}: a FASTA has no column 'task'")));
+            return Err(Error::file(
+                path,
+                format!("--task {task}: a FASTA has no column 'task'"),
+            ));
         }
         fasta::read(text, longest, &mut rows)?;
     } else {
@@ -160,7 +181,14 @@ pub(super) fn read(source: &Source, columns: &Columns, longest: usize) -> Result
 pub(super) fn table(source: &Source, names: &[&str]) -> Result<Vec<(u64, Vec<String>)>> {
     let bytes = bytes(source)?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    delimited::table(&Rows { path: source.path().to_path_buf(), ..Rows::default() }, text, names)
+    delimited::table(
+        &Rows {
+            path: source.path().to_path_buf(),
+            ..Rows::default()
+        },
+        text,
+        names,
+    )
 }
 
 /// A table of text as it is.
@@ -171,14 +199,21 @@ pub struct Sheet {
     pub rows: Vec<(u64, Vec<String>)>,
 }
 
-/// All fields of a table of text: comma- or tab-separated, with a line of column names; plain or gzip.
+/// All fields of a table of text: comma- or tab-separated, with a line of column names; plain or
+/// gzip.
 ///
 /// # Errors
 /// An unreadable file, a line with another number of fields than columns.
 pub fn sheet(path: &Path) -> Result<Sheet> {
     let bytes = bytes(&Source::File(path.to_path_buf()))?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    delimited::sheet(&Rows { path: path.to_path_buf(), ..Rows::default() }, text)
+    delimited::sheet(
+        &Rows {
+            path: path.to_path_buf(),
+            ..Rows::default()
+        },
+        text,
+    )
 }
 
 /// The content, unpacked.
@@ -193,20 +228,36 @@ fn bytes(source: &Source) -> Result<Cow<'static, [u8]>> {
     }
     let mut text = Vec::with_capacity(4 * bytes.len());
     let damaged = |e| Error::file(path, format!("damaged gzip ({e}): fetch or pack it again"));
-    flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut text).map_err(damaged)?;
+    flate2::read::MultiGzDecoder::new(&bytes[..])
+        .read_to_end(&mut text)
+        .map_err(damaged)?;
     Ok(Cow::Owned(text))
 }
 
-/// The places of the columns that are wanted among those that are there: sequence, label, and where they are there name and task.
+/// The places of the columns that are wanted among those that are there: sequence, label, and where
+/// they are there name and task.
 fn places(path: &Path, wanted: &Columns, there: &[&str]) -> Result<[Option<usize>; 4]> {
     let place = |name: &str| there.iter().position(|column| *column == name);
     let needed = |name: &str, option: &str| {
-        let names = there.iter().take(12).map(|name| name.chars().take(40).collect::<String>()).collect::<Vec<_>>().join(", ");
-        let message = match there.iter().any(|name| name.len() >= 8 && name.bytes().all(|b| b"ACGTNacgtn".contains(&b))) {
-            true => "the first line holds a sequence; it must name the columns: sequence,label".to_string(),
+        let names = there
+            .iter()
+            .take(12)
+            .map(|name| name.chars().take(40).collect::<String>())
+            .collect::<Vec<_>>()
+            .join(", ");
+        let message = match there
+            .iter()
+            .any(|name| name.len() >= 8 && name.bytes().all(|b| b"ACGTNacgtn".contains(&b)))
+        {
+            true => "the first line holds a sequence; it must name the columns: sequence,label"
+                .to_string(),
             false => format!("no column '{name}' among {names}: name yours with {option}"),
         };
-        place(name).ok_or_else(|| Error::Parse { path: path.to_path_buf(), line: 1, message })
+        place(name).ok_or_else(|| Error::Parse {
+            path: path.to_path_buf(),
+            line: 1,
+            message,
+        })
     };
     let name = match &wanted.name {
         Some(name) => Some(needed(name, "--name-column")?),
@@ -216,7 +267,12 @@ fn places(path: &Path, wanted: &Columns, there: &[&str]) -> Result<[Option<usize
         Some(_) => Some(needed("task", "a column 'task', or leave out --task")?),
         None => None,
     };
-    Ok([Some(needed(&wanted.sequence, "--sequence-column")?), Some(needed(&wanted.label, "--label-column")?), name, task])
+    Ok([
+        Some(needed(&wanted.sequence, "--sequence-column")?),
+        Some(needed(&wanted.label, "--label-column")?),
+        name,
+        task,
+    ])
 }
 
 #[cfg(test)]

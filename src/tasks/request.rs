@@ -60,7 +60,8 @@ impl TaskRequest {
     /// Reads the files.
     ///
     /// # Errors
-    /// Those of the files; labels that are not what was asked for; classes that no training row has, fewer than two classes; fewer rows than folds.
+    /// Those of the files; labels that are not what was asked for; classes that no training row
+    /// has, fewer than two classes; fewer rows than folds.
     pub fn load(&self) -> Result<Task> {
         let read = |source: &Source| read::read(source, &self.columns, self.longest);
         let (mut files, test) = (vec![read(&self.data)?], read(&self.test)?);
@@ -68,7 +69,11 @@ impl TaskRequest {
             files.push(read(valid)?);
         }
         let train_rows = files[0].rows.len();
-        let mut notes = files.iter().chain([&test]).filter_map(codes).collect::<Vec<_>>();
+        let mut notes = files
+            .iter()
+            .chain([&test])
+            .filter_map(codes)
+            .collect::<Vec<_>>();
         let (targets, tested) = match self.regression {
             true => (values(&files)?, values(std::slice::from_ref(&test))?),
             false => classes(&files, &test, &mut notes)?,
@@ -78,7 +83,13 @@ impl TaskRequest {
         for partition in &partitions {
             every_class_is_learned(&data.targets, partition)?;
         }
-        Ok(Task { name: self.name(), test: dataset(vec![test], tested), data, partitions, notes })
+        Ok(Task {
+            name: self.name(),
+            test: dataset(vec![test], tested),
+            data,
+            partitions,
+            notes,
+        })
     }
 
     /// What the task is called.
@@ -90,7 +101,10 @@ impl TaskRequest {
             name.split('.').next().unwrap_or_default().to_string()
         };
         let file = path.file_name().map(stem).unwrap_or_default();
-        let folder = path.parent().and_then(|folder| folder.file_name()).map(stem);
+        let folder = path
+            .parent()
+            .and_then(|folder| folder.file_name())
+            .map(stem);
         match (&self.columns.task, folder) {
             (Some(task), _) => task.clone(),
             (None, Some(folder)) if file == "test" && !folder.is_empty() => folder,
@@ -101,16 +115,29 @@ impl TaskRequest {
     fn partitions(&self, train_rows: usize, rows: usize) -> Result<Vec<Partition>> {
         match &self.plan {
             Plan::Given { seeds, .. } => {
-                let partition =
-                    |seed: &u64| Partition { fold: 0, seed: *seed, train: (0..train_rows).collect(), valid: (train_rows..rows).collect() };
+                let partition = |seed: &u64| Partition {
+                    fold: 0,
+                    seed: *seed,
+                    train: (0..train_rows).collect(),
+                    valid: (train_rows..rows).collect(),
+                };
                 Ok(seeds.iter().map(partition).collect())
             }
             Plan::Folds { k, seed } => {
                 if !(2..=rows).contains(k) {
-                    return Err(Error::Invalid(format!("{k} folds of {rows} rows: from 2 folds to one a row")));
+                    return Err(Error::Invalid(format!(
+                        "{k} folds of {rows} rows: from 2 folds to one a row"
+                    )));
                 }
                 let numbered = folds(rows, *k, *seed).into_iter().enumerate();
-                Ok(numbered.map(|(fold, (train, valid))| Partition { fold, seed: *seed, train, valid }).collect())
+                Ok(numbered
+                    .map(|(fold, (train, valid))| Partition {
+                        fold,
+                        seed: *seed,
+                        train,
+                        valid,
+                    })
+                    .collect())
             }
             Plan::Share { share, seeds } => {
                 if !(*share > 0.0 && *share < 1.0 && rows > 1) {
@@ -120,7 +147,12 @@ impl TaskRequest {
                 }
                 let partition = |seed: &u64| {
                     let (train, valid) = holdout(rows, *share, *seed);
-                    Partition { fold: 0, seed: *seed, train, valid }
+                    Partition {
+                        fold: 0,
+                        seed: *seed,
+                        train,
+                        valid,
+                    }
                 };
                 Ok(seeds.iter().map(partition).collect())
             }
@@ -130,16 +162,31 @@ impl TaskRequest {
 
 fn codes(rows: &Rows) -> Option<String> {
     let (letters, sequences) = rows.codes;
-    (letters > 0)
-        .then(|| format!("{}: {letters} letters of {sequences} sequences are other nucleotide codes, read as N", rows.path.display()))
+    (letters > 0).then(|| {
+        format!(
+            "{}: {letters} letters of {sequences} sequences are other nucleotide codes, read as N",
+            rows.path.display()
+        )
+    })
 }
 
 fn dataset(files: Vec<Rows>, targets: Targets) -> Dataset {
-    let mut data = Dataset { targets, ..Dataset::default() };
+    let mut data = Dataset {
+        targets,
+        ..Dataset::default()
+    };
     for file in files {
-        let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = file
+            .path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         for row in file.rows {
-            data.names.push(if row.name.is_empty() { format!("{name}:{}", row.at) } else { row.name });
+            data.names.push(if row.name.is_empty() {
+                format!("{name}:{}", row.at)
+            } else {
+                row.name
+            });
             data.sequences.push(row.sequence);
         }
     }
@@ -148,31 +195,59 @@ fn dataset(files: Vec<Rows>, targets: Targets) -> Dataset {
 
 fn values(files: &[Rows]) -> Result<Targets> {
     let value = |file: &Rows, row: &read::Row| {
-        let value = row.label.parse::<f64>().ok().filter(|value| value.is_finite());
-        value.ok_or_else(|| file.wrong(row.at, format!("label '{}' is no finite number, which --regression needs", row.label)))
+        let value = row
+            .label
+            .parse::<f64>()
+            .ok()
+            .filter(|value| value.is_finite());
+        value.ok_or_else(|| {
+            file.wrong(
+                row.at,
+                format!(
+                    "label '{}' is no finite number, which --regression needs",
+                    row.label
+                ),
+            )
+        })
     };
-    files.iter().flat_map(|file| file.rows.iter().map(move |row| value(file, row))).collect::<Result<_>>().map(Targets::Values)
+    files
+        .iter()
+        .flat_map(|file| file.rows.iter().map(move |row| value(file, row)))
+        .collect::<Result<_>>()
+        .map(Targets::Values)
 }
 
 /// The name of a class: `1.0` and `01` are `1`.
 fn class(label: &str) -> std::borrow::Cow<'_, str> {
     match label.parse::<f64>() {
-        Ok(number) if number.fract() == 0.0 && number.abs() < 1e15 => (number as i64).to_string().into(),
+        Ok(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            (number as i64).to_string().into()
+        }
         _ => label.into(),
     }
 }
 
 /// Labels of the trained and of the tested rows. Classes are those of all trained files.
 fn classes(files: &[Rows], test: &Rows, notes: &mut Vec<String>) -> Result<(Targets, Targets)> {
-    let seen: BTreeSet<_> = files.iter().flat_map(|file| &file.rows).map(|row| class(&row.label)).collect();
+    let seen: BTreeSet<_> = files
+        .iter()
+        .flat_map(|file| &file.rows)
+        .map(|row| class(&row.label))
+        .collect();
     if seen.len() < 2 {
         let only = seen.first().map_or("", |name| name);
-        return Err(Error::file(&files[0].path, format!("all rows are of class '{only}': there is nothing to tell apart")));
+        return Err(Error::file(
+            &files[0].path,
+            format!("all rows are of class '{only}': there is nothing to tell apart"),
+        ));
     }
     if seen.len() > MOST_CLASSES {
         return Err(Error::file(
             &files[0].path,
-            format!("{} classes, more than {MOST_CLASSES}: are these numbers to predict (--regression)?", seen.len()),
+            format!(
+                "{} classes, more than {MOST_CLASSES}: are these numbers to predict (--regression)?",
+                seen.len()
+            ),
         ));
     }
     let mut names: Vec<String> = seen.into_iter().map(String::from).collect();
@@ -182,30 +257,72 @@ fn classes(files: &[Rows], test: &Rows, notes: &mut Vec<String>) -> Result<(Targ
     let numbers: BTreeMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
     let label = |file: &Rows, row: &read::Row| {
         let class = class(&row.label);
-        numbers
-            .get(&*class)
-            .copied()
-            .ok_or_else(|| file.wrong(row.at, format!("class '{class}' is in no training row; there are {}", some(&names))))
+        numbers.get(&*class).copied().ok_or_else(|| {
+            file.wrong(
+                row.at,
+                format!(
+                    "class '{class}' is in no training row; there are {}",
+                    some(&names)
+                ),
+            )
+        })
     };
-    let of = |files: &[Rows]| files.iter().flat_map(|file| file.rows.iter().map(move |row| label(file, row))).collect::<Result<Vec<u32>>>();
+    let of = |files: &[Rows]| {
+        files
+            .iter()
+            .flat_map(|file| file.rows.iter().map(move |row| label(file, row)))
+            .collect::<Result<Vec<u32>>>()
+    };
     let (labels, tested) = (of(files)?, of(std::slice::from_ref(test))?);
-    let untested: Vec<String> = (0..).zip(&names).filter(|(number, _)| !tested.contains(number)).map(|(_, name)| name.clone()).collect();
+    let untested: Vec<String> = (0..)
+        .zip(&names)
+        .filter(|(number, _)| !tested.contains(number))
+        .map(|(_, name)| name.clone())
+        .collect();
     if !untested.is_empty() {
-        notes.push(format!("{}: no row of class {}; nothing is said of it", test.path.display(), some(&untested)));
+        notes.push(format!(
+            "{}: no row of class {}; nothing is said of it",
+            test.path.display(),
+            some(&untested)
+        ));
     }
-    Ok((Targets::Classes { labels, names: names.clone() }, Targets::Classes { labels: tested, names }))
+    Ok((
+        Targets::Classes {
+            labels,
+            names: names.clone(),
+        },
+        Targets::Classes {
+            labels: tested,
+            names,
+        },
+    ))
 }
 
 fn some(names: &[String]) -> String {
-    let more = if names.len() > 10 { format!(" and {} more", names.len() - 10) } else { String::new() };
-    names.iter().take(10).map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ") + &more
+    let more = if names.len() > 10 {
+        format!(" and {} more", names.len() - 10)
+    } else {
+        String::new()
+    };
+    names
+        .iter()
+        .take(10)
+        .map(|name| format!("'{name}'"))
+        .collect::<Vec<_>>()
+        .join(", ")
+        + &more
 }
 
 /// Refuses a partition that is to tell classes apart of which it sees none.
 fn every_class_is_learned(targets: &Targets, partition: &Partition) -> Result<()> {
-    let Targets::Classes { labels, names } = targets else { return Ok(()) };
+    let Targets::Classes { labels, names } = targets else {
+        return Ok(());
+    };
     let mut seen = vec![false; names.len()];
-    partition.train.iter().for_each(|row| seen[labels[*row] as usize] = true);
+    partition
+        .train
+        .iter()
+        .for_each(|row| seen[labels[*row] as usize] = true);
     match seen.iter().position(|seen| !seen) {
         None => Ok(()),
         Some(missing) => Err(Error::Invalid(format!(

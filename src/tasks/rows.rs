@@ -1,8 +1,10 @@
-//! The rows of the tables. Field names are column names. What is not defined, or is of the other kind of target, is `NaN` (empty in text).
+//! The rows of the tables. Field names are column names. What is not defined, or is of the other
+//! kind of target, is `NaN` (empty in text).
 
 use serde::{Deserialize, Serialize};
 
-/// What one training of a model said of a tested sequence and a class: every measure can be redone from these.
+/// What one training of a model said of a tested sequence and a class: every measure can be redone
+/// from these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PredictionRow {
     /// The model.
@@ -23,7 +25,8 @@ pub struct PredictionRow {
     pub score: f64,
     /// Number of the cluster of similar test sequences that it is in.
     pub cluster: u64,
-    /// How it is like a sequence that was trained on or chosen by (see `duplicates`); empty where it is not.
+    /// How it is like a sequence that was trained on or chosen by (see `duplicates`); empty where
+    /// it is not.
     pub likeness: String,
 }
 
@@ -38,7 +41,8 @@ pub struct MetricRow {
     pub seed: u64,
     /// `test` or `valid`.
     pub split: String,
-    /// `all` sequences, or those `without_duplicates` among the rows that were trained on or chosen by.
+    /// `all` sequences, or those `without_duplicates` among the rows that were trained on or chosen
+    /// by.
     pub subset: String,
     /// Sequences.
     pub n: u64,
@@ -85,11 +89,13 @@ pub struct FoldRow {
     pub mean: f64,
     /// Standard deviation over trainings, denominator n - 1.
     pub sd: f64,
-    /// Lower end of Student's 95 % interval over trainings. All share one test set: it holds the noise of training only.
+    /// Lower end of Student's 95 % interval over trainings. All share one test set: it holds the
+    /// noise of training only.
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Lower end of the 95 % interval of the mean over draws of clusters of test sequences, for `mcc`, `accuracy`, `pearson` and `mse`: the noise of testing only.
+    /// Lower end of the 95 % interval of the mean over draws of clusters of test sequences, for
+    /// `mcc`, `accuracy`, `pearson` and `mse`: the noise of testing only.
     pub test_low: f64,
     /// Upper end.
     pub test_high: f64,
@@ -137,7 +143,8 @@ pub struct DuplicateRow {
     pub label: String,
     /// Where its partners are: `train`, or `valid` for rows that are never trained on.
     pub split: String,
-    /// `exact`; `reverse_complement`; `near`: half of the 20-mers (of both strands) of the one that has fewer are shared.
+    /// `exact`; `reverse_complement`; `near`: half of the 20-mers (of both strands) of the one that
+    /// has fewer are shared.
     pub likeness: String,
     /// Share of 20-mers that the most alike partner has in common; 1 for copies.
     pub shared: f64,

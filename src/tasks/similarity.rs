@@ -1,6 +1,8 @@
-//! Sequences that are copies of each other, of either strand, or nearly: they share half of the 20-mers of the one that has fewer.
+//! Sequences that are copies of each other, of either strand, or nearly: they share half of the
+//! 20-mers of the one that has fewer.
 //!
-//! 20-mers are those of both strands (the lesser of a 20-mer and its reverse complement), each counted once a sequence, without N.
+//! 20-mers are those of both strands (the lesser of a 20-mer and its reverse complement), each
+//! counted once a sequence, without N.
 
 use crate::genome::sequence::reverse_complement;
 use rayon::prelude::*;
@@ -46,29 +48,60 @@ pub struct Partner {
     pub shared: f64,
 }
 
-/// Of each of `sequences` the ones like it among `others`: copies first, then by falling share, then by index.
+/// Of each of `sequences` the ones like it among `others`: copies first, then by falling share,
+/// then by index.
 pub fn partners(sequences: &[Vec<u8>], others: &[Vec<u8>]) -> Vec<Vec<Partner>> {
     let index = Index::new(sequences);
     let found: Vec<Vec<(usize, Partner)>> = others
         .par_iter()
         .enumerate()
         .map(|(other, letters)| {
-            index.like(letters).into_iter().map(|(own, likeness, shared)| (own, Partner { index: other, likeness, shared })).collect()
+            index
+                .like(letters)
+                .into_iter()
+                .map(|(own, likeness, shared)| {
+                    (
+                        own,
+                        Partner {
+                            index: other,
+                            likeness,
+                            shared,
+                        },
+                    )
+                })
+                .collect()
         })
         .collect();
     let mut partners = vec![Vec::new(); sequences.len()];
-    found.into_iter().flatten().for_each(|(own, partner)| partners[own].push(partner));
+    found
+        .into_iter()
+        .flatten()
+        .for_each(|(own, partner)| partners[own].push(partner));
     for some in &mut partners {
-        some.sort_by(|a, b| a.likeness.cmp(&b.likeness).then(b.shared.total_cmp(&a.shared)).then(a.index.cmp(&b.index)));
+        some.sort_by(|a, b| {
+            a.likeness
+                .cmp(&b.likeness)
+                .then(b.shared.total_cmp(&a.shared))
+                .then(a.index.cmp(&b.index))
+        });
     }
     partners
 }
 
-/// Clusters of sequences that are like each other, directly or through others: a number a sequence, from 0 in order of first appearance.
+/// Clusters of sequences that are like each other, directly or through others: a number a sequence,
+/// from 0 in order of first appearance.
 pub fn clusters(sequences: &[Vec<u8>]) -> Vec<usize> {
     let index = Index::new(sequences);
-    let pairs: Vec<Vec<usize>> =
-        sequences.par_iter().map(|letters| index.like(letters).into_iter().map(|(other, _, _)| other).collect()).collect();
+    let pairs: Vec<Vec<usize>> = sequences
+        .par_iter()
+        .map(|letters| {
+            index
+                .like(letters)
+                .into_iter()
+                .map(|(other, _, _)| other)
+                .collect()
+        })
+        .collect();
     let mut root: Vec<usize> = (0..sequences.len()).collect();
     for (one, others) in pairs.iter().enumerate() {
         for other in others {
@@ -91,7 +124,8 @@ fn find(root: &mut [usize], mut i: usize) -> usize {
 /// Sequences by their letters and by their 20-mers.
 struct Index<'a> {
     copies: HashMap<&'a [u8], Vec<u32>>,
-    /// (20-mer, sequence), sorted; looked up through `starts`, which gives the first entry of every value of the upper bits.
+    /// (20-mer, sequence), sorted; looked up through `starts`, which gives the first entry of every
+    /// value of the upper bits.
     entries: Vec<(u64, u32)>,
     starts: Vec<u32>,
     /// Different 20-mers of each sequence.
@@ -104,22 +138,37 @@ const ADDRESS: u32 = 18;
 impl<'a> Index<'a> {
     fn new(sequences: &'a [Vec<u8>]) -> Index<'a> {
         let mut copies: HashMap<&[u8], Vec<u32>> = HashMap::new();
-        (0..).zip(sequences).for_each(|(i, letters)| copies.entry(letters).or_default().push(i));
+        (0..)
+            .zip(sequences)
+            .for_each(|(i, letters)| copies.entry(letters).or_default().push(i));
         let words: Vec<Vec<u64>> = sequences.par_iter().map(|letters| words(letters)).collect();
         let counts = words.iter().map(|words| words.len() as u32).collect();
-        let mut entries: Vec<(u64, u32)> = (0..).zip(&words).flat_map(|(i, words)| words.iter().map(move |word| (*word, i))).collect();
+        let mut entries: Vec<(u64, u32)> = (0..)
+            .zip(&words)
+            .flat_map(|(i, words)| words.iter().map(move |word| (*word, i)))
+            .collect();
         entries.par_sort_unstable();
         let mut starts = vec![0; (1 << ADDRESS) + 1];
-        entries.iter().for_each(|(word, _)| starts[address(*word) + 1] += 1);
+        entries
+            .iter()
+            .for_each(|(word, _)| starts[address(*word) + 1] += 1);
         (1..starts.len()).for_each(|i| starts[i] += starts[i - 1]);
-        Index { copies, entries, starts, counts }
+        Index {
+            copies,
+            entries,
+            starts,
+            counts,
+        }
     }
 
     fn with_word(&self, word: u64) -> impl Iterator<Item = u32> {
         let at = address(word);
         let some = &self.entries[self.starts[at] as usize..self.starts[at + 1] as usize];
         let first = some.partition_point(|(other, _)| *other < word);
-        some[first..].iter().take_while(move |(other, _)| *other == word).map(|(_, i)| *i)
+        some[first..]
+            .iter()
+            .take_while(move |(other, _)| *other == word)
+            .map(|(_, i)| *i)
     }
 
     /// The sequences that are like `letters`, by index, each once.
@@ -127,7 +176,9 @@ impl<'a> Index<'a> {
         let mut found: BTreeMap<u32, (Likeness, f64)> = BTreeMap::new();
         let own = words(letters);
         let mut shared: HashMap<u32, u32> = HashMap::new();
-        own.iter().flat_map(|word| self.with_word(*word)).for_each(|i| *shared.entry(i).or_default() += 1);
+        own.iter()
+            .flat_map(|word| self.with_word(*word))
+            .for_each(|i| *shared.entry(i).or_default() += 1);
         for (i, n) in shared {
             let share = f64::from(n) / own.len().min(self.counts[i as usize] as usize) as f64;
             if share >= NEAR {
@@ -135,10 +186,22 @@ impl<'a> Index<'a> {
             }
         }
         let other_strand = reverse_complement(letters);
-        for (letters, likeness) in [(&other_strand[..], Likeness::ReverseComplement), (letters, Likeness::Exact)] {
-            found.extend(self.copies.get(letters).into_iter().flatten().map(|i| (*i, (likeness, 1.0))));
+        for (letters, likeness) in [
+            (&other_strand[..], Likeness::ReverseComplement),
+            (letters, Likeness::Exact),
+        ] {
+            found.extend(
+                self.copies
+                    .get(letters)
+                    .into_iter()
+                    .flatten()
+                    .map(|i| (*i, (likeness, 1.0))),
+            );
         }
-        found.into_iter().map(|(i, (likeness, share))| (i as usize, likeness, share)).collect()
+        found
+            .into_iter()
+            .map(|(i, (likeness, share))| (i as usize, likeness, share))
+            .collect()
     }
 }
 
@@ -147,7 +210,8 @@ fn address(word: u64) -> usize {
     (word >> (64 - ADDRESS)) as usize
 }
 
-/// The different 20-mers of a sequence, mixed one to one so that any bits of theirs tell them apart, sorted.
+/// The different 20-mers of a sequence, mixed one to one so that any bits of theirs tell them
+/// apart, sorted.
 fn words(letters: &[u8]) -> Vec<u64> {
     const MASK: u64 = (1 << (2 * K)) - 1;
     let (mut forward, mut backward, mut plain) = (0u64, 0u64, 0);
@@ -198,7 +262,11 @@ mod tests {
             b"AACGT".to_vec(),
         ];
         let found = partners(&sequences, &others);
-        let partner = |index, likeness, shared| Partner { index, likeness, shared };
+        let partner = |index, likeness, shared| Partner {
+            index,
+            likeness,
+            shared,
+        };
         // 81 words: a changed letter spoils 20 of them, a shift by 40 leaves 41.
         let want = [
             partner(2, Likeness::Exact, 1.0),
@@ -206,7 +274,14 @@ mod tests {
             partner(3, Likeness::Near, 61.0 / 81.0),
             partner(4, Likeness::Near, 41.0 / 81.0),
         ];
-        assert_eq!(found, [want.to_vec(), Vec::new(), vec![partner(6, Likeness::ReverseComplement, 1.0)]]);
+        assert_eq!(
+            found,
+            [
+                want.to_vec(),
+                Vec::new(),
+                vec![partner(6, Likeness::ReverseComplement, 1.0)]
+            ]
+        );
     }
 
     #[test]
@@ -214,7 +289,14 @@ mod tests {
         let mut rng = Rng::new(6);
         let long = random(160, &mut rng);
         let part = |start: usize| long[start..start + 100].to_vec();
-        let sequences = vec![part(0), random(100, &mut rng), part(60), reverse_complement(&part(30)), b"ACG".to_vec(), b"ACG".to_vec()];
+        let sequences = vec![
+            part(0),
+            random(100, &mut rng),
+            part(60),
+            reverse_complement(&part(30)),
+            b"ACG".to_vec(),
+            b"ACG".to_vec(),
+        ];
         assert_eq!(clusters(&sequences), [0, 1, 0, 0, 2, 2]);
         assert!(clusters(&[]).is_empty());
     }
@@ -224,8 +306,23 @@ mod tests {
         let mut rng = Rng::new(7);
         let mut one = random(60, &mut rng);
         one[30] = b'N';
-        assert_eq!((words(&one).len(), words(&one[..19]).len(), words(&[b'A'; 100]).len()), (11 + 10, 0, 1));
+        assert_eq!(
+            (
+                words(&one).len(),
+                words(&one[..19]).len(),
+                words(&[b'A'; 100]).len()
+            ),
+            (11 + 10, 0, 1)
+        );
         let all_n = vec![b'N'; 30];
-        assert_eq!(partners(std::slice::from_ref(&all_n), &[random(30, &mut rng), all_n.clone()]).concat().len(), 1);
+        assert_eq!(
+            partners(
+                std::slice::from_ref(&all_n),
+                &[random(30, &mut rng), all_n.clone()]
+            )
+            .concat()
+            .len(),
+            1
+        );
     }
 }

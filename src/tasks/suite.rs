@@ -51,7 +51,10 @@ pub fn paper() -> Result<Paper> {
 }
 
 /// Endings under which a file of sequences may lie.
-const ENDINGS: [&str; 11] = ["csv", "csv.gz", "tsv", "tsv.gz", "parquet", "fna", "fna.gz", "fa", "fa.gz", "fasta", "fasta.gz"];
+const ENDINGS: [&str; 11] = [
+    "csv", "csv.gz", "tsv", "tsv.gz", "parquet", "fna", "fna.gz", "fa", "fa.gz", "fasta",
+    "fasta.gz",
+];
 
 /// Tasks that are reported together.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -170,9 +173,13 @@ pub fn names() -> [&'static str; 3] {
 /// There is none; the message lists them.
 pub fn named(name: &str) -> Result<Suite> {
     let Some((_, text)) = TEXTS.iter().find(|(known, _)| *known == name) else {
-        return Err(Error::Usage(format!("no suite '{name}'; there are {}", names().join(", "))));
+        return Err(Error::Usage(format!(
+            "no suite '{name}'; there are {}",
+            names().join(", ")
+        )));
     };
-    toml::from_str(text).map_err(|e| Error::Invalid(format!("reference/benchmarks/{name}.toml: {e}")))
+    toml::from_str(text)
+        .map_err(|e| Error::Invalid(format!("reference/benchmarks/{name}.toml: {e}")))
 }
 
 impl Suite {
@@ -185,11 +192,23 @@ impl Suite {
             return Ok(self.tasks.iter().collect());
         }
         let one = |(number, name): (usize, &String)| {
-            let known = || self.tasks.iter().map(|task| task.name.as_str()).collect::<Vec<_>>().join(", ");
+            let known = || {
+                self.tasks
+                    .iter()
+                    .map(|task| task.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
             match self.tasks.iter().find(|task| task.name == *name) {
-                Some(_) if wanted[..number].contains(name) => Err(Error::Usage(format!("--tasks {name}: given twice"))),
+                Some(_) if wanted[..number].contains(name) => {
+                    Err(Error::Usage(format!("--tasks {name}: given twice")))
+                }
                 Some(task) => Ok(task),
-                None => Err(Error::Usage(format!("--tasks {name}: {} has {}", self.name, known()))),
+                None => Err(Error::Usage(format!(
+                    "--tasks {name}: {} has {}",
+                    self.name,
+                    known()
+                ))),
             }
         };
         wanted.iter().enumerate().map(one).collect()
@@ -202,41 +221,76 @@ impl Suite {
     /// The files of a task at their source.
     pub fn files(&self, task: &SuiteTask) -> Vec<SuiteFile> {
         let of = |split: &String| {
-            let classes: Vec<Option<&String>> = if task.classes.is_empty() { vec![None] } else { task.classes.keys().map(Some).collect() };
-            classes.into_iter().map(|class| self.file(task, split, class)).collect::<Vec<_>>()
+            let classes: Vec<Option<&String>> = if task.classes.is_empty() {
+                vec![None]
+            } else {
+                task.classes.keys().map(Some).collect()
+            };
+            classes
+                .into_iter()
+                .map(|class| self.file(task, split, class))
+                .collect::<Vec<_>>()
         };
         self.splits(task).iter().flat_map(of).collect()
     }
 
     fn file(&self, task: &SuiteTask, split: &str, class: Option<&String>) -> SuiteFile {
         let path = task.path.as_ref().unwrap_or(&task.name);
-        let url = self.address.replace("{release}", &self.release).replace("{path}", path).replace("{split}", split);
+        let url = self
+            .address
+            .replace("{release}", &self.release)
+            .replace("{path}", path)
+            .replace("{split}", split);
         let url = class.map_or(url.clone(), |class| url.replace("{class}", class));
-        let ending = url.rsplit('/').next().and_then(|name| name.split_once('.')).map_or("", |(_, ending)| ending);
-        let stem = class.map_or(format!("{}.{split}", task.name), |class| format!("{}.{split}.{class}", task.name));
-        SuiteFile { name: format!("{stem}.{ending}"), sha256: task.sha256.get(split).cloned().filter(|_| class.is_none()), url }
+        let ending = url
+            .rsplit('/')
+            .next()
+            .and_then(|name| name.split_once('.'))
+            .map_or("", |(_, ending)| ending);
+        let stem = class.map_or(format!("{}.{split}", task.name), |class| {
+            format!("{}.{split}.{class}", task.name)
+        });
+        SuiteFile {
+            name: format!("{stem}.{ending}"),
+            sha256: task.sha256.get(split).cloned().filter(|_| class.is_none()),
+            url,
+        }
     }
 
-    /// The files of a task in a folder: `TASK.SPLIT.ENDING` as `fetch` names them, `TASK/SPLIT.ENDING`, or the suite's own folders; of classes
-    /// `TASK/SPLIT/CLASS.ENDING`. A training file is taken also where the suite's copy has none.
+    /// The files of a task in a folder: `TASK.SPLIT.ENDING` as `fetch` names them,
+    /// `TASK/SPLIT.ENDING`, or the suite's own folders; of classes `TASK/SPLIT/CLASS.ENDING`. A
+    /// training file is taken also where the suite's copy has none.
     ///
     /// # Errors
     /// A task without test rows, or without any others; the message says where they were sought.
     pub fn at_hand(&self, task: &SuiteTask, folder: &Path) -> Result<AtHand> {
         let found = |split: &str| -> Option<Vec<ClassFile>> {
             if task.classes.is_empty() {
-                return Some(vec![ClassFile { path: one_of(folder, &self.stems(task, split, ""))?, class: None }]);
+                return Some(vec![ClassFile {
+                    path: one_of(folder, &self.stems(task, split, ""))?,
+                    class: None,
+                }]);
             }
-            let of =
-                |class: &String| Some(ClassFile { path: one_of(folder, &self.stems(task, split, class))?, class: Some(class.clone()) });
+            let of = |class: &String| {
+                Some(ClassFile {
+                    path: one_of(folder, &self.stems(task, split, class))?,
+                    class: Some(class.clone()),
+                })
+            };
             task.classes.keys().map(of).collect()
         };
         let valid = found("dev").or_else(|| found("valid"));
-        let (Some(test), Some(train)) = (found("test"), found("train").or_else(|| valid.clone())) else {
+        let (Some(test), Some(train)) = (found("test"), found("train").or_else(|| valid.clone()))
+        else {
             let message = format!(
                 "has no files of task '{}': sought were {}.csv and the like for train and test; `ldar-analyze fetch {}` brings them",
                 task.name,
-                self.stems(task, "test", task.classes.keys().next().map_or("", String::as_str)).join(".csv, "),
+                self.stems(
+                    task,
+                    "test",
+                    task.classes.keys().next().map_or("", String::as_str)
+                )
+                .join(".csv, "),
                 self.name
             );
             return Err(Error::file(folder, message));
@@ -248,10 +302,14 @@ impl Suite {
     fn stems(&self, task: &SuiteTask, split: &str, class: &str) -> Vec<String> {
         let places = [Some(&task.name), task.path.as_ref()].into_iter().flatten();
         match class {
-            "" => std::iter::once(format!("{}.{split}", task.name)).chain(places.map(|place| format!("{place}/{split}"))).collect(),
+            "" => std::iter::once(format!("{}.{split}", task.name))
+                .chain(places.map(|place| format!("{place}/{split}")))
+                .collect(),
             class => {
                 let first = format!("{}.{split}.{class}", task.name);
-                std::iter::once(first).chain(places.map(|place| format!("{place}/{split}/{class}"))).collect()
+                std::iter::once(first)
+                    .chain(places.map(|place| format!("{place}/{split}/{class}")))
+                    .collect()
             }
         }
     }
@@ -264,10 +322,20 @@ impl Suite {
         if self.name != "nt" {
             return Ok(Vec::new());
         }
-        let Some(row) = paper()?.task.into_iter().find(|row| row.name == task) else { return Ok(Vec::new()) };
-        let one = |model: &str, value: f64, sd: f64| Published { model: model.into(), value: value / 100.0, sd: sd / 100.0 };
+        let Some(row) = paper()?.task.into_iter().find(|row| row.name == task) else {
+            return Ok(Vec::new());
+        };
+        let one = |model: &str, value: f64, sd: f64| Published {
+            model: model.into(),
+            value: value / 100.0,
+            sd: sd / 100.0,
+        };
         Ok(vec![
-            one("LDARNet, released checkpoint", row.released, row.released_sd),
+            one(
+                "LDARNet, released checkpoint",
+                row.released,
+                row.released_sd,
+            ),
             one("LDARNet, as printed", row.paper, f64::NAN),
             one(&row.small_model, row.small, f64::NAN),
             one(&row.large_model, row.large, f64::NAN),
@@ -276,7 +344,11 @@ impl Suite {
 }
 
 fn one_of(folder: &Path, stems: &[String]) -> Option<PathBuf> {
-    let named = stems.iter().flat_map(|stem| ENDINGS.iter().map(move |ending| folder.join(format!("{stem}.{ending}"))));
+    let named = stems.iter().flat_map(|stem| {
+        ENDINGS
+            .iter()
+            .map(move |ending| folder.join(format!("{stem}.{ending}")))
+    });
     named.into_iter().find(|path| path.is_file())
 }
 
@@ -289,26 +361,57 @@ mod tests {
         for (name, n) in [("nt", 18), ("gue", 27), ("gb", 9)] {
             let suite = named(name).unwrap();
             assert_eq!((suite.name.as_str(), suite.tasks.len()), (name, n));
-            let files: Vec<SuiteFile> = suite.tasks.iter().flat_map(|task| suite.files(task)).collect();
+            let files: Vec<SuiteFile> = suite
+                .tasks
+                .iter()
+                .flat_map(|task| suite.files(task))
+                .collect();
             let mut names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
             names.sort_unstable();
             names.dedup();
             assert_eq!(names.len(), files.len(), "names in the cache are different");
-            assert!(files.iter().all(|file| file.url.starts_with("https://") && !file.url.contains('{') && !file.name.contains('/')));
-            assert!(files.iter().filter_map(|file| file.sha256.as_ref()).all(|sum| sum.len() == 64));
+            assert!(files.iter().all(|file| file.url.starts_with("https://")
+                && !file.url.contains('{')
+                && !file.name.contains('/')));
+            assert!(
+                files
+                    .iter()
+                    .filter_map(|file| file.sha256.as_ref())
+                    .all(|sum| sum.len() == 64)
+            );
             for task in &suite.tasks {
-                assert!(task.classes.values().all(|genome| suite.genomes.contains_key(genome)), "{}", task.name);
+                assert!(
+                    task.classes
+                        .values()
+                        .all(|genome| suite.genomes.contains_key(genome)),
+                    "{}",
+                    task.name
+                );
                 let published = suite.published(&task.name).unwrap();
                 assert_eq!(published.len(), if name == "nt" { 4 } else { 0 });
-                assert!(published.iter().all(|row| row.value > 0.3 && row.value < 1.0));
+                assert!(
+                    published
+                        .iter()
+                        .all(|row| row.value > 0.3 && row.value < 1.0)
+                );
             }
         }
         assert!(named("no").unwrap_err().to_string().contains("nt, gue, gb"));
         let nt = named("nt").unwrap();
         let h3 = nt.chosen(&["H3".into()]).unwrap()[0];
-        assert_eq!((h3.rate, h3.rows["train"], nt.files(h3)[0].name.as_str()), (Some(1e-4), 13468, "H3.train.parquet"));
-        assert!(nt.files(h3)[1].url.ends_with("resolve/main/H3/test.parquet"));
-        for (tasks, part) in [(vec!["H9".to_string()], "nt has H3"), (vec!["H3".to_string(), "H3".to_string()], "given twice")] {
+        assert_eq!(
+            (h3.rate, h3.rows["train"], nt.files(h3)[0].name.as_str()),
+            (Some(1e-4), 13468, "H3.train.parquet")
+        );
+        assert!(
+            nt.files(h3)[1]
+                .url
+                .ends_with("resolve/main/H3/test.parquet")
+        );
+        for (tasks, part) in [
+            (vec!["H9".to_string()], "nt has H3"),
+            (vec!["H3".to_string(), "H3".to_string()], "given twice"),
+        ] {
             assert!(nt.chosen(&tasks).unwrap_err().to_string().contains(part));
         }
     }
@@ -333,24 +436,59 @@ mod tests {
         .iter()
         .for_each(|name| put(name));
         let suite = named("gue").unwrap();
-        let hand = |task: &str| suite.at_hand(suite.chosen(&[task.into()]).unwrap()[0], folder.path());
+        let hand =
+            |task: &str| suite.at_hand(suite.chosen(&[task.into()]).unwrap()[0], folder.path());
         let names = |files: &[ClassFile]| {
-            files.iter().map(|f| f.path.strip_prefix(folder.path()).unwrap().display().to_string()).collect::<Vec<_>>()
+            files
+                .iter()
+                .map(|f| {
+                    f.path
+                        .strip_prefix(folder.path())
+                        .unwrap()
+                        .display()
+                        .to_string()
+                })
+                .collect::<Vec<_>>()
         };
         let tf = hand("tf_0").unwrap();
-        assert_eq!((names(&tf.train), names(&tf.valid)), (vec!["tf_0.train.csv".to_string()], vec!["tf_0.dev.csv".to_string()]));
+        assert_eq!(
+            (names(&tf.train), names(&tf.valid)),
+            (
+                vec!["tf_0.train.csv".to_string()],
+                vec!["tf_0.dev.csv".to_string()]
+            )
+        );
         assert!(hand("mouse_2").unwrap().valid.is_empty());
         let emp = hand("emp_H3").unwrap();
-        assert_eq!((names(&emp.train), emp.valid.len()), (vec!["EMP/H3/dev.tsv".to_string()], 0));
+        assert_eq!(
+            (names(&emp.train), emp.valid.len()),
+            (vec!["EMP/H3/dev.tsv".to_string()], 0)
+        );
         let message = hand("tf_1").unwrap_err().to_string();
-        assert!(message.contains("tf_1.test.csv, tf_1/test.csv, tf/1/test") && message.contains("fetch gue"), "{message}");
-        ["demo_human_or_worm/train/human.csv.gz", "demo_human_or_worm/train/worm.csv.gz", "demo_human_or_worm/test/human.csv.gz"]
-            .iter()
-            .for_each(|name| put(name));
+        assert!(
+            message.contains("tf_1.test.csv, tf_1/test.csv, tf/1/test")
+                && message.contains("fetch gue"),
+            "{message}"
+        );
+        [
+            "demo_human_or_worm/train/human.csv.gz",
+            "demo_human_or_worm/train/worm.csv.gz",
+            "demo_human_or_worm/test/human.csv.gz",
+        ]
+        .iter()
+        .for_each(|name| put(name));
         let gb = named("gb").unwrap();
         let task = gb.chosen(&["demo_human_or_worm".into()]).unwrap()[0];
-        assert!(gb.at_hand(task, folder.path()).is_err(), "a class is missing");
+        assert!(
+            gb.at_hand(task, folder.path()).is_err(),
+            "a class is missing"
+        );
         put("demo_human_or_worm/test/worm.csv.gz");
-        assert_eq!(gb.at_hand(task, folder.path()).unwrap().test[1].class.as_deref(), Some("worm"));
+        assert_eq!(
+            gb.at_hand(task, folder.path()).unwrap().test[1]
+                .class
+                .as_deref(),
+            Some("worm")
+        );
     }
 }

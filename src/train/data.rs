@@ -1,5 +1,5 @@
-//! Windows of sequence and their masks. What a step sees depends on the seed and the step's number only, so that a resumed run goes on
-//! exactly where it stopped.
+//! Windows of sequence and their masks. What a step sees depends on the seed and the step's number
+//! only, so that a resumed run goes on exactly where it stopped.
 
 use super::recipe::{DataRecipe, Masking};
 use crate::genome::fasta::Genome;
@@ -48,11 +48,18 @@ impl Corpus {
         for (file, path) in recipe.fasta.iter().enumerate() {
             let genome = Genome::open(path)?;
             for contig in genome.contigs() {
-                corpus.add(encode(&genome.read_contig(&contig.name)?), file == 0, recipe);
+                corpus.add(
+                    encode(&genome.read_contig(&contig.name)?),
+                    file == 0,
+                    recipe,
+                );
             }
         }
         if corpus.training.is_empty() {
-            let what = format!("no stretch without N outside the held-out part is {} bases long", recipe.length);
+            let what = format!(
+                "no stretch without N outside the held-out part is {} bases long",
+                recipe.length
+            );
             return Err(Error::Invalid(format!("training data: {what}")));
         }
         Ok(corpus)
@@ -87,7 +94,8 @@ impl Corpus {
         self.contigs.push(tokens);
     }
 
-    /// A number that changes with any base of the corpus (FNV-1a): a run goes on only with the sequence it was started on.
+    /// A number that changes with any base of the corpus (FNV-1a): a run goes on only with the
+    /// sequence it was started on.
     pub fn digest(&self) -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         for contig in &self.contigs {
@@ -105,11 +113,19 @@ impl Corpus {
 
     /// Stretches of training sequence, for tables that are fitted on all of it.
     pub fn training_runs(&self) -> impl Iterator<Item = &[u8]> {
-        self.training.iter().map(|(contig, range)| &self.contigs[*contig][range.clone()])
+        self.training
+            .iter()
+            .map(|(contig, range)| &self.contigs[*contig][range.clone()])
     }
 
-    /// The windows of one step: uniform over all places where a window fits, each turned with the recipe's probability.
-    pub fn training_windows(&self, count: usize, reverse_complement: f64, rng: &mut Rng) -> Vec<Vec<u8>> {
+    /// The windows of one step: uniform over all places where a window fits, each turned with the
+    /// recipe's probability.
+    pub fn training_windows(
+        &self,
+        count: usize,
+        reverse_complement: f64,
+        rng: &mut Rng,
+    ) -> Vec<Vec<u8>> {
         let places = |range: &Range<usize>| range.len() - self.length + 1;
         let total: usize = self.training.iter().map(|(_, r)| places(r)).sum();
         let mut windows = Vec::with_capacity(count);
@@ -119,7 +135,11 @@ impl Corpus {
                 if at < places(range) {
                     let window = &self.contigs[*contig][range.start + at..][..self.length];
                     let turned = rng.uniform() < reverse_complement;
-                    windows.push(if turned { tokenizer::reverse_complement(window) } else { window.to_vec() });
+                    windows.push(if turned {
+                        tokenizer::reverse_complement(window)
+                    } else {
+                        window.to_vec()
+                    });
                     break;
                 }
                 at -= places(range);
@@ -133,8 +153,8 @@ impl Corpus {
         spread(self.side_by_side(&self.holdout), count)
     }
 
-    /// Windows of the same part of the other files, at most `count` of them evenly spread: neither trained on nor tested, and as far from the
-    /// training sequence as what is tested.
+    /// Windows of the same part of the other files, at most `count` of them evenly spread: neither
+    /// trained on nor tested, and as far from the training sequence as what is tested.
     pub fn tuning_windows(&self, count: usize) -> Vec<Vec<u8>> {
         spread(self.side_by_side(&self.tuning), count)
     }
@@ -146,7 +166,10 @@ impl Corpus {
 
     fn side_by_side(&self, runs: &[(usize, Range<usize>)]) -> Vec<Vec<u8>> {
         let windows = |(contig, range): &(usize, Range<usize>)| {
-            self.contigs[*contig][range.clone()].chunks_exact(self.length).map(<[u8]>::to_vec).collect::<Vec<_>>()
+            self.contigs[*contig][range.clone()]
+                .chunks_exact(self.length)
+                .map(<[u8]>::to_vec)
+                .collect::<Vec<_>>()
         };
         runs.iter().flat_map(windows).collect()
     }
@@ -177,7 +200,10 @@ pub fn mask(windows: Vec<Vec<u8>>, masking: &Masking, rng: &mut Rng) -> Batch {
             row += 1;
         }
     }
-    Batch { inputs, targets: targets.into() }
+    Batch {
+        inputs,
+        targets: targets.into(),
+    }
 }
 
 #[cfg(test)]
@@ -204,23 +230,60 @@ mod tests {
         let corpus = corpus("AAAAANAAAAAAAAAACCCCCCCCGGGGGGGGGGGGGGGG");
         assert_eq!(corpus.training_bases(), 5 + 10 + 16);
         let windows = corpus.training_windows(500, 0.0, &mut Rng::new(1));
-        assert!(windows.iter().all(|w| w == &[0, 0, 0, 0] || w == &[2, 2, 2, 2]));
+        assert!(
+            windows
+                .iter()
+                .all(|w| w == &[0, 0, 0, 0] || w == &[2, 2, 2, 2])
+        );
         let turned = corpus.training_windows(500, 1.0, &mut Rng::new(1));
-        assert!(turned.iter().all(|w| w == &[3, 3, 3, 3] || w == &[1, 1, 1, 1]));
+        assert!(
+            turned
+                .iter()
+                .all(|w| w == &[3, 3, 3, 3] || w == &[1, 1, 1, 1])
+        );
         assert_eq!(corpus.holdout_windows(10), [[1; 4], [1; 4]]);
         assert_eq!(corpus.test_windows(), [[1; 4]]);
-        assert!(corpus.tuning_windows(10).is_empty(), "there is no other file");
+        assert!(
+            corpus.tuning_windows(10).is_empty(),
+            "there is no other file"
+        );
     }
 
     #[test]
     fn masks_as_asked() {
         let window: Vec<u8> = (0..100_000).map(|i| (i % 5) as u8).collect();
-        let batch = mask(vec![window.clone()], &Masking { fraction: 0.15, mask: 0.8, random: 0.1 }, &mut Rng::new(3));
+        let batch = mask(
+            vec![window.clone()],
+            &Masking {
+                fraction: 0.15,
+                mask: 0.8,
+                random: 0.1,
+            },
+            &mut Rng::new(3),
+        );
         let share = |n: usize, of: usize| n as f64 / of as f64;
         assert!((share(batch.targets.len(), 80_000) - 0.15).abs() < 0.005);
-        assert!(batch.targets.iter().all(|&(row, base)| window[row] == base && base < 4));
-        let shown = |f: &dyn Fn(usize, u8) -> bool| batch.targets.iter().filter(|&&(row, base)| f(row, base)).count();
-        assert!((share(shown(&|row, _| batch.inputs[0][row] == MASK), batch.targets.len()) - 0.8).abs() < 0.02);
+        assert!(
+            batch
+                .targets
+                .iter()
+                .all(|&(row, base)| window[row] == base && base < 4)
+        );
+        let shown = |f: &dyn Fn(usize, u8) -> bool| {
+            batch
+                .targets
+                .iter()
+                .filter(|&&(row, base)| f(row, base))
+                .count()
+        };
+        assert!(
+            (share(
+                shown(&|row, _| batch.inputs[0][row] == MASK),
+                batch.targets.len()
+            ) - 0.8)
+                .abs()
+                < 0.02
+        );
         let changed = shown(&|row, base| batch.inputs[0][row] < 4 && batch.inputs[0][row] != base);
         assert!((share(changed, batch.targets.len()) - 0.075).abs() < 0.01);
         let touched: std::collections::HashSet<usize> = batch.targets.iter().map(|t| t.0).collect();

@@ -1,4 +1,5 @@
-//! The masked-base loss of a model on held-out sequence, beside that of context tables on the same positions.
+//! The masked-base loss of a model on held-out sequence, beside that of context tables on the same
+//! positions.
 
 use super::data::{Corpus, mask};
 use super::recipe::Recipe;
@@ -13,7 +14,8 @@ use serde::Serialize;
 /// Widest context tables, bases on either side.
 pub const WIDEST_TABLE: usize = 10;
 
-/// Rounds of masks over the tested windows, drawn independently: about half of the positions are scored, some more than once.
+/// Rounds of masks over the tested windows, drawn independently: about half of the positions are
+/// scored, some more than once.
 const ROUNDS: u64 = 4;
 
 /// Held-out windows outside the tested part on which the tables' weights are fitted.
@@ -34,20 +36,31 @@ pub struct Evaluation {
     pub accuracy: f64,
     /// Bases per boundary on the windows.
     pub compression: f64,
-    /// Operations of a forward pass per base, from the positions that were kept ([`crate::model::flops`]).
+    /// Operations of a forward pass per base, from the positions that were kept
+    /// ([`crate::model::flops`]).
     pub flops_per_base: f64,
-    /// Mean loss of the tables with 0, 1, .. bases on either side, on the same positions with the true neighbours.
+    /// Mean loss of the tables with 0, 1, .. bases on either side, on the same positions with the
+    /// true neighbours.
     pub table_nats: Vec<f64>,
 }
 
 /// Mean masked loss and compression over windows; the loss is `NaN` where no position was masked.
-pub fn masked_loss(model: &LdarNet, windows: &[Vec<u8>], recipe: &Recipe, rng: &mut Rng) -> Result<(f64, f64)> {
+pub fn masked_loss(
+    model: &LdarNet,
+    windows: &[Vec<u8>],
+    recipe: &Recipe,
+    rng: &mut Rng,
+) -> Result<(f64, f64)> {
     let (mut sum, mut count, mut kept, mut bases) = (0.0, 0_u32, 0, 0);
     for windows in windows.chunks(4) {
         let batch = mask(windows.to_vec(), &recipe.masking, rng);
         let output = model.forward(&batch.inputs)?;
         let logits = output.logits.to_vec2::<f32>()?;
-        sum += batch.targets.iter().map(|&(row, base)| nats(&logits[row], usize::from(base))).sum::<f64>();
+        sum += batch
+            .targets
+            .iter()
+            .map(|&(row, base)| nats(&logits[row], usize::from(base)))
+            .sum::<f64>();
         count += batch.targets.len() as u32;
         if let Some(stage) = output.stages.first() {
             kept += stage.mask.iter().filter(|&&b| b).count();
@@ -61,26 +74,41 @@ pub fn masked_loss(model: &LdarNet, windows: &[Vec<u8>], recipe: &Recipe, rng: &
 ///
 /// # Errors
 /// The tested part holds no window, or none of its positions was masked.
-pub fn evaluate(model: &LdarNet, recipe: &Recipe, corpus: &Corpus, report: &mut dyn FnMut(u64, u64)) -> Result<Evaluation> {
+pub fn evaluate(
+    model: &LdarNet,
+    recipe: &Recipe,
+    corpus: &Corpus,
+    report: &mut dyn FnMut(u64, u64),
+) -> Result<Evaluation> {
     let windows = corpus.test_windows();
     if windows.is_empty() {
-        return Err(Error::Invalid("the tested part of the data holds no window without N".into()));
+        return Err(Error::Invalid(
+            "the tested part of the data holds no window without N".into(),
+        ));
     }
-    let tables = BaseTables::fit(corpus.training_runs(), WIDEST_TABLE, &corpus.tuning_windows(TUNING_WINDOWS));
+    let tables = BaseTables::fit(
+        corpus.training_runs(),
+        WIDEST_TABLE,
+        &corpus.tuning_windows(TUNING_WINDOWS),
+    );
     let mut table_sums = [0.0; WIDEST_TABLE + 1];
     let (mut positions, mut right, mut kept, mut bases, mut flops, mut read) = (0, 0, 0, 0, 0.0, 0);
     let mut by_window = vec![(0.0, 0_usize); windows.len()];
     let total = ROUNDS * windows.len() as u64;
     for round in 0..ROUNDS {
         for (w, window) in windows.iter().enumerate() {
-            let mut rng = Rng::new(recipe.seed).derive("evaluation").derive_number(round * windows.len() as u64 + w as u64);
+            let mut rng = Rng::new(recipe.seed)
+                .derive("evaluation")
+                .derive_number(round * windows.len() as u64 + w as u64);
             let batch = mask(vec![window.clone()], &recipe.masking, &mut rng);
             let output = model.forward(&batch.inputs)?;
             let logits = output.logits.to_vec2::<f32>()?;
             for &(t, base) in batch.targets.iter() {
                 by_window[w].0 += nats(&logits[t], usize::from(base));
                 by_window[w].1 += 1;
-                let best = (0..4_u8).max_by(|&a, &b| logits[t][usize::from(a)].total_cmp(&logits[t][usize::from(b)]));
+                let best = (0..4_u8).max_by(|&a, &b| {
+                    logits[t][usize::from(a)].total_cmp(&logits[t][usize::from(b)])
+                });
                 right += usize::from(best == Some(base));
                 for (sum, nats) in table_sums.iter_mut().zip(tables.nats(window, t)) {
                     *sum += nats;
@@ -97,12 +125,19 @@ pub fn evaluate(model: &LdarNet, recipe: &Recipe, corpus: &Corpus, report: &mut 
         }
     }
     if positions == 0 {
-        let what = format!("no position of the {} tested windows was masked", windows.len());
+        let what = format!(
+            "no position of the {} tested windows was masked",
+            windows.len()
+        );
         return Err(Error::Invalid(format!(
             "{what}: there is no loss to measure; make masking.fraction larger, or the tested part longer"
         )));
     }
-    let means: Vec<f64> = by_window.iter().filter(|(_, n)| *n > 0).map(|(sum, n)| sum / *n as f64).collect();
+    let means: Vec<f64> = by_window
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(sum, n)| sum / *n as f64)
+        .collect();
     let count = positions as f64;
     Ok(Evaluation {
         positions,

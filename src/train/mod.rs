@@ -1,4 +1,5 @@
-//! Training LDARNet: a recipe names data, model and settings; the run can be stopped and resumed to the same bits.
+//! Training LDARNet: a recipe names data, model and settings; the run can be stopped and resumed to
+//! the same bits.
 
 pub mod data;
 pub mod evaluate;

@@ -1,4 +1,5 @@
-//! The training objective: masked-language-model cross-entropy plus the ratio loss that holds the compression near its target.
+//! The training objective: masked-language-model cross-entropy plus the ratio loss that holds the
+//! compression near its target.
 
 use crate::Result;
 use crate::kernels::loss::cross_entropy;
@@ -15,7 +16,8 @@ pub struct Objective {
     pub alpha: f64,
     /// Target bases per boundary of each stage, outermost first.
     pub compression: Vec<f64>,
-    /// Keep only what enters each layer, and run the layer again on the way back: a third more work for a fraction of the memory.
+    /// Keep only what enters each layer, and run the layer again on the way back: a third more work
+    /// for a fraction of the memory.
     pub recompute: bool,
 }
 
@@ -45,8 +47,17 @@ impl Loss {
 
 impl Objective {
     /// Runs the model on `inputs` and scores `targets`, (row in the packed batch, true base).
-    pub fn loss(&self, model: &LdarNet, inputs: &[Vec<u8>], targets: &Arc<[(usize, u8)]>) -> Result<Loss> {
-        let tape = if self.recompute { Tape::frugal() } else { Tape::on() };
+    pub fn loss(
+        &self,
+        model: &LdarNet,
+        inputs: &[Vec<u8>],
+        targets: &Arc<[(usize, u8)]>,
+    ) -> Result<Loss> {
+        let tape = if self.recompute {
+            Tape::frugal()
+        } else {
+            Tape::on()
+        };
         let output = model.forward_on(&tape, inputs)?;
         let cross_entropy = cross_entropy(&tape, &output.logits, targets)?;
         let mlm = f64::from(cross_entropy.to_scalar::<f32>()?);
@@ -54,17 +65,34 @@ impl Objective {
         let (mut ratio, mut compression) = (0.0, 1.0);
         let learned = model.config().routing.is_learned();
         for (i, stage) in output.stages.iter().enumerate() {
-            let n = self.compression.get(i).or(self.compression.last()).copied().unwrap_or(4.0);
+            let n = self
+                .compression
+                .get(i)
+                .or(self.compression.last())
+                .copied()
+                .unwrap_or(4.0);
             let positions = stage.mask.len() as f64;
             let fraction = stage.mask.iter().filter(|&&b| b).count() as f64 / positions;
             if learned {
-                // N/(N-1) ((N-1) F G + (1-F)(1-G)) is linear in G, the mean probability; F carries no gradient.
-                let mean = stage.prob.to_vec1::<f32>()?.iter().map(|&p| f64::from(p)).sum::<f64>() / positions;
-                ratio += n / (n - 1.0) * ((n - 1.0) * fraction * mean + (1.0 - fraction) * (1.0 - mean));
+                // N/(N-1) ((N-1) F G + (1-F)(1-G)) is linear in G, the mean probability; F carries
+                // no gradient.
+                let mean = stage
+                    .prob
+                    .to_vec1::<f32>()?
+                    .iter()
+                    .map(|&p| f64::from(p))
+                    .sum::<f64>()
+                    / positions;
+                ratio +=
+                    n / (n - 1.0) * ((n - 1.0) * fraction * mean + (1.0 - fraction) * (1.0 - mean));
                 let slope = n / (n - 1.0) * ((n - 1.0) * fraction - (1.0 - fraction));
                 seeds.push((
                     stage.prob.clone(),
-                    Tensor::full((self.alpha * slope / positions) as f32, stage.mask.len(), stage.prob.device())?,
+                    Tensor::full(
+                        (self.alpha * slope / positions) as f32,
+                        stage.mask.len(),
+                        stage.prob.device(),
+                    )?,
                 ));
             }
             if i == 0 {
@@ -73,7 +101,15 @@ impl Objective {
         }
         let bases: usize = inputs.iter().map(Vec::len).sum();
         let flops_per_base = forward_flops(model.config(), inputs, &output.stages) / bases as f64;
-        Ok(Loss { total: mlm + self.alpha * ratio, mlm, ratio, compression, flops_per_base, tape, seeds })
+        Ok(Loss {
+            total: mlm + self.alpha * ratio,
+            mlm,
+            ratio,
+            compression,
+            flops_per_base,
+            tape,
+            seeds,
+        })
     }
 }
 

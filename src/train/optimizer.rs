@@ -19,7 +19,8 @@ pub struct AdamW {
     pub weight_decay: f64,
     /// The gradient's norm is clipped to this.
     pub max_grad_norm: f64,
-    /// Learning-rate multiplier of each stage, outermost first; embeddings and LM head use the first.
+    /// Learning-rate multiplier of each stage, outermost first; embeddings and LM head use the
+    /// first.
     pub lr_multiplier: Vec<f64>,
 }
 
@@ -48,7 +49,8 @@ struct Param {
     weight_decay: f64,
 }
 
-/// Stage that a parameter belongs to, from its name: one level for each `main_network`, the innermost stack's own not counted.
+/// Stage that a parameter belongs to, from its name: one level for each `main_network`, the
+/// innermost stack's own not counted.
 fn stage_of(name: &str, stages: usize) -> usize {
     let mut rest = name.strip_prefix("backbone.").unwrap_or("");
     let mut stage = 0;
@@ -62,36 +64,64 @@ fn stage_of(name: &str, stages: usize) -> usize {
 /// Biases, norms, A_log, D and dt_bias keep their size.
 fn decays(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
-    let norm = name.rsplit('.').nth(1).is_some_and(|module| module.starts_with("norm") || module == "rmsnorm");
+    let norm = name
+        .rsplit('.')
+        .nth(1)
+        .is_some_and(|module| module.starts_with("norm") || module == "rmsnorm");
     !(norm || matches!(last, "bias" | "A_log" | "D" | "dt_bias"))
 }
 
-/// The authors' rule for the learning-rate multiplier of each stage: the root of the compression from there to the innermost stage, times
-/// the ratio of the widths (3.0 for 110m, 4.0 for 2m, at a compression of 4).
+/// The authors' rule for the learning-rate multiplier of each stage: the root of the compression
+/// from there to the innermost stage, times the ratio of the widths (3.0 for 110m, 4.0 for 2m, at a
+/// compression of 4).
 pub fn lr_multipliers(config: &Config, compression: &[f64]) -> Vec<f64> {
     let innermost = config.stages[config.stages.len() - 1].d_model as f64;
     let stages = config.stages.iter().enumerate();
-    stages.map(|(i, s)| compression.iter().skip(i).product::<f64>().sqrt() * innermost / s.d_model as f64).collect()
+    stages
+        .map(|(i, s)| {
+            compression.iter().skip(i).product::<f64>().sqrt() * innermost / s.d_model as f64
+        })
+        .collect()
 }
 
 /// Copies of tensors on a device that nothing else sees, to be changed in place.
-pub fn trainable(tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<BTreeMap<String, Tensor>> {
-    tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.force_contiguous()?.to_device(device)?))).collect()
+pub fn trainable(
+    tensors: &BTreeMap<String, Tensor>,
+    device: &Device,
+) -> Result<BTreeMap<String, Tensor>> {
+    tensors
+        .iter()
+        .map(|(name, tensor)| Ok((name.clone(), tensor.force_contiguous()?.to_device(device)?)))
+        .collect()
 }
 
 impl Optimizer {
-    /// Starts on `params`, by name: the tensors that the model was built on, which steps change in place.
+    /// Starts on `params`, by name: the tensors that the model was built on, which steps change in
+    /// place.
     pub fn new(settings: AdamW, params: &BTreeMap<String, Tensor>, stages: usize) -> Result<Self> {
         let multipliers = settings.lr_multiplier.clone();
-        let group =
-            |name: &str| Group { lr_multiplier: multipliers.get(stage_of(name, stages)).copied().unwrap_or(1.0), decays: decays(name) };
+        let group = |name: &str| Group {
+            lr_multiplier: multipliers
+                .get(stage_of(name, stages))
+                .copied()
+                .unwrap_or(1.0),
+            decays: decays(name),
+        };
         Optimizer::grouped(settings, params, group)
     }
 
-    /// The same with other parameter groups than those of pretraining; the settings' multipliers by stage are not used.
-    pub fn grouped(settings: AdamW, params: &BTreeMap<String, Tensor>, group: impl Fn(&str) -> Group) -> Result<Self> {
+    /// The same with other parameter groups than those of pretraining; the settings' multipliers by
+    /// stage are not used.
+    pub fn grouped(
+        settings: AdamW,
+        params: &BTreeMap<String, Tensor>,
+        group: impl Fn(&str) -> Group,
+    ) -> Result<Self> {
         let param = |(name, tensor): (&String, &Tensor)| {
-            let Group { lr_multiplier, decays } = group(name);
+            let Group {
+                lr_multiplier,
+                decays,
+            } = group(name);
             Ok(Param {
                 name: name.clone(),
                 tensor: tensor.clone(),
@@ -101,7 +131,11 @@ impl Optimizer {
             })
         };
         let params = params.iter().map(param).collect::<Result<_>>()?;
-        Ok(Optimizer { settings, params, step: 0 })
+        Ok(Optimizer {
+            settings,
+            params,
+            step: 0,
+        })
     }
 
     /// Adds the gradients of one backward pass to `sums`.
@@ -116,13 +150,17 @@ impl Optimizer {
         Ok(())
     }
 
-    /// One step at learning rate `lr`, with the mean of the summed gradients of `micro_batches` backward passes; gives the mean's norm before
-    /// clipping. A parameter without gradient stays as it is.
+    /// One step at learning rate `lr`, with the mean of the summed gradients of `micro_batches`
+    /// backward passes; gives the mean's norm before clipping. A parameter without gradient stays
+    /// as it is.
     pub fn step(&mut self, grads: &Gradients, micro_batches: usize, lr: f64) -> Result<f64> {
         let share = 1.0 / micro_batches as f64;
         let norm = grads.norm()? * share;
         if !norm.is_finite() {
-            return Err(Error::Invalid(format!("the gradient's norm is {norm} at step {}: lower the learning rate", self.step + 1)));
+            return Err(Error::Invalid(format!(
+                "the gradient's norm is {norm} at step {}: lower the learning rate",
+                self.step + 1
+            )));
         }
         // PyTorch's clip_grad_norm_.
         let clip = (self.settings.max_grad_norm / (norm + 1e-6)).min(1.0);
@@ -135,11 +173,32 @@ impl Optimizer {
             root: (1.0 - b2.powi(self.step as i32)).sqrt() as f32,
         };
         let correction = 1.0 - b1.powi(self.step as i32);
-        let with_grad = self.params.iter_mut().zip(&grads.0).filter_map(|(param, grad)| Some((param, grad.as_ref()?)));
-        let updates = with_grad.map(|(Param { tensor, moments, lr_multiplier, weight_decay, .. }, grad)| {
-            let lr = lr * *lr_multiplier;
-            Update { parameter: tensor, grad, moments, keep: (1.0 - lr * *weight_decay) as f32, rate: (lr / correction) as f32 }
-        });
+        let with_grad = self
+            .params
+            .iter_mut()
+            .zip(&grads.0)
+            .filter_map(|(param, grad)| Some((param, grad.as_ref()?)));
+        let updates = with_grad.map(
+            |(
+                Param {
+                    tensor,
+                    moments,
+                    lr_multiplier,
+                    weight_decay,
+                    ..
+                },
+                grad,
+            )| {
+                let lr = lr * *lr_multiplier;
+                Update {
+                    parameter: tensor,
+                    grad,
+                    moments,
+                    keep: (1.0 - lr * *weight_decay) as f32,
+                    rate: (lr / correction) as f32,
+                }
+            },
+        );
         step.apply(updates.collect())?;
         Ok(norm)
     }
@@ -160,8 +219,14 @@ impl Optimizer {
         for param in &mut self.params {
             let moment = |which: &str| {
                 let name = format!("{which}.{}", param.name);
-                let fits = state.get(&name).filter(|t| t.elem_count() == param.tensor.elem_count());
-                fits.ok_or_else(|| Error::Invalid(format!("the training state has no {name} of the right size")))
+                let fits = state
+                    .get(&name)
+                    .filter(|t| t.elem_count() == param.tensor.elem_count());
+                fits.ok_or_else(|| {
+                    Error::Invalid(format!(
+                        "the training state has no {name} of the right size"
+                    ))
+                })
             };
             let moments = [moment("m")?, moment("v")?];
             param.moments.restore(moments)?;
@@ -182,8 +247,15 @@ impl Gradients {
     }
 
     /// The gradients by parameter name, for tests and inspection.
-    pub fn named<'a>(&'a self, optimizer: &'a Optimizer) -> impl Iterator<Item = (&'a str, &'a Tensor)> {
-        let all = optimizer.params.iter().map(|p| p.name.as_str()).zip(&self.0);
+    pub fn named<'a>(
+        &'a self,
+        optimizer: &'a Optimizer,
+    ) -> impl Iterator<Item = (&'a str, &'a Tensor)> {
+        let all = optimizer
+            .params
+            .iter()
+            .map(|p| p.name.as_str())
+            .zip(&self.0);
         all.filter_map(|(name, grad)| Some((name, grad.as_ref()?)))
     }
 }

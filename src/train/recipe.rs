@@ -60,7 +60,8 @@ pub struct DataRecipe {
     pub reverse_complement: f64,
     /// Held-out part of every contig, as fractions of its length.
     pub holdout: (f64, f64),
-    /// The part of the first file's contigs on which the final number is measured, inside the held-out part.
+    /// The part of the first file's contigs on which the final number is measured, inside the
+    /// held-out part.
     pub test: (f64, f64),
 }
 
@@ -108,7 +109,8 @@ pub struct RunRecipe {
     pub batch: usize,
     /// Windows per forward and backward pass; their gradients are averaged.
     pub micro_batch: usize,
-    /// Run every layer again on the way back instead of keeping what is inside it: slower, in a fraction of the memory, the same gradients.
+    /// Run every layer again on the way back instead of keeping what is inside it: slower, in a
+    /// fraction of the memory, the same gradients.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recompute: bool,
     /// Steps between rows of the metrics table.
@@ -128,12 +130,15 @@ impl Recipe {
     /// The file is no TOML, a key is unknown or missing, or a value makes no sense.
     pub fn open(path: &Path) -> Result<Recipe> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
-        let mut recipe: Recipe = toml::from_str(&text).map_err(|e| Error::file(path, format!("is no recipe: {e}")))?;
+        let mut recipe: Recipe =
+            toml::from_str(&text).map_err(|e| Error::file(path, format!("is no recipe: {e}")))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for fasta in &mut recipe.data.fasta {
             *fasta = folder.join(&*fasta);
         }
-        recipe.check().map_err(|e| Error::file(path, e.to_string()))?;
+        recipe
+            .check()
+            .map_err(|e| Error::file(path, e.to_string()))?;
         Ok(recipe)
     }
 
@@ -144,29 +149,56 @@ impl Recipe {
         if d.fasta.is_empty() || d.length < 2 {
             return fail("data.fasta needs a file, and data.length at least 2 bases");
         }
-        if !(0.0 <= d.holdout.0 && d.holdout.0 <= d.test.0 && d.test.0 <= d.test.1 && d.test.1 <= d.holdout.1 && d.holdout.1 <= 1.0) {
+        if !(0.0 <= d.holdout.0
+            && d.holdout.0 <= d.test.0
+            && d.test.0 <= d.test.1
+            && d.test.1 <= d.holdout.1
+            && d.holdout.1 <= 1.0)
+        {
             return fail("data.test must lie inside data.holdout, both as fractions from 0 to 1");
         }
-        if !unit(d.reverse_complement) || !unit(m.fraction) || !unit(m.mask) || !unit(m.random) || m.mask + m.random > 1.0 {
-            return fail("reverse_complement and the masking fractions lie from 0 to 1, and mask + random is at most 1");
+        if !unit(d.reverse_complement)
+            || !unit(m.fraction)
+            || !unit(m.mask)
+            || !unit(m.random)
+            || m.mask + m.random > 1.0
+        {
+            return fail(
+                "reverse_complement and the masking fractions lie from 0 to 1, and mask + random is at most 1",
+            );
         }
-        if o.compression.iter().any(|&n| n <= 1.0 || n.is_nan()) || !(o.lr > 0.0 && o.lr.is_finite()) {
+        if o.compression.iter().any(|&n| n <= 1.0 || n.is_nan())
+            || !(o.lr > 0.0 && o.lr.is_finite())
+        {
             return fail("optimizer.compression is above 1 and optimizer.lr above 0");
         }
-        if !unit(o.schedule.warmup) || !unit(o.schedule.decay) || !unit(o.schedule.floor) || o.schedule.floor == 0.0 {
+        if !unit(o.schedule.warmup)
+            || !unit(o.schedule.decay)
+            || !unit(o.schedule.floor)
+            || o.schedule.floor == 0.0
+        {
             return fail("schedule.warmup and decay lie from 0 to 1, floor above 0");
         }
-        if [r.log_every, r.validate_every, r.checkpoint_every].contains(&0) || r.batch == 0 || r.micro_batch == 0 {
+        if [r.log_every, r.validate_every, r.checkpoint_every].contains(&0)
+            || r.batch == 0
+            || r.micro_batch == 0
+        {
             return fail("the counts under run are at least 1");
         }
         if d.length > 1 << 26 || r.batch > 1 << 20 {
             return fail("data.length is at most 2^26 bases and run.batch at most 2^20 windows");
         }
         if m.fraction == 0.0 {
-            return fail("masking.fraction is above 0: without masked positions there is nothing to learn");
+            return fail(
+                "masking.fraction is above 0: without masked positions there is nothing to learn",
+            );
         }
         let positive = |x: f64| x > 0.0 && x.is_finite();
-        if !(0.0..1.0).contains(&o.betas.0) || !(0.0..1.0).contains(&o.betas.1) || !positive(o.eps) || !positive(o.max_grad_norm) {
+        if !(0.0..1.0).contains(&o.betas.0)
+            || !(0.0..1.0).contains(&o.betas.1)
+            || !positive(o.eps)
+            || !positive(o.max_grad_norm)
+        {
             return fail("optimizer.betas lie from 0 to below 1, eps and max_grad_norm above 0");
         }
         if !(0.0..=1.0).contains(&o.weight_decay) || !o.alpha.is_finite() || o.alpha < 0.0 {
@@ -177,7 +209,10 @@ impl Recipe {
         }
         let routers = self.config()?.layout.stages() - 1;
         if o.compression.len() != routers {
-            return fail(&format!("optimizer.compression holds {} targets, but the model has {routers} routers", o.compression.len()));
+            return fail(&format!(
+                "optimizer.compression holds {} targets, but the model has {routers} routers",
+                o.compression.len()
+            ));
         }
         Ok(())
     }
@@ -185,8 +220,14 @@ impl Recipe {
     /// The model's configuration.
     pub fn config(&self) -> Result<Config> {
         match &self.model {
-            ModelRecipe::Named(NamedModel { config, router: None }) => Config::named(config),
-            ModelRecipe::Named(NamedModel { config, router: Some(router) }) => Config::named(config)?.routed(router.parse()?),
+            ModelRecipe::Named(NamedModel {
+                config,
+                router: None,
+            }) => Config::named(config),
+            ModelRecipe::Named(NamedModel {
+                config,
+                router: Some(router),
+            }) => Config::named(config)?.routed(router.parse()?),
             ModelRecipe::Written(json) => Config::from_json(json.clone()),
         }
     }
@@ -198,26 +239,42 @@ impl Recipe {
     pub fn route(&mut self, routing: Routing) -> Result<()> {
         let json = self.config()?.routed(routing)?.json;
         match &mut self.model {
-            ModelRecipe::Named(named) => named.router = (!routing.is_learned()).then(|| routing.to_string()),
+            ModelRecipe::Named(named) => {
+                named.router = (!routing.is_learned()).then(|| routing.to_string())
+            }
             ModelRecipe::Written(written) => *written = json,
         }
         Ok(())
     }
 
-    /// What training takes of memory at the very least, in bytes: weights, gradients and two moments of each parameter, and on a CPU, where they are held
-    /// beside these, what every layer keeps of a micro-batch for the way back.
+    /// What training takes of memory at the very least, in bytes: weights, gradients and two
+    /// moments of each parameter, and on a CPU, where they are held beside these, what every layer
+    /// keeps of a micro-batch for the way back.
     ///
     /// # Errors
     /// A configuration that no model can be built on.
     pub fn least_memory_bytes(&self, config: &Config, activations: bool) -> Result<u128> {
         let size = |shape: &[usize]| shape.iter().map(|n| *n as u128).product::<u128>();
-        let parameters: u128 = inventory(config)?.iter().map(|(_, shape)| size(shape)).sum();
+        let parameters: u128 = inventory(config)?
+            .iter()
+            .map(|(_, shape)| size(shape))
+            .sum();
         let mut kept = 0.0;
         if activations {
             let mut rows = (self.run.micro_batch * self.data.length) as f64;
-            for (number, (stage, layers)) in config.stages.iter().zip(config.layout.blocks_by_stage()).enumerate() {
+            for (number, (stage, layers)) in config
+                .stages
+                .iter()
+                .zip(config.layout.blocks_by_stage())
+                .enumerate()
+            {
                 kept += rows * (stage.d_model * layers) as f64;
-                rows /= self.optimizer.compression.get(number).copied().unwrap_or(1.0);
+                rows /= self
+                    .optimizer
+                    .compression
+                    .get(number)
+                    .copied()
+                    .unwrap_or(1.0);
             }
         }
         Ok(16 * parameters + 4 * kept as u128)
@@ -225,7 +282,11 @@ impl Recipe {
 
     /// The training objective.
     pub fn objective(&self) -> Objective {
-        Objective { alpha: self.optimizer.alpha, compression: self.optimizer.compression.clone(), recompute: self.run.recompute }
+        Objective {
+            alpha: self.optimizer.alpha,
+            compression: self.optimizer.compression.clone(),
+            recompute: self.run.recompute,
+        }
     }
 
     /// The optimizer's settings.

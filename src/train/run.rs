@@ -18,7 +18,8 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// One row of the metrics table. It is the same whether the run was resumed or not, but for the speed.
+/// One row of the metrics table. It is the same whether the run was resumed or not, but for the
+/// speed.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     /// Steps made.
@@ -27,7 +28,8 @@ pub struct Metrics {
     pub bases: u64,
     /// Base learning rate of the last step.
     pub lr: f64,
-    /// Mean over the steps since the row before: masked loss in nats, ratio loss, bases per boundary, gradient norm before clipping.
+    /// Mean over the steps since the row before: masked loss in nats, ratio loss, bases per
+    /// boundary, gradient norm before clipping.
     pub mlm: f64,
     /// Ratio loss.
     pub ratio: f64,
@@ -37,27 +39,46 @@ pub struct Metrics {
     pub grad_norm: f64,
     /// Operations of a forward pass per base, from the positions that were kept.
     pub flops_per_base: f64,
-    /// Masked loss and bases per boundary on held-out windows, where measured; the loss is `NaN` where no position of theirs was masked.
+    /// Masked loss and bases per boundary on held-out windows, where measured; the loss is `NaN`
+    /// where no position of theirs was masked.
     pub validation: Option<(f64, f64)>,
     /// Bases per second since the row before.
     pub bases_per_s: f64,
 }
 
-const HEADER: &str =
-    "step\tbases\tlr\tmlm_nats\tratio\tcompression\tgrad_norm\tvalidation_mlm_nats\tvalidation_compression\tflops_per_base\tbases_per_s";
+const HEADER: &str = "step\tbases\tlr\tmlm_nats\tratio\tcompression\tgrad_norm\tvalidation_mlm_nats\tvalidation_compression\tflops_per_base\tbases_per_s";
 
 impl Metrics {
     fn line(&self) -> String {
-        let known = |value: f64, digits: usize| if value.is_nan() { String::new() } else { format!("{value:.digits$}") };
-        let (mlm, compression) = self.validation.map_or((String::new(), String::new()), |(m, c)| (known(m, 5), known(c, 3)));
+        let known = |value: f64, digits: usize| {
+            if value.is_nan() {
+                String::new()
+            } else {
+                format!("{value:.digits$}")
+            }
+        };
+        let (mlm, compression) = self
+            .validation
+            .map_or((String::new(), String::new()), |(m, c)| {
+                (known(m, 5), known(c, 3))
+            });
         format!(
             "{}\t{}\t{:.6e}\t{:.5}\t{:.5}\t{:.3}\t{:.4}\t{mlm}\t{compression}\t{:.0}\t{:.0}",
-            self.step, self.bases, self.lr, self.mlm, self.ratio, self.compression, self.grad_norm, self.flops_per_base, self.bases_per_s
+            self.step,
+            self.bases,
+            self.lr,
+            self.mlm,
+            self.ratio,
+            self.compression,
+            self.grad_norm,
+            self.flops_per_base,
+            self.bases_per_s
         )
     }
 }
 
-/// Sums over the steps since the last row of the table; a checkpoint keeps them, so that a resumed run writes the same rows.
+/// Sums over the steps since the last row of the table; a checkpoint keeps them, so that a resumed
+/// run writes the same rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Since {
     steps: u64,
@@ -72,16 +93,38 @@ struct Since {
 impl Since {
     /// Bit for bit, as text.
     fn to_text(self) -> String {
-        let Since { steps, mlm, ratio, compression, grad_norm, flops_per_base, seconds } = self;
-        let bits = [mlm, ratio, compression, grad_norm, flops_per_base, seconds].map(|sum| format!(" {:016x}", sum.to_bits())).concat();
+        let Since {
+            steps,
+            mlm,
+            ratio,
+            compression,
+            grad_norm,
+            flops_per_base,
+            seconds,
+        } = self;
+        let bits = [mlm, ratio, compression, grad_norm, flops_per_base, seconds]
+            .map(|sum| format!(" {:016x}", sum.to_bits()))
+            .concat();
         format!("{steps}{bits}")
     }
 
     fn from_text(text: &str) -> Option<Since> {
         let mut words = text.split(' ');
         let steps = words.next()?.parse().ok()?;
-        let mut sum = || u64::from_str_radix(words.next()?, 16).ok().map(f64::from_bits);
-        Some(Since { steps, mlm: sum()?, ratio: sum()?, compression: sum()?, grad_norm: sum()?, flops_per_base: sum()?, seconds: sum()? })
+        let mut sum = || {
+            u64::from_str_radix(words.next()?, 16)
+                .ok()
+                .map(f64::from_bits)
+        };
+        Some(Since {
+            steps,
+            mlm: sum()?,
+            ratio: sum()?,
+            compression: sum()?,
+            grad_norm: sum()?,
+            flops_per_base: sum()?,
+            seconds: sum()?,
+        })
     }
 }
 
@@ -105,7 +148,8 @@ pub enum Ending {
     Stopped(u64),
 }
 
-/// A run in its folder: `training.safetensors` (weights, moments, step), `metrics.tsv`, and at the end `model.safetensors`.
+/// A run in its folder: `training.safetensors` (weights, moments, step), `metrics.tsv`, and at the
+/// end `model.safetensors`.
 pub struct Run {
     recipe: Recipe,
     config: Config,
@@ -123,33 +167,58 @@ pub struct Run {
 }
 
 impl Run {
-    /// Starts in `folder`, or goes on from the checkpoint there, on a device and there in a precision (see [`LdarNet::set_training_precision`]).
+    /// Starts in `folder`, or goes on from the checkpoint there, on a device and there in a
+    /// precision (see [`LdarNet::set_training_precision`]).
     ///
-    /// A resumed run may log, measure and save at other steps, recompute or not, and have more steps than before (see [`Run::lengthened`]): none of these
-    /// changes the steps that were made.
+    /// A resumed run may log, measure and save at other steps, recompute or not, and have more
+    /// steps than before (see [`Run::lengthened`]): none of these changes the steps that were made.
     ///
     /// # Errors
-    /// The folder holds a run and `resume` is false; or `resume` is true and it holds none, or one of another recipe; files that are not of such a run;
-    /// a recipe that asks for more memory than there is.
-    pub fn open(recipe: Recipe, folder: &Path, resume: bool, device: &Device, precision: Precision) -> Result<Run> {
+    /// The folder holds a run and `resume` is false; or `resume` is true and it holds none, or one
+    /// of another recipe; files that are not of such a run; a recipe that asks for more memory than
+    /// there is.
+    pub fn open(
+        recipe: Recipe,
+        folder: &Path,
+        resume: bool,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Run> {
         let state_path = folder.join(STATE);
         check_folder(folder, resume, &recipe)?;
         let config = recipe.config()?;
-        if let (needed, Some(total)) = (recipe.least_memory_bytes(&config, device.is_cpu())?, memory::total_bytes())
-            && needed > u128::from(total)
+        if let (needed, Some(total)) = (
+            recipe.least_memory_bytes(&config, device.is_cpu())?,
+            memory::total_bytes(),
+        ) && needed > u128::from(total)
         {
             let [needed, total] = [needed as f64, total as f64].map(|bytes| bytes / 1e9);
-            let what = format!("recipe: it takes {needed:.0} GB of memory at least, and this machine has {total:.0} GB");
-            return Err(Error::Invalid(format!("{what}: make the model, data.length or run.micro_batch smaller, or set run.recompute")));
+            let what = format!(
+                "recipe: it takes {needed:.0} GB of memory at least, and this machine has {total:.0} GB"
+            );
+            return Err(Error::Invalid(format!(
+                "{what}: make the model, data.length or run.micro_batch smaller, or set run.recompute"
+            )));
         }
         let corpus = Corpus::open(&recipe.data)?;
-        let state = if resume { Some(load_tensors(&state_path)?) } else { None };
+        let state = if resume {
+            Some(load_tensors(&state_path)?)
+        } else {
+            None
+        };
         let wrong = |e: Error| at(&state_path, e);
-        let mut before = State { step: 0, since: Since::default(), schedules: Vec::new() };
+        let mut before = State {
+            step: 0,
+            since: Since::default(),
+            schedules: Vec::new(),
+        };
         let weights: BTreeMap<String, Tensor> = match &state {
             Some((tensors, notes)) => {
-                before = State::read(notes, &recipe, corpus.digest()).map_err(|what| Error::file(&state_path, what))?;
-                let weight = |(name, tensor): (&String, &Tensor)| Some((name.strip_prefix("w.")?.to_string(), tensor.clone()));
+                before = State::read(notes, &recipe, corpus.digest())
+                    .map_err(|what| Error::file(&state_path, what))?;
+                let weight = |(name, tensor): (&String, &Tensor)| {
+                    Some((name.strip_prefix("w.")?.to_string(), tensor.clone()))
+                };
                 tensors.iter().filter_map(weight).collect()
             }
             None => {
@@ -165,19 +234,44 @@ impl Run {
         if let Some((tensors, _)) = &state {
             optimizer.restore(tensors, before.step).map_err(wrong)?;
         }
-        let State { since, mut schedules, .. } = before;
-        if schedules.last().is_none_or(|(_, steps)| *steps != recipe.run.steps) {
+        let State {
+            since,
+            mut schedules,
+            ..
+        } = before;
+        if schedules
+            .last()
+            .is_none_or(|(_, steps)| *steps != recipe.run.steps)
+        {
             schedules.push((before.step, recipe.run.steps));
         }
         let folder = folder.to_path_buf();
-        Ok(Run { recipe, config, corpus, tensors, model, optimizer, ready: None, since, schedules, folder })
+        Ok(Run {
+            recipe,
+            config,
+            corpus,
+            tensors,
+            model,
+            optimizer,
+            ready: None,
+            since,
+            schedules,
+            folder,
+        })
     }
 
     /// What becomes of the learning rate in a run that was just resumed with more steps.
     pub fn lengthened(&self) -> Option<Lengthened> {
-        let [.., (_, from), (at, steps)] = self.schedules[..] else { return None };
-        let lr = |steps| self.recipe.optimizer.lr * self.recipe.optimizer.schedule.factor(at, steps);
-        (at == self.step()).then(|| Lengthened { from, lr_before: lr(from), lr: lr(steps) })
+        let [.., (_, from), (at, steps)] = self.schedules[..] else {
+            return None;
+        };
+        let lr =
+            |steps| self.recipe.optimizer.lr * self.recipe.optimizer.schedule.factor(at, steps);
+        (at == self.step()).then(|| Lengthened {
+            from,
+            lr_before: lr(from),
+            lr: lr(steps),
+        })
     }
 
     /// Steps made so far.
@@ -194,11 +288,18 @@ impl Run {
         (self.recipe.run.batch * self.recipe.data.length) as u64
     }
 
-    /// Trains to the end of the recipe, or until `stop` says so. `report` is told every row of the metrics.
-    pub fn train(&mut self, stop: &dyn Fn() -> bool, report: &mut dyn FnMut(&Metrics)) -> Result<Ending> {
+    /// Trains to the end of the recipe, or until `stop` says so. `report` is told every row of the
+    /// metrics.
+    pub fn train(
+        &mut self,
+        stop: &dyn Fn() -> bool,
+        report: &mut dyn FnMut(&Metrics),
+    ) -> Result<Ending> {
         let steps = self.recipe.run.steps;
         let mut table = MetricsTable::open(&self.folder.join(METRICS), self.step())?;
-        let validation = self.corpus.holdout_windows(self.recipe.run.validation_windows);
+        let validation = self
+            .corpus
+            .holdout_windows(self.recipe.run.validation_windows);
         let mut started = Instant::now();
         while self.step() < steps {
             if stop() {
@@ -227,7 +328,12 @@ impl Run {
                 };
                 if validate && !validation.is_empty() {
                     let mut rng = Rng::new(self.recipe.seed).derive("validation");
-                    done.validation = Some(masked_loss(&self.model, &validation, &self.recipe, &mut rng)?);
+                    done.validation = Some(masked_loss(
+                        &self.model,
+                        &validation,
+                        &self.recipe,
+                        &mut rng,
+                    )?);
                 }
                 table.add(&done)?;
                 report(&done);
@@ -243,16 +349,22 @@ impl Run {
         Ok(Ending::Finished)
     }
 
-    /// Makes one step, while another thread draws the windows of the next. Returns its base learning rate.
+    /// Makes one step, while another thread draws the windows of the next. Returns its base
+    /// learning rate.
     fn one_step(&mut self) -> Result<f64> {
         let step = self.step();
         let (corpus, recipe) = (&self.corpus, &self.recipe);
-        let batches = self.ready.take().unwrap_or_else(|| batches_of(corpus, recipe, step));
+        let batches = self
+            .ready
+            .take()
+            .unwrap_or_else(|| batches_of(corpus, recipe, step));
         let (model, optimizer, since) = (&self.model, &mut self.optimizer, &mut self.since);
         let (lr, next) = std::thread::scope(|scope| {
             let next = scope.spawn(|| batches_of(corpus, recipe, step + 1));
             let lr = learn(model, optimizer, recipe, &batches, since)?;
-            let next = next.join().map_err(|_| Error::Invalid("the thread that draws windows failed".into()))?;
+            let next = next
+                .join()
+                .map_err(|_| Error::Invalid("the thread that draws windows failed".into()))?;
             Ok::<_, Error>((lr, next))
         })?;
         self.ready = Some(next);
@@ -261,7 +373,11 @@ impl Run {
 
     fn checkpoint(&self) -> Result<()> {
         let mut tensors = self.optimizer.state()?;
-        tensors.extend(on(&self.tensors, &Device::Cpu)?.into_iter().map(|(name, tensor)| (format!("w.{name}"), tensor)));
+        tensors.extend(
+            on(&self.tensors, &Device::Cpu)?
+                .into_iter()
+                .map(|(name, tensor)| (format!("w.{name}"), tensor)),
+        );
         let notes = BTreeMap::from([
             ("step".to_string(), self.step().to_string()),
             ("recipe".to_string(), recipe_text(&self.recipe)?),
@@ -273,33 +389,58 @@ impl Run {
     }
 
     fn schedules_text(&self) -> String {
-        self.schedules.iter().map(|(step, steps)| format!("{step}:{steps}")).collect::<Vec<_>>().join(" ")
+        self.schedules
+            .iter()
+            .map(|(step, steps)| format!("{step}:{steps}"))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Writes the model alone.
     fn save_model(&self, path: &Path) -> Result<()> {
         let mut notes = BTreeMap::from([
             ("step".to_string(), self.step().to_string()),
-            ("bases_seen".to_string(), (self.step() * self.bases_per_step()).to_string()),
-            ("train_length".to_string(), self.recipe.data.length.to_string()),
+            (
+                "bases_seen".to_string(),
+                (self.step() * self.bases_per_step()).to_string(),
+            ),
+            (
+                "train_length".to_string(),
+                self.recipe.data.length.to_string(),
+            ),
             ("recipe".to_string(), recipe_text(&self.recipe)?),
         ]);
         if self.schedules.len() > 1 {
             notes.insert("schedules".into(), self.schedules_text()); // the recipe alone does not tell how it was made
         }
-        Checkpoint { config: self.config.clone(), tensors: on(&self.tensors, &Device::Cpu)?, notes }.save(path)
+        Checkpoint {
+            config: self.config.clone(),
+            tensors: on(&self.tensors, &Device::Cpu)?,
+            notes,
+        }
+        .save(path)
     }
 }
 
 /// The masked micro-batches of a step; they follow from the recipe's seed and the step alone.
 fn batches_of(corpus: &Corpus, recipe: &Recipe, step: u64) -> Vec<Batch> {
     let mut rng = Rng::new(recipe.seed).derive("step").derive_number(step);
-    let windows = corpus.training_windows(recipe.run.batch, recipe.data.reverse_complement, &mut rng);
-    windows.chunks(recipe.run.micro_batch).map(|windows| mask(windows.to_vec(), &recipe.masking, &mut rng)).collect()
+    let windows =
+        corpus.training_windows(recipe.run.batch, recipe.data.reverse_complement, &mut rng);
+    windows
+        .chunks(recipe.run.micro_batch)
+        .map(|windows| mask(windows.to_vec(), &recipe.masking, &mut rng))
+        .collect()
 }
 
 /// Forward, backward and update on the micro-batches of a step. Returns its base learning rate.
-fn learn(model: &LdarNet, optimizer: &mut Optimizer, recipe: &Recipe, batches: &[Batch], since: &mut Since) -> Result<f64> {
+fn learn(
+    model: &LdarNet,
+    optimizer: &mut Optimizer,
+    recipe: &Recipe,
+    batches: &[Batch],
+    since: &mut Since,
+) -> Result<f64> {
     let step = optimizer.step;
     let micro_batches = recipe.run.batch / recipe.run.micro_batch;
     let objective = recipe.objective();
@@ -307,7 +448,11 @@ fn learn(model: &LdarNet, optimizer: &mut Optimizer, recipe: &Recipe, batches: &
     for Batch { inputs, targets } in batches {
         let loss = objective.loss(model, inputs, targets)?;
         if !loss.mlm.is_finite() {
-            return Err(Error::Invalid(format!("the loss is {} at step {}: lower the learning rate", loss.mlm, step + 1)));
+            return Err(Error::Invalid(format!(
+                "the loss is {} at step {}: lower the learning rate",
+                loss.mlm,
+                step + 1
+            )));
         }
         since.mlm += loss.mlm / micro_batches as f64;
         since.ratio += loss.ratio / micro_batches as f64;
@@ -330,23 +475,41 @@ const MODEL: &str = "model.safetensors";
 fn check_folder(folder: &Path, resume: bool, recipe: &Recipe) -> Result<()> {
     let [state, metrics, model] = [STATE, METRICS, MODEL].map(|name| folder.join(name));
     let inputs: Vec<&Path> = recipe.data.fasta.iter().map(PathBuf::as_path).collect();
-    let says = |path: &Path, names: &[&str]| notes(path).is_some_and(|notes| names.iter().all(|name| notes.contains_key(*name)));
+    let says = |path: &Path, names: &[&str]| {
+        notes(path).is_some_and(|notes| names.iter().all(|name| notes.contains_key(*name)))
+    };
     let is_model = |path: &Path| is_ours(path) && says(path, &["recipe", "bases_seen"]);
     match (resume, state.exists()) {
         (false, true) => {
-            return Err(Error::file(folder, "already holds a training run: continue it with --resume, or choose another --out"));
+            return Err(Error::file(
+                folder,
+                "already holds a training run: continue it with --resume, or choose another --out",
+            ));
         }
-        (true, false) => return Err(Error::file(folder, format!("holds no {STATE} to resume from: leave out --resume to start"))),
+        (true, false) => {
+            return Err(Error::file(
+                folder,
+                format!("holds no {STATE} to resume from: leave out --resume to start"),
+            ));
+        }
         (false, false) if is_model(&model) => {
-            return Err(Error::file(folder, format!("already holds a trained model, {MODEL}: choose another --out")));
+            return Err(Error::file(
+                folder,
+                format!("already holds a trained model, {MODEL}: choose another --out"),
+            ));
         }
         _ => {}
     }
-    check_file(&state, &inputs, |path| says(path, &["step", "recipe", "data"]))?;
+    check_file(&state, &inputs, |path| {
+        says(path, &["step", "recipe", "data"])
+    })?;
     check_file(&model, &inputs, |path| resume && is_model(path))?;
     check_file(&metrics, &inputs, |path| {
         let mut head = vec![0; HEADER.len() + 1];
-        std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == format!("{HEADER}\n").into_bytes()
+        std::fs::File::open(path)
+            .and_then(|mut file| file.read_exact(&mut head))
+            .is_ok()
+            && head == format!("{HEADER}\n").into_bytes()
     })
 }
 
@@ -358,37 +521,72 @@ struct State {
 }
 
 impl State {
-    /// Reads the notes of a run that is to go on with `recipe`; the error says what is wrong with the file.
-    fn read(notes: &BTreeMap<String, String>, recipe: &Recipe, digest: u64) -> Result<State, String> {
-        let lacks = |name: &str| format!("does not say its '{name}': it is of another version, or damaged");
+    /// Reads the notes of a run that is to go on with `recipe`; the error says what is wrong with
+    /// the file.
+    fn read(
+        notes: &BTreeMap<String, String>,
+        recipe: &Recipe,
+        digest: u64,
+    ) -> Result<State, String> {
+        let lacks =
+            |name: &str| format!("does not say its '{name}': it is of another version, or damaged");
         let note = |name: &str| notes.get(name).ok_or_else(|| lacks(name));
         if note("data")? != &format!("{digest:016x}") {
-            return Err("was trained on other sequence: resume with the FASTA files it was started with".into());
+            return Err(
+                "was trained on other sequence: resume with the FASTA files it was started with"
+                    .into(),
+            );
         }
         may_go_on(note("recipe")?, recipe)?;
         let step = note("step")?.parse().map_err(|_| lacks("step"))?;
         let since = Since::from_text(note("since")?).ok_or_else(|| lacks("since"))?;
-        let schedule = |text: &str| text.split_once(':').and_then(|(step, steps)| Some((step.parse().ok()?, steps.parse().ok()?)));
-        let schedules = note("schedules")?.split(' ').map(schedule).collect::<Option<_>>().ok_or_else(|| lacks("schedules"))?;
-        Ok(State { step, since, schedules })
+        let schedule = |text: &str| {
+            text.split_once(':')
+                .and_then(|(step, steps)| Some((step.parse().ok()?, steps.parse().ok()?)))
+        };
+        let schedules = note("schedules")?
+            .split(' ')
+            .map(schedule)
+            .collect::<Option<_>>()
+            .ok_or_else(|| lacks("schedules"))?;
+        Ok(State {
+            step,
+            since,
+            schedules,
+        })
     }
 }
 
-/// Refuses to go on with a recipe that would have made other steps than those that were made. More steps are no such recipe, though their schedule is
-/// longer: from here on the learning rate follows it.
+/// Refuses to go on with a recipe that would have made other steps than those that were made. More
+/// steps are no such recipe, though their schedule is longer: from here on the learning rate
+/// follows it.
 fn may_go_on(before: &str, recipe: &Recipe) -> Result<(), String> {
-    let mut old: Recipe = toml::from_str(before).map_err(|e| format!("holds a recipe that cannot be read: {e}"))?;
+    let mut old: Recipe =
+        toml::from_str(before).map_err(|e| format!("holds a recipe that cannot be read: {e}"))?;
     let steps = old.run.steps;
     if recipe.run.steps < steps {
-        return Err(format!("was started for {steps} steps: run.steps can grow, not fall to {}", recipe.run.steps));
+        return Err(format!(
+            "was started for {steps} steps: run.steps can grow, not fall to {}",
+            recipe.run.steps
+        ));
     }
-    let RunRecipe { batch, micro_batch, .. } = old.run;
-    old.run = RunRecipe { batch, micro_batch, ..recipe.run.clone() };
+    let RunRecipe {
+        batch, micro_batch, ..
+    } = old.run;
+    old.run = RunRecipe {
+        batch,
+        micro_batch,
+        ..recipe.run.clone()
+    };
     let [old, new] = [&old, recipe].map(|recipe| recipe_text(recipe).map_err(|e| e.to_string()));
     let (old, new) = (old?, new?);
     match old.lines().zip(new.lines()).find(|(old, new)| old != new) {
-        Some((old, new)) => Err(format!("belongs to another recipe ({old}; here {new}): resume with the recipe it was started with")),
-        None if old != new => Err("belongs to another recipe: resume with the recipe it was started with".into()),
+        Some((old, new)) => Err(format!(
+            "belongs to another recipe ({old}; here {new}): resume with the recipe it was started with"
+        )),
+        None if old != new => {
+            Err("belongs to another recipe: resume with the recipe it was started with".into())
+        }
         None => Ok(()),
     }
 }
@@ -401,7 +599,8 @@ fn recipe_text(recipe: &Recipe) -> Result<String> {
             *path = PathBuf::from(name);
         }
     }
-    toml::to_string(&recipe).map_err(|e| Error::Invalid(format!("the recipe cannot be written down: {e}")))
+    toml::to_string(&recipe)
+        .map_err(|e| Error::Invalid(format!("the recipe cannot be written down: {e}")))
 }
 
 /// The metrics file; on resumption, rows of steps that were lost are dropped.
@@ -412,14 +611,32 @@ struct MetricsTable {
 
 impl MetricsTable {
     fn open(path: &Path, step: u64) -> Result<Self> {
-        let before = if step == 0 { String::new() } else { std::fs::read_to_string(path).unwrap_or_default() };
-        let kept = |line: &&str| line.split('\t').next().and_then(|s| s.parse::<u64>().ok()).is_some_and(|s| s <= step);
+        let before = if step == 0 {
+            String::new()
+        } else {
+            std::fs::read_to_string(path).unwrap_or_default()
+        };
+        let kept = |line: &&str| {
+            line.split('\t')
+                .next()
+                .and_then(|s| s.parse::<u64>().ok())
+                .is_some_and(|s| s <= step)
+        };
         write_atomic(path, |file| {
             writeln!(file, "{HEADER}")?;
-            before.lines().filter(kept).try_for_each(|line| writeln!(file, "{line}"))
+            before
+                .lines()
+                .filter(kept)
+                .try_for_each(|line| writeln!(file, "{line}"))
         })?;
-        let file = std::fs::OpenOptions::new().append(true).open(path).map_err(Error::io(path))?;
-        Ok(MetricsTable { path: path.to_path_buf(), file })
+        let file = std::fs::OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map_err(Error::io(path))?;
+        Ok(MetricsTable {
+            path: path.to_path_buf(),
+            file,
+        })
     }
 
     fn add(&mut self, row: &Metrics) -> Result<()> {

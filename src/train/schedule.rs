@@ -15,8 +15,9 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Factor on the learning rate for step `step` (from 0) of `steps`. The decay is the inverse square root that starts at 1 and ends at
-    /// the floor: `(1 + x (floor^-2 - 1))^-1/2`, x from 0 to 1.
+    /// Factor on the learning rate for step `step` (from 0) of `steps`. The decay is the inverse
+    /// square root that starts at 1 and ends at the floor: `(1 + x (floor^-2 - 1))^-1/2`, x from 0
+    /// to 1.
     pub fn factor(&self, step: u64, steps: u64) -> f64 {
         let (at, all) = (step as f64, steps as f64);
         let (warmup, decay) = (self.warmup * all, self.decay * all);
@@ -37,7 +38,11 @@ mod tests {
 
     #[test]
     fn warms_up_stays_and_decays() {
-        let schedule = Schedule { warmup: 0.1, decay: 0.2, floor: 0.05 };
+        let schedule = Schedule {
+            warmup: 0.1,
+            decay: 0.2,
+            floor: 0.05,
+        };
         assert_eq!(schedule.factor(0, 1000), 0.01);
         assert_eq!(schedule.factor(99, 1000), 1.0);
         assert_eq!(schedule.factor(500, 1000), 1.0);

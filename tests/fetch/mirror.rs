@@ -36,11 +36,18 @@ pub struct Reply {
 
 impl Reply {
     pub fn status(status: u16) -> Reply {
-        Reply { status, ..Reply::default() }
+        Reply {
+            status,
+            ..Reply::default()
+        }
     }
 
     pub fn ok(body: &[u8]) -> Reply {
-        Reply { status: 200, body: body.to_vec(), ..Reply::default() }
+        Reply {
+            status: 200,
+            body: body.to_vec(),
+            ..Reply::default()
+        }
     }
 
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Reply {
@@ -49,7 +56,10 @@ impl Reply {
     }
 
     pub fn cut(self, after: usize) -> Reply {
-        Reply { cut: Some(after), ..self }
+        Reply {
+            cut: Some(after),
+            ..self
+        }
     }
 }
 
@@ -59,10 +69,17 @@ pub fn sound(asked: &Asked, body: &[u8], tag: &str) -> Reply {
     match asked.from {
         Some(from) if asked.if_range.as_ref().is_none_or(|given| *given == tag) => {
             if from >= body.len() {
-                return Reply::status(416).header("Content-Range", format!("bytes */{}", body.len()));
+                return Reply::status(416)
+                    .header("Content-Range", format!("bytes */{}", body.len()));
             }
             let range = format!("bytes {from}-{}/{}", body.len() - 1, body.len());
-            Reply { status: 206, body: body[from..].to_vec(), ..Reply::default() }.header("ETag", tag).header("Content-Range", range)
+            Reply {
+                status: 206,
+                body: body[from..].to_vec(),
+                ..Reply::default()
+            }
+            .header("ETag", tag)
+            .header("Content-Range", range)
         }
         _ => Reply::ok(body).header("ETag", tag),
     }
@@ -81,17 +98,28 @@ impl Mirror {
 
     /// One that speaks TLS as `localhost`, and its certificate, which nobody has signed but itself.
     pub fn secure(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Mirror, String) {
-        let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".to_string()]).unwrap();
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["localhost".to_string()]).unwrap();
         let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-        let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into());
-        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-        let config = config.with_single_cert(vec![cert.der().clone()], key).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(
+            rustls::crypto::ring::default_provider().into(),
+        );
+        let config = config
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth();
+        let config = config
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
         let mut mirror = Mirror::with(Some(config.into()), answer);
         mirror.url = mirror.url.replace("http://127.0.0.1", "https://localhost");
         (mirror, cert.pem())
     }
 
-    fn with(tls: Option<Arc<rustls::ServerConfig>>, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Mirror {
+    fn with(
+        tls: Option<Arc<rustls::ServerConfig>>,
+        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Mirror {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (asked, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
@@ -102,7 +130,10 @@ impl Mirror {
                 thread::spawn(move || match tls {
                     None => drop(serve(stream, &log, &*answer)),
                     Some(config) => {
-                        let mut stream = rustls::StreamOwned::new(rustls::ServerConnection::new(config).unwrap(), stream);
+                        let mut stream = rustls::StreamOwned::new(
+                            rustls::ServerConnection::new(config).unwrap(),
+                            stream,
+                        );
                         if serve(&mut stream, &log, &*answer) {
                             stream.conn.send_close_notify();
                             let _ = stream.flush();
@@ -129,19 +160,38 @@ impl Mirror {
 
     /// Those for a path that ends so.
     pub fn asked_for(&self, end: &str) -> Vec<Asked> {
-        self.asked().into_iter().filter(|asked| asked.path.ends_with(end)).collect()
+        self.asked()
+            .into_iter()
+            .filter(|asked| asked.path.ends_with(end))
+            .collect()
     }
 }
 
 /// Whether the whole of a reply was sent.
-fn serve(mut stream: impl Read + Write, log: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked) -> Reply) -> bool {
+fn serve(
+    mut stream: impl Read + Write,
+    log: &Mutex<Vec<Asked>>,
+    answer: &dyn Fn(&Asked) -> Reply,
+) -> bool {
     let mut lines = BufReader::new(&mut stream).lines().map_while(Result::ok);
-    let Some(first) = lines.next() else { return false };
-    let mut asked = Asked { path: first.split(' ').nth(1).unwrap_or("").into(), from: None, if_range: None, before: 0 };
+    let Some(first) = lines.next() else {
+        return false;
+    };
+    let mut asked = Asked {
+        path: first.split(' ').nth(1).unwrap_or("").into(),
+        from: None,
+        if_range: None,
+        before: 0,
+    };
     for line in lines.take_while(|line| !line.is_empty()) {
         let (name, value) = line.split_once(": ").unwrap();
         match name.to_ascii_lowercase().as_str() {
-            "range" => asked.from = value.strip_prefix("bytes=").and_then(|v| v.strip_suffix('-')).and_then(|v| v.parse().ok()),
+            "range" => {
+                asked.from = value
+                    .strip_prefix("bytes=")
+                    .and_then(|v| v.strip_suffix('-'))
+                    .and_then(|v| v.parse().ok())
+            }
             "if-range" => asked.if_range = Some(value.into()),
             _ => {}
         }

@@ -1,5 +1,5 @@
-//! Every reader of files, on sound files with small damage: a result or an error, never a panic, an endless loop or more memory than a small file is
-//! worth.
+//! Every reader of files, on sound files with small damage: a result or an error, never a panic, an
+//! endless loop or more memory than a small file is worth.
 //!
 //! `cargo test --test fuzz` tries a few inputs of each target, the same each time. By hand:
 //!
@@ -9,7 +9,8 @@
 //! LDAR_FUZZ_SEED=4711 cargo test --test fuzz bigwig         # the one input of this number
 //! ```
 //!
-//! Inputs are tried in a process of their own, whose memory is limited. What a failure was found on is printed, and kept under `target/tmp/fuzz`.
+//! Inputs are tried in a process of their own, whose memory is limited. What a failure was found on
+//! is printed, and kept under `target/tmp/fuzz`.
 #![allow(clippy::unwrap_used)]
 
 mod mutate;
@@ -48,19 +49,41 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let word = arguments.iter().find(|argument| !argument.starts_with('-'));
-    let targets: Vec<Target> =
-        targets::all().into_iter().filter(|target| word.is_none_or(|word| target.name.contains(word.as_str()))).collect();
-    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap_or_else(|_| panic!("{name} is no number")));
+    let targets: Vec<Target> = targets::all()
+        .into_iter()
+        .filter(|target| word.is_none_or(|word| target.name.contains(word.as_str())))
+        .collect();
+    let number = |name: &str| {
+        std::env::var(name).ok().map(|value| {
+            value
+                .parse::<u64>()
+                .unwrap_or_else(|_| panic!("{name} is no number"))
+        })
+    };
     let failures = match (number("LDAR_FUZZ_SEED"), number("LDAR_FUZZ_SECONDS")) {
-        (Some(seed), _) => targets.iter().flat_map(|target| run(target, seed, 1)).collect(),
-        (None, None) => targets.iter().flat_map(|target| run(target, 0, INPUTS)).collect(),
+        (Some(seed), _) => targets
+            .iter()
+            .flat_map(|target| run(target, seed, 1))
+            .collect(),
+        (None, None) => targets
+            .iter()
+            .flat_map(|target| run(target, 0, INPUTS))
+            .collect(),
         (None, Some(seconds)) => by_turns(&targets, Duration::from_secs(seconds)),
     };
     for failure in &failures {
         println!("{failure}\n");
     }
-    println!("fuzz: {} targets, {} inputs failed", targets.len(), failures.len());
-    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!(
+        "fuzz: {} targets, {} inputs failed",
+        targets.len(),
+        failures.len()
+    );
+    if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Goes through the targets until the time is up; one that has failed five times rests.
@@ -68,7 +91,11 @@ fn by_turns(targets: &[Target], time: Duration) -> Vec<String> {
     let (start, mut failures, mut first) = (Instant::now(), Vec::new(), 0);
     let mut failed = vec![0; targets.len()];
     while start.elapsed() < time {
-        for (target, failed) in targets.iter().zip(&mut failed).filter(|(_, failed)| **failed < 5) {
+        for (target, failed) in targets
+            .iter()
+            .zip(&mut failed)
+            .filter(|(_, failed)| **failed < 5)
+        {
             if start.elapsed() < time {
                 let found = run(target, first, INPUTS);
                 *failed += found.len();
@@ -119,7 +146,12 @@ fn child(target: &Target, first: u64, count: u64) -> (u64, Option<String>) {
         .unwrap();
     let (send, tried) = mpsc::channel();
     let out = BufReader::new(child.stdout.take().unwrap());
-    thread::spawn(move || out.lines().map_while(Result::ok).filter_map(|line| line.parse::<u64>().ok()).try_for_each(|n| send.send(n)));
+    thread::spawn(move || {
+        out.lines()
+            .map_while(Result::ok)
+            .filter_map(|line| line.parse::<u64>().ok())
+            .try_for_each(|n| send.send(n))
+    });
     let mut last = first;
     let hangs = loop {
         match tried.recv_timeout(PATIENCE) {
@@ -137,18 +169,32 @@ fn child(target: &Target, first: u64, count: u64) -> (u64, Option<String>) {
     }
     let said = String::from_utf8_lossy(&fs::read(errors.path()).unwrap()).into_owned();
     let said = said.lines().take(4).collect::<Vec<_>>().join(" | ");
-    (last, Some(if hangs { format!("no end after {PATIENCE:?}") } else { format!("{status}: {said}") }))
+    (
+        last,
+        Some(if hangs {
+            format!("no end after {PATIENCE:?}")
+        } else {
+            format!("{status}: {said}")
+        }),
+    )
 }
 
 /// Tries inputs here, saying the number of each beforehand.
 fn try_inputs(work: &str) {
     let words: Vec<&str> = work.split(' ').collect();
-    let [name, first, count] = words[..] else { panic!("{work}") };
-    let target = targets::all().into_iter().find(|target| target.name == name).unwrap();
+    let [name, first, count] = words[..] else {
+        panic!("{work}")
+    };
+    let target = targets::all()
+        .into_iter()
+        .find(|target| target.name == name)
+        .unwrap();
     let (first, count): (u64, u64) = (first.parse().unwrap(), count.parse().unwrap());
     let (seeds, mut out) = ((target.seeds)(), std::io::stdout());
     for number in first..first + count {
-        writeln!(out, "{number}").and_then(|()| out.flush()).unwrap();
+        writeln!(out, "{number}")
+            .and_then(|()| out.flush())
+            .unwrap();
         let folder = tempfile::tempdir().unwrap();
         let sound = write(&target, &seeds, number, folder.path());
         let read = (target.read)(folder.path());
@@ -162,7 +208,11 @@ fn try_inputs(work: &str) {
 fn write(target: &Target, seeds: &[seeds::Files], number: u64, folder: &Path) -> bool {
     let mut rng = Rng::new(number).derive(target.name);
     let sound = number < seeds.len() as u64;
-    let mut files = if sound { seeds[number as usize].clone() } else { seeds[rng.below(seeds.len())].clone() };
+    let mut files = if sound {
+        seeds[number as usize].clone()
+    } else {
+        seeds[rng.below(seeds.len())].clone()
+    };
     if !sound {
         mutate::files(&mut files, &mut rng);
     }
@@ -176,7 +226,8 @@ fn write(target: &Target, seeds: &[seeds::Files], number: u64, folder: &Path) ->
 
 /// The input, written where it stays.
 fn kept(target: &Target, number: u64) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz/{}-{number}", target.name));
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz/{}-{number}", target.name));
     fs::create_dir_all(&folder).unwrap();
     write(target, &(target.seeds)(), number, &folder);
     folder

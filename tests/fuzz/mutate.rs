@@ -1,4 +1,5 @@
-//! Small damage to files: to bytes, to lines and fields, to nodes of JSON, and to what gzip, zip and safetensors wrap.
+//! Small damage to files: to bytes, to lines and fields, to nodes of JSON, and to what gzip, zip
+//! and safetensors wrap.
 
 use crate::seeds::Files;
 use flate2::Compression;
@@ -9,7 +10,22 @@ use serde_json::{Value, json};
 use std::io::{Cursor, Read, Write};
 
 /// Numbers at which readers go wrong.
-const NUMBERS: [u64; 14] = [0, 1, 2, 3, 4, 7, 127, 255, 65_535, 1 << 20, 1 << 31, u32::MAX as u64, i64::MAX as u64, u64::MAX];
+const NUMBERS: [u64; 14] = [
+    0,
+    1,
+    2,
+    3,
+    4,
+    7,
+    127,
+    255,
+    65_535,
+    1 << 20,
+    1 << 31,
+    u32::MAX as u64,
+    i64::MAX as u64,
+    u64::MAX,
+];
 
 /// Words at which readers go wrong.
 const WORDS: [&str; 32] = [
@@ -64,7 +80,9 @@ fn file(name: &str, bytes: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
         "pt" if wrapped => as_zip(&bytes, rng),
         "safetensors" if wrapped => as_safetensors(&bytes, rng),
         "gz" if wrapped => as_gzip(&bytes, rng),
-        "bw" | "parquet" | "sqlite" | "bin" | "gzi" | "pt" | "safetensors" | "gz" => as_bytes(bytes, rng),
+        "bw" | "parquet" | "sqlite" | "bin" | "gzi" | "pt" | "safetensors" | "gz" => {
+            as_bytes(bytes, rng)
+        }
         _ => as_text(bytes, rng),
     }
 }
@@ -84,9 +102,14 @@ fn as_bytes(mut bytes: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
                 let number = if rng.below(3) == 0 { at as u64 } else { number };
                 let width = [1, 2, 4, 8][rng.below(4)];
                 let at = if rng.below(2) == 0 { at / 4 * 4 } else { at };
-                let raw =
-                    if rng.below(4) == 0 { number.to_be_bytes()[8 - width..].to_vec() } else { number.to_le_bytes()[..width].to_vec() };
-                raw.iter().zip(at..bytes.len()).for_each(|(byte, at)| bytes[at] = *byte);
+                let raw = if rng.below(4) == 0 {
+                    number.to_be_bytes()[8 - width..].to_vec()
+                } else {
+                    number.to_le_bytes()[..width].to_vec()
+                };
+                raw.iter()
+                    .zip(at..bytes.len())
+                    .for_each(|(byte, at)| bytes[at] = *byte);
             }
             5 => bytes.truncate(at),
             6 => drop(bytes.drain(at..end)),
@@ -98,7 +121,9 @@ fn as_bytes(mut bytes: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
             _ => {
                 let part = bytes[at..end].to_vec();
                 let to = rng.below(bytes.len());
-                part.iter().zip(to..bytes.len()).for_each(|(byte, at)| bytes[at] = *byte);
+                part.iter()
+                    .zip(to..bytes.len())
+                    .for_each(|(byte, at)| bytes[at] = *byte);
             }
         }
     }
@@ -121,7 +146,9 @@ fn as_text(bytes: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
             0 => drop(lines.remove(at)),
             1 => lines.insert(other, lines[at].clone()),
             2 => lines.swap(at, other),
-            3 => lines.splice(at..at, vec![lines[other].clone(); 1 + rng.below(2000)]).for_each(drop),
+            3 => lines
+                .splice(at..at, vec![lines[other].clone(); 1 + rng.below(2000)])
+                .for_each(drop),
             4 => lines.truncate(at),
             5 => end = ["\n", "\r\n", "\r", "\n\n", "\n \n"][rng.below(5)],
             6 => {
@@ -134,14 +161,31 @@ fn as_text(bytes: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
         }
     }
     let start = if rng.below(20) == 0 { "\u{feff}" } else { "" };
-    format!("{start}{}{}", lines.join(end), if rng.below(10) == 0 { "" } else { end }).into_bytes()
+    format!(
+        "{start}{}{}",
+        lines.join(end),
+        if rng.below(10) == 0 { "" } else { end }
+    )
+    .into_bytes()
 }
 
 /// A line with one of its fields changed.
 fn field(line: &str, rng: &mut Rng) -> String {
-    let separators: Vec<usize> = line.char_indices().filter(|(_, c)| "\t ;=,:".contains(*c)).map(|(at, _)| at).collect();
-    let start = if separators.is_empty() || rng.below(8) == 0 { 0 } else { separators[rng.below(separators.len())] + 1 };
-    let stop = separators.iter().copied().find(|at| *at >= start).unwrap_or(line.len());
+    let separators: Vec<usize> = line
+        .char_indices()
+        .filter(|(_, c)| "\t ;=,:".contains(*c))
+        .map(|(at, _)| at)
+        .collect();
+    let start = if separators.is_empty() || rng.below(8) == 0 {
+        0
+    } else {
+        separators[rng.below(separators.len())] + 1
+    };
+    let stop = separators
+        .iter()
+        .copied()
+        .find(|at| *at >= start)
+        .unwrap_or(line.len());
     let word = WORDS[rng.below(WORDS.len())];
     let new = match rng.below(10) {
         0 => "A".repeat(1 + rng.below(200_000)),
@@ -154,7 +198,9 @@ fn field(line: &str, rng: &mut Rng) -> String {
 }
 
 fn as_json(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
-    let Ok(mut json) = serde_json::from_slice::<Value>(bytes) else { return as_bytes(bytes.to_vec(), rng) };
+    let Ok(mut json) = serde_json::from_slice::<Value>(bytes) else {
+        return as_bytes(bytes.to_vec(), rng);
+    };
     for _ in 0..1 + rng.below(3) {
         let other = pick(&mut json.clone(), rng).clone();
         let node = pick(&mut json, rng);
@@ -209,15 +255,29 @@ fn as_gzip(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
 
 /// Damages a file of an archive, which is put together again with sums that fit.
 fn as_zip(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
-    let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else { return as_bytes(bytes.to_vec(), rng) };
-    let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
-    let pickle = names.iter().position(|name| name.ends_with("data.pkl")).unwrap_or_default();
-    let chosen = if rng.below(4) > 0 { pickle } else { rng.below(names.len()) };
+    let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else {
+        return as_bytes(bytes.to_vec(), rng);
+    };
+    let names: Vec<String> = archive
+        .file_names()
+        .filter_map(|name| Some(name.ok()?.into_owned()))
+        .collect();
+    let pickle = names
+        .iter()
+        .position(|name| name.ends_with("data.pkl"))
+        .unwrap_or_default();
+    let chosen = if rng.below(4) > 0 {
+        pickle
+    } else {
+        rng.below(names.len())
+    };
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (at, name) in names.iter().enumerate() {
         let mut content = Vec::new();
         // What was damaged before is taken as far as it goes.
-        let _ = archive.by_name(name).map(|mut entry| entry.read_to_end(&mut content));
+        let _ = archive
+            .by_name(name)
+            .map(|mut entry| entry.read_to_end(&mut content));
         let mut method = zip::CompressionMethod::Stored;
         if at == chosen {
             match rng.below(8) {
@@ -227,19 +287,29 @@ fn as_zip(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
             }
         }
         let options = zip::write::SimpleFileOptions::default().compression_method(method);
-        let _ = zip.start_file(name.as_str(), options).map(|()| zip.write_all(&content));
+        let _ = zip
+            .start_file(name.as_str(), options)
+            .map(|()| zip.write_all(&content));
     }
     zip.finish().unwrap().into_inner()
 }
 
 /// Damages the header, whose length is made to fit.
 fn as_safetensors(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
-    let split = bytes.split_first_chunk().and_then(|(length, rest)| rest.split_at_checked(u64::from_le_bytes(*length) as usize));
-    let Some((header, numbers)) = split else { return as_bytes(bytes.to_vec(), rng) };
+    let split = bytes
+        .split_first_chunk()
+        .and_then(|(length, rest)| rest.split_at_checked(u64::from_le_bytes(*length) as usize));
+    let Some((header, numbers)) = split else {
+        return as_bytes(bytes.to_vec(), rng);
+    };
     let header = match (rng.below(3), serde_json::from_slice::<Value>(header)) {
         // The configuration is JSON in the JSON.
         (0, Ok(mut json)) if json["__metadata__"].is_object() => {
-            let config = json["__metadata__"]["config"].as_str().unwrap_or_default().as_bytes().to_vec();
+            let config = json["__metadata__"]["config"]
+                .as_str()
+                .unwrap_or_default()
+                .as_bytes()
+                .to_vec();
             json["__metadata__"]["config"] = String::from_utf8_lossy(&as_json(&config, rng)).into();
             json.to_string().into_bytes()
         }

@@ -30,7 +30,12 @@ impl Table<'_> {
     /// Writes the table; what is no fault of the writer goes to `failed`.
     pub fn write(&self, out: &mut dyn Write, failed: &mut Option<Error>) -> io::Result<()> {
         let bar = progress::Bar::new();
-        let total = self.regions.values().flatten().map(|region| region.len_bp() as u64).sum();
+        let total = self
+            .regions
+            .values()
+            .flatten()
+            .map(|region| region.len_bp() as u64)
+            .sum();
         let mut done = 0;
         writeln!(out, "{HEADER}")?;
         for (contig, regions) in self.regions {
@@ -41,21 +46,40 @@ impl Table<'_> {
                     let base = char::from(sequence[position]);
                     match p.is_nan() {
                         true => writeln!(out, "{name}\t{position}\t{base}\tNA\tNA")?,
-                        false => writeln!(out, "{name}\t{position}\t{base}\t{}\t{}", nine_digits(*p), u8::from(*p > THRESHOLD))?,
+                        false => writeln!(
+                            out,
+                            "{name}\t{position}\t{base}\t{}\t{}",
+                            nine_digits(*p),
+                            u8::from(*p > THRESHOLD)
+                        )?,
                     }
                 }
                 Ok(())
             };
             let read = self.genome.read_contig(name).and_then(|sequence| {
-                let on = ContigStrand { contig: name, sequence: &sequence, strand: Strand::Plus };
-                boundaries::read(on, regions, self.source, &self.reading, &mut |start, probs| {
-                    done += probs.len() as u64;
-                    bar.show(Progress { stage: "reading sequence", done, total });
-                    rows(&sequence, start, probs).map_err(|e| {
-                        refused = Some(e);
-                        Error::Invalid("the table could not be written".into())
-                    })
-                })
+                let on = ContigStrand {
+                    contig: name,
+                    sequence: &sequence,
+                    strand: Strand::Plus,
+                };
+                boundaries::read(
+                    on,
+                    regions,
+                    self.source,
+                    &self.reading,
+                    &mut |start, probs| {
+                        done += probs.len() as u64;
+                        bar.show(Progress {
+                            stage: "reading sequence",
+                            done,
+                            total,
+                        });
+                        rows(&sequence, start, probs).map_err(|e| {
+                            refused = Some(e);
+                            Error::Invalid("the table could not be written".into())
+                        })
+                    },
+                )
             });
             if let Some(error) = refused {
                 return Err(error);
@@ -80,7 +104,12 @@ fn nine_digits(p: f32) -> String {
     };
     match exponent.parse::<i32>().unwrap_or(0) {
         exponent @ -4..=8 => trim(&format!("{:.*}", (8 - exponent) as usize, f64::from(p))),
-        exponent => format!("{}e{}{:02}", trim(mantissa), if exponent < 0 { '-' } else { '+' }, exponent.abs()),
+        exponent => format!(
+            "{}e{}{:02}",
+            trim(mantissa),
+            if exponent < 0 { '-' } else { '+' },
+            exponent.abs()
+        ),
     }
 }
 
@@ -91,9 +120,14 @@ mod tests {
     // for x in (...): print('%.9g' % numpy.float32(x))
     #[test]
     fn digits_are_those_of_c() {
-        for (p, text) in
-            [(1.0, "1"), (0.0, "0"), (0.5, "0.5"), (0.1, "0.100000001"), (1.5e-5, "1.49999996e-05"), (0.00012345, "0.000123449994")]
-        {
+        for (p, text) in [
+            (1.0, "1"),
+            (0.0, "0"),
+            (0.5, "0.5"),
+            (0.1, "0.100000001"),
+            (1.5e-5, "1.49999996e-05"),
+            (0.00012345, "0.000123449994"),
+        ] {
             assert_eq!(nine_digits(p), text);
         }
         let mut p = 1.0_f32;

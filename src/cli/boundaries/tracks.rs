@@ -28,18 +28,36 @@ pub fn read(
     found: &mut Found<'_>,
 ) -> Result<Reading> {
     let bar = progress::Bar::new();
-    let total = regions.values().flatten().map(|region| 2 * region.len_bp() as u64).sum();
+    let total = regions
+        .values()
+        .flatten()
+        .map(|region| 2 * region.len_bp() as u64)
+        .sum();
     let (mut done, mut reading) = (0, Reading::default());
     for (contig, regions) in regions {
         let name = &genome.contigs()[*contig].name;
         let sequence = genome.read_contig(name)?;
         for strand in [Strand::Plus, Strand::Minus] {
-            let on = ContigStrand { contig: name, sequence: &sequence, strand };
-            reading = reading.and(boundaries::read(on, regions, source, request, &mut |first, values| {
-                done += values.len() as u64;
-                bar.show(Progress { stage: "reading sequence", done, total });
-                found(name, strand, first, values)
-            })?);
+            let on = ContigStrand {
+                contig: name,
+                sequence: &sequence,
+                strand,
+            };
+            reading = reading.and(boundaries::read(
+                on,
+                regions,
+                source,
+                request,
+                &mut |first, values| {
+                    done += values.len() as u64;
+                    bar.show(Progress {
+                        stage: "reading sequence",
+                        done,
+                        total,
+                    });
+                    found(name, strand, first, values)
+                },
+            )?);
         }
     }
     bar.finish();
@@ -55,11 +73,20 @@ pub fn write(
     out: &Path,
 ) -> Result<Reading> {
     let [plus, minus] = places(out);
-    let (mut plus, mut minus) = (TrackWriter::create(&plus, genome.contigs())?, TrackWriter::create(&minus, genome.contigs())?);
-    let reading = read(genome, regions, source, request, &mut |contig, strand, first, values| match strand {
-        Strand::Plus => plus.add(contig, first, values),
-        Strand::Minus => minus.add(contig, first, values),
-    })?;
+    let (mut plus, mut minus) = (
+        TrackWriter::create(&plus, genome.contigs())?,
+        TrackWriter::create(&minus, genome.contigs())?,
+    );
+    let reading = read(
+        genome,
+        regions,
+        source,
+        request,
+        &mut |contig, strand, first, values| match strand {
+            Strand::Plus => plus.add(contig, first, values),
+            Strand::Minus => minus.add(contig, first, values),
+        },
+    )?;
     plus.keep()?;
     minus.keep()?;
     Ok(reading)

@@ -1,5 +1,6 @@
-//! `reproduce`: the analyses of a recipe, one report. Each step is a run of this program in a folder of its own, and is not run again while its
-//! command, its inputs and the program are the same.
+//! `reproduce`: the analyses of a recipe, one report. Each step is a run of this program in a
+//! folder of its own, and is not run again while its command, its inputs and the program are the
+//! same.
 
 mod recipe;
 
@@ -47,21 +48,41 @@ pub struct Arguments {
 }
 
 fn assignment(text: &str) -> std::result::Result<(String, String), String> {
-    let pair = text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty());
-    pair.map(|(name, value)| (name.to_string(), value.to_string())).ok_or_else(|| "write NAME=VALUE".to_string())
+    let pair = text
+        .split_once('=')
+        .filter(|(name, value)| !name.is_empty() && !value.is_empty());
+    pair.map(|(name, value)| (name.to_string(), value.to_string()))
+        .ok_or_else(|| "write NAME=VALUE".to_string())
 }
 
 /// The analyses that have a page.
-const ANALYSES: [&str; 8] = ["splice-profile", "motif-enrichment", "density", "locus", "compare", "finetune", "stability", "variants"];
+const ANALYSES: [&str; 8] = [
+    "splice-profile",
+    "motif-enrichment",
+    "density",
+    "locus",
+    "compare",
+    "finetune",
+    "stability",
+    "variants",
+];
 
 /// Refuses a step that could not be run, before anything is.
 fn check(job: &Job) -> Result<()> {
     let wrong = |what: String| Error::Usage(format!("step {}: {what}", job.name));
     if !ANALYSES.contains(&job.words[0].as_str()) {
-        return Err(wrong(format!("'{}' is no analysis; there are {}", job.words[0], ANALYSES.join(", "))));
+        return Err(wrong(format!(
+            "'{}' is no analysis; there are {}",
+            job.words[0],
+            ANALYSES.join(", ")
+        )));
     }
-    let words = [env!("CARGO_PKG_NAME")].into_iter().chain(job.words.iter().map(String::as_str));
-    super::Arguments::try_parse_from(words).map(drop).map_err(|e| wrong(e.to_string()))
+    let words = [env!("CARGO_PKG_NAME")]
+        .into_iter()
+        .chain(job.words.iter().map(String::as_str));
+    super::Arguments::try_parse_from(words)
+        .map(drop)
+        .map_err(|e| wrong(e.to_string()))
 }
 
 impl Arguments {
@@ -72,12 +93,20 @@ impl Arguments {
                 let recipe = Recipe::open(name)?;
                 Ok(format!("{name}\n    {}{}\n", recipe.title, recipe.inputs()))
             };
-            return stdout::print(&crate::bundled::RECIPES.iter().map(about).collect::<Result<String>>()?);
+            return stdout::print(
+                &crate::bundled::RECIPES
+                    .iter()
+                    .map(about)
+                    .collect::<Result<String>>()?,
+            );
         }
         let recipe = Recipe::open(&self.recipe)?;
         let jobs = recipe.jobs(&self.set)?;
         jobs.iter().try_for_each(check)?;
-        let out = self.out.clone().unwrap_or_else(|| PathBuf::from(&recipe.name));
+        let out = self
+            .out
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(&recipe.name));
         let steps = Steps::new(&out, ("reproduce", "recipe", &recipe.name), threads)?;
         if self.dry_run {
             return steps.plan(&jobs);
@@ -85,7 +114,11 @@ impl Arguments {
         steps.open()?;
         let run = Run::start();
         steps.run(&jobs)?;
-        let about = recipe.about.split_whitespace().collect::<Vec<_>>().join(" ");
+        let about = recipe
+            .about
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         let parameters = json!({"recipe": recipe.name, "title": recipe.title, "paper": recipe.paper, "about": about});
         steps.record(&run, parameters, &jobs)?;
         page::write(&out)?;

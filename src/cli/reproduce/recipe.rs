@@ -15,8 +15,8 @@
 //! arguments = ["fixed:4"]        # what is no option
 //! ```
 //!
-//! An option `x = "y"` is `--x y`; `true` is `--x`, `false` nothing; a list is joined with commas. `{name}` stands for an input; an option whose optional
-//! input was not given is left out.
+//! An option `x = "y"` is `--x y`; `true` is `--x`, `false` nothing; a list is joined with commas.
+//! `{name}` stands for an input; an option whose optional input was not given is left out.
 
 use crate::bundled;
 use crate::cli::steps::Job;
@@ -77,15 +77,21 @@ impl Recipe {
         let path = Path::new(name);
         if path.extension().is_none() && !path.exists() {
             let known: Vec<&str> = bundled::RECIPES.iter().map(|(known, _)| *known).collect();
-            return Err(Error::Usage(format!("no recipe '{name}': there are {}, or give a .toml file", known.join(", "))));
+            return Err(Error::Usage(format!(
+                "no recipe '{name}': there are {}, or give a .toml file",
+                known.join(", ")
+            )));
         }
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
-        let stem = path.file_stem().map_or(name.into(), |stem| stem.to_string_lossy().into_owned());
+        let stem = path
+            .file_stem()
+            .map_or(name.into(), |stem| stem.to_string_lossy().into_owned());
         Recipe::parse(&stem, path, &text)
     }
 
     fn parse(name: &str, path: &Path, text: &str) -> Result<Recipe> {
-        let mut recipe: Recipe = toml::from_str(text).map_err(|e| Error::file(path, format!("is no recipe: {e}")))?;
+        let mut recipe: Recipe =
+            toml::from_str(text).map_err(|e| Error::file(path, format!("is no recipe: {e}")))?;
         recipe.name = name.to_string();
         let mut seen = BTreeSet::new();
         for step in &recipe.step {
@@ -121,7 +127,11 @@ impl Recipe {
         let mut values: BTreeMap<&str, Option<&str>> = BTreeMap::new();
         for (name, value) in given {
             if !self.inputs.contains_key(name) {
-                return Err(Error::Usage(format!("--set {name}: recipe {} has no such input{}", self.name, self.inputs())));
+                return Err(Error::Usage(format!(
+                    "--set {name}: recipe {} has no such input{}",
+                    self.name,
+                    self.inputs()
+                )));
             }
             if values.insert(name, Some(value)).is_some() {
                 return Err(Error::Usage(format!("--set {name}: given twice")));
@@ -130,14 +140,22 @@ impl Recipe {
         for (name, input) in &self.inputs {
             if !values.contains_key(name.as_str()) {
                 if input.default.is_none() && !input.optional {
-                    return Err(Error::Usage(format!("recipe {} needs --set {name}=…{}", self.name, self.inputs())));
+                    return Err(Error::Usage(format!(
+                        "recipe {} needs --set {name}=…{}",
+                        self.name,
+                        self.inputs()
+                    )));
                 }
                 values.insert(name, input.default.as_deref());
             }
         }
         self.step
             .iter()
-            .map(|step| step.job(&values).map_err(|what| Error::Invalid(format!("recipe {}, step {}: {what}", self.name, step.name))))
+            .map(|step| {
+                step.job(&values).map_err(|what| {
+                    Error::Invalid(format!("recipe {}, step {}: {what}", self.name, step.name))
+                })
+            })
             .collect()
     }
 }
@@ -155,16 +173,25 @@ impl Step {
                     words.push(format!("--{name}"));
                     continue;
                 }
-                toml::Value::Array(items) => items.iter().map(plain).collect::<Option<Vec<_>>>().map(|items| items.join(",")),
+                toml::Value::Array(items) => items
+                    .iter()
+                    .map(plain)
+                    .collect::<Option<Vec<_>>>()
+                    .map(|items| items.join(",")),
                 value => plain(value),
             };
-            let text = text.ok_or_else(|| format!("option {name}: text, numbers, true, false, or a list of these"))?;
+            let text = text.ok_or_else(|| {
+                format!("option {name}: text, numbers, true, false, or a list of these")
+            })?;
             if let Some(text) = filled(&text, values)? {
                 // One word: a value may begin with a dash.
                 words.push(format!("--{name}={text}"));
             }
         }
-        Ok(Job { name: self.name.clone(), words })
+        Ok(Job {
+            name: self.name.clone(),
+            words,
+        })
     }
 }
 
@@ -181,7 +208,9 @@ fn plain(value: &toml::Value) -> Option<String> {
 fn filled(text: &str, values: &BTreeMap<&str, Option<&str>>) -> Result<Option<String>, String> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}').ok_or_else(|| format!("'{text}': a brace is not closed"))?;
+        let (name, after) = after
+            .split_once('}')
+            .ok_or_else(|| format!("'{text}': a brace is not closed"))?;
         match values.get(name) {
             None => return Err(format!("'{text}': there is no input '{name}'")),
             Some(None) => return Ok(None),
@@ -211,18 +240,29 @@ mod tests {
     "#;
 
     fn given(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect()
     }
 
     #[test]
     fn options_become_words() {
         let recipe = Recipe::parse("r", Path::new("r.toml"), TEXT).unwrap();
-        let words = |pairs: &[(&str, &str)]| recipe.jobs(&given(pairs)).map(|jobs| jobs[0].words.join(" "));
+        let words = |pairs: &[(&str, &str)]| {
+            recipe
+                .jobs(&given(pairs))
+                .map(|jobs| jobs[0].words.join(" "))
+        };
         assert_eq!(
             words(&[("genome", "g.fa")]).unwrap(),
             "splice-profile x:g.fa --control=a,b --flank=12 --genome=g.fa --motifs=insects --yes"
         );
-        assert!(words(&[("genome", "g"), ("model", "m.pt")]).unwrap().contains("--checkpoint=m.pt"));
+        assert!(
+            words(&[("genome", "g"), ("model", "m.pt")])
+                .unwrap()
+                .contains("--checkpoint=m.pt")
+        );
         for (pairs, part) in [
             (vec![], "needs --set genome"),
             (vec![("genome", "g"), ("other", "x")], "no such input"),
@@ -237,13 +277,20 @@ mod tests {
     fn what_is_no_recipe_is_named() {
         for (text, part) in [
             ("title = 1", "r.toml"),
-            (&TEXT.replace("name = \"one\"", "name = \"../one\""), "'../one'"),
+            (
+                &TEXT.replace("name = \"one\"", "name = \"../one\""),
+                "'../one'",
+            ),
             (&TEXT.replace("about", "abut"), "abut"),
             (&TEXT.replace("{motifs}", "{motif}"), "no input 'motif'"),
             (&TEXT.replace("{motifs}", "{motifs"), "not closed"),
-            (&TEXT.replace("flank = 12", "flank = { a = 1 }"), "option flank"),
+            (
+                &TEXT.replace("flank = 12", "flank = { a = 1 }"),
+                "option flank",
+            ),
         ] {
-            let jobs = Recipe::parse("r", Path::new("r.toml"), text).and_then(|recipe| recipe.jobs(&given(&[("genome", "g")])));
+            let jobs = Recipe::parse("r", Path::new("r.toml"), text)
+                .and_then(|recipe| recipe.jobs(&given(&[("genome", "g")])));
             let message = jobs.unwrap_err().to_string();
             assert!(message.contains(part), "{message}");
         }
@@ -254,7 +301,11 @@ mod tests {
     fn bundled_recipes_are_sound() {
         for (name, _) in bundled::RECIPES {
             let recipe = Recipe::open(name).unwrap();
-            let all: Vec<(String, String)> = recipe.inputs.keys().map(|input| (input.clone(), "7".into())).collect();
+            let all: Vec<(String, String)> = recipe
+                .inputs
+                .keys()
+                .map(|input| (input.clone(), "7".into()))
+                .collect();
             for job in recipe.jobs(&all).unwrap() {
                 super::super::check(&job).unwrap();
             }

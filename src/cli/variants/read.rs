@@ -25,8 +25,14 @@ fn label(text: &str) -> Option<f64> {
 }
 
 fn no_number(path: &Path, line: u64, name: &str, value: &str) -> Error {
-    let message = format!("{name} '{value}' is no number: 0 and 1 for labels, or a measured effect; '.' for none");
-    Error::Parse { path: path.into(), line, message }
+    let message = format!(
+        "{name} '{value}' is no number: 0 and 1 for labels, or a measured effect; '.' for none"
+    );
+    Error::Parse {
+        path: path.into(),
+        line,
+        message,
+    }
 }
 
 fn empty(path: &Path) -> Error {
@@ -36,7 +42,8 @@ fn empty(path: &Path) -> Error {
 /// The alleles of a VCF.
 ///
 /// # Errors
-/// As [`vcf::read`]; one without variants; one in which no variant has a field that is asked for; a label that is no number.
+/// As [`vcf::read`]; one without variants; one in which no variant has a field that is asked for; a
+/// label that is no number.
 pub fn vcf(path: &Path, names: &Names<'_>) -> Result<Vec<Allele>> {
     let (mut alleles, mut record, mut missing) = (Vec::new(), 0, [names.labels, names.group]);
     vcf::read(path, &mut |found| {
@@ -50,9 +57,15 @@ pub fn vcf(path: &Path, names: &Names<'_>) -> Result<Vec<Allele>> {
         }
         let alternates = found.alternates();
         // One value an allele, or one for all.
-        let values: Vec<&str> = labels.as_deref().map_or(vec![], |labels| labels.split(',').collect());
+        let values: Vec<&str> = labels
+            .as_deref()
+            .map_or(vec![], |labels| labels.split(',').collect());
         for (number, alternate) in (1..).zip(&alternates) {
-            let value = if values.len() == alternates.len() { values[number - 1] } else { labels.as_deref().unwrap_or("") };
+            let value = if values.len() == alternates.len() {
+                values[number - 1]
+            } else {
+                labels.as_deref().unwrap_or("")
+            };
             alleles.push(Allele {
                 record,
                 number: number as u64,
@@ -61,7 +74,9 @@ pub fn vcf(path: &Path, names: &Names<'_>) -> Result<Vec<Allele>> {
                 id: found.id(),
                 reference: found.reference(),
                 alternate: alternate.clone(),
-                label: label(value).ok_or_else(|| no_number(path, found.line, names.labels.unwrap_or_default(), value))?,
+                label: label(value).ok_or_else(|| {
+                    no_number(path, found.line, names.labels.unwrap_or_default(), value)
+                })?,
                 group: group.clone().unwrap_or_default(),
             });
         }
@@ -70,7 +85,10 @@ pub fn vcf(path: &Path, names: &Names<'_>) -> Result<Vec<Allele>> {
     })?;
     match missing.into_iter().flatten().next() {
         _ if alleles.is_empty() => Err(empty(path)),
-        Some(name) => Err(Error::file(path, format!("no variant has the INFO field {name}"))),
+        Some(name) => Err(Error::file(
+            path,
+            format!("no variant has the INFO field {name}"),
+        )),
         None => Ok(alleles),
     }
 }
@@ -84,26 +102,64 @@ const ALTERNATE: [&str; 3] = ["alt", "alternate", "alternative"];
 /// The alleles of a table, and its own sequences where it has a column of these.
 ///
 /// # Errors
-/// An unreadable file, one without a column that is needed, one without variants; a position or label that is no number; two sequences of one name.
+/// An unreadable file, one without a column that is needed, one without variants; a position or
+/// label that is no number; two sequences of one name.
 pub fn table(path: &Path, names: &Names<'_>) -> Result<(Option<Genome>, Vec<Allele>)> {
-    let Sheet { names: columns, rows } = sheet(path)?;
-    let wrong = |line: u64, message: String| Error::Parse { path: path.into(), line, message };
-    let find = |wanted: &[&str]| columns.iter().position(|name| wanted.contains(&name.to_ascii_lowercase().as_str()));
-    let needed = |wanted: &[&str]| find(wanted).ok_or_else(|| wrong(1, format!("no column '{}' among {}", wanted[0], columns.join(", "))));
+    let Sheet {
+        names: columns,
+        rows,
+    } = sheet(path)?;
+    let wrong = |line: u64, message: String| Error::Parse {
+        path: path.into(),
+        line,
+        message,
+    };
+    let find = |wanted: &[&str]| {
+        columns
+            .iter()
+            .position(|name| wanted.contains(&name.to_ascii_lowercase().as_str()))
+    };
+    let needed = |wanted: &[&str]| {
+        find(wanted).ok_or_else(|| {
+            wrong(
+                1,
+                format!("no column '{}' among {}", wanted[0], columns.join(", ")),
+            )
+        })
+    };
     let named = |name: Option<&str>| -> Result<Option<usize>> {
         let place = |name: &str| columns.iter().position(|column| column == name);
-        name.map(|name| place(name).ok_or_else(|| wrong(1, format!("no column '{name}' among {}", columns.join(", "))))).transpose()
+        name.map(|name| {
+            place(name).ok_or_else(|| {
+                wrong(
+                    1,
+                    format!("no column '{name}' among {}", columns.join(", ")),
+                )
+            })
+        })
+        .transpose()
     };
     let sequence = find(&["sequence"]);
-    let contig = if sequence.is_some() { find(&CONTIG) } else { Some(needed(&CONTIG)?) };
-    let (position, reference, alternate, id) = (needed(&POSITION)?, needed(&REFERENCE)?, needed(&ALTERNATE)?, find(&["id"]));
+    let contig = if sequence.is_some() {
+        find(&CONTIG)
+    } else {
+        Some(needed(&CONTIG)?)
+    };
+    let (position, reference, alternate, id) = (
+        needed(&POSITION)?,
+        needed(&REFERENCE)?,
+        needed(&ALTERNATE)?,
+        find(&["id"]),
+    );
     let (labels, group) = (named(names.labels)?, named(names.group)?);
     let mut own = OwnSequences::default();
     let mut alleles = Vec::with_capacity(rows.len());
     for (record, (line, fields)) in (0..).zip(&rows) {
         let field = |place: Option<usize>| place.map_or("", |place| fields[place].as_str());
         let contig = match sequence {
-            Some(place) => own.name(field(contig), &fields[place]).map_err(|message| wrong(*line, message))?,
+            Some(place) => own
+                .name(field(contig), &fields[place])
+                .map_err(|message| wrong(*line, message))?,
             None => field(contig).into(),
         };
         let text = &fields[position];
@@ -112,18 +168,26 @@ pub fn table(path: &Path, names: &Names<'_>) -> Result<(Option<Genome>, Vec<Alle
             record,
             number: 1,
             contig,
-            first: text.parse().map_err(|_| wrong(*line, format!("{} '{text}' is no number", columns[position])))?,
+            first: text.parse().map_err(|_| {
+                wrong(
+                    *line,
+                    format!("{} '{text}' is no number", columns[position]),
+                )
+            })?,
             id: field(id).into(),
             reference: fields[reference].clone(),
             alternate: fields[alternate].clone(),
-            label: label(value).ok_or_else(|| no_number(path, *line, names.labels.unwrap_or_default(), value))?,
+            label: label(value)
+                .ok_or_else(|| no_number(path, *line, names.labels.unwrap_or_default(), value))?,
             group: field(group).into(),
         });
     }
     if alleles.is_empty() {
         return Err(empty(path));
     }
-    let own = sequence.map(|_| Genome::of_sequences(path, own.all)).transpose()?;
+    let own = sequence
+        .map(|_| Genome::of_sequences(path, own.all))
+        .transpose()?;
     Ok((own, alleles))
 }
 

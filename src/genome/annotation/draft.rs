@@ -8,7 +8,8 @@ use super::{Annotation, AnnotationSummary, CanonicalTag, Gene, Segment, Transcri
 use crate::genome::text::printable;
 use crate::genome::{Interval, Strand, merge_intervals};
 
-/// Transcripts of one gene identifier that lie further apart than this, in bases, and are not said to be one gene by a line of it, are two genes.
+/// Transcripts of one gene identifier that lie further apart than this, in bases, and are not said
+/// to be one gene by a line of it, are two genes.
 const LOCUS_GAP_BP: usize = 1000;
 
 /// Genes and transcripts as their lines come, in any order.
@@ -77,7 +78,8 @@ impl Draft {
             return *index;
         }
         self.contigs.push(printable(name));
-        self.contig_index.insert(name.to_vec(), self.contigs.len() - 1);
+        self.contig_index
+            .insert(name.to_vec(), self.contigs.len() - 1);
         self.contigs.len() - 1
     }
 
@@ -85,7 +87,10 @@ impl Draft {
     pub fn finish(mut self, path: &Path) -> Annotation {
         let mut by_gene: Vec<Vec<Transcript>> = self.genes.iter().map(|_| Vec::new()).collect();
         let others = self.spans();
-        for draft in std::mem::take(&mut self.transcripts).into_iter().filter(|draft| !draft.is_empty()) {
+        for draft in std::mem::take(&mut self.transcripts)
+            .into_iter()
+            .filter(|draft| !draft.is_empty())
+        {
             let copies = self.copies(&draft, &others);
             by_gene[draft.gene].extend(copies);
         }
@@ -95,38 +100,67 @@ impl Draft {
             self.summary.transcripts += 1;
             self.summary.exons += transcript.exons.len();
         }
-        Annotation { contigs: self.contigs, genes, summary: self.summary, path: path.to_path_buf() }
+        Annotation {
+            contigs: self.contigs,
+            genes,
+            summary: self.summary,
+            path: path.to_path_buf(),
+        }
     }
 
     /// Where transcripts lie, by contig: asked of those alone that no line declares.
     fn spans(&self) -> HashMap<usize, Spans> {
-        if self.transcripts.iter().all(|draft| !draft.declared.is_empty()) {
+        if self
+            .transcripts
+            .iter()
+            .all(|draft| !draft.declared.is_empty())
+        {
             return HashMap::new();
         }
         let mut spans: HashMap<usize, Vec<Interval>> = HashMap::new();
         for draft in &self.transcripts {
             let parts = draft.segments.iter().flatten();
             if let Some(span) = parts.copied().reduce(|span, part| span.hull(&part)) {
-                spans.entry(self.genes[draft.gene].contig).or_default().push(span);
+                spans
+                    .entry(self.genes[draft.gene].contig)
+                    .or_default()
+                    .push(span);
             }
         }
-        spans.into_iter().map(|(contig, spans)| (contig, Spans::new(spans))).collect()
+        spans
+            .into_iter()
+            .map(|(contig, spans)| (contig, Spans::new(spans)))
+            .collect()
     }
 
     /// A transcript at each of its places.
-    fn copies(&mut self, draft: &TranscriptDraft, others: &HashMap<usize, Spans>) -> Vec<Transcript> {
+    fn copies(
+        &mut self,
+        draft: &TranscriptDraft,
+        others: &HashMap<usize, Spans>,
+    ) -> Vec<Transcript> {
         let mut places = draft.declared.clone();
         merge_intervals(&mut places);
         if places.is_empty() {
             let gene = &self.genes[draft.gene];
             let none = Spans::default();
-            places = self::places(&draft.parts(), &draft.numbers, gene.strand, others.get(&gene.contig).unwrap_or(&none));
+            places = self::places(
+                &draft.parts(),
+                &draft.numbers,
+                gene.strand,
+                others.get(&gene.contig).unwrap_or(&none),
+            );
         }
         let mut segments: Vec<[Vec<Interval>; 4]> = vec![Default::default(); places.len()];
         for (segment, parts) in draft.segments.iter().enumerate() {
-            parts.iter().for_each(|part| segments[place_of(&places, part)][segment].push(*part));
+            parts
+                .iter()
+                .for_each(|part| segments[place_of(&places, part)][segment].push(*part));
         }
-        let mut copies: Vec<Transcript> = segments.into_iter().filter_map(|segments| self.transcript(draft, segments)).collect();
+        let mut copies: Vec<Transcript> = segments
+            .into_iter()
+            .filter_map(|segments| self.transcript(draft, segments))
+            .collect();
         for _ in 1..copies.len() {
             self.summary.note(SEVERAL_TRANSCRIPTS);
         }
@@ -134,29 +168,42 @@ impl Draft {
         copies
     }
 
-    fn transcript(&mut self, draft: &TranscriptDraft, segments: [Vec<Interval>; 4]) -> Option<Transcript> {
+    fn transcript(
+        &mut self,
+        draft: &TranscriptDraft,
+        segments: [Vec<Interval>; 4],
+    ) -> Option<Transcript> {
         let [mut exons, mut cds, stop, utr] = segments;
         if !cds.is_empty() {
             cds.extend(stop);
             merge_intervals(&mut cds);
         }
         if exons.is_empty() && !cds.is_empty() {
-            self.summary.note("transcript without exon lines: its CDS and UTR taken as exons");
+            self.summary
+                .note("transcript without exon lines: its CDS and UTR taken as exons");
             exons = [cds.clone(), utr].concat();
         }
         merge_intervals(&mut exons);
         let (id, biotype, canonical) = (draft.id.clone(), draft.biotype.clone(), draft.canonical);
-        (!exons.is_empty()).then_some(Transcript { id, biotype, canonical, exons, cds })
+        (!exons.is_empty()).then_some(Transcript {
+            id,
+            biotype,
+            canonical,
+            exons,
+            cds,
+        })
     }
 
-    /// A gene at each locus of an identifier: each of its lines with the transcripts there, and each group of transcripts far from them.
+    /// A gene at each locus of an identifier: each of its lines with the transcripts there, and
+    /// each group of transcripts far from them.
     fn loci(&mut self, by_gene: Vec<Vec<Transcript>>) -> Vec<Gene> {
         let mut genes: Vec<Gene> = Vec::new();
         let mut undeclared: HashMap<(usize, String), Vec<Interval>> = HashMap::new();
         for (draft, transcripts) in std::mem::take(&mut self.genes).into_iter().zip(by_gene) {
             let mut declared = draft.declared.clone();
             merge_intervals(&mut declared);
-            let mut at: Vec<(Interval, Vec<Transcript>)> = declared.iter().map(|locus| (*locus, Vec::new())).collect();
+            let mut at: Vec<(Interval, Vec<Transcript>)> =
+                declared.iter().map(|locus| (*locus, Vec::new())).collect();
             let mut far: Vec<(Interval, Transcript)> = Vec::new();
             for transcript in transcripts {
                 let span = transcript.exons[0].hull(&transcript.exons[transcript.exons.len() - 1]);
@@ -168,22 +215,35 @@ impl Draft {
             }
             at.extend(grouped(far));
             if draft.declared.is_empty() {
-                undeclared.insert((draft.contig, draft.id.clone()), at.iter().map(|(locus, _)| *locus).collect());
+                undeclared.insert(
+                    (draft.contig, draft.id.clone()),
+                    at.iter().map(|(locus, _)| *locus).collect(),
+                );
             }
-            genes.extend(at.into_iter().map(|(locus, transcripts)| gene(&draft, locus, transcripts)));
+            genes.extend(
+                at.into_iter()
+                    .map(|(locus, transcripts)| gene(&draft, locus, transcripts)),
+            );
         }
         let n_before = genes.len();
         genes.retain(|gene| {
             let elsewhere = || undeclared.get(&(gene.contig, gene.id.clone()));
-            !gene.transcripts.is_empty() || !elsewhere().is_some_and(|loci| loci.iter().any(|locus| locus.overlaps(&gene.interval)))
+            !gene.transcripts.is_empty()
+                || !elsewhere()
+                    .is_some_and(|loci| loci.iter().any(|locus| locus.overlaps(&gene.interval)))
         });
         for _ in genes.len()..n_before {
-            self.summary.note("gene on another strand than its exons: the exons decide");
+            self.summary
+                .note("gene on another strand than its exons: the exons decide");
         }
         let mut of_id: BTreeMap<&str, usize> = BTreeMap::new();
-        genes.iter().filter(|gene| !gene.transcripts.is_empty()).for_each(|gene| *of_id.entry(&gene.id).or_insert(0) += 1);
+        genes
+            .iter()
+            .filter(|gene| !gene.transcripts.is_empty())
+            .for_each(|gene| *of_id.entry(&gene.id).or_insert(0) += 1);
         for _ in of_id.values().filter(|n| **n > 1) {
-            self.summary.note("gene id at several loci, strands or contigs: a gene at each");
+            self.summary
+                .note("gene id at several loci, strands or contigs: a gene at each");
         }
         genes.sort_by(|a, b| (a.contig, a.interval, &a.id).cmp(&(b.contig, b.interval, &b.id)));
         genes
@@ -191,14 +251,16 @@ impl Draft {
 }
 
 /// A transcript identifier that stands for several transcripts; counted for each but the first.
-pub(in crate::genome) const SEVERAL_TRANSCRIPTS: &str = "transcript id on several contigs, strands or loci: one transcript each";
+pub(in crate::genome) const SEVERAL_TRANSCRIPTS: &str =
+    "transcript id on several contigs, strands or loci: one transcript each";
 
 /// Bases between two stretches; 0 where they overlap.
 fn gap(a: &Interval, b: &Interval) -> usize {
     a.start.max(b.start).saturating_sub(a.end.min(b.end))
 }
 
-/// Transcripts by locus, each with the others that lie near it, directly or through others; in file order within a locus.
+/// Transcripts by locus, each with the others that lie near it, directly or through others; in file
+/// order within a locus.
 fn grouped(transcripts: Vec<(Interval, Transcript)>) -> Vec<(Interval, Vec<Transcript>)> {
     let mut loci: Vec<Interval> = Vec::new();
     let mut spans: Vec<Interval> = transcripts.iter().map(|(span, _)| *span).collect();
@@ -209,7 +271,8 @@ fn grouped(transcripts: Vec<(Interval, Transcript)>) -> Vec<(Interval, Vec<Trans
             _ => loci.push(span),
         }
     }
-    let mut grouped: Vec<(Interval, Vec<Transcript>)> = loci.iter().map(|locus| (*locus, Vec::new())).collect();
+    let mut grouped: Vec<(Interval, Vec<Transcript>)> =
+        loci.iter().map(|locus| (*locus, Vec::new())).collect();
     for (span, transcript) in transcripts {
         grouped[place_of(&loci, &span)].1.push(transcript);
     }
@@ -223,9 +286,25 @@ fn gene(draft: &GeneDraft, locus: Interval, transcripts: Vec<Transcript>) -> Gen
     let of_transcripts = || {
         let coding = |transcript: &&Transcript| transcript.biotype == "protein_coding";
         let named = |transcript: &&Transcript| !transcript.biotype.is_empty();
-        transcripts.iter().find(coding).or_else(|| transcripts.iter().find(named)).map_or(String::new(), |t| t.biotype.clone())
+        transcripts
+            .iter()
+            .find(coding)
+            .or_else(|| transcripts.iter().find(named))
+            .map_or(String::new(), |t| t.biotype.clone())
     };
-    let biotype = if draft.biotype.is_empty() { of_transcripts() } else { draft.biotype.clone() };
+    let biotype = if draft.biotype.is_empty() {
+        of_transcripts()
+    } else {
+        draft.biotype.clone()
+    };
     let (id, name) = (draft.id.clone(), draft.name.clone());
-    Gene { id, name, biotype, contig: draft.contig, strand: draft.strand, interval, transcripts }
+    Gene {
+        id,
+        name,
+        biotype,
+        contig: draft.contig,
+        strand: draft.strand,
+        interval,
+        transcripts,
+    }
 }

@@ -17,7 +17,8 @@ pub(in crate::genome) struct Feature<'a> {
 pub(in crate::genome) enum Segment {
     Exon,
     Cds,
-    /// Part of the coding sequence, whether or not the CDS holds it: in GTF it does not, in GFF3 it does.
+    /// Part of the coding sequence, whether or not the CDS holds it: in GTF it does not, in GFF3 it
+    /// does.
     StopCodon,
     Utr,
 }
@@ -25,7 +26,10 @@ pub(in crate::genome) enum Segment {
 impl Segment {
     /// By the third column.
     pub fn of(kind: &[u8]) -> Option<Segment> {
-        let ends = |suffix: &[u8]| kind.len() >= suffix.len() && kind[kind.len() - suffix.len()..].eq_ignore_ascii_case(suffix);
+        let ends = |suffix: &[u8]| {
+            kind.len() >= suffix.len()
+                && kind[kind.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
+        };
         match kind {
             _ if kind.eq_ignore_ascii_case(b"CDS") => Some(Segment::Cds),
             // Also noncoding_exon, pseudogenic_exon.
@@ -49,7 +53,8 @@ fn position(text: &[u8]) -> Option<usize> {
     })
 }
 
-/// Splits a feature line. The score and the frame are not looked at: nothing here uses them, and files in the wild have frames of -1.
+/// Splits a feature line. The score and the frame are not looked at: nothing here uses them, and
+/// files in the wild have frames of -1.
 pub(super) fn split_columns(line: &[u8]) -> std::result::Result<Feature<'_>, String> {
     let mut columns = [&[][..]; 9];
     let mut count = 0;
@@ -60,11 +65,23 @@ pub(super) fn split_columns(line: &[u8]) -> std::result::Result<Feature<'_>, Str
         count += 1;
     }
     if count != 9 {
-        let hint = if count == 1 && line.contains(&b' ') { " (columns are separated by tabs, not spaces)" } else { "" };
-        return Err(format!("expected 9 tab-separated columns, found {count}{hint}"));
+        let hint = if count == 1 && line.contains(&b' ') {
+            " (columns are separated by tabs, not spaces)"
+        } else {
+            ""
+        };
+        return Err(format!(
+            "expected 9 tab-separated columns, found {count}{hint}"
+        ));
     }
-    let number =
-        |text: &[u8], what: &str| position(text).ok_or_else(|| format!("the {what} '{}' is not a position", String::from_utf8_lossy(text)));
+    let number = |text: &[u8], what: &str| {
+        position(text).ok_or_else(|| {
+            format!(
+                "the {what} '{}' is not a position",
+                String::from_utf8_lossy(text)
+            )
+        })
+    };
     let (start, end) = (number(columns[3], "start")?, number(columns[4], "end")?);
     if start == 0 {
         return Err("start 0: positions of GTF and GFF3 count from 1".into());
@@ -79,9 +96,18 @@ pub(super) fn split_columns(line: &[u8]) -> std::result::Result<Feature<'_>, Str
         b"-" => Some(Strand::Minus),
         b"." | b"?" => None,
         other => {
-            return Err(format!("the strand '{}' is none of + - . ?", String::from_utf8_lossy(other)));
+            return Err(format!(
+                "the strand '{}' is none of + - . ?",
+                String::from_utf8_lossy(other)
+            ));
         }
     };
     let interval = Interval::new(start - 1, end);
-    Ok(Feature { contig: columns[0], kind: columns[2], interval, strand, attributes: columns[8] })
+    Ok(Feature {
+        contig: columns[0],
+        kind: columns[2],
+        interval,
+        strand,
+        attributes: columns[8],
+    })
 }

@@ -37,18 +37,25 @@ struct Evidence {
 impl Evidence {
     fn see(&mut self, attributes: &[u8]) {
         let pairs = || attributes.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-        let starts =
-            |pair: &[u8], key: &[u8], after: &[u8]| pair.starts_with(key) && pair.get(key.len()).is_some_and(|b| after.contains(b));
+        let starts = |pair: &[u8], key: &[u8], after: &[u8]| {
+            pair.starts_with(key) && pair.get(key.len()).is_some_and(|b| after.contains(b))
+        };
         if pairs().any(|pair| starts(pair, b"ID", b"=") || starts(pair, b"Parent", b"=")) {
             self.gff3 += 1;
-        } else if pairs().any(|pair| starts(pair, b"gene_id", b" \"=") || starts(pair, b"transcript_id", b" \"=")) {
+        } else if pairs().any(|pair| {
+            starts(pair, b"gene_id", b" \"=") || starts(pair, b"transcript_id", b" \"=")
+        }) {
             self.gtf += 1;
         }
     }
 
     /// By most lines; where none tells, by the directive, else by the name.
     fn format(&self, path: &Path) -> Format {
-        let named_gff3 = || path.to_string_lossy().trim_end_matches(".gz").ends_with(".gff3");
+        let named_gff3 = || {
+            path.to_string_lossy()
+                .trim_end_matches(".gz")
+                .ends_with(".gff3")
+        };
         match self.gff3.cmp(&self.gtf) {
             std::cmp::Ordering::Greater => Format::Gff3,
             std::cmp::Ordering::Less => Format::Gtf,
@@ -69,7 +76,11 @@ struct Course<'a> {
 
 impl Course<'_> {
     fn line(&mut self, number: u64, text: &[u8]) -> Result<()> {
-        let feature = split_columns(text).map_err(|message| Error::Parse { path: self.path.to_path_buf(), line: number, message })?;
+        let feature = split_columns(text).map_err(|message| Error::Parse {
+            path: self.path.to_path_buf(),
+            line: number,
+            message,
+        })?;
         self.draft.summary.lines += 1;
         match &mut self.reader {
             Some(Reader::Gtf(reader)) => reader.feature(&mut self.draft, &feature),
@@ -91,7 +102,10 @@ impl Course<'_> {
             Format::Gtf => Reader::Gtf(gtf::Reader::default()),
             Format::Gff3 => Reader::Gff3(gff3::Reader::default()),
         };
-        for feature in std::mem::take(&mut self.kept).iter().filter_map(|text| split_columns(text).ok()) {
+        for feature in std::mem::take(&mut self.kept)
+            .iter()
+            .filter_map(|text| split_columns(text).ok())
+        {
             match &mut reader {
                 Reader::Gtf(reader) => reader.feature(&mut self.draft, &feature),
                 Reader::Gff3(reader) => reader.feature(&mut self.draft, &feature),
@@ -122,8 +136,15 @@ impl Course<'_> {
             match summary.lines {
                 0 => "no feature lines: is this a GTF or GFF3 file?".to_string(),
                 lines => {
-                    let notes: Vec<String> = summary.notes.iter().map(|(reason, n)| format!("; {reason}: {n}")).collect();
-                    format!("no gene model in {lines} feature lines, read as {format}{}", notes.concat())
+                    let notes: Vec<String> = summary
+                        .notes
+                        .iter()
+                        .map(|(reason, n)| format!("; {reason}: {n}"))
+                        .collect();
+                    format!(
+                        "no gene model in {lines} feature lines, read as {format}{}",
+                        notes.concat()
+                    )
                 }
             },
         ))
@@ -132,7 +153,13 @@ impl Course<'_> {
 
 /// Reads an annotation; `path` is for messages, and for the format where no line tells it.
 pub(super) fn read(path: &Path, reader: impl BufRead) -> Result<Annotation> {
-    let mut course = Course { path, draft: Draft::default(), evidence: Evidence::default(), kept: Vec::new(), reader: None };
+    let mut course = Course {
+        path,
+        draft: Draft::default(),
+        evidence: Evidence::default(),
+        kept: Vec::new(),
+        reader: None,
+    };
     let mut lines = Lines::new(path, reader);
     while let Some((number, text)) = lines.advance()? {
         if text.starts_with(b"##FASTA") || text.starts_with(b">") {
@@ -155,16 +182,31 @@ mod tests {
     #[test]
     fn the_format_is_that_of_most_lines() {
         let format = |directive: bool, name: &str, lines: &[&str]| {
-            let mut evidence = Evidence { directive, ..Evidence::default() };
+            let mut evidence = Evidence {
+                directive,
+                ..Evidence::default()
+            };
             lines.iter().for_each(|line| evidence.see(line.as_bytes()));
             evidence.format(Path::new(name))
         };
         let (gtf, gff3) = ("gene_id \"a\"; transcript_id \"b\";", "ID=a;gene_id=b");
-        assert_eq!(format(false, "x.gff3", &["free text;gene_id \"x\"", gff3, gff3]), Format::Gff3);
-        assert_eq!(format(true, "x.gff3.gz", &["Parent=x", gtf, gtf]), Format::Gtf);
-        assert_eq!(format(false, "x", &["gene_id=a;transcript_id=b"]), Format::Gtf);
+        assert_eq!(
+            format(false, "x.gff3", &["free text;gene_id \"x\"", gff3, gff3]),
+            Format::Gff3
+        );
+        assert_eq!(
+            format(true, "x.gff3.gz", &["Parent=x", gtf, gtf]),
+            Format::Gtf
+        );
+        assert_eq!(
+            format(false, "x", &["gene_id=a;transcript_id=b"]),
+            Format::Gtf
+        );
         assert_eq!(format(false, "x.gff3.gz", &["free text"]), Format::Gff3);
         assert_eq!(format(true, "x.gtf", &["free text"]), Format::Gff3);
-        assert_eq!(format(false, "x.gtf", &["free text; PARENT=x"]), Format::Gtf);
+        assert_eq!(
+            format(false, "x.gtf", &["free text; PARENT=x"]),
+            Format::Gtf
+        );
     }
 }

@@ -34,15 +34,37 @@ ACGT
 
 fn expect(set: &Annotation) {
     assert_eq!(set.contigs, ["1"]);
-    let [gene] = &set.genes[..] else { panic!("{:?}", set.genes) };
-    assert_eq!((gene.id.as_str(), gene.name.as_str(), gene.biotype.as_str()), ("G1", "ABC", "protein_coding"));
-    assert_eq!((gene.strand, gene.interval), (Strand::Minus, Interval::new(10, 90)));
-    let [transcript] = &gene.transcripts[..] else { panic!("{gene:?}") };
-    assert_eq!((transcript.id.as_str(), transcript.biotype.as_str()), ("T1", "protein_coding"));
+    let [gene] = &set.genes[..] else {
+        panic!("{:?}", set.genes)
+    };
+    assert_eq!(
+        (gene.id.as_str(), gene.name.as_str(), gene.biotype.as_str()),
+        ("G1", "ABC", "protein_coding")
+    );
+    assert_eq!(
+        (gene.strand, gene.interval),
+        (Strand::Minus, Interval::new(10, 90))
+    );
+    let [transcript] = &gene.transcripts[..] else {
+        panic!("{gene:?}")
+    };
+    assert_eq!(
+        (transcript.id.as_str(), transcript.biotype.as_str()),
+        ("T1", "protein_coding")
+    );
     assert_eq!(transcript.canonical, Some(CanonicalTag::EnsemblCanonical));
-    assert_eq!(transcript.exons, [Interval::new(10, 40), Interval::new(70, 90)]);
-    assert_eq!(transcript.cds, [Interval::new(20, 40), Interval::new(70, 80)]);
-    assert_eq!(transcript.introns().collect::<Vec<_>>(), [Interval::new(40, 70)]);
+    assert_eq!(
+        transcript.exons,
+        [Interval::new(10, 40), Interval::new(70, 90)]
+    );
+    assert_eq!(
+        transcript.cds,
+        [Interval::new(20, 40), Interval::new(70, 80)]
+    );
+    assert_eq!(
+        transcript.introns().collect::<Vec<_>>(),
+        [Interval::new(40, 70)]
+    );
     assert_eq!((transcript.exonic_bp(), transcript.cds_bp()), (50, 30));
 }
 
@@ -57,7 +79,8 @@ fn both_formats_in_every_packing_say_the_same() {
         // Several gzip members, cut anywhere.
         let mut packed = Vec::new();
         for half in [&text.as_bytes()[..100], &text.as_bytes()[100..]] {
-            let mut writer = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::fast());
+            let mut writer =
+                flate2::write::GzEncoder::new(&mut packed, flate2::Compression::fast());
             writer.write_all(half).unwrap();
             writer.finish().unwrap();
         }
@@ -70,7 +93,10 @@ fn both_formats_in_every_packing_say_the_same() {
         std::fs::write(&path, &packed[..packed.len() - 12]).unwrap();
         // The GFF3 is over at its ##FASTA: what was cut off there is of no interest.
         let cut = Annotation::open(&path).err().map(|error| error.to_string());
-        assert_eq!(cut.is_some_and(|message| message.contains("x.bed: ") && message.contains("cut off")), format == "GTF");
+        assert_eq!(
+            cut.is_some_and(|message| message.contains("x.bed: ") && message.contains("cut off")),
+            format == "GTF"
+        );
     }
 }
 
@@ -85,7 +111,10 @@ NC_1.1 R exon 51 90 . + . gene_id~\"A\";~transcript_id~\"XR_1.1\";~
     ))
     .unwrap();
     assert_eq!(set.genes[0].biotype, "lncRNA");
-    assert_eq!(set.genes[0].transcripts[0].introns().collect::<Vec<_>>(), [Interval::new(20, 50)]);
+    assert_eq!(
+        set.genes[0].transcripts[0].introns().collect::<Vec<_>>(),
+        [Interval::new(20, 50)]
+    );
     assert!(set.summary.notes.is_empty(), "{:?}", set.summary.notes);
 }
 
@@ -103,10 +132,29 @@ NC_1.1 R region 1 1000 . + . ID=NC_1.1:1..1000
 ",
     ))
     .unwrap();
-    let seen: Vec<_> = set.genes.iter().map(|g| (g.id.as_str(), g.biotype.as_str(), g.transcripts[0].id.as_str())).collect();
-    assert_eq!(seen, [("A", "protein_coding", "NM_1.1"), ("P", "pseudogene", "gene-P")]);
+    let seen: Vec<_> = set
+        .genes
+        .iter()
+        .map(|g| {
+            (
+                g.id.as_str(),
+                g.biotype.as_str(),
+                g.transcripts[0].id.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("A", "protein_coding", "NM_1.1"),
+            ("P", "pseudogene", "gene-P")
+        ]
+    );
     assert_eq!(set.genes[1].transcripts[0].exons.len(), 2);
-    assert_eq!(set.summary.notes["exon or CDS whose Parent is not in the file: skipped"], 1);
+    assert_eq!(
+        set.summary.notes["exon or CDS whose Parent is not in the file: skipped"],
+        1
+    );
 }
 
 #[test]
@@ -119,8 +167,19 @@ X R exon 81 90 . - . gene_id~\"A\";~transcript_id~\"T\";
 ",
     ))
     .unwrap();
-    let exons: Vec<_> = set.genes.iter().map(|g| (g.contig, g.strand, g.transcripts[0].exons.len())).collect();
-    assert_eq!(exons, [(0, Strand::Plus, 2), (0, Strand::Minus, 1), (1, Strand::Plus, 1)]);
+    let exons: Vec<_> = set
+        .genes
+        .iter()
+        .map(|g| (g.contig, g.strand, g.transcripts[0].exons.len()))
+        .collect();
+    assert_eq!(
+        exons,
+        [
+            (0, Strand::Plus, 2),
+            (0, Strand::Minus, 1),
+            (1, Strand::Plus, 1)
+        ]
+    );
 }
 
 #[test]
@@ -134,7 +193,11 @@ fn a_second_copy_on_the_contig_does_not_make_an_intron_between_the_two() {
 ",
     ))
     .unwrap();
-    let introns: Vec<_> = set.genes[0].transcripts.iter().flat_map(Transcript::introns).collect();
+    let introns: Vec<_> = set.genes[0]
+        .transcripts
+        .iter()
+        .flat_map(Transcript::introns)
+        .collect();
     assert_eq!(introns, [Interval::new(20, 50)]);
 }
 
@@ -156,37 +219,74 @@ fn sound_but_unusable_lines_are_counted() {
 fn broken_lines_name_file_and_line() {
     let good = tabs(GTF);
     let table = [
-        ("1 R exon 5 1 . + . gene_id~\"A\";", "start 5 lies beyond end 1"),
+        (
+            "1 R exon 5 1 . + . gene_id~\"A\";",
+            "start 5 lies beyond end 1",
+        ),
         ("1 R exon 0 1 . + . gene_id~\"A\";", "count from 1"),
         ("1 R exon x 1 . + . gene_id~\"A\";", "the start 'x'"),
         ("1 R exon 1 -1 . + . gene_id~\"A\";", "the end '-1'"),
-        ("1 R exon 1 99999999999999999999999 . + . g~\"A\";", "is not a position"),
+        (
+            "1 R exon 1 99999999999999999999999 . + . g~\"A\";",
+            "is not a position",
+        ),
         ("1 R exon 1 2 . * . gene_id~\"A\";", "the strand '*'"),
         ("1 R exon 1 2 . +", "found 7"),
         ("1~R~exon~1~2", "tabs, not spaces"),
     ];
     for (line, expected) in table {
-        let message = read_text(&format!("{good}{}\n", tabs(line))).unwrap_err().to_string();
-        assert!(message.starts_with("test.gtf:8: ") && message.contains(expected), "{message}");
+        let message = read_text(&format!("{good}{}\n", tabs(line)))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.starts_with("test.gtf:8: ") && message.contains(expected),
+            "{message}"
+        );
     }
 }
 
 #[test]
 fn a_file_without_genes_says_so() {
-    assert!(read_text("").unwrap_err().to_string().contains("no feature lines"));
-    assert!(read_text("# only comments\n\n").unwrap_err().to_string().contains("no feature lines"));
+    assert!(
+        read_text("")
+            .unwrap_err()
+            .to_string()
+            .contains("no feature lines")
+    );
+    assert!(
+        read_text("# only comments\n\n")
+            .unwrap_err()
+            .to_string()
+            .contains("no feature lines")
+    );
     let match_only = tabs("1 R match 1 20 . + . ID=m1\n");
-    assert!(read_text(&match_only).unwrap_err().to_string().contains("no gene model in 1"));
-    let cycle = tabs("1 R mRNA 1 9 . + . ID=a;Parent=b\n1 R mRNA 1 9 . + . ID=b;Parent=a\n1 R exon 1 9 . + . Parent=a\n");
+    assert!(
+        read_text(&match_only)
+            .unwrap_err()
+            .to_string()
+            .contains("no gene model in 1")
+    );
+    let cycle = tabs(
+        "1 R mRNA 1 9 . + . ID=a;Parent=b\n1 R mRNA 1 9 . + . ID=b;Parent=a\n1 R exon 1 9 . + . Parent=a\n",
+    );
     assert_eq!(read_text(&cycle).unwrap().genes.len(), 1);
 }
 
 /// Genes as `id contig:start-end strand`, each with its transcripts as `id exons|cds`.
 fn shown(set: &Annotation) -> Vec<String> {
-    let parts = |parts: &[Interval]| parts.iter().map(|part| format!("{}-{}", part.start, part.end)).collect::<Vec<_>>().join(",");
+    let parts = |parts: &[Interval]| {
+        parts
+            .iter()
+            .map(|part| format!("{}-{}", part.start, part.end))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
     let transcript = |t: &Transcript| format!(" {} {}|{}", t.id, parts(&t.exons), parts(&t.cds));
     let gene = |g: &Gene| {
-        let place = format!("{} {}:{}-{} {}", g.id, set.contigs[g.contig], g.interval.start, g.interval.end, g.strand);
+        let place = format!(
+            "{} {}:{}-{} {}",
+            g.id, set.contigs[g.contig], g.interval.start, g.interval.end, g.strand
+        );
         place + &g.transcripts.iter().map(transcript).collect::<String>()
     };
     set.genes.iter().map(gene).collect()
@@ -200,46 +300,95 @@ const LOCI: &str = "gene id at several loci, strands or contigs: a gene at each"
 
 #[test]
 fn one_gene_id_at_two_loci_is_two_genes() {
-    let transcript = |id: &str, start: usize, end: usize| format!("1 R exon {start} {end} . + . gene_id~\"A\";~transcript_id~\"{id}\";\n");
-    let text = transcript("t1", 1, 100) + &transcript("t2", 900, 1000) + &transcript("t3", 50_001, 50_100);
+    let transcript = |id: &str, start: usize, end: usize| {
+        format!("1 R exon {start} {end} . + . gene_id~\"A\";~transcript_id~\"{id}\";\n")
+    };
+    let text =
+        transcript("t1", 1, 100) + &transcript("t2", 900, 1000) + &transcript("t3", 50_001, 50_100);
     let set = read_tabs(&text);
-    assert_eq!(shown(&set), ["A 1:0-1000 + t1 0-100| t2 899-1000|", "A 1:50000-50100 + t3 50000-50100|"]);
+    assert_eq!(
+        shown(&set),
+        [
+            "A 1:0-1000 + t1 0-100| t2 899-1000|",
+            "A 1:50000-50100 + t3 50000-50100|"
+        ]
+    );
     assert_eq!(set.summary.notes[LOCI], 1);
     // A line of the gene that holds both says that it is one.
     let set = read_tabs(&(text.clone() + "1 R gene 1 50100 . + . gene_id~\"A\";\n"));
     assert_eq!((set.genes.len(), set.summary.notes.len()), (1, 0));
-    // Two lines of it say that it is two; and one that holds one of them leaves the other by itself.
+    // Two lines of it say that it is two; and one that holds one of them leaves the other by
+    // itself.
     let lines = "1 R gene 1 1000 . + . gene_id~\"A\";~gene_name~\"a\";\n1 R gene 50001 50100 . + . gene_id~\"A\";\n";
     assert_eq!(read_tabs(&(text.clone() + lines)).genes.len(), 2);
     let set = read_tabs(&(text + lines.lines().next().unwrap() + "\n"));
-    assert_eq!(set.genes.iter().map(|gene| (gene.interval.start, gene.name.as_str())).collect::<Vec<_>>(), [(0, "a"), (50_000, "a")]);
+    assert_eq!(
+        set.genes
+            .iter()
+            .map(|gene| (gene.interval.start, gene.name.as_str()))
+            .collect::<Vec<_>>(),
+        [(0, "a"), (50_000, "a")]
+    );
 }
 
 #[test]
 fn one_transcript_id_at_several_places_has_no_intron_between_them() {
-    let others =
-        "1 R exon 401 500 . - . gene_id~\"B\";~transcript_id~\"u\";\n1 R exon 1401 1500 . - . gene_id~\"B\";~transcript_id~\"v\";\n";
-    let copy = |start: usize| format!("1 R exon {start} {} . + . gene_id~\"M\";~transcript_id~\"NR_1\";\n", start + 67);
+    let others = "1 R exon 401 500 . - . gene_id~\"B\";~transcript_id~\"u\";\n1 R exon 1401 1500 . - . gene_id~\"B\";~transcript_id~\"v\";\n";
+    let copy = |start: usize| {
+        format!(
+            "1 R exon {start} {} . + . gene_id~\"M\";~transcript_id~\"NR_1\";\n",
+            start + 67
+        )
+    };
     let set = read_tabs(&(copy(101) + &copy(1001) + &copy(2001) + others));
     let genes: Vec<_> = set.genes.iter().filter(|gene| gene.id == "M").collect();
-    let exons = genes.iter().flat_map(|gene| &gene.transcripts).map(|t| t.exons.len()).collect::<Vec<_>>();
+    let exons = genes
+        .iter()
+        .flat_map(|gene| &gene.transcripts)
+        .map(|t| t.exons.len())
+        .collect::<Vec<_>>();
     assert_eq!(exons, [1, 1, 1]);
     assert_eq!(set.summary.notes[SEVERAL_TRANSCRIPTS], 2);
     let numbered = |start: usize, number: usize| {
-        format!("1 R exon {start} {} . - . gene_id~\"M\";~transcript_id~\"T\";~exon_number~\"{number}\";\n", start + 9 * number)
+        format!(
+            "1 R exon {start} {} . - . gene_id~\"M\";~transcript_id~\"T\";~exon_number~\"{number}\";\n",
+            start + 9 * number
+        )
     };
-    let set = read_tabs(&(numbered(101, 2) + &numbered(201, 1) + &numbered(5001, 2) + &numbered(5101, 1)));
-    assert_eq!(shown(&set), ["M 1:100-210 - T 100-119,200-210|", "M 1:5000-5110 - T 5000-5019,5100-5110|"]);
+    let set = read_tabs(
+        &(numbered(101, 2) + &numbered(201, 1) + &numbered(5001, 2) + &numbered(5101, 1)),
+    );
+    assert_eq!(
+        shown(&set),
+        [
+            "M 1:100-210 - T 100-119,200-210|",
+            "M 1:5000-5110 - T 5000-5019,5100-5110|"
+        ]
+    );
 }
 
 #[test]
 fn copies_take_the_parts_that_lie_in_them_whatever_the_order_of_lines() {
-    let line = |kind: &str, start: usize, end: usize| format!("1 R {kind} {start} {end} . + . gene_id~\"A\";~transcript_id~\"T\";\n");
-    let text =
-        [("transcript", 1, 90), ("transcript", 5001, 5090), ("exon", 5001, 5020), ("exon", 1, 20), ("exon", 51, 90), ("exon", 5051, 5090)]
-            .map(|(kind, start, end)| line(kind, start, end))
-            .concat();
-    assert_eq!(shown(&read_tabs(&text)), ["A 1:0-90 + T 0-20,50-90|", "A 1:5000-5090 + T 5000-5020,5050-5090|"]);
+    let line = |kind: &str, start: usize, end: usize| {
+        format!("1 R {kind} {start} {end} . + . gene_id~\"A\";~transcript_id~\"T\";\n")
+    };
+    let text = [
+        ("transcript", 1, 90),
+        ("transcript", 5001, 5090),
+        ("exon", 5001, 5020),
+        ("exon", 1, 20),
+        ("exon", 51, 90),
+        ("exon", 5051, 5090),
+    ]
+    .map(|(kind, start, end)| line(kind, start, end))
+    .concat();
+    assert_eq!(
+        shown(&read_tabs(&text)),
+        [
+            "A 1:0-90 + T 0-20,50-90|",
+            "A 1:5000-5090 + T 5000-5020,5050-5090|"
+        ]
+    );
 }
 
 #[test]
@@ -261,7 +410,10 @@ fn coding_parts_and_utrs_are_exons_where_no_line_says_exon() {
 1 P three_prime_UTR 81 100 . + . ID=T.u2;Parent=T
 ";
     for text in [gtf, gff3] {
-        assert_eq!(shown(&read_tabs(text)), ["A 1:0-100 + T 0-20,30-60,80-100|35-53"]);
+        assert_eq!(
+            shown(&read_tabs(text)),
+            ["A 1:0-100 + T 0-20,30-60,80-100|35-53"]
+        );
     }
 }
 
@@ -285,7 +437,10 @@ fn stop_codons_are_coding_in_both_formats() {
 ";
     for text in [gtf, gff3] {
         let set = read_tabs(text);
-        assert_eq!(shown(&set), ["A 1:0-300 - T 0-100,200-300|98-100,200-300 noncoding 0-100|"]);
+        assert_eq!(
+            shown(&set),
+            ["A 1:0-300 - T 0-100,200-300|98-100,200-300 noncoding 0-100|"]
+        );
     }
 }
 
@@ -299,8 +454,14 @@ fn proteins_are_no_transcripts() {
 1 T exon 61 100 . + . Parent=g.1
 ";
     for parents in ["g.1,g.1-P", "g.1-P", "g.1-P,g.1", "g,g.1"] {
-        let cds = format!("1 T CDS 11 40 . + 0 Parent={parents};\n1 T CDS 61 90 . + 0 Parent={parents};\n");
-        assert_eq!(shown(&read_tabs(&(model.to_string() + &cds))), expected, "{parents}");
+        let cds = format!(
+            "1 T CDS 11 40 . + 0 Parent={parents};\n1 T CDS 61 90 . + 0 Parent={parents};\n"
+        );
+        assert_eq!(
+            shown(&read_tabs(&(model.to_string() + &cds))),
+            expected,
+            "{parents}"
+        );
     }
 }
 
@@ -314,7 +475,13 @@ fn exons_are_believed_where_their_gene_says_another_strand() {
 1 R CDS 61 100 . + 0 ID=c;Parent=rps12
 ";
     let set = read_tabs(gff3);
-    assert_eq!(shown(&set), ["rps12 1:0-100 + rps12 0-40,60-100|0-40,60-100", "rps12 1:500-700 - rps12 500-700|500-700"]);
+    assert_eq!(
+        shown(&set),
+        [
+            "rps12 1:0-100 + rps12 0-40,60-100|0-40,60-100",
+            "rps12 1:500-700 - rps12 500-700|500-700"
+        ]
+    );
     assert_eq!((set.summary.notes[STRAND], set.summary.notes[LOCI]), (1, 1));
     let gtf = "1 R gene 1 100 . - . gene_id~\"A\";
 1 R exon 1 40 . + . gene_id~\"A\";~transcript_id~\"T\";
@@ -327,15 +494,21 @@ fn exons_are_believed_where_their_gene_says_another_strand() {
 
 #[test]
 fn a_missing_semicolon_does_not_cost_the_identifiers() {
-    for attributes in ["gene_id~\"A\"~transcript_id~\"T\";~class~\"L\";", "gene_id~\"A\";~transcript_id~\"T\"~family~\"F\";~class~\"L\";"] {
-        let set = read_tabs(&format!("1 R exon 1 40 . + . {attributes}\n1 R exon 61 100 . + . {attributes}\n"));
+    for attributes in [
+        "gene_id~\"A\"~transcript_id~\"T\";~class~\"L\";",
+        "gene_id~\"A\";~transcript_id~\"T\"~family~\"F\";~class~\"L\";",
+    ] {
+        let set = read_tabs(&format!(
+            "1 R exon 1 40 . + . {attributes}\n1 R exon 61 100 . + . {attributes}\n"
+        ));
         assert_eq!(shown(&set), ["A 1:0-100 + T 0-40,60-100|"], "{attributes}");
     }
 }
 
 #[test]
 fn free_text_in_the_first_lines_does_not_make_a_gff3_a_gtf() {
-    let text = "##gff-version~3\n".to_string() + &tabs("1 R region 1 900 . . . some~note;ID=1\n1 R region 1 900 . . . a~note\n");
+    let text = "##gff-version~3\n".to_string()
+        + &tabs("1 R region 1 900 . . . some~note;ID=1\n1 R region 1 900 . . . a~note\n");
     let set = read_text(&(text + &tabs(GFF3))).unwrap();
     expect(&set);
     assert_eq!(set.summary.format, "GFF3");
@@ -352,18 +525,39 @@ c Prodigal CDS 240 290 . + 0 ID=P_3;Note=slips
 c Aragorn tRNA 301 370 . + . ID=P_4
 ",
     );
-    assert_eq!(shown(&set), ["P_1 c:0-90 + P_1 0-90|0-90", "P_2 c:100-190 - P_2 100-190|100-190", "P_3 c:200-290 + P_3 200-290|200-290"]);
+    assert_eq!(
+        shown(&set),
+        [
+            "P_1 c:0-90 + P_1 0-90|0-90",
+            "P_2 c:100-190 - P_2 100-190|100-190",
+            "P_3 c:200-290 + P_3 200-290|200-290"
+        ]
+    );
     assert_eq!(set.genes[0].name, "dnaA");
 }
 
 #[test]
 fn biotypes_are_found_where_files_put_them() {
     let gene = |text: &str| read_tabs(text).genes[0].biotype.clone();
-    for attributes in ["gene_type~\"x\"", "gene_biotype~\"x\"", "transcript_biotype~\"x\"", "transcript_type~\"x\"", "biotype~\"x\""] {
-        assert_eq!(gene(&format!("1 R exon 1 9 . + . gene_id~\"A\";~transcript_id~\"T\";~{attributes};\n")), "x", "{attributes}");
+    for attributes in [
+        "gene_type~\"x\"",
+        "gene_biotype~\"x\"",
+        "transcript_biotype~\"x\"",
+        "transcript_type~\"x\"",
+        "biotype~\"x\"",
+    ] {
+        assert_eq!(
+            gene(&format!(
+                "1 R exon 1 9 . + . gene_id~\"A\";~transcript_id~\"T\";~{attributes};\n"
+            )),
+            "x",
+            "{attributes}"
+        );
     }
     let model = |kind: &str, of_gene: &str, of_transcript: &str| {
-        gene(&format!("1 R {kind} 1 9 . + . ID=A{of_gene}\n1 R mRNA 1 9 . + . ID=T;Parent=A{of_transcript}\n1 R exon 1 9 . + . Parent=T\n"))
+        gene(&format!(
+            "1 R {kind} 1 9 . + . ID=A{of_gene}\n1 R mRNA 1 9 . + . ID=T;Parent=A{of_transcript}\n1 R exon 1 9 . + . Parent=T\n"
+        ))
     };
     assert_eq!(model("gene", ";biotype=x", ";biotype=y"), "x");
     assert_eq!(model("gene", "", ";biotype=y"), "y");
@@ -375,18 +569,34 @@ fn biotypes_are_found_where_files_put_them() {
 fn biotypes_that_no_gene_has_are_refused_with_those_there_are() {
     let wanted = ["lncRNA".to_string()];
     let line = "1 R exon 1 9 . + . gene_id~\"A\";~transcript_id~\"T\";";
-    let message = read_tabs(line).check_biotypes(&wanted).unwrap_err().to_string();
-    assert!(message.starts_with("test.gtf: ") && message.contains("names no biotypes") && message.contains("--biotype all"), "{message}");
+    let message = read_tabs(line)
+        .check_biotypes(&wanted)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.starts_with("test.gtf: ")
+            && message.contains("names no biotypes")
+            && message.contains("--biotype all"),
+        "{message}"
+    );
     let set = read_tabs(&format!("{line}~gene_biotype~\"x\";"));
     let message = set.check_biotypes(&wanted).unwrap_err().to_string();
-    assert!(message.contains("there are x;") && message.contains("--biotype all"), "{message}");
+    assert!(
+        message.contains("there are x;") && message.contains("--biotype all"),
+        "{message}"
+    );
     assert!(set.check_biotypes(&[]).is_ok() && set.check_biotypes(&["x".into()]).is_ok());
 }
 
 #[test]
 fn nothing_that_moves_a_cursor_or_breaks_a_table_gets_into_names() {
-    let set = read_tabs("1%09x R gene 1 9 . + . ID=a;Name=b%0Ac%1B[31m\n1%09x R exon 1 9 . + . Parent=a\n");
-    assert!(!format!("{}{}{}", set.genes[0].name, set.genes[0].id, set.contigs[0]).contains(char::is_control));
+    let set = read_tabs(
+        "1%09x R gene 1 9 . + . ID=a;Name=b%0Ac%1B[31m\n1%09x R exon 1 9 . + . Parent=a\n",
+    );
+    assert!(
+        !format!("{}{}{}", set.genes[0].name, set.genes[0].id, set.contigs[0])
+            .contains(char::is_control)
+    );
 }
 
 /// So many that a search through all for each would take minutes.
@@ -394,11 +604,18 @@ fn nothing_that_moves_a_cursor_or_breaks_a_table_gets_into_names() {
 fn one_id_on_many_contigs_takes_no_longer_than_many_ids() {
     const N: usize = 200_000;
     let exon = |contig: &str, gene: &str, start: usize| {
-        format!("{contig} R exon {start} {} . + . gene_id~\"{gene}\";~transcript_id~\"T\";\n", start + 4)
+        format!(
+            "{contig} R exon {start} {} . + . gene_id~\"{gene}\";~transcript_id~\"T\";\n",
+            start + 4
+        )
     };
     let on_contigs = (0..N).map(|i| exon(&format!("c{i}"), "A", 1));
-    let gtf: String = on_contigs.chain((0..N).map(|i| exon("c", &i.to_string(), 9 * i + 1))).collect();
-    let gff3: String = (0..N).map(|i| format!("c{i} R mRNA 1 20 . + . ID=T\nc{i} R exon 1 20 . + . Parent=T\n")).collect();
+    let gtf: String = on_contigs
+        .chain((0..N).map(|i| exon("c", &i.to_string(), 9 * i + 1)))
+        .collect();
+    let gff3: String = (0..N)
+        .map(|i| format!("c{i} R mRNA 1 20 . + . ID=T\nc{i} R exon 1 20 . + . Parent=T\n"))
+        .collect();
     let started = std::time::Instant::now();
     let set = read_tabs(&gtf);
     assert_eq!((set.genes.len(), set.summary.notes[LOCI]), (2 * N, 1));

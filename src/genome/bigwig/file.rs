@@ -1,7 +1,9 @@
-//! The format (Kent et al. 2010): a header, a tree of contigs, a tree of places, and blocks of values.
+//! The format (Kent et al. 2010): a header, a tree of contigs, a tree of places, and blocks of
+//! values.
 //!
-//! A file says of everything where it is and how much of it there is. Each such word is held against the length of the file before it is followed,
-//! trees are followed to a depth that no sound file has, and a look-up visits no more than the file can hold.
+//! A file says of everything where it is and how much of it there is. Each such word is held
+//! against the length of the file before it is followed, trees are followed to a depth that no
+//! sound file has, and a look-up visits no more than the file can hold.
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -17,7 +19,8 @@ const BIGBED: u32 = 0x8789_f2eb;
 const CONTIG_TREE: u32 = 0x78ca_8c91;
 const PLACE_TREE: u32 = 0x2468_ace0;
 
-/// Levels of the deepest tree that is followed; with two children a node, that is more than a file can hold.
+/// Levels of the deepest tree that is followed; with two children a node, that is more than a file
+/// can hold.
 const MOST_LEVELS: u32 = 40;
 
 /// Bytes of a contig's longest name.
@@ -64,7 +67,15 @@ impl BigWigFile {
         let file = File::open(path).map_err(Error::io(path))?;
         let length = file.metadata().map_err(Error::io(path))?.len();
         let source = BufReader::new(file);
-        let mut file = BigWigFile { path: path.into(), source, length, big_endian: false, packed: false, root: 0, contigs: Vec::new() };
+        let mut file = BigWigFile {
+            path: path.into(),
+            source,
+            length,
+            big_endian: false,
+            packed: false,
+            root: 0,
+            contigs: Vec::new(),
+        };
         if length < 64 {
             return Err(Error::file(path, "not a bigWig file, or one cut short"));
         }
@@ -72,7 +83,10 @@ impl BigWigFile {
         file.big_endian = header[0] == BIGWIG.to_be_bytes()[0];
         match file.u32(&header, 0) {
             BIGWIG => {}
-            _ if [BIGBED.to_le_bytes(), BIGBED.to_be_bytes()].iter().any(|magic| header.starts_with(magic)) => {
+            _ if [BIGBED.to_le_bytes(), BIGBED.to_be_bytes()]
+                .iter()
+                .any(|magic| header.starts_with(magic)) =>
+            {
                 return Err(Error::file(path, "not a bigWig file but a bigBed"));
             }
             _ => return Err(Error::file(path, "not a bigWig file")),
@@ -94,7 +108,10 @@ impl BigWigFile {
     }
 
     fn damaged(&self, what: &str) -> Error {
-        Error::file(&self.path, format!("a damaged bigWig file ({what}): copy or make it again"))
+        Error::file(
+            &self.path,
+            format!("a damaged bigWig file ({what}): copy or make it again"),
+        )
     }
 
     fn bytes(&mut self, at: u64, count: u64) -> Result<Vec<u8>> {
@@ -102,30 +119,57 @@ impl BigWigFile {
             return Err(self.damaged("it ends before what it names"));
         }
         let mut bytes = vec![0; count as usize];
-        let read = self.source.seek(SeekFrom::Start(at)).and_then(|_| self.source.read_exact(&mut bytes));
+        let read = self
+            .source
+            .seek(SeekFrom::Start(at))
+            .and_then(|_| self.source.read_exact(&mut bytes));
         match read {
-            Err(e) if e.kind() == ErrorKind::UnexpectedEof => Err(self.damaged("it became shorter")),
+            Err(e) if e.kind() == ErrorKind::UnexpectedEof => {
+                Err(self.damaged("it became shorter"))
+            }
             read => read.map(|()| bytes).map_err(Error::io(&self.path)),
         }
     }
 
     fn u32(&self, bytes: &[u8], at: usize) -> u32 {
         let four = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-        if self.big_endian { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) }
+        if self.big_endian {
+            u32::from_be_bytes(four)
+        } else {
+            u32::from_le_bytes(four)
+        }
     }
 
     fn u64(&self, bytes: &[u8], at: usize) -> u64 {
-        let (first, second) = (u64::from(self.u32(bytes, at)), u64::from(self.u32(bytes, at + 4)));
-        if self.big_endian { first << 32 | second } else { second << 32 | first }
+        let (first, second) = (
+            u64::from(self.u32(bytes, at)),
+            u64::from(self.u32(bytes, at + 4)),
+        );
+        if self.big_endian {
+            first << 32 | second
+        } else {
+            second << 32 | first
+        }
     }
 
     fn u16(&self, bytes: &[u8], at: usize) -> u16 {
         let two = [bytes[at], bytes[at + 1]];
-        if self.big_endian { u16::from_be_bytes(two) } else { u16::from_le_bytes(two) }
+        if self.big_endian {
+            u16::from_be_bytes(two)
+        } else {
+            u16::from_le_bytes(two)
+        }
     }
 
-    /// Whether a node of a tree is a leaf, and its items; `sizes` are those of an item of a leaf and of another node.
-    fn node(&mut self, at: u64, sizes: (u64, u64), level: u32, items_left: &mut u64) -> Result<(bool, Vec<u8>)> {
+    /// Whether a node of a tree is a leaf, and its items; `sizes` are those of an item of a leaf
+    /// and of another node.
+    fn node(
+        &mut self,
+        at: u64,
+        sizes: (u64, u64),
+        level: u32,
+        items_left: &mut u64,
+    ) -> Result<(bool, Vec<u8>)> {
         if level > MOST_LEVELS {
             return Err(self.damaged("its index goes in circles"));
         }
@@ -135,29 +179,50 @@ impl BigWigFile {
             Some(left) => *items_left = left,
             None => return Err(self.damaged("its index holds more than the file")),
         }
-        Ok((leaf, self.bytes(at + 4, count * if leaf { sizes.0 } else { sizes.1 })?))
+        Ok((
+            leaf,
+            self.bytes(at + 4, count * if leaf { sizes.0 } else { sizes.1 })?,
+        ))
     }
 
     fn read_contigs(&mut self, at: u64) -> Result<()> {
         let head = self.bytes(at, 32)?;
         let name = self.u32(&head, 8) as usize;
-        if self.u32(&head, 0) != CONTIG_TREE || !(1..=MOST_NAME).contains(&name) || self.u32(&head, 12) != 8 {
+        if self.u32(&head, 0) != CONTIG_TREE
+            || !(1..=MOST_NAME).contains(&name)
+            || self.u32(&head, 12) != 8
+        {
             return Err(self.damaged("its list of contigs is not where it should be"));
         }
         let mut items_left = self.length / (name as u64 + 8);
         self.read_contigs_below(at + 32, name, 0, &mut items_left)
     }
 
-    fn read_contigs_below(&mut self, at: u64, name: usize, level: u32, items_left: &mut u64) -> Result<()> {
+    fn read_contigs_below(
+        &mut self,
+        at: u64,
+        name: usize,
+        level: u32,
+        items_left: &mut u64,
+    ) -> Result<()> {
         let (leaf, items) = self.node(at, (name as u64 + 8, name as u64 + 8), level, items_left)?;
         for item in items.chunks_exact(name + 8) {
             if !leaf {
                 self.read_contigs_below(self.u64(item, name), name, level + 1, items_left)?;
                 continue;
             }
-            let text = std::str::from_utf8(&item[..name]).map_err(|_| self.damaged("a contig's name is no text"))?;
-            let (name, number, length_bp) = (text.trim_matches('\0').into(), self.u32(item, name), self.u32(item, name + 4));
-            self.contigs.push(Listed { name, length_bp, number });
+            let text = std::str::from_utf8(&item[..name])
+                .map_err(|_| self.damaged("a contig's name is no text"))?;
+            let (name, number, length_bp) = (
+                text.trim_matches('\0').into(),
+                self.u32(item, name),
+                self.u32(item, name + 4),
+            );
+            self.contigs.push(Listed {
+                name,
+                length_bp,
+                number,
+            });
         }
         Ok(())
     }
@@ -165,7 +230,13 @@ impl BigWigFile {
     /// The values of bases of a contig, by its place in the list; `NaN` where the file has none.
     pub(super) fn values(&mut self, contig: usize, bases: Interval) -> Result<Vec<f32>> {
         let contig = self.contigs[contig].number;
-        let mut wanted = Wanted { contig, bases, items_left: self.length / 24, bytes_left: self.length, blocks: Vec::new() };
+        let mut wanted = Wanted {
+            contig,
+            bases,
+            items_left: self.length / 24,
+            bytes_left: self.length,
+            blocks: Vec::new(),
+        };
         self.find(self.root, 0, &mut wanted)?;
         let mut values = vec![f32::NAN; bases.len_bp()];
         for (at, length) in wanted.blocks {
@@ -180,7 +251,9 @@ impl BigWigFile {
         let (leaf, items) = self.node(at, (32, 24), level, &mut wanted.items_left)?;
         for item in items.chunks_exact(if leaf { 32 } else { 24 }) {
             let place = |at: usize| (self.u32(item, at), self.u32(item, at + 4) as usize);
-            if place(0) >= (wanted.contig, wanted.bases.end) || place(8) <= (wanted.contig, wanted.bases.start) {
+            if place(0) >= (wanted.contig, wanted.bases.end)
+                || place(8) <= (wanted.contig, wanted.bases.start)
+            {
                 continue;
             }
             let child = self.u64(item, 16);
@@ -205,7 +278,9 @@ impl BigWigFile {
         let mut block = self.bytes(at, length)?;
         if self.packed {
             let mut unpacked = Vec::new();
-            let read = ZlibDecoder::new(&block[..]).take(MOST_BLOCK + 1).read_to_end(&mut unpacked);
+            let read = ZlibDecoder::new(&block[..])
+                .take(MOST_BLOCK + 1)
+                .read_to_end(&mut unpacked);
             read.map_err(|_| self.damaged("a block cannot be unpacked"))?;
             block = unpacked;
         }
@@ -221,7 +296,12 @@ impl BigWigFile {
             return Ok(());
         }
         let number = |at: usize| u64::from(self.u32(block, at));
-        let (start, step, span, count) = (number(4), number(12), number(16), usize::from(self.u16(block, 22)));
+        let (start, step, span, count) = (
+            number(4),
+            number(12),
+            number(16),
+            usize::from(self.u16(block, 22)),
+        );
         // Items: start, end and value; start and value; or value.
         let size = match block[20] {
             1 => 12,
@@ -237,7 +317,10 @@ impl BigWigFile {
             let (from, to) = match size {
                 12 => (number(at), number(at + 4)),
                 8 => (number(at), number(at) + span),
-                _ => (start + index as u64 * step, start + index as u64 * step + span),
+                _ => (
+                    start + index as u64 * step,
+                    start + index as u64 * step + span,
+                ),
             };
             let within = |base: u64| base.saturating_sub(first).min(values.len() as u64) as usize;
             let (from, to) = (within(from), within(to));

@@ -1,5 +1,5 @@
-//! Indexes of FASTA files: `.fai` (where each contig starts and how its lines are wrapped) and `.gzi` (where bgzip blocks start); and the text they
-//! are of, read from any place.
+//! Indexes of FASTA files: `.fai` (where each contig starts and how its lines are wrapped) and
+//! `.gzi` (where bgzip blocks start); and the text they are of, read from any place.
 
 use std::fs;
 use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
@@ -28,7 +28,10 @@ pub(super) struct Text {
 impl Text {
     /// A text that is at its start.
     pub fn new(source: impl BufRead + Seek + Send + 'static) -> Text {
-        Text { source: Box::new(source), at: 0 }
+        Text {
+            source: Box::new(source),
+            at: 0,
+        }
     }
 
     /// Goes to a byte, or to the end if it lies beyond.
@@ -55,7 +58,8 @@ impl Text {
         result.inspect_err(|_| self.at = u64::MAX)
     }
 
-    /// Goes on to the first byte that is no white space; whether a line ends before it, as at the end of the text.
+    /// Goes on to the first byte that is no white space; whether a line ends before it, as at the
+    /// end of the text.
     fn skip_blank(&mut self) -> io::Result<bool> {
         let mut ends = false;
         loop {
@@ -106,17 +110,28 @@ fn beside(path: &Path, extension: &str) -> PathBuf {
 
 /// Whether an index exists and is not older than what it indexes.
 fn is_fresh(index: &Path, path: &Path) -> bool {
-    let modified = |p: &Path| fs::metadata(p).ok().filter(fs::Metadata::is_file).and_then(|m| m.modified().ok());
+    let modified = |p: &Path| {
+        fs::metadata(p)
+            .ok()
+            .filter(fs::Metadata::is_file)
+            .and_then(|m| m.modified().ok())
+    };
     matches!((modified(index), modified(path)), (Some(index), Some(path)) if index >= path)
 }
 
-/// Writes an index beside its FASTA under a temporary name, then renames. A folder that cannot be written to is no error: the index
-/// is then made again by the next run.
+/// Writes an index beside its FASTA under a temporary name, then renames. A folder that cannot be
+/// written to is no error: the index is then made again by the next run.
 fn store(index: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) {
     let Some(folder) = index.parent() else { return };
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    // A folder marked read-only stays as it is, also when the user is root, whom the system would let write; and the system's own are no place for it.
-    let is_of_system = folder == Path::new("/dev") || folder.starts_with("/dev/fd") || folder.starts_with("/proc");
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    // A folder marked read-only stays as it is, also when the user is root, whom the system would
+    // let write; and the system's own are no place for it.
+    let is_of_system =
+        folder == Path::new("/dev") || folder.starts_with("/dev/fd") || folder.starts_with("/proc");
     if is_of_system || fs::metadata(folder).is_ok_and(|m| m.permissions().readonly()) {
         return;
     }
@@ -133,7 +148,8 @@ fn store(index: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) {
     }
 }
 
-/// The `.fai` of a FASTA: the stored one where it is fresh and fits, a new one otherwise (then stored). `None` where no index can describe the file.
+/// The `.fai` of a FASTA: the stored one where it is fresh and fits, a new one otherwise (then
+/// stored). `None` where no index can describe the file.
 ///
 /// # Errors
 /// As [`records::read`].
@@ -148,7 +164,9 @@ pub(super) fn fai_for(path: &Path, text: &mut Text) -> Result<Option<Vec<fai::Re
     text.go(0).map_err(Error::io(path))?;
     let index = build_fai(path, text)?;
     if let Some(index) = &index {
-        store(&index_path, |file| fai::io::Writer::new(file).write_index(&fai::Index::from(index.clone())));
+        store(&index_path, |file| {
+            fai::io::Writer::new(file).write_index(&fai::Index::from(index.clone()))
+        });
     }
     Ok(index)
 }
@@ -160,21 +178,37 @@ pub(super) fn fai_for(path: &Path, text: &mut Text) -> Result<Option<Vec<fai::Re
 pub(super) fn build_fai(path: &Path, text: &mut Text) -> Result<Option<Vec<fai::Record>>> {
     let found = records::read(path, text, false)?;
     let indexed = |record: records::Record| {
-        let (bases, width) = (NonZero::new(record.line_bases)?, NonZero::new(record.line_width)?);
-        Some(fai::Record::new(record.name, record.length, record.position, bases, width))
+        let (bases, width) = (
+            NonZero::new(record.line_bases)?,
+            NonZero::new(record.line_width)?,
+        );
+        Some(fai::Record::new(
+            record.name,
+            record.length,
+            record.position,
+            bases,
+            width,
+        ))
     };
-    Ok(if found.is_regular { found.all.into_iter().map(indexed).collect() } else { None })
+    Ok(if found.is_regular {
+        found.all.into_iter().map(indexed).collect()
+    } else {
+        None
+    })
 }
 
 /// Bytes from the first letter of a record to its last; `None` for what no file holds.
 fn span(record: &fai::Record) -> Option<u64> {
     let (bases, width) = (record.line_base_count().get(), record.line_width().get());
     let last = record.length().checked_sub(1).filter(|_| width > bases)?;
-    (last / bases).checked_mul(width)?.checked_add(last % bases + 1)
+    (last / bases)
+        .checked_mul(width)?
+        .checked_add(last % bases + 1)
 }
 
-/// Whether an index describes this text: each contig's `>NAME` line must end where the index puts its first base, right after the
-/// last line of the contig before, and the last contig must end the text.
+/// Whether an index describes this text: each contig's `>NAME` line must end where the index puts
+/// its first base, right after the last line of the contig before, and the last contig must end the
+/// text.
 fn fits(index: &[fai::Record], text: &mut Text) -> io::Result<bool> {
     let mut records: Vec<&fai::Record> = index.iter().collect();
     records.sort_by_key(|record| record.position());
@@ -182,13 +216,24 @@ fn fits(index: &[fai::Record], text: &mut Text) -> io::Result<bool> {
     text.go(0)?;
     for record in records {
         header.clear();
-        text.by_ref().take(MOST_HEADER_BYTES as u64).read_until(b'\n', &mut header)?;
-        if !header.starts_with(b">") || name_of(&header) != record.name() || text.at != record.position() {
+        text.by_ref()
+            .take(MOST_HEADER_BYTES as u64)
+            .read_until(b'\n', &mut header)?;
+        if !header.starts_with(b">")
+            || name_of(&header) != record.name()
+            || text.at != record.position()
+        {
             return Ok(false);
         }
-        let Some(end) = span(record).and_then(|span| record.position().checked_add(span)) else { return Ok(false) };
+        let Some(end) = span(record).and_then(|span| record.position().checked_add(span)) else {
+            return Ok(false);
+        };
         text.go(end - 1)?;
-        if !text.fill_buf()?.first().is_some_and(|byte| is_sequence_letter(*byte)) {
+        if !text
+            .fill_buf()?
+            .first()
+            .is_some_and(|byte| is_sequence_letter(*byte))
+        {
             return Ok(false);
         }
         text.consume(1);
@@ -204,10 +249,17 @@ fn fits(index: &[fai::Record], text: &mut Text) -> io::Result<bool> {
 /// # Errors
 /// Those of reading.
 pub(super) fn letters(text: &mut Text, record: &fai::Record) -> io::Result<Option<Vec<u8>>> {
-    let Some(span) = span(record).and_then(|span| usize::try_from(span).ok()) else { return Ok(None) };
-    let (bases, width) = (record.line_base_count().get() as usize, record.line_width().get() as usize);
+    let Some(span) = span(record).and_then(|span| usize::try_from(span).ok()) else {
+        return Ok(None);
+    };
+    let (bases, width) = (
+        record.line_base_count().get() as usize,
+        record.line_width().get() as usize,
+    );
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(span).map_err(|e| io::Error::new(ErrorKind::OutOfMemory, e))?;
+    bytes
+        .try_reserve_exact(span)
+        .map_err(|e| io::Error::new(ErrorKind::OutOfMemory, e))?;
     text.go(record.position())?;
     text.by_ref().take(span as u64).read_to_end(&mut bytes)?;
     if bytes.len() != span {
@@ -217,49 +269,76 @@ pub(super) fn letters(text: &mut Text, record: &fai::Record) -> io::Result<Optio
     let mut to = 0;
     for from in (0..span).step_by(width) {
         let end = (from + bases).min(span);
-        if !bytes[end..(from + width).min(span)].iter().all(u8::is_ascii_whitespace) {
+        if !bytes[end..(from + width).min(span)]
+            .iter()
+            .all(u8::is_ascii_whitespace)
+        {
             return Ok(None);
         }
         bytes.copy_within(from..end, to);
         to += end - from;
     }
     bytes.truncate(to);
-    Ok(bytes.iter().all(|byte| is_sequence_letter(*byte)).then_some(bytes))
+    Ok(bytes
+        .iter()
+        .all(|byte| is_sequence_letter(*byte))
+        .then_some(bytes))
 }
 
-/// Where the blocks of a bgzip file start, by its own headers; `PATH.gzi` is brought in line with them. `None` where plain gzip follows the blocks.
+/// Where the blocks of a bgzip file start, by its own headers; `PATH.gzi` is brought in line with
+/// them. `None` where plain gzip follows the blocks.
 ///
 /// # Errors
 /// A damaged file, and one that is cut off.
 pub(super) fn gzi_for(path: &Path) -> Result<Option<gzi::Index>> {
     let mut file = fs::File::open(path).map_err(Error::io(path))?;
-    let Some(index) = scan_blocks(path, &mut file)? else { return Ok(None) };
+    let Some(index) = scan_blocks(path, &mut file)? else {
+        return Ok(None);
+    };
     let index_path = beside(path, ".gzi");
     let mut bytes = Vec::new();
     if gzi::io::Writer::new(&mut bytes).write_index(&index).is_ok() {
-        let same_length = fs::metadata(&index_path).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64);
-        if !(same_length && is_fresh(&index_path, path) && fs::read(&index_path).is_ok_and(|stored| stored == bytes)) {
+        let same_length =
+            fs::metadata(&index_path).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64);
+        if !(same_length
+            && is_fresh(&index_path, path)
+            && fs::read(&index_path).is_ok_and(|stored| stored == bytes))
+        {
             store(&index_path, |file| io::Write::write_all(file, &bytes));
         }
     }
     Ok(Some(index))
 }
 
-/// Walks the block headers of a bgzip file: (compressed, uncompressed) start of every block but the first, as htslib has it. `None` where plain gzip follows.
+/// Walks the block headers of a bgzip file: (compressed, uncompressed) start of every block but the
+/// first, as htslib has it. `None` where plain gzip follows.
 ///
 /// # Errors
 /// As [`gzi_for`].
-pub(super) fn scan_blocks<R: Read + Seek>(path: &Path, reader: &mut R) -> Result<Option<gzi::Index>> {
+pub(super) fn scan_blocks<R: Read + Seek>(
+    path: &Path,
+    reader: &mut R,
+) -> Result<Option<gzi::Index>> {
     let cut_off = || Error::file(path, CUT_OFF);
     let (mut compressed, mut uncompressed, mut blocks) = (0u64, 0u64, Vec::new());
     let mut last_length = 0;
     loop {
-        reader.seek(SeekFrom::Start(compressed)).map_err(Error::io(path))?;
+        reader
+            .seek(SeekFrom::Start(compressed))
+            .map_err(Error::io(path))?;
         let mut header = Vec::with_capacity(BGZF_HEADER_LEN);
-        reader.by_ref().take(BGZF_HEADER_LEN as u64).read_to_end(&mut header).map_err(Error::io(path))?;
+        reader
+            .by_ref()
+            .take(BGZF_HEADER_LEN as u64)
+            .read_to_end(&mut header)
+            .map_err(Error::io(path))?;
         if header.is_empty() {
             // bgzip ends with an empty block.
-            return if last_length == 0 { Ok(Some(gzi::Index::from(blocks))) } else { Err(cut_off()) };
+            return if last_length == 0 {
+                Ok(Some(gzi::Index::from(blocks)))
+            } else {
+                Err(cut_off())
+            };
         }
         if header.len() < BGZF_HEADER_LEN {
             return Err(cut_off());
@@ -268,17 +347,27 @@ pub(super) fn scan_blocks<R: Read + Seek>(path: &Path, reader: &mut R) -> Result
             if header.starts_with(&[0x1f, 0x8b]) {
                 return Ok(None);
             }
-            return Err(Error::file(path, format!("a damaged bgzip file: no block starts at byte {compressed}")));
+            return Err(Error::file(
+                path,
+                format!("a damaged bgzip file: no block starts at byte {compressed}"),
+            ));
         }
         let block_len = u64::from(u16::from_le_bytes([header[16], header[17]])) + 1;
         // The last four bytes of a block hold its uncompressed length.
         let mut length = [0u8; 4];
         let tail = compressed + block_len.max(4) - 4;
-        reader.seek(SeekFrom::Start(tail)).map_err(Error::io(path))?;
+        reader
+            .seek(SeekFrom::Start(tail))
+            .map_err(Error::io(path))?;
         reader.read_exact(&mut length).map_err(|_| cut_off())?;
         last_length = u64::from(u32::from_le_bytes(length));
         if last_length > 1 << 16 {
-            return Err(Error::file(path, format!("a damaged bgzip file: the block at byte {compressed} claims {last_length} bytes")));
+            return Err(Error::file(
+                path,
+                format!(
+                    "a damaged bgzip file: the block at byte {compressed} claims {last_length} bytes"
+                ),
+            ));
         }
         if compressed > 0 {
             blocks.push((compressed, uncompressed));

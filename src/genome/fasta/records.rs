@@ -19,7 +19,10 @@ pub(super) const fn is_sequence_letter(byte: u8) -> bool {
 
 /// The name in a header line: the first word after `>`.
 pub(super) fn name_of(header: &[u8]) -> &[u8] {
-    let rest = header.strip_prefix(b">").unwrap_or(header).trim_ascii_start();
+    let rest = header
+        .strip_prefix(b">")
+        .unwrap_or(header)
+        .trim_ascii_start();
     rest.split(u8::is_ascii_whitespace).next().unwrap_or(&[])
 }
 
@@ -45,8 +48,9 @@ pub(super) struct Record {
 #[derive(Debug, Default)]
 pub(super) struct Records {
     pub all: Vec<Record>,
-    /// Whether an index can describe them: all lines of a record but its last are of one length, with nothing between the letters and the line's end
-    /// but white space, and nothing stands before the first record.
+    /// Whether an index can describe them: all lines of a record but its last are of one length,
+    /// with nothing between the letters and the line's end but white space, and nothing stands
+    /// before the first record.
     pub is_regular: bool,
 }
 
@@ -71,17 +75,38 @@ struct Line {
     header: Vec<u8>,
 }
 
-/// Reads a FASTA with lines of any length. A byte-order mark, blank lines, lines that start with `;` and white space at the ends of lines and within them
-/// are passed over. Letters are kept in memory if `keep`.
+/// Reads a FASTA with lines of any length. A byte-order mark, blank lines, lines that start with
+/// `;` and white space at the ends of lines and within them are passed over. Letters are kept in
+/// memory if `keep`.
 ///
 /// # Errors
-/// [`Error::Parse`] with the line: what is no FASTA, a record without a name, a byte that is no letter, two records on one line, lines that end in
-/// carriage returns alone; more letters than memory is made for; and those of the reader.
-pub(super) fn read(path: &Path, reader: &mut (impl BufRead + ?Sized), keep: bool) -> Result<Records> {
-    let mut found = Records { all: Vec::new(), is_regular: true };
-    let mut line = Line { kind: Kind::Blank, number: 1, bytes: 0, letters: 0, spaced: false, returned: false, header: Vec::new() };
+/// [`Error::Parse`] with the line: what is no FASTA, a record without a name, a byte that is no
+/// letter, two records on one line, lines that end in carriage returns alone; more letters than
+/// memory is made for; and those of the reader.
+pub(super) fn read(
+    path: &Path,
+    reader: &mut (impl BufRead + ?Sized),
+    keep: bool,
+) -> Result<Records> {
+    let mut found = Records {
+        all: Vec::new(),
+        is_regular: true,
+    };
+    let mut line = Line {
+        kind: Kind::Blank,
+        number: 1,
+        bytes: 0,
+        letters: 0,
+        spaced: false,
+        returned: false,
+        header: Vec::new(),
+    };
     let (mut at, mut total) = (0u64, 0u64);
-    let wrong = |line: &Line, message: String| Error::Parse { path: path.to_path_buf(), line: line.number, message };
+    let wrong = |line: &Line, message: String| Error::Parse {
+        path: path.to_path_buf(),
+        line: line.number,
+        message,
+    };
     loop {
         let buffer = reader.fill_buf().map_err(Error::io(path))?;
         if buffer.is_empty() {
@@ -96,9 +121,15 @@ pub(super) fn read(path: &Path, reader: &mut (impl BufRead + ?Sized), keep: bool
         while !rest.is_empty() {
             let end = rest.iter().position(|byte| *byte == b'\n');
             let (piece, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
-            let text = if end.is_some() { &piece[..piece.len() - 1] } else { piece };
+            let text = if end.is_some() {
+                &piece[..piece.len() - 1]
+            } else {
+                piece
+            };
             let before = line.letters;
-            found.piece(&mut line, text, keep).map_err(|message| wrong(&line, message))?;
+            found
+                .piece(&mut line, text, keep)
+                .map_err(|message| wrong(&line, message))?;
             total += line.letters - before;
             if keep && total > MOST_LETTERS {
                 let message = format!(
@@ -109,8 +140,18 @@ pub(super) fn read(path: &Path, reader: &mut (impl BufRead + ?Sized), keep: bool
             line.bytes += piece.len() as u64;
             if end.is_some() {
                 let here = at + (buffer.len() - after.len()) as u64;
-                found.line(&line, here).map_err(|message| wrong(&line, message))?;
-                line = Line { kind: Kind::Blank, number: line.number + 1, bytes: 0, letters: 0, spaced: false, returned: false, ..line };
+                found
+                    .line(&line, here)
+                    .map_err(|message| wrong(&line, message))?;
+                line = Line {
+                    kind: Kind::Blank,
+                    number: line.number + 1,
+                    bytes: 0,
+                    letters: 0,
+                    spaced: false,
+                    returned: false,
+                    ..line
+                };
                 line.header.clear();
             }
             rest = after;
@@ -121,28 +162,42 @@ pub(super) fn read(path: &Path, reader: &mut (impl BufRead + ?Sized), keep: bool
     }
     if line.bytes > 0 {
         line.bytes += 1; // the line's end that is not there
-        found.line(&line, at).map_err(|message| wrong(&line, message))?;
+        found
+            .line(&line, at)
+            .map_err(|message| wrong(&line, message))?;
     }
     Ok(found)
 }
 
 impl Records {
     /// Takes a piece of a line, without the line's end.
-    fn piece(&mut self, line: &mut Line, text: &[u8], keep: bool) -> std::result::Result<(), String> {
+    fn piece(
+        &mut self,
+        line: &mut Line,
+        text: &[u8],
+        keep: bool,
+    ) -> std::result::Result<(), String> {
         let mut text = text;
         if line.kind == Kind::Blank {
-            let blank = text.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            let blank = text
+                .iter()
+                .take_while(|byte| byte.is_ascii_whitespace())
+                .count();
             let (spaces, rest) = text.split_at(blank);
             line.spaced |= blank > 0;
             line.returned = spaces.last().map_or(line.returned, |byte| *byte == b'\r');
-            let Some(first) = rest.first() else { return Ok(()) };
+            let Some(first) = rest.first() else {
+                return Ok(());
+            };
             if line.returned {
                 return Err(CARRIAGE_RETURNS.into());
             }
             line.kind = match first {
                 b'>' => Kind::Header,
                 b';' => Kind::Comment,
-                _ if self.all.is_empty() => return Err("not FASTA: expected a line that starts with '>'".into()),
+                _ if self.all.is_empty() => {
+                    return Err("not FASTA: expected a line that starts with '>'".into());
+                }
                 _ => Kind::Sequence,
             };
             self.is_regular &= !line.spaced && line.kind != Kind::Comment;
@@ -152,7 +207,12 @@ impl Records {
             Kind::Blank | Kind::Comment => Ok(()),
             Kind::Header if line.header.len() + text.len() > MOST_HEADER_BYTES => {
                 let returned = line.header.contains(&b'\r') || text.contains(&b'\r');
-                Err(if returned { CARRIAGE_RETURNS } else { "a '>' line longer than 1 MiB" }.into())
+                Err(if returned {
+                    CARRIAGE_RETURNS
+                } else {
+                    "a '>' line longer than 1 MiB"
+                }
+                .into())
             }
             Kind::Header => {
                 line.header.extend_from_slice(text);
@@ -162,10 +222,20 @@ impl Records {
         }
     }
 
-    fn letters(&mut self, line: &mut Line, mut text: &[u8], keep: bool) -> std::result::Result<(), String> {
-        let Some(record) = self.all.last_mut() else { return Ok(()) };
+    fn letters(
+        &mut self,
+        line: &mut Line,
+        mut text: &[u8],
+        keep: bool,
+    ) -> std::result::Result<(), String> {
+        let Some(record) = self.all.last_mut() else {
+            return Ok(());
+        };
         while let Some(first) = text.first() {
-            let letters = text.iter().position(|byte| !IS_LETTER[usize::from(*byte)]).unwrap_or(text.len());
+            let letters = text
+                .iter()
+                .position(|byte| !IS_LETTER[usize::from(*byte)])
+                .unwrap_or(text.len());
             if letters > 0 {
                 if line.returned {
                     return Err(CARRIAGE_RETURNS.into());
@@ -200,7 +270,11 @@ impl Records {
             if name.is_empty() {
                 return Err("a '>' line without a name".into());
             }
-            self.all.push(Record { name: name.to_vec(), position: after, ..Record::default() });
+            self.all.push(Record {
+                name: name.to_vec(),
+                position: after,
+                ..Record::default()
+            });
             return Ok(());
         }
         let Some(record) = self.all.last_mut() else {

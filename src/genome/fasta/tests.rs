@@ -2,7 +2,8 @@ use std::io::Write;
 
 use super::*;
 
-const TEXT: &str = ">chr1 first\nACGTacgtNN\nACGTAC\n>chr2\nGGGCCCTTTA\n>chr3\nTTTTTTTTTT\nCCCCCCCCCC\n";
+const TEXT: &str =
+    ">chr1 first\nACGTacgtNN\nACGTAC\n>chr2\nGGGCCCTTTA\n>chr3\nTTTTTTTTTT\nCCCCCCCCCC\n";
 
 fn bgzip(text: &[u8]) -> Vec<u8> {
     let mut writer = bgzf::io::Writer::new(Vec::new());
@@ -21,11 +22,21 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 }
 
 fn expect(genome: &Genome) {
-    let lengths: Vec<_> = genome.contigs().iter().map(|c| (c.name.as_str(), c.length_bp)).collect();
+    let lengths: Vec<_> = genome
+        .contigs()
+        .iter()
+        .map(|c| (c.name.as_str(), c.length_bp))
+        .collect();
     assert_eq!(lengths, [("chr1", 16), ("chr2", 10), ("chr3", 20)]);
     assert_eq!(genome.read_contig("chr1").unwrap(), b"ACGTacgtNNACGTAC");
     assert_eq!(genome.read_contig("chr3").unwrap(), b"TTTTTTTTTTCCCCCCCCCC");
-    assert!(genome.read_contig("chr9").unwrap_err().to_string().contains("chr1, chr2, chr3"));
+    assert!(
+        genome
+            .read_contig("chr9")
+            .unwrap_err()
+            .to_string()
+            .contains("chr1, chr2, chr3")
+    );
 }
 
 #[test]
@@ -49,11 +60,24 @@ fn every_packing_reads_the_same() {
         expect(&Genome::open(&path).unwrap());
         expect(&Genome::open(&path).unwrap()); // through the stored index, where there is one
         let indexed = !name.starts_with("ragged") && !name.starts_with("gzip");
-        assert_eq!(folder.path().join(format!("{name}.fai")).exists(), indexed, "{name}");
-        assert_eq!(folder.path().join(format!("{name}.gzi")).exists(), name.starts_with("bgzip"), "{name}");
+        assert_eq!(
+            folder.path().join(format!("{name}.fai")).exists(),
+            indexed,
+            "{name}"
+        );
+        assert_eq!(
+            folder.path().join(format!("{name}.gzi")).exists(),
+            name.starts_with("bgzip"),
+            "{name}"
+        );
     }
     expect(&Genome::from_bgzf_bytes("embedded", bgzip(TEXT.as_bytes())).unwrap());
-    assert!(Genome::from_bgzf_bytes("embedded", gzip(TEXT.as_bytes())).unwrap_err().to_string().contains("not a bgzip file"));
+    assert!(
+        Genome::from_bgzf_bytes("embedded", gzip(TEXT.as_bytes()))
+            .unwrap_err()
+            .to_string()
+            .contains("not a bgzip file")
+    );
 }
 
 #[test]
@@ -62,12 +86,20 @@ fn a_wrong_index_is_made_again() {
     let path = folder.path().join("a.fa");
     std::fs::write(&path, TEXT).unwrap();
     // Written after the FASTA (so not older), but of another file; then unreadable.
-    for index in ["chr1\t16\t12\t10\t11\nchr2\t10\t36\t10\t11\n", "chr1\t15\t12\t10\t11\n", "nonsense", ""] {
+    for index in [
+        "chr1\t16\t12\t10\t11\nchr2\t10\t36\t10\t11\n",
+        "chr1\t15\t12\t10\t11\n",
+        "nonsense",
+        "",
+    ] {
         std::fs::write(folder.path().join("a.fa.fai"), index).unwrap();
         expect(&Genome::open(&path).unwrap());
     }
     let stored = std::fs::read_to_string(folder.path().join("a.fa.fai")).unwrap();
-    assert_eq!(stored, "chr1\t16\t12\t10\t11\nchr2\t10\t36\t10\t11\nchr3\t20\t53\t10\t11\n");
+    assert_eq!(
+        stored,
+        "chr1\t16\t12\t10\t11\nchr2\t10\t36\t10\t11\nchr3\t20\t53\t10\t11\n"
+    );
 }
 
 #[test]
@@ -92,13 +124,22 @@ fn what_cannot_be_a_genome_says_why() {
         (b"\n\n", "holds no sequence"),
         (b">a\n>b\n", "holds no sequence: 2 records"),
         (b">\n>\n", ":1: a '>' line without a name"),
-        (b">a\rACGT\r>b\rAC\r", ":1: its lines end in carriage returns"),
+        (
+            b">a\rACGT\r>b\rAC\r",
+            ":1: its lines end in carriage returns",
+        ),
         (b">a\r\nAC\rGT\r", ":2: its lines end in carriage returns"),
-        (b">a\nAC>b\nGT\n", ":2: a '>' within the line: two records have run together"),
+        (
+            b">a\nAC>b\nGT\n",
+            ":2: a '>' within the line: two records have run together",
+        ),
         (b">a\nACG\nACG>b\nACG\n", ":3: a '>' within"),
         (b"\xff\xfe>\0a\0", "UTF-16"),
         (b"\0\0\0", ":1: not FASTA"),
-        (b"version https://git-lfs.github.com/spec/v1\n", ":1: not FASTA"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            ":1: not FASTA",
+        ),
         (b"ACGT\n", ":1: not FASTA"),
         (b"chr1\t5\t9\n", ":1: not FASTA"),
         (b">a\nAC\n>a\nGT\n", "two sequences are named 'a'"),
@@ -112,10 +153,22 @@ fn what_cannot_be_a_genome_says_why() {
         std::fs::write(&path, bytes).unwrap();
         let result = Genome::open(&path).and_then(|genome| genome.read_contig("a").map(drop));
         let message = result.unwrap_err().to_string();
-        assert!(message.contains(expected), "{message} for {:?}", String::from_utf8_lossy(bytes));
+        assert!(
+            message.contains(expected),
+            "{message} for {:?}",
+            String::from_utf8_lossy(bytes)
+        );
     }
-    assert!(matches!(Genome::open(folder.path().join("none.fa")), Err(Error::Io { .. })));
-    assert!(Genome::open(folder.path()).unwrap_err().to_string().contains("folder"));
+    assert!(matches!(
+        Genome::open(folder.path().join("none.fa")),
+        Err(Error::Io { .. })
+    ));
+    assert!(
+        Genome::open(folder.path())
+            .unwrap_err()
+            .to_string()
+            .contains("folder")
+    );
     let mut cut = bgzip(TEXT.as_bytes());
     cut.truncate(cut.len() - 40);
     let path = folder.path().join("cut.fa.gz");
@@ -129,7 +182,13 @@ fn an_empty_sequence_is_a_contig_of_no_bases() {
     let path = folder.path().join("x.fa");
     std::fs::write(&path, ">a\n>b\nAC\n").unwrap();
     let genome = Genome::open(&path).unwrap();
-    assert_eq!(genome.contigs()[0], Contig { name: "a".into(), length_bp: 0 });
+    assert_eq!(
+        genome.contigs()[0],
+        Contig {
+            name: "a".into(),
+            length_bp: 0
+        }
+    );
     assert_eq!(genome.read_contig("b").unwrap(), b"AC");
 }
 
@@ -145,7 +204,11 @@ fn twice(folder: &Path, text: &[u8]) -> [Genome; 2] {
 fn white_space_and_marks_are_no_sequence() {
     let folder = tempfile::tempdir().unwrap();
     let spaced = TEXT.replace('\n', " \n");
-    let tabs: String = TEXT.lines().enumerate().map(|(i, line)| line.to_string() + ["\n", "\t \n", "\r\n"][i % 3]).collect();
+    let tabs: String = TEXT
+        .lines()
+        .enumerate()
+        .map(|(i, line)| line.to_string() + ["\n", "\t \n", "\r\n"][i % 3])
+        .collect();
     let others = [
         (format!("\u{feff}{TEXT}"), false),
         (TEXT.replace('>', "> "), true),
@@ -160,7 +223,9 @@ fn white_space_and_marks_are_no_sequence() {
         (tabs, true),
     ];
     for (text, indexed) in others {
-        twice(folder.path(), text.as_bytes()).iter().for_each(expect);
+        twice(folder.path(), text.as_bytes())
+            .iter()
+            .for_each(expect);
         assert_eq!(folder.path().join("x.fa.fai").exists(), indexed, "{text:?}");
     }
 }
@@ -173,7 +238,10 @@ fn an_index_of_samtools_over_spaces_is_taken() {
     let index = "chr1\t16\t13\t10\t12\nchr2\t10\t40\t10\t12\nchr3\t20\t59\t10\t12\n";
     std::fs::write(folder.path().join("x.fa.fai"), index).unwrap();
     expect(&Genome::open(folder.path().join("x.fa")).unwrap());
-    assert_eq!(std::fs::read_to_string(folder.path().join("x.fa.fai")).unwrap(), index);
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("x.fa.fai")).unwrap(),
+        index
+    );
 }
 
 #[test]
@@ -181,7 +249,10 @@ fn no_index_is_believed_beyond_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.fa");
     let most = u64::MAX;
-    for (name, bytes) in [("a.fa", TEXT.as_bytes().to_vec()), ("a.fa.gz", bgzip(TEXT.as_bytes()))] {
+    for (name, bytes) in [
+        ("a.fa", TEXT.as_bytes().to_vec()),
+        ("a.fa.gz", bgzip(TEXT.as_bytes())),
+    ] {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         for index in [
@@ -190,7 +261,11 @@ fn no_index_is_believed_beyond_the_file() {
             format!("chr1\t16\t12\t{most}\t{most}\n"),
             format!("chr1\t16\t12\t1\t{most}\n"),
             format!("chr1\t{}\t12\t10\t11\n", most / 2),
-            format!("chr1\t16\t12\t10\t11\nchr2\t10\t36\t10\t11\nchr3\t{}\t53\t{}\t{most}\n", 1u64 << 40, 1u64 << 40),
+            format!(
+                "chr1\t16\t12\t10\t11\nchr2\t10\t36\t10\t11\nchr3\t{}\t53\t{}\t{most}\n",
+                1u64 << 40,
+                1u64 << 40
+            ),
             "chr1\t0\t12\t10\t11\n".into(),
         ] {
             std::fs::write(folder.path().join(format!("{name}.fai")), &index).unwrap();
@@ -200,10 +275,25 @@ fn no_index_is_believed_beyond_the_file() {
     // Where two records have run together an index may still seem to fit.
     std::fs::write(&path, ">c1\nACGTACGTAC\nACGTA>c2 x\nACGTACGTAC\nACG\n").unwrap();
     std::fs::write(folder.path().join("a.fa.fai"), "c1\t33\t4\t10\t11\n").unwrap();
-    let message = Genome::open(&path).and_then(|genome| genome.read_contig("c1")).unwrap_err().to_string();
-    assert!(message.contains("a.fa:3: a '>' within the line"), "{message}");
-    std::fs::write(folder.path().join("a.fa.fai"), "c1\t15\t4\t10\t11\nc2\t13\t26\t10\t11\n").unwrap();
-    assert!(Genome::open(&path).unwrap_err().to_string().contains("a.fa:3: "));
+    let message = Genome::open(&path)
+        .and_then(|genome| genome.read_contig("c1"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("a.fa:3: a '>' within the line"),
+        "{message}"
+    );
+    std::fs::write(
+        folder.path().join("a.fa.fai"),
+        "c1\t15\t4\t10\t11\nc2\t13\t26\t10\t11\n",
+    )
+    .unwrap();
+    assert!(
+        Genome::open(&path)
+            .unwrap_err()
+            .to_string()
+            .contains("a.fa:3: ")
+    );
 }
 
 #[test]
@@ -229,19 +319,42 @@ fn bgzip_is_whole_or_refused() {
     let whole = bgzip(TEXT.as_bytes());
     let blocks = |bytes: &[u8]| {
         let mut starts = vec![0];
-        while let Some(rest) = bytes.get(starts[starts.len() - 1]..).filter(|rest| !rest.is_empty()) {
-            starts.push(starts[starts.len() - 1] + usize::from(u16::from_le_bytes([rest[16], rest[17]])) + 1);
+        while let Some(rest) = bytes
+            .get(starts[starts.len() - 1]..)
+            .filter(|rest| !rest.is_empty())
+        {
+            starts.push(
+                starts[starts.len() - 1]
+                    + usize::from(u16::from_le_bytes([rest[16], rest[17]]))
+                    + 1,
+            );
         }
         starts
     };
-    for end in blocks(&whole).into_iter().rev().skip(1).filter(|end| *end > 0).chain([whole.len() - 1, whole.len() - 40]) {
+    for end in blocks(&whole)
+        .into_iter()
+        .rev()
+        .skip(1)
+        .filter(|end| *end > 0)
+        .chain([whole.len() - 1, whole.len() - 40])
+    {
         std::fs::write(&path, &whole[..end]).unwrap();
         let message = Genome::open(&path).unwrap_err().to_string();
-        assert!(message.contains("a.fa.gz: ") && message.contains("cut off") && message.contains("again"), "{end}: {message}");
+        assert!(
+            message.contains("a.fa.gz: ")
+                && message.contains("cut off")
+                && message.contains("again"),
+            "{end}: {message}"
+        );
     }
     let cut = gzip(TEXT.as_bytes());
     std::fs::write(&path, &cut[..cut.len() - 9]).unwrap();
-    assert!(Genome::open(&path).unwrap_err().to_string().contains("cut off"));
+    assert!(
+        Genome::open(&path)
+            .unwrap_err()
+            .to_string()
+            .contains("cut off")
+    );
     // Several files of bgzip, and plain gzip behind bgzip.
     let (one, two) = TEXT.split_at(TEXT.find(">chr3").unwrap());
     for second in [bgzip(two.as_bytes()), gzip(two.as_bytes())] {
@@ -254,7 +367,10 @@ fn bgzip_is_whole_or_refused() {
 #[test]
 fn a_wrong_block_index_is_made_again() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, index) = (folder.path().join("a.fa.gz"), folder.path().join("a.fa.gz.gzi"));
+    let (path, index) = (
+        folder.path().join("a.fa.gz"),
+        folder.path().join("a.fa.gz.gzi"),
+    );
     std::fs::write(&path, bgzip(TEXT.as_bytes())).unwrap();
     expect(&Genome::open(&path).unwrap());
     let right = std::fs::read(&index).unwrap();
@@ -273,8 +389,18 @@ fn a_wrong_block_index_is_made_again() {
 fn a_pipe_is_read_into_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-    for bytes in [TEXT.as_bytes().to_vec(), gzip(TEXT.as_bytes()), bgzip(TEXT.as_bytes())] {
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&path)
+            .status()
+            .unwrap()
+            .success()
+    );
+    for bytes in [
+        TEXT.as_bytes().to_vec(),
+        gzip(TEXT.as_bytes()),
+        bgzip(TEXT.as_bytes()),
+    ] {
         let writer = std::thread::spawn({
             let path = path.clone();
             move || std::fs::write(path, bytes).unwrap()
@@ -283,7 +409,12 @@ fn a_pipe_is_read_into_memory() {
         writer.join().unwrap();
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    assert!(Genome::open("/dev/zero").unwrap_err().to_string().contains("not FASTA"));
+    assert!(
+        Genome::open("/dev/zero")
+            .unwrap_err()
+            .to_string()
+            .contains("not FASTA")
+    );
 }
 
 #[test]
@@ -291,18 +422,26 @@ fn names_are_printable() {
     let folder = tempfile::tempdir().unwrap();
     for genome in twice(folder.path(), b">chr\x1b[31m1\x07 red\nACGT\n") {
         assert_eq!(genome.contigs()[0].name, "chr [31m1 ");
-        assert_eq!(genome.read_contig(&genome.contigs()[0].name).unwrap(), b"ACGT");
+        assert_eq!(
+            genome.read_contig(&genome.contigs()[0].name).unwrap(),
+            b"ACGT"
+        );
     }
 }
 
 #[test]
 fn many_small_contigs_are_read_one_by_one() {
     let folder = tempfile::tempdir().unwrap();
-    let text: String = (0..20_000).map(|i| format!(">c{i}\nACGTACGTAC\nAC{}\n", &"GTTTTTTT"[..i % 8])).collect();
+    let text: String = (0..20_000)
+        .map(|i| format!(">c{i}\nACGTACGTAC\nAC{}\n", &"GTTTTTTT"[..i % 8]))
+        .collect();
     for genome in twice(folder.path(), text.as_bytes()) {
         for i in (0..20_000).chain([7, 19_999, 0]) {
             let sequence = genome.read_contig(&format!("c{i}")).unwrap();
-            assert_eq!(sequence, format!("ACGTACGTACAC{}", &"GTTTTTTT"[..i % 8]).as_bytes());
+            assert_eq!(
+                sequence,
+                format!("ACGTACGTACAC{}", &"GTTTTTTT"[..i % 8]).as_bytes()
+            );
         }
     }
 }

@@ -32,15 +32,30 @@ pub enum CanonicalRule {
     FirstId,
 }
 
-/// The index of a gene's canonical transcript and the rule that named it. `None` for a gene without transcripts.
+/// The index of a gene's canonical transcript and the rule that named it. `None` for a gene without
+/// transcripts.
 pub fn canonical_transcript(gene: &Gene) -> Option<(usize, CanonicalRule)> {
     let all: Vec<usize> = (0..gene.transcripts.len()).collect();
     if let [only] = all[..] {
         return Some((only, CanonicalRule::OnlyTranscript));
     }
-    let tagged = |tag| all.iter().copied().filter(|t| gene.transcripts[*t].canonical == Some(tag)).collect::<Vec<_>>();
-    let by_tag = [(CanonicalTag::EnsemblCanonical, CanonicalRule::EnsemblCanonical), (CanonicalTag::ManeSelect, CanonicalRule::ManeSelect)];
-    let named = by_tag.into_iter().map(|(tag, rule)| (tagged(tag), Some(rule))).find(|(candidates, _)| !candidates.is_empty());
+    let tagged = |tag| {
+        all.iter()
+            .copied()
+            .filter(|t| gene.transcripts[*t].canonical == Some(tag))
+            .collect::<Vec<_>>()
+    };
+    let by_tag = [
+        (
+            CanonicalTag::EnsemblCanonical,
+            CanonicalRule::EnsemblCanonical,
+        ),
+        (CanonicalTag::ManeSelect, CanonicalRule::ManeSelect),
+    ];
+    let named = by_tag
+        .into_iter()
+        .map(|(tag, rule)| (tagged(tag), Some(rule)))
+        .find(|(candidates, _)| !candidates.is_empty());
     let (mut candidates, tag_rule) = named.unwrap_or((all, None));
     candidates.sort_by(|a, b| {
         let (a, b) = (&gene.transcripts[*a], &gene.transcripts[*b]);
@@ -48,7 +63,10 @@ pub fn canonical_transcript(gene: &Gene) -> Option<(usize, CanonicalRule)> {
     });
     let best = *candidates.first()?;
     let rule = tag_rule.unwrap_or_else(|| {
-        let (first, second) = (&gene.transcripts[best], &gene.transcripts[*candidates.get(1).unwrap_or(&best)]);
+        let (first, second) = (
+            &gene.transcripts[best],
+            &gene.transcripts[*candidates.get(1).unwrap_or(&best)],
+        );
         if first.cds_bp() > second.cds_bp() {
             CanonicalRule::LongestCds
         } else if first.exonic_bp() > second.exonic_bp() {

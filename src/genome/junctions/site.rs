@@ -35,7 +35,8 @@ impl SiteKind {
         }
     }
 
-    /// Whether the intron's dinucleotide (GT after a donor, AG before an acceptor) is at this position, in either case.
+    /// Whether the intron's dinucleotide (GT after a donor, AG before an acceptor) is at this
+    /// position, in either case.
     pub fn has_dinucleotide(self, sequence: &[u8], strand: Strand, position: usize) -> bool {
         let base = |k| base_downstream(sequence, strand, position, k);
         match self {
@@ -45,7 +46,8 @@ impl SiteKind {
     }
 }
 
-/// What became of a site. Each annotated site has exactly one; a later one was reached by passing those before it.
+/// What became of a site. Each annotated site has exactly one; a later one was reached by passing
+/// those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SiteStatus {
@@ -57,7 +59,8 @@ pub enum SiteStatus {
     BiotypeNotChosen,
     /// No chosen transcript has it.
     TranscriptNotChosen,
-    /// Every chosen intron with it reaches beyond the end of the contig: the annotation is of a longer sequence.
+    /// Every chosen intron with it reaches beyond the end of the contig: the annotation is of a
+    /// longer sequence.
     IntronOffContig,
     /// Every chosen intron with it is shorter than the minimum.
     IntronTooShort,
@@ -126,18 +129,24 @@ pub struct Site {
     pub position: usize,
     /// Strand of its transcripts.
     pub strand: Strand,
-    /// Indices into [`Annotation::genes`](crate::genome::annotation::Annotation::genes): those whose chosen transcripts have it, or, where none is chosen, all that have it. Ascending.
+    /// Indices into [`Annotation::genes`](crate::genome::annotation::Annotation::genes): those
+    /// whose chosen transcripts have it, or, where none is chosen, all that have it. Ascending.
     pub genes: Vec<usize>,
     /// Index into [`Junctions::clusters`](super::Junctions::clusters).
     pub cluster: usize,
-    /// [`SiteStatus::Used`] until [`Junctions::check_sequence`](super::Junctions::check_sequence) or a later step finds otherwise.
+    /// [`SiteStatus::Used`] until [`Junctions::check_sequence`](super::Junctions::check_sequence)
+    /// or a later step finds otherwise.
     pub status: SiteStatus,
 }
 
-/// Whether the bases `[position - radius_bp, position + radius_bp)` are all there and all ACGT. The two ends of the contig are no
-/// inter-base positions that a model scores (one of them is its position 0), so the window may not reach them.
+/// Whether the bases `[position - radius_bp, position + radius_bp)` are all there and all ACGT. The
+/// two ends of the contig are no inter-base positions that a model scores (one of them is its
+/// position 0), so the window may not reach them.
 pub fn window_status(sequence: &[u8], position: usize, radius_bp: usize) -> SiteStatus {
-    let (start, end) = (position.checked_sub(radius_bp), position.checked_add(radius_bp));
+    let (start, end) = (
+        position.checked_sub(radius_bp),
+        position.checked_add(radius_bp),
+    );
     match (start, end) {
         (Some(start), Some(end)) if start >= 1 && end < sequence.len() => {
             if is_acgt(&sequence[start..end]) {

@@ -35,19 +35,25 @@ impl Field {
     /// Its line of the header.
     fn line(&self) -> String {
         let text = self.description.replace('\\', "\\\\").replace('"', "\\\"");
-        format!("##INFO=<ID={},Number={},Type={},Description=\"{text}\">\n", self.id, self.number, self.kind)
+        format!(
+            "##INFO=<ID={},Number={},Type={},Description=\"{text}\">\n",
+            self.id, self.number, self.kind
+        )
     }
 
     /// Whether a line of a header is of a field of this name.
     fn is_of(&self, line: &[u8]) -> bool {
         let start = format!("##INFO=<ID={}", self.id);
-        line.strip_prefix(start.as_bytes()).is_some_and(|rest| rest.starts_with(b",") || rest.starts_with(b">"))
+        line.strip_prefix(start.as_bytes())
+            .is_some_and(|rest| rest.starts_with(b",") || rest.starts_with(b">"))
     }
 }
 
-/// Writes the VCF `from` to `to` (bgzip) with `fields` added to each record; `values` gives those of a record, by its number from 0, as text (a field that is left out is
-/// not written). Fields of the same names are replaced. `index` gets the tabix index; returns whether there could be one: the records must be sorted, each contig in one run, and
-/// no position above 2^29. Line ends become line feeds; all else stays as it is.
+/// Writes the VCF `from` to `to` (bgzip) with `fields` added to each record; `values` gives those
+/// of a record, by its number from 0, as text (a field that is left out is not written). Fields of
+/// the same names are replaced. `index` gets the tabix index; returns whether there could be one:
+/// the records must be sorted, each contig in one run, and no position above 2^29. Line ends become
+/// line feeds; all else stays as it is.
 ///
 /// # Errors
 /// As [`read`](super::read); files that cannot be written, or are there.
@@ -71,16 +77,25 @@ pub fn annotate(
                 return Ok(());
             }
             if line.starts_with(b"#CHROM") {
-                fields.iter().try_for_each(|field| out.write_all(field.line().as_bytes())).map_err(failed())?;
+                fields
+                    .iter()
+                    .try_for_each(|field| out.write_all(field.line().as_bytes()))
+                    .map_err(failed())?;
                 return out.write_all(&columns_line(line)).map_err(failed());
             }
-            out.write_all(line).and_then(|()| out.write_all(b"\n")).map_err(failed())
+            out.write_all(line)
+                .and_then(|()| out.write_all(b"\n"))
+                .map_err(failed())
         }
         Line::Record(record) => {
             let start = out.virtual_position();
-            out.write_all(&annotated(&record, fields, &values(number))).map_err(failed())?;
+            out.write_all(&annotated(&record, fields, &values(number)))
+                .map_err(failed())?;
             number += 1;
-            if tabix.as_mut().is_some_and(|tabix| !tabix.add(&record, Chunk::new(start, out.virtual_position()))) {
+            if tabix
+                .as_mut()
+                .is_some_and(|tabix| !tabix.add(&record, Chunk::new(start, out.virtual_position())))
+            {
                 tabix = None;
             }
             Ok(())
@@ -91,15 +106,24 @@ pub fn annotate(
     let Some(tabix) = tabix else { return Ok(false) };
     let file = File::create_new(index).map_err(Error::io(index))?;
     let mut writer = tabix::io::Writer::new(BufWriter::new(file));
-    writer.write_index(&tabix.build()).map_err(Error::io(index))?;
-    writer.into_inner().finish().and_then(|mut file| file.flush()).map_err(Error::io(index))?;
+    writer
+        .write_index(&tabix.build())
+        .map_err(Error::io(index))?;
+    writer
+        .into_inner()
+        .finish()
+        .and_then(|mut file| file.flush())
+        .map_err(Error::io(index))?;
     Ok(true)
 }
 
 /// The line of columns, with those up to INFO that it lacks.
 fn columns_line(line: &[u8]) -> Vec<u8> {
     let mut columns: Vec<&[u8]> = line.split(|b| *b == b'\t').collect();
-    for name in [&b"QUAL"[..], b"FILTER", b"INFO"].into_iter().skip(columns.len().saturating_sub(5)) {
+    for name in [&b"QUAL"[..], b"FILTER", b"INFO"]
+        .into_iter()
+        .skip(columns.len().saturating_sub(5))
+    {
         columns.push(name);
     }
     let mut text = columns.join(&b'\t');
@@ -111,11 +135,25 @@ fn columns_line(line: &[u8]) -> Vec<u8> {
 fn annotated(record: &Record<'_>, fields: &[Field], values: &[(&'static str, String)]) -> Vec<u8> {
     let mut columns = record.columns.clone();
     columns.resize(columns.len().max(8), b".");
-    let is_old = |field: &&[u8]| fields.iter().any(|known| field.split(|b| *b == b'=').next() == Some(known.id.as_bytes()));
-    let kept = columns[7].split(|b| *b == b';').filter(|field| !field.is_empty() && *field != b"." && !is_old(field));
+    let is_old = |field: &&[u8]| {
+        fields
+            .iter()
+            .any(|known| field.split(|b| *b == b'=').next() == Some(known.id.as_bytes()))
+    };
+    let kept = columns[7]
+        .split(|b| *b == b';')
+        .filter(|field| !field.is_empty() && *field != b"." && !is_old(field));
     let mut info: Vec<Vec<u8>> = kept.map(<[u8]>::to_vec).collect();
-    info.extend(values.iter().map(|(id, value)| format!("{id}={value}").into_bytes()));
-    let info = if info.is_empty() { b".".to_vec() } else { info.join(&b';') };
+    info.extend(
+        values
+            .iter()
+            .map(|(id, value)| format!("{id}={value}").into_bytes()),
+    );
+    let info = if info.is_empty() {
+        b".".to_vec()
+    } else {
+        info.join(&b';')
+    };
     columns[7] = &info;
     let mut text = columns.join(&b'\t');
     text.push(b'\n');
@@ -144,7 +182,11 @@ impl Tabix {
         let is_next = !self.past.contains(contig) && first >= self.first && last < TABIX_BP;
         self.first = first;
         let at = |position: u64| usize::try_from(position).ok().and_then(Position::new);
-        let (Ok(name), Some(first), Some(last), true) = (std::str::from_utf8(contig), at(first), at(last), is_next) else { return false };
+        let (Ok(name), Some(first), Some(last), true) =
+            (std::str::from_utf8(contig), at(first), at(last), is_next)
+        else {
+            return false;
+        };
         self.indexer.add_record(name, first, last, chunk).is_ok()
     }
 

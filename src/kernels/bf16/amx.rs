@@ -1,13 +1,15 @@
 //! Tiles of 32 x 32 in the eight tile registers of AMX: four of the result, two of each operand.
 //!
-//! **Not run on AMX hardware by its authors yet.** The single instructions, the configuration and the kernel's permission call were (on a
-//! Sapphire Rapids); the program below was run, in the very text that the assembler reads, by the interpreter of the tests.
+//! **Not run on AMX hardware by its authors yet.** The single instructions, the configuration and
+//! the kernel's permission call were (on a Sapphire Rapids); the program below was run, in the very
+//! text that the assembler reads, by the interpreter of the tests.
 
 use super::{Line, MatrixUnit};
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 
-/// The program without its start. `{a}` is (steps, 32 rows) lines, `{b}` (steps, 16 pairs, 2) lines; `{c_low}` is row 16 of `{c}`.
+/// The program without its start. `{a}` is (steps, 32 rows) lines, `{b}` (steps, 16 pairs, 2)
+/// lines; `{c_low}` is row 16 of `{c}`.
 macro_rules! program {
     ($($start:literal),*) => {
         concat!(
@@ -36,7 +38,12 @@ macro_rules! program {
 /// Puts the product into the result.
 macro_rules! overwriting {
     () => {
-        program!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3")
+        program!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3"
+        )
     };
 }
 
@@ -83,11 +90,17 @@ const TILES: Configuration = Configuration {
 const REQUEST_PERMISSION: u64 = 0x1023;
 const TILE_DATA: u64 = 18;
 
-/// Whether processor, kernel and virtual machine allow tiles. Asks the kernel for permission, which the whole process then has.
+/// Whether processor, kernel and virtual machine allow tiles. Asks the kernel for permission, which
+/// the whole process then has.
 pub fn available() -> bool {
-    // Leaf 7 EDX: AMX-BF16 is bit 22, AMX-TILE bit 24; leaf 1 ECX bit 27: OSXSAVE; XCR0 bits 17 and 18: tile configuration and data.
+    // Leaf 7 EDX: AMX-BF16 is bit 22, AMX-TILE bit 24; leaf 1 ECX bit 27: OSXSAVE; XCR0 bits 17 and
+    // 18: tile configuration and data.
     let tiles = (1 << 22) | (1 << 24);
-    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & tiles == tiles && __cpuid(1).ecx & (1 << 27) != 0 && enabled() && permitted()
+    __cpuid(0).eax >= 7
+        && __cpuid_count(7, 0).edx & tiles == tiles
+        && __cpuid(1).ecx & (1 << 27) != 0
+        && enabled()
+        && permitted()
 }
 
 /// Whether the kernel saves tiles.
@@ -119,7 +132,8 @@ impl MatrixUnit for Amx {
     const COLUMNS: usize = SIDE;
 
     fn begin() -> Self {
-        // SAFETY: whoever asks for this unit has found it available; the compiler uses no tiles, so the configuration stays.
+        // SAFETY: whoever asks for this unit has found it available; the compiler uses no tiles, so
+        // the configuration stays.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &TILES, options(nostack)) };
         Amx(std::marker::PhantomData)
     }
@@ -140,8 +154,15 @@ impl MatrixUnit for Amx {
                 )
             };
         }
-        // SAFETY: the operands hold the lines of `steps` steps, the caller promises the place of the result, and `self` is the configuration.
-        unsafe { if accumulate { run!(accumulating!()) } else { run!(overwriting!()) } }
+        // SAFETY: the operands hold the lines of `steps` steps, the caller promises the place of
+        // the result, and `self` is the configuration.
+        unsafe {
+            if accumulate {
+                run!(accumulating!())
+            } else {
+                run!(overwriting!())
+            }
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Tiles of 6 rows by 4 vectors in AVX-512 registers, with the bf16 dot product.
 
 use super::{Line, MatrixUnit, PAIRS};
-use std::arch::x86_64::{__m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps};
+use std::arch::x86_64::{
+    __m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps,
+};
 
 const ROWS: usize = 6;
 const VECTORS: usize = 4;
@@ -36,10 +38,18 @@ impl MatrixUnit for Avx512 {
 #[repr(C, packed)]
 struct Anywhere<T>(T);
 
-/// See [`MatrixUnit::tile`]. Pointers wrap and vectors are read without the checks of debug builds: those keep the loops over registers from
-/// unrolling, and the tile would go through memory at every step.
+/// See [`MatrixUnit::tile`]. Pointers wrap and vectors are read without the checks of debug builds:
+/// those keep the loops over registers from unrolling, and the tile would go through memory at
+/// every step.
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn tile(a: *const Line, b: *const Line, steps: usize, c: *mut f32, ld: usize, accumulate: bool) {
+unsafe fn tile(
+    a: *const Line,
+    b: *const Line,
+    steps: usize,
+    c: *mut f32,
+    ld: usize,
+    accumulate: bool,
+) {
     let as_pairs = |x: __m512i| -> __m512bh {
         // SAFETY: both are 512 bits without meaning of their own.
         unsafe { std::mem::transmute(x) }
@@ -64,7 +74,9 @@ unsafe fn tile(a: *const Line, b: *const Line, steps: usize, c: *mut f32, ld: us
                     *x = (*b.wrapping_add(v).cast::<Anywhere<__m512bh>>()).0;
                 }
                 for (r, row) in acc.iter_mut().enumerate() {
-                    let left = as_pairs(_mm512_set1_epi32((*a.wrapping_add(r * PAIRS + pair).cast::<Anywhere<i32>>()).0));
+                    let left = as_pairs(_mm512_set1_epi32(
+                        (*a.wrapping_add(r * PAIRS + pair).cast::<Anywhere<i32>>()).0,
+                    ));
                     for (x, &right) in row.iter_mut().zip(&right) {
                         *x = _mm512_dpbf16_ps(*x, left, right);
                     }

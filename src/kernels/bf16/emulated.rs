@@ -1,5 +1,6 @@
-//! An interpreter of the tile program of [`super::amx`], for tests on processors without tiles: reads the text that the assembler reads,
-//! starts with every tile full of NaN, and refuses to touch memory outside the operands and the result.
+//! An interpreter of the tile program of [`super::amx`], for tests on processors without tiles:
+//! reads the text that the assembler reads, starts with every tile full of NaN, and refuses to
+//! touch memory outside the operands and the result.
 
 use super::amx::{PROGRAMS, ROW_BYTES, SIDE};
 use super::{Line, MatrixUnit};
@@ -24,17 +25,35 @@ impl MatrixUnit for Emulated {
         let steps = a.len() / SIDE;
         let range = |lines: &[Line]| lines.as_ptr() as usize..lines.as_ptr_range().end as usize;
         let result = c as usize..c as usize + 4 * ((SIDE - 1) * ld + SIDE);
-        let names = ["{a}", "{b}", "{steps}", "{c}", "{c_low}", "{c_row}", "{a_row}", "{b_row}"];
-        let values =
-            [a.as_ptr() as usize, b.as_ptr() as usize, steps, c as usize, c as usize + 64 * ld, 4 * ld, ROW_BYTES[0], ROW_BYTES[1]];
+        let names = [
+            "{a}", "{b}", "{steps}", "{c}", "{c_low}", "{c_row}", "{a_row}", "{b_row}",
+        ];
+        let values = [
+            a.as_ptr() as usize,
+            b.as_ptr() as usize,
+            steps,
+            c as usize,
+            c as usize + 64 * ld,
+            4 * ld,
+            ROW_BYTES[0],
+            ROW_BYTES[1],
+        ];
         let mut machine = Machine {
             registers: names.into_iter().zip(values).collect(),
             tiles: [[[f32::NAN.to_bits(); 16]; 16]; 8],
             readable: [range(a), range(b), result],
         };
         machine.run(PROGRAMS[usize::from(accumulate)]);
-        assert_eq!(machine.registers["{a}"] - a.as_ptr() as usize, size_of_val(a), "the whole left operand has been read");
-        assert_eq!(machine.registers["{b}"] - b.as_ptr() as usize, size_of_val(b), "and the right one");
+        assert_eq!(
+            machine.registers["{a}"] - a.as_ptr() as usize,
+            size_of_val(a),
+            "the whole left operand has been read"
+        );
+        assert_eq!(
+            machine.registers["{b}"] - b.as_ptr() as usize,
+            size_of_val(b),
+            "and the right one"
+        );
     }
 }
 
@@ -57,18 +76,24 @@ impl Machine {
                 "tilezero" => self.tiles[number(arguments[0])] = [[0; 16]; 16],
                 "tileloadd" => {
                     let (start, row) = self.address(arguments[1]);
-                    self.tiles[number(arguments[0])] = std::array::from_fn(|r| self.read(start + r * row));
+                    self.tiles[number(arguments[0])] =
+                        std::array::from_fn(|r| self.read(start + r * row));
                 }
                 "tilestored" => {
                     let (start, row) = self.address(arguments[0]);
                     let tile = self.tiles[number(arguments[1])];
-                    tile.iter().enumerate().for_each(|(r, values)| self.write(start + r * row, values));
+                    tile.iter()
+                        .enumerate()
+                        .for_each(|(r, values)| self.write(start + r * row, values));
                 }
                 "tdpbf16ps" => {
                     let [c, a, b] = [0, 1, 2].map(|i| number(arguments[i]));
                     self.tiles[c] = multiplied(&self.tiles[c], &self.tiles[a], &self.tiles[b]);
                 }
-                "add" => *self.registers.get_mut(arguments[0]).unwrap() += arguments[1].parse::<usize>().unwrap(),
+                "add" => {
+                    *self.registers.get_mut(arguments[0]).unwrap() +=
+                        arguments[1].parse::<usize>().unwrap()
+                }
                 "dec" => {
                     let register = self.registers.get_mut(arguments[0]).unwrap();
                     *register -= 1;
@@ -86,17 +111,28 @@ impl Machine {
     fn address(&self, text: &str) -> (usize, usize) {
         let parts: Vec<&str> = text.trim_matches(['[', ']']).split(" + ").collect();
         let row = self.registers[parts[1].strip_suffix("*1").unwrap()];
-        (self.registers[parts[0]] + parts.get(2).map_or(0, |offset| offset.parse().unwrap()), row)
+        (
+            self.registers[parts[0]] + parts.get(2).map_or(0, |offset| offset.parse().unwrap()),
+            row,
+        )
     }
 
     fn read(&self, at: usize) -> [u32; 16] {
-        assert!(self.readable.iter().any(|range| range.start <= at && at + 64 <= range.end), "a read outside the operands");
+        assert!(
+            self.readable
+                .iter()
+                .any(|range| range.start <= at && at + 64 <= range.end),
+            "a read outside the operands"
+        );
         // SAFETY: within what the unit was given.
         unsafe { std::ptr::with_exposed_provenance::<[u32; 16]>(at).read_unaligned() }
     }
 
     fn write(&self, at: usize, values: &[u32; 16]) {
-        assert!(self.readable[2].start <= at && at + 64 <= self.readable[2].end, "a write outside the result");
+        assert!(
+            self.readable[2].start <= at && at + 64 <= self.readable[2].end,
+            "a write outside the result"
+        );
         // SAFETY: within the result.
         unsafe { std::ptr::with_exposed_provenance_mut::<[u32; 16]>(at).write_unaligned(*values) }
     }
@@ -106,7 +142,8 @@ fn number(tile: &str) -> usize {
     tile.strip_prefix("tmm").unwrap().parse().unwrap()
 }
 
-/// `TDPBF16PS` as Intel's manual gives it: products of even and of odd inner indices are summed apart, then both sums are added.
+/// `TDPBF16PS` as Intel's manual gives it: products of even and of odd inner indices are summed
+/// apart, then both sums are added.
 fn multiplied(c: &Tile, a: &Tile, b: &Tile) -> Tile {
     let low = |pair: u32| f32::from_bits(pair << 16);
     let high = |pair: u32| f32::from_bits(pair & 0xffff_0000);

@@ -1,4 +1,5 @@
-//! Windowed attention. See [`crate::kernels::attention`]; the kernels say how it is cut into blocks.
+//! Windowed attention. See [`crate::kernels::attention`]; the kernels say how it is cut into
+//! blocks.
 
 use super::kept_table;
 use super::launch::{Arg, Buffer, Grid, launch};
@@ -16,7 +17,8 @@ const THREADS: usize = 256;
 /// Rows that a block owns.
 const BLOCK: usize = 64;
 
-/// Shared memory that a block may ask for on GPUs of compute capability 8.0 and 9.0; the launch says where another has less.
+/// Shared memory that a block may ask for on GPUs of compute capability 8.0 and 9.0; the launch
+/// says where another has less.
 const SHARED: usize = 160 * 1024;
 
 /// Channels of a head, at most.
@@ -43,14 +45,20 @@ impl Call {
         let (rows, columns) = qkv.dims2()?;
         let (d, head_dim) = (columns / 3, columns / 3 / dims.n_heads);
         if head_dim > MAX_HEAD_DIM {
-            candle_core::bail!("attention: the CUDA kernels know heads of up to {MAX_HEAD_DIM} channels, not {head_dim}");
+            candle_core::bail!(
+                "attention: the CUDA kernels know heads of up to {MAX_HEAD_DIM} channels, not {head_dim}"
+            );
         }
         if seqs.iter().map(|seq| seq.len()).sum::<usize>() != rows {
             candle_core::bail!("attention: sequences {seqs:?} leave out some of {rows} rows");
         }
         let table: Vec<u32> = seqs
             .iter()
-            .flat_map(|seq| seq.clone().step_by(BLOCK).flat_map(|first| [seq.start as u32, seq.end as u32, first as u32]))
+            .flat_map(|seq| {
+                seq.clone()
+                    .step_by(BLOCK)
+                    .flat_map(|first| [seq.start as u32, seq.end as u32, first as u32])
+            })
             .collect();
         let longest = seqs.iter().map(|seq| seq.len()).max().unwrap_or(0);
         let mut frequency = frequencies(dims.rotary_dim);
@@ -78,16 +86,32 @@ impl Call {
         1.0 / (self.head_dim as f32).sqrt()
     }
 
-    /// A launch by blocks of rows and by heads, and how many rows such a block takes at a time: as many as fit into shared memory beside
-    /// its own `own` matrices of elements, twice the rows taken at a time, `scores` matrices of scores and `sums` of sums.
+    /// A launch by blocks of rows and by heads, and how many rows such a block takes at a time: as
+    /// many as fit into shared memory beside its own `own` matrices of elements, twice the rows
+    /// taken at a time, `scores` matrices of scores and `sums` of sums.
     fn grid(&self, own: usize, scores: usize, sums: usize) -> (Grid, usize) {
-        let (width, f32s, size) = (self.head_dim.next_multiple_of(16), size_of::<f32>(), self.dtype.size_in_bytes());
+        let (width, f32s, size) = (
+            self.head_dim.next_multiple_of(16),
+            size_of::<f32>(),
+            self.dtype.size_in_bytes(),
+        );
         let ld = width + if self.dtype == DType::F32 { 1 } else { 8 };
         let shared = |step: usize| {
-            (scores * BLOCK * (step + 4) + sums * BLOCK * (width + 4) + 2 * BLOCK) * f32s + (own * BLOCK + 2 * step) * ld * size
+            (scores * BLOCK * (step + 4) + sums * BLOCK * (width + 4) + 2 * BLOCK) * f32s
+                + (own * BLOCK + 2 * step) * ld * size
         };
-        let step = [64, 32].into_iter().find(|&step| shared(step) <= SHARED).unwrap_or(16);
-        (Grid { blocks: [self.n_blocks, self.dims.n_heads, 1], threads: THREADS, shared: shared(step) }, step)
+        let step = [64, 32]
+            .into_iter()
+            .find(|&step| shared(step) <= SHARED)
+            .unwrap_or(16);
+        (
+            Grid {
+                blocks: [self.n_blocks, self.dims.n_heads, 1],
+                threads: THREADS,
+                shared: shared(step),
+            },
+            step,
+        )
     }
 
     /// q and k turned by their positions, (rows, 2 d).
@@ -102,7 +126,11 @@ impl Call {
             Arg::Int(self.head_dim),
             Arg::Int(self.half()),
         ];
-        let grid = Grid::line(self.n_blocks, THREADS, 2 * BLOCK * self.half() * size_of::<f32>());
+        let grid = Grid::line(
+            self.n_blocks,
+            THREADS,
+            2 * BLOCK * self.half() * size_of::<f32>(),
+        );
         launch("attention_rotate", Some(self.dtype), pass, grid, args)?;
         turned.tensor()
     }
@@ -134,9 +162,26 @@ impl Call {
     fn backward(&self, qkv: &Tensor, out: &Tensor, lse: &Tensor, dout: &Tensor) -> Result<Tensor> {
         let qk = self.rotated(qkv, Pass::Backward)?;
         let mut delta = Buffer::new(qkv, DType::F32, (self.dims.n_heads, self.rows))?;
-        let args = &mut [Arg::In(out), Arg::In(dout), Arg::Out(&mut delta), Arg::Int(self.rows), Arg::Int(self.d), Arg::Int(self.head_dim)];
-        let grid = Grid { blocks: [self.rows.div_ceil(THREADS / 32), self.dims.n_heads, 1], threads: THREADS, shared: 0 };
-        launch("attention_delta", Some(self.dtype), Pass::Backward, grid, args)?;
+        let args = &mut [
+            Arg::In(out),
+            Arg::In(dout),
+            Arg::Out(&mut delta),
+            Arg::Int(self.rows),
+            Arg::Int(self.d),
+            Arg::Int(self.head_dim),
+        ];
+        let grid = Grid {
+            blocks: [self.rows.div_ceil(THREADS / 32), self.dims.n_heads, 1],
+            threads: THREADS,
+            shared: 0,
+        };
+        launch(
+            "attention_delta",
+            Some(self.dtype),
+            Pass::Backward,
+            grid,
+            args,
+        )?;
         let delta = delta.tensor()?;
         let mut d_qkv = Buffer::new(qkv, self.dtype, (self.rows, 3 * self.d))?;
         for (name, sums) in [("attention_queries", 1), ("attention_keys", 2)] {
@@ -169,6 +214,8 @@ pub fn attention(tape: &Tape, qkv: &Tensor, dims: AttentionDims, seqs: &Seqs) ->
     let call = Call::new(qkv, dims, seqs)?;
     let (out, lse) = call.forward(qkv)?;
     let (qkv, kept) = (qkv.clone(), out.clone());
-    tape.record(&out, move |grad, grads| grads.add(&qkv, call.backward(&qkv, &kept, &lse, grad)?));
+    tape.record(&out, move |grad, grads| {
+        grads.add(&qkv, call.backward(&qkv, &kept, &lse, grad)?)
+    });
     Ok(out)
 }

@@ -1,7 +1,9 @@
-//! The BiMamba-2 mixer after its input projection. See [`crate::kernels::bimamba`] and, for the formulas, [`crate::kernels::ssd`].
+//! The BiMamba-2 mixer after its input projection. See [`crate::kernels::bimamba`] and, for the
+//! formulas, [`crate::kernels::ssd`].
 //!
-//! Both directions share one table of chunks of 64 rows, which direction 1 reads from the last to the first.
-//! `xbc` and `y` are (2, rows, channels), steps and decays (2, heads, rows), states (2, chunks, heads, head dimension, state size).
+//! Both directions share one table of chunks of 64 rows, which direction 1 reads from the last to
+//! the first. `xbc` and `y` are (2, rows, channels), steps and decays (2, heads, rows), states (2,
+//! chunks, heads, head dimension, state size).
 
 mod backward;
 #[cfg(test)]
@@ -67,21 +69,35 @@ impl Plan {
     /// Sizes are beyond what the kernels can do, or rows belong to no sequence.
     pub fn new(like: &Tensor, rows: usize, dims: Dims, seqs: &Seqs) -> Result<Plan> {
         if dims.d_state == 0 || dims.d_state > MAX_STATE || !dims.d_inner.is_multiple_of(HEAD_DIM) {
-            candle_core::bail!("bimamba on CUDA: d_state is 1 to {MAX_STATE} and d_inner in {HEAD_DIM}s, not {dims:?}");
+            candle_core::bail!(
+                "bimamba on CUDA: d_state is 1 to {MAX_STATE} and d_inner in {HEAD_DIM}s, not {dims:?}"
+            );
         }
         let (mut chunks, mut segments, mut sequences) = (Vec::new(), Vec::new(), Vec::new());
         let mut end = 0;
         for seq in seqs.iter() {
             if seq.start != end {
-                candle_core::bail!("bimamba on CUDA: rows {end} to {} belong to no sequence", seq.start);
+                candle_core::bail!(
+                    "bimamba on CUDA: rows {end} to {} belong to no sequence",
+                    seq.start
+                );
             }
             end = seq.end;
             let first = segments.len() / 4;
             for start in seq.clone().step_by(CHUNK * SEGMENT) {
                 let stop = seq.end.min(start + CHUNK * SEGMENT);
                 let (before, last) = (chunks.len() / 4, stop == seq.end);
-                segments.extend([before, (stop - start).div_ceil(CHUNK), usize::from(start == seq.start), usize::from(last)]);
-                chunks.extend((start..stop).step_by(CHUNK).flat_map(|row| [row, CHUNK.min(stop - row), seq.start, seq.end]));
+                segments.extend([
+                    before,
+                    (stop - start).div_ceil(CHUNK),
+                    usize::from(start == seq.start),
+                    usize::from(last),
+                ]);
+                chunks.extend(
+                    (start..stop)
+                        .step_by(CHUNK)
+                        .flat_map(|row| [row, CHUNK.min(stop - row), seq.start, seq.end]),
+                );
             }
             if segments.len() / 4 > first {
                 sequences.extend([first, segments.len() / 4 - first]);
@@ -91,7 +107,8 @@ impl Plan {
             candle_core::bail!("bimamba on CUDA: rows {end} to {rows} belong to no sequence");
         }
         let table = |numbers: &[usize]| -> Result<Tensor> {
-            let numbers: std::result::Result<Vec<u32>, _> = numbers.iter().map(|&n| u32::try_from(n)).collect();
+            let numbers: std::result::Result<Vec<u32>, _> =
+                numbers.iter().map(|&n| u32::try_from(n)).collect();
             kept_table(like, &numbers.map_err(candle_core::Error::wrap)?)
         };
         Ok(Plan {
@@ -117,7 +134,13 @@ impl Plan {
 
     /// The last arguments of every kernel.
     fn sizes(&self) -> [Arg<'static>; 4] {
-        [self.rows, self.dims.d_inner, self.dims.d_state, self.dims.d_conv].map(Arg::Int)
+        [
+            self.rows,
+            self.dims.d_inner,
+            self.dims.d_state,
+            self.dims.d_conv,
+        ]
+        .map(Arg::Int)
     }
 
     /// Convolution and steps.
@@ -125,8 +148,22 @@ impl Plan {
         let (dims, dtype) = (self.dims, projected.dtype());
         let mut xbc = Buffer::new(projected, dtype, (2, self.rows, dims.conv_dim()))?;
         let [rows, d, n, k] = self.sizes();
-        let args = &mut [Arg::In(projected), Arg::In(fwd), Arg::In(bwd), Arg::In(&self.chunks), Arg::Out(&mut xbc), rows, d, n, k];
-        let grid = Grid { blocks: [self.n_chunks, dims.conv_dim().div_ceil(CONV_THREADS), 1], threads: CONV_THREADS, shared: 0 };
+        let args = &mut [
+            Arg::In(projected),
+            Arg::In(fwd),
+            Arg::In(bwd),
+            Arg::In(&self.chunks),
+            Arg::Out(&mut xbc),
+            rows,
+            d,
+            n,
+            k,
+        ];
+        let grid = Grid {
+            blocks: [self.n_chunks, dims.conv_dim().div_ceil(CONV_THREADS), 1],
+            threads: CONV_THREADS,
+            shared: 0,
+        };
         launch("bimamba_conv", Some(dtype), pass, grid, args)?;
         let steps = || Buffer::new(projected, DType::F32, (2, dims.n_heads(), self.rows));
         let (mut dt, mut a) = (steps()?, steps()?);
@@ -143,38 +180,60 @@ impl Plan {
             n,
             k,
         ];
-        let grid = Grid { blocks: [self.n_chunks, 1, 2], threads: THREADS, shared: 0 };
+        let grid = Grid {
+            blocks: [self.n_chunks, 1, 2],
+            threads: THREADS,
+            shared: 0,
+        };
         launch("bimamba_steps", Some(dtype), pass, grid, args)?;
-        Ok(Inputs { xbc: xbc.tensor()?, dt: dt.tensor()?, a: a.tensor()? })
+        Ok(Inputs {
+            xbc: xbc.tensor()?,
+            dt: dt.tensor()?,
+            a: a.tensor()?,
+        })
     }
 
-    /// The states that enter the chunks; with the gradient `dy` of the scans' outputs, the gradients of the states that leave them.
+    /// The states that enter the chunks; with the gradient `dy` of the scans' outputs, the
+    /// gradients of the states that leave them.
     fn states(&self, inputs: &Inputs, dy: Option<&Tensor>, pass: Pass) -> Result<Tensor> {
         let (heads, n, like) = (self.dims.n_heads(), self.dims.d_state, &inputs.xbc);
         let (dtype, elements, segments) = (like.dtype(), HEAD_DIM * n, self.n_segments);
-        let start = |entering: Option<&Tensor>, ends: Arg, decays: Arg, states: Arg| -> Result<()> {
-            let [rows, d, n, k] = self.sizes();
-            let args = &mut [
-                Arg::In(&inputs.xbc),
-                Arg::maybe(dy),
-                Arg::In(&inputs.dt),
-                Arg::In(&inputs.a),
-                Arg::In(&self.chunks),
-                Arg::In(&self.segments),
-                Arg::maybe(entering),
-                ends,
-                decays,
-                states,
-                Arg::Int(self.n_chunks),
-                Arg::Int(segments),
-                rows,
-                d,
-                n,
-                k,
-            ];
-            let shared = self.wide() * (4 + dtype.size_in_bytes()) + CHUNK * LD * dtype.size_in_bytes() + CHUNK * 4;
-            launch("bimamba_states", Some(dtype), pass, Grid { blocks: [segments * heads, 1, 2], threads: THREADS, shared }, args)
-        };
+        let start =
+            |entering: Option<&Tensor>, ends: Arg, decays: Arg, states: Arg| -> Result<()> {
+                let [rows, d, n, k] = self.sizes();
+                let args = &mut [
+                    Arg::In(&inputs.xbc),
+                    Arg::maybe(dy),
+                    Arg::In(&inputs.dt),
+                    Arg::In(&inputs.a),
+                    Arg::In(&self.chunks),
+                    Arg::In(&self.segments),
+                    Arg::maybe(entering),
+                    ends,
+                    decays,
+                    states,
+                    Arg::Int(self.n_chunks),
+                    Arg::Int(segments),
+                    rows,
+                    d,
+                    n,
+                    k,
+                ];
+                let shared = self.wide() * (4 + dtype.size_in_bytes())
+                    + CHUNK * LD * dtype.size_in_bytes()
+                    + CHUNK * 4;
+                launch(
+                    "bimamba_states",
+                    Some(dtype),
+                    pass,
+                    Grid {
+                        blocks: [segments * heads, 1, 2],
+                        threads: THREADS,
+                        shared,
+                    },
+                    args,
+                )
+            };
         let entering = if self.n_segments > self.n_sequences {
             let mut ends = Buffer::new(like, DType::F32, (2, segments, heads, elements))?;
             let mut decays = Buffer::new(like, DType::F32, (2, segments, heads))?;
@@ -190,13 +249,28 @@ impl Plan {
                 Arg::Int(usize::from(dy.is_some())),
             ];
             let blocks = [self.n_sequences, heads, 2 * elements.div_ceil(THREADS)];
-            launch("bimamba_pass", None, pass, Grid { blocks, threads: THREADS, shared: 0 }, args)?;
+            launch(
+                "bimamba_pass",
+                None,
+                pass,
+                Grid {
+                    blocks,
+                    threads: THREADS,
+                    shared: 0,
+                },
+                args,
+            )?;
             Some(ends.tensor()?)
         } else {
             None
         };
         let mut states = Buffer::new(like, dtype, (2, self.n_chunks, heads, elements))?;
-        start(entering.as_ref(), Arg::Null, Arg::Null, Arg::Out(&mut states))?;
+        start(
+            entering.as_ref(),
+            Arg::Null,
+            Arg::Null,
+            Arg::Out(&mut states),
+        )?;
         states.tensor()
     }
 
@@ -219,8 +293,13 @@ impl Plan {
             n,
             k,
         ];
-        let shared = 2 * (self.wide() + CHUNK * LD) * dtype.size_in_bytes() + 2 * CHUNK * (LD + 1) * 4;
-        let grid = Grid { blocks: [self.n_chunks * self.groups(), 1, 2], threads: THREADS, shared };
+        let shared =
+            2 * (self.wide() + CHUNK * LD) * dtype.size_in_bytes() + 2 * CHUNK * (LD + 1) * 4;
+        let grid = Grid {
+            blocks: [self.n_chunks * self.groups(), 1, 2],
+            threads: THREADS,
+            shared,
+        };
         launch("bimamba_scan", Some(dtype), Pass::Forward, grid, args)?;
         y.tensor()
     }
@@ -229,13 +308,31 @@ impl Plan {
         let dtype = projected.dtype();
         let mut out = Buffer::new(projected, dtype, (self.rows, self.dims.d_inner))?;
         let [rows, d, n, k] = self.sizes();
-        let args = &mut [Arg::In(projected), Arg::In(y), Arg::In(fwd), Arg::In(bwd), Arg::Out(&mut out), rows, d, n, k, Arg::Float(EPS)];
-        launch("bimamba_gate", Some(dtype), Pass::Forward, Grid::line(self.rows.div_ceil(THREADS / 32), THREADS, 0), args)?;
+        let args = &mut [
+            Arg::In(projected),
+            Arg::In(y),
+            Arg::In(fwd),
+            Arg::In(bwd),
+            Arg::Out(&mut out),
+            rows,
+            d,
+            n,
+            k,
+            Arg::Float(EPS),
+        ];
+        launch(
+            "bimamba_gate",
+            Some(dtype),
+            Pass::Forward,
+            Grid::line(self.rows.div_ceil(THREADS / 32), THREADS, 0),
+            args,
+        )?;
         out.tensor()
     }
 }
 
-/// The mixer's output (rows, d_inner), and the outputs of the two scans (2, rows, d_inner), which [`backward`] needs.
+/// The mixer's output (rows, d_inner), and the outputs of the two scans (2, rows, d_inner), which
+/// [`backward`] needs.
 pub fn forward(plan: &Plan, projected: &Tensor, cores: [&Tensor; 2]) -> Result<(Tensor, Tensor)> {
     let inputs = plan.inputs(projected, cores, Pass::Forward)?;
     let states = plan.states(&inputs, None, Pass::Forward)?;

@@ -1,4 +1,5 @@
-//! Smoothing of chunks and upsampling. See [`crate::kernels::dechunk`]; the kernels say how sequences are cut into segments.
+//! Smoothing of chunks and upsampling. See [`crate::kernels::dechunk`]; the kernels say how
+//! sequences are cut into segments.
 
 use super::kept_table;
 use super::launch::{Arg, Buffer, Grid, launch};
@@ -42,12 +43,20 @@ impl Call {
         let (mut base, mut chunk) = (0, 0);
         for (seq, own) in kept.seqs.iter().zip(kept.chunks.iter()) {
             let starts = kept.index.get(own.clone()).and_then(|index| index.first());
-            if seq.start != base || own.start != chunk || starts.is_some_and(|&first| first != base) || starts.is_none() != seq.is_empty() {
+            if seq.start != base
+                || own.start != chunk
+                || starts.is_some_and(|&first| first != base)
+                || starts.is_none() != seq.is_empty()
+            {
                 candle_core::bail!("dechunk: the chunks {own:?} do not cover the bases {seq:?}");
             }
             (base, chunk) = (seq.end, own.end);
             let first = segments.len() as u32 / 2;
-            segments.extend(own.clone().step_by(SEGMENT).flat_map(|start| [start as u32, own.end.min(start + SEGMENT) as u32]));
+            segments.extend(
+                own.clone()
+                    .step_by(SEGMENT)
+                    .flat_map(|start| [start as u32, own.end.min(start + SEGMENT) as u32]),
+            );
             sequences.extend([first, segments.len() as u32 / 2]);
         }
         if (base, chunk, chunk) != (bases, chunks, kept.index.len()) {
@@ -73,11 +82,15 @@ impl Call {
 
     /// Blocks of one segment and one tile of channels, with `words` of four bytes of shared memory.
     fn grid(&self, words: usize) -> Grid {
-        Grid { blocks: [self.n_segments, self.tiles(), 1], threads: THREADS, shared: words * size_of::<f32>() }
+        Grid {
+            blocks: [self.n_segments, self.tiles(), 1],
+            threads: THREADS,
+            shared: words * size_of::<f32>(),
+        }
     }
 
-    /// What enters each segment in both directions, (2, segments, d): of the averages of `x`, or of the gradients of averages, `x` being half
-    /// the gradient of z.
+    /// What enters each segment in both directions, (2, segments, d): of the averages of `x`, or of
+    /// the gradients of averages, `x` being half the gradient of z.
     fn entering(&self, x: &Tensor, prob: &Tensor, pass: Pass) -> Result<Tensor> {
         let mut ends = Buffer::new(x, DType::F32, (2, self.n_segments, self.d))?;
         let mut decay = Buffer::new(x, DType::F32, self.n_segments)?;
@@ -102,15 +115,24 @@ impl Call {
             Arg::Int(self.d),
             Arg::Int(gradient),
         ];
-        let grid = Grid { blocks: [self.tiles(), self.n_sequences, 2], threads: THREADS, shared: 0 };
+        let grid = Grid {
+            blocks: [self.tiles(), self.n_sequences, 2],
+            threads: THREADS,
+            shared: 0,
+        };
         launch("dechunk_carry", None, pass, grid, args)?;
         ends.tensor()
     }
 
-    /// Both averages' mean: of the chunk of each base, (bases, d), or on the way back once more of each chunk, (chunks, d).
+    /// Both averages' mean: of the chunk of each base, (bases, d), or on the way back once more of
+    /// each chunk, (chunks, d).
     fn average(&self, x: &Tensor, prob: &Tensor, entering: &Tensor, pass: Pass) -> Result<Tensor> {
         let spread = pass == Pass::Forward;
-        let mut out = Buffer::new(x, DType::F32, (if spread { self.bases } else { self.chunks }, self.d))?;
+        let mut out = Buffer::new(
+            x,
+            DType::F32,
+            (if spread { self.bases } else { self.chunks }, self.d),
+        )?;
         let args = &mut [
             Arg::In(x),
             Arg::In(prob),
@@ -123,12 +145,24 @@ impl Call {
             Arg::Int(self.d),
             Arg::Int(usize::from(spread)),
         ];
-        launch("dechunk_average", None, pass, self.grid(2 * SEGMENT + 1), args)?;
+        launch(
+            "dechunk_average",
+            None,
+            pass,
+            self.grid(2 * SEGMENT + 1),
+            args,
+        )?;
         out.tensor()
     }
 
     /// The gradients of `x` and of `prob`.
-    fn backward(&self, x: &Tensor, prob: &Tensor, entering: &Tensor, dout: &Tensor) -> Result<(Tensor, Tensor)> {
+    fn backward(
+        &self,
+        x: &Tensor,
+        prob: &Tensor,
+        entering: &Tensor,
+        dout: &Tensor,
+    ) -> Result<(Tensor, Tensor)> {
         let z = self.average(x, prob, entering, Pass::Backward)?;
         let mut half = Buffer::new(x, DType::F32, (self.chunks, self.d))?;
         let mut dprob = Buffer::new(x, DType::F32, self.bases)?;
@@ -142,7 +176,13 @@ impl Call {
             Arg::Int(self.chunks),
             Arg::Int(self.d),
         ];
-        launch("dechunk_decisions", None, Pass::Backward, Grid::line(self.chunks.div_ceil(WIDE / 32), WIDE, 0), args)?;
+        launch(
+            "dechunk_decisions",
+            None,
+            Pass::Backward,
+            Grid::line(self.chunks.div_ceil(WIDE / 32), WIDE, 0),
+            args,
+        )?;
         let half = half.tensor()?;
         let gradients = self.entering(&half, prob, Pass::Backward)?;
         let mut dx = Buffer::new(x, DType::F32, (self.chunks, self.d))?;
@@ -160,7 +200,13 @@ impl Call {
             Arg::Int(self.chunks),
             Arg::Int(self.d),
         ];
-        launch("dechunk_backward", None, Pass::Backward, self.grid(SEGMENT * (1 + THREADS / 32)), args)?;
+        launch(
+            "dechunk_backward",
+            None,
+            Pass::Backward,
+            self.grid(SEGMENT * (1 + THREADS / 32)),
+            args,
+        )?;
         let toward_p = toward_p.tensor()?;
         let args = &mut [
             Arg::In(prob),
@@ -170,7 +216,13 @@ impl Call {
             Arg::Int(self.chunks),
             Arg::Int(self.tiles()),
         ];
-        launch("dechunk_prob", None, Pass::Backward, Grid::line(self.chunks.div_ceil(WIDE), WIDE, 0), args)?;
+        launch(
+            "dechunk_prob",
+            None,
+            Pass::Backward,
+            Grid::line(self.chunks.div_ceil(WIDE), WIDE, 0),
+            args,
+        )?;
         Ok((dx.tensor()?, dprob.tensor()?))
     }
 }

@@ -5,7 +5,9 @@ use super::launch::{Arg, Grid};
 use crate::kernels::profile;
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::driver::result::mem_pool;
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DevicePtr, LaunchConfig, PushKernelArg, result, sys};
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaSlice, DevicePtr, LaunchConfig, PushKernelArg, result, sys,
+};
 use candle_core::cuda_backend::{CudaDevice, CudaStorage, CudaStorageSlice, WrapErr};
 use candle_core::{DType, Device, Result, Storage};
 
@@ -24,7 +26,10 @@ pub(super) fn alloc(device: &CudaDevice, dtype: DType, n: usize) -> Result<CudaS
             other => candle_core::bail!("no kernels on {other:?}"),
         }
     };
-    Ok(CudaStorage { slice, device: device.clone() })
+    Ok(CudaStorage {
+        slice,
+        device: device.clone(),
+    })
 }
 
 /// Address of the element `start`, on the stream that all work of a device goes through.
@@ -55,7 +60,8 @@ pub(super) fn launch(device: &CudaDevice, name: &str, grid: Grid, args: &mut [Ar
     };
     let function = device.get_or_load_custom_func(name, module, ptx)?;
     if grid.shared > PLAIN_SHARED {
-        let limit = sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
+        let limit =
+            sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
         let limit = device.cuda_stream().context().attribute(limit).w()? as usize;
         if grid.shared > limit {
             candle_core::bail!(
@@ -63,7 +69,8 @@ pub(super) fn launch(device: &CudaDevice, name: &str, grid: Grid, args: &mut [Ar
                 grid.shared
             );
         }
-        let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        let attribute =
+            sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         function.set_attribute(attribute, grid.shared as i32).w()?;
     }
     let mut guards = Vec::new();
@@ -75,7 +82,9 @@ pub(super) fn launch(device: &CudaDevice, name: &str, grid: Grid, args: &mut [Ar
                 Word::Address(super::launch::address(tensor)?)
             }
             Arg::Out(buffer) => {
-                let Storage::Cuda(cuda) = buffer.storage() else { candle_core::bail!("{name}: a buffer is not on the GPU") };
+                let Storage::Cuda(cuda) = buffer.storage() else {
+                    candle_core::bail!("{name}: a buffer is not on the GPU")
+                };
                 Word::Address(address(cuda, 0)?)
             }
             Arg::Int(n) => Word::Int(i32::try_from(*n).map_err(candle_core::Error::wrap)?),
@@ -92,32 +101,42 @@ pub(super) fn launch(device: &CudaDevice, name: &str, grid: Grid, args: &mut [Ar
         };
     }
     let [x, y, z] = grid.blocks.map(|n| n as u32);
-    let config = LaunchConfig { grid_dim: (x, y, z), block_dim: (grid.threads as u32, 1, 1), shared_mem_bytes: grid.shared as u32 };
-    // SAFETY: the addresses are of live allocations of this device, which the stream's order keeps alive until the kernel is done; sizes are what
-    // the host function of the operation computed them from, and the same launches run in the emulation, with guards behind every buffer.
+    let config = LaunchConfig {
+        grid_dim: (x, y, z),
+        block_dim: (grid.threads as u32, 1, 1),
+        shared_mem_bytes: grid.shared as u32,
+    };
+    // SAFETY: the addresses are of live allocations of this device, which the stream's order keeps
+    // alive until the kernel is done; sizes are what the host function of the operation computed
+    // them from, and the same launches run in the emulation, with guards behind every buffer.
     unsafe { builder.launch(config) }.w()?;
     profile::settle(&Device::Cuda(device.clone()))
 }
 
-/// Opens a GPU that can run the kernels. Freed memory stays with this process: a forward pass asks for the same again and again.
+/// Opens a GPU that can run the kernels. Freed memory stays with this process: a forward pass asks
+/// for the same again and again.
 pub(super) fn open(ordinal: usize) -> Result<Device> {
     let device = Device::new_cuda_with_stream(ordinal)?;
     let cuda = device.as_cuda_device()?;
     let (major, minor) = cuda.cuda_stream().context().compute_capability().w()?;
     if major < 8 {
-        candle_core::bail!("its compute capability is {major}.{minor}, and the kernels need 8.0 (A100) or more");
+        candle_core::bail!(
+            "its compute capability is {major}.{minor}, and the kernels need 8.0 (A100) or more"
+        );
     }
     // SAFETY: all work of this process on the device goes through the one stream of `device`.
     unsafe { cuda.disable_event_tracking() };
     if let Some((name, module, ptx)) = super::ASSEMBLED.first() {
-        // An older driver cannot read PTX of a newer toolkit: better said now than in the middle of the work.
+        // An older driver cannot read PTX of a newer toolkit: better said now than in the middle of
+        // the work.
         cuda.get_or_load_custom_func(name, module, ptx)?;
     }
     if let Ok(pool) = pool(&device) {
         let mut all = u64::MAX;
         let threshold = sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
         // SAFETY: the pool is the device's own, and the attribute is a 64-bit number.
-        unsafe { mem_pool::set_attribute(pool, threshold, std::ptr::from_mut(&mut all).cast()) }.w()?;
+        unsafe { mem_pool::set_attribute(pool, threshold, std::ptr::from_mut(&mut all).cast()) }
+            .w()?;
     }
     Ok(device)
 }
@@ -159,7 +178,14 @@ pub(super) fn peak_bytes(device: &Device) -> Result<u64> {
     let mut peak = 0_u64;
     let attribute = sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_USED_MEM_HIGH;
     // SAFETY: the pool is the device's own, and the attribute is a 64-bit number.
-    unsafe { mem_pool::get_attribute(pool(device)?, attribute, std::ptr::from_mut(&mut peak).cast()) }.w()?;
+    unsafe {
+        mem_pool::get_attribute(
+            pool(device)?,
+            attribute,
+            std::ptr::from_mut(&mut peak).cast(),
+        )
+    }
+    .w()?;
     Ok(peak)
 }
 
@@ -168,5 +194,12 @@ pub(super) fn reset_peak(device: &Device) -> Result<()> {
     let mut zero = 0_u64;
     let attribute = sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_USED_MEM_HIGH;
     // SAFETY: as above; the driver accepts 0 alone.
-    unsafe { mem_pool::set_attribute(pool(device)?, attribute, std::ptr::from_mut(&mut zero).cast()) }.w()
+    unsafe {
+        mem_pool::set_attribute(
+            pool(device)?,
+            attribute,
+            std::ptr::from_mut(&mut zero).cast(),
+        )
+    }
+    .w()
 }

@@ -20,7 +20,11 @@ pub struct Grid {
 impl Grid {
     /// `blocks` blocks in x.
     pub fn line(blocks: usize, threads: usize, shared: usize) -> Grid {
-        Grid { blocks: [blocks, 1, 1], threads, shared }
+        Grid {
+            blocks: [blocks, 1, 1],
+            threads,
+            shared,
+        }
     }
 }
 
@@ -61,7 +65,9 @@ impl Buffer {
         let storage = match like.device() {
             Device::Cpu => Storage::Cpu(poison(dtype, shape.elem_count() + GUARD)?),
             #[cfg(feature = "cuda")]
-            Device::Cuda(device) => Storage::Cuda(super::device::alloc(device, dtype, shape.elem_count())?),
+            Device::Cuda(device) => {
+                Storage::Cuda(super::device::alloc(device, dtype, shape.elem_count())?)
+            }
             other => candle_core::bail!("no kernels for {other:?}"),
         };
         Ok(Buffer { storage, shape })
@@ -88,7 +94,12 @@ impl Buffer {
                 candle_core::bail!("a kernel wrote behind a buffer of {:?}", self.shape);
             }
         }
-        Ok(Tensor::from_storage(storage, self.shape, BackpropOp::none(), false))
+        Ok(Tensor::from_storage(
+            storage,
+            self.shape,
+            BackpropOp::none(),
+            false,
+        ))
     }
 }
 
@@ -103,7 +114,13 @@ fn poison(dtype: DType, n: usize) -> Result<CpuStorage> {
 }
 
 /// Runs the kernel called `name`; `typed` adds the element type that the kernel was made for.
-pub fn launch(name: &'static str, typed: Option<DType>, pass: Pass, grid: Grid, args: &mut [Arg]) -> Result<()> {
+pub fn launch(
+    name: &'static str,
+    typed: Option<DType>,
+    pass: Pass,
+    grid: Grid,
+    args: &mut [Arg],
+) -> Result<()> {
     if grid.blocks.contains(&0) {
         return Ok(());
     }
@@ -128,7 +145,8 @@ pub fn launch(name: &'static str, typed: Option<DType>, pass: Pass, grid: Grid, 
     }
 }
 
-/// Address of a contiguous tensor's first element on its device, for kernels that read it from a table. The tensor must outlive the launch.
+/// Address of a contiguous tensor's first element on its device, for kernels that read it from a
+/// table. The tensor must outlive the launch.
 pub fn address(tensor: &Tensor) -> Result<u64> {
     let (storage, layout) = tensor.storage_and_layout();
     match (&*storage, layout.contiguous_offsets()) {
@@ -145,7 +163,10 @@ fn host_address(storage: &CpuStorage, start: usize) -> Result<*mut c_void> {
         CpuStorage::F32(x) => x[start..].as_ptr() as *mut c_void,
         CpuStorage::BF16(x) => x[start..].as_ptr() as *mut c_void,
         CpuStorage::U32(x) => x[start..].as_ptr() as *mut c_void,
-        other => candle_core::bail!("no kernels on {:?}", candle_core::backend::BackendStorage::dtype(other)),
+        other => candle_core::bail!(
+            "no kernels on {:?}",
+            candle_core::backend::BackendStorage::dtype(other)
+        ),
     })
 }
 
@@ -164,7 +185,9 @@ fn emulate(name: &str, grid: Grid, args: &mut [Arg]) -> Result<()> {
                 address(tensor)?
             }
             Arg::Out(buffer) => {
-                let Storage::Cpu(cpu) = &mut buffer.storage else { candle_core::bail!("{name}: a buffer is not on the CPU") };
+                let Storage::Cpu(cpu) = &mut buffer.storage else {
+                    candle_core::bail!("{name}: a buffer is not on the CPU")
+                };
                 host_address(cpu, 0)? as u64
             }
             Arg::Int(n) => u64::from(u32::try_from(*n).map_err(candle_core::Error::wrap)?),
@@ -172,17 +195,31 @@ fn emulate(name: &str, grid: Grid, args: &mut [Arg]) -> Result<()> {
             Arg::Null => 0,
         });
     }
-    let mut params: Vec<*mut c_void> = words.iter_mut().map(|word| std::ptr::from_mut(word).cast()).collect();
+    let mut params: Vec<*mut c_void> = words
+        .iter_mut()
+        .map(|word| std::ptr::from_mut(word).cast())
+        .collect();
     let [x, y, z] = grid.blocks;
     let size = [x, y, z, grid.threads].map(|n| n as u32);
-    // SAFETY: the kernel's own source says how many arguments it reads and the entry checks their number; buffers are written by one kernel
-    // at a time, as `&mut` says, and the emulation runs on this thread.
-    unsafe { entry(size.as_ptr(), grid.shared, super::reversed(), params.as_mut_ptr(), params.len()) };
+    // SAFETY: the kernel's own source says how many arguments it reads and the entry checks their
+    // number; buffers are written by one kernel at a time, as `&mut` says, and the emulation runs
+    // on this thread.
+    unsafe {
+        entry(
+            size.as_ptr(),
+            grid.shared,
+            super::reversed(),
+            params.as_mut_ptr(),
+            params.len(),
+        )
+    };
     Ok(())
 }
 
 #[cfg(not(feature = "cuda-emulation"))]
 fn emulate(name: &str, _: Grid, args: &mut [Arg]) -> Result<()> {
     let _ = args;
-    candle_core::bail!("{name}: this build has no kernels for the CPU; build with --features cuda-emulation")
+    candle_core::bail!(
+        "{name}: this build has no kernels for the CPU; build with --features cuda-emulation"
+    )
 }

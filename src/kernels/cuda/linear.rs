@@ -6,7 +6,8 @@ use crate::kernels::profile::{Pass, settle, timed};
 use crate::kernels::tape::Tape;
 use candle_core::{D, Result, Tensor};
 
-/// `x W^T` in the number format of `x`. The weight may be of another: its gradient comes back in its own.
+/// `x W^T` in the number format of `x`. The weight may be of another: its gradient comes back in
+/// its own.
 pub fn linear(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let weight = cast(tape, weight, x.dtype())?;
     let out = {
@@ -50,7 +51,15 @@ pub fn add_row(tape: &Tape, x: &Tensor, row: &Tensor) -> Result<Tensor> {
 pub fn extend_columns(tape: &Tape, x: &Tensor, row: &Tensor) -> Result<Tensor> {
     let (rows, d) = x.dims2()?;
     let extra = row.elem_count();
-    let out = Tensor::cat(&[x, &row.reshape((1, extra))?.broadcast_as((rows, extra))?.contiguous()?], 1)?;
+    let out = Tensor::cat(
+        &[
+            x,
+            &row.reshape((1, extra))?
+                .broadcast_as((rows, extra))?
+                .contiguous()?,
+        ],
+        1,
+    )?;
     let (x, row) = (x.id(), row.id());
     tape.record(&out, move |grad, grads| {
         grads.add_to(row, column_sums(grad)?.narrow(0, d, extra)?)?;
@@ -63,6 +72,12 @@ pub fn extend_columns(tape: &Tape, x: &Tensor, row: &Tensor) -> Result<Tensor> {
 pub fn first_columns(tape: &Tape, x: &Tensor, columns: usize) -> Result<Tensor> {
     let out = x.narrow(1, 0, columns)?.contiguous()?;
     let (id, all) = (x.id(), x.dim(1)?);
-    tape.record(&out, move |grad, grads| grads.add_to(id, grad.pad_with_zeros(D::Minus1, 0, all - columns)?.contiguous()?));
+    tape.record(&out, move |grad, grads| {
+        grads.add_to(
+            id,
+            grad.pad_with_zeros(D::Minus1, 0, all - columns)?
+                .contiguous()?,
+        )
+    });
     Ok(out)
 }

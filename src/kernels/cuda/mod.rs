@@ -1,11 +1,15 @@
-//! The same operations as CUDA kernels: `NAME.cu` holds the kernels, `NAME.rs` starts them and notes the way back on the tape.
+//! The same operations as CUDA kernels: `NAME.cu` holds the kernels, `NAME.rs` starts them and
+//! notes the way back on the tape.
 //!
-//! Activations inside blocks are f32 or bf16, as the tensors say; the residual stream, sums, softmax, scan states, routing and dechunking are
-//! f32 always. The host side is compiled in every build, so that it cannot rot; kernels are there with the features `cuda` (for a GPU, by nvcc)
-//! and `cuda-emulation` (for the CPU, by a C++ compiler: the same sources, run one fiber per CUDA thread, for tests).
+//! Activations inside blocks are f32 or bf16, as the tensors say; the residual stream, sums,
+//! softmax, scan states, routing and dechunking are f32 always. The host side is compiled in every
+//! build, so that it cannot rot; kernels are there with the features `cuda` (for a GPU, by nvcc)
+//! and `cuda-emulation` (for the CPU, by a C++ compiler: the same sources, run one fiber per CUDA
+//! thread, for tests).
 //!
-//! nvcc makes PTX of them when the program is built, for compute capability 8.0, and the program holds it; the driver translates it for its GPU
-//! and remembers that. candle's own kernels need nvcc then anyway; compiling at first use would need NVRTC on every user's machine besides.
+//! nvcc makes PTX of them when the program is built, for compute capability 8.0, and the program
+//! holds it; the driver translates it for its GPU and remembers that. candle's own kernels need
+//! nvcc then anyway; compiling at first use would need NVRTC on every user's machine besides.
 
 pub mod adamw;
 pub mod attention;
@@ -58,7 +62,8 @@ thread_local! {
     );
 }
 
-/// Runs `work` with every operation on CPU tensors made by the emulated kernels; `LDAR_EMULATE_CUDA=1` does so for a whole process.
+/// Runs `work` with every operation on CPU tensors made by the emulated kernels;
+/// `LDAR_EMULATE_CUDA=1` does so for a whole process.
 pub fn emulated<T>(order: Order, work: impl FnOnce() -> T) -> T {
     let before = EMULATION.replace(Some(order));
     let out = work();
@@ -91,7 +96,8 @@ pub struct Facts {
     pub capability: (i32, i32),
     /// Memory.
     pub memory_bytes: u64,
-    /// Dense bf16 FLOP/s of its tensor cores at its highest clock, where the number per cycle is known.
+    /// Dense bf16 FLOP/s of its tensor cores at its highest clock, where the number per cycle is
+    /// known.
     pub peak_flops: Option<f64>,
     /// Bytes per second of its memory at its highest clock.
     pub peak_bytes_per_second: f64,
@@ -137,8 +143,8 @@ pub fn reset_peak(device: &Device) {
     let _ = device;
 }
 
-/// A small table for a kernel, as [`upload`] gives it; the last ones are kept, as every layer of a stack asks for the same, and copies from the
-/// host may wait for the device.
+/// A small table for a kernel, as [`upload`] gives it; the last ones are kept, as every layer of a
+/// stack asks for the same, and copies from the host may wait for the device.
 pub(super) fn kept_table(like: &Tensor, table: &[u32]) -> Result<Tensor> {
     const TABLES: usize = 24;
     const WORDS: usize = 1 << 16;
@@ -147,7 +153,9 @@ pub(super) fn kept_table(like: &Tensor, table: &[u32]) -> Result<Tensor> {
     }
     let device = like.device();
     let known = TABLES_KEPT.with_borrow(|kept| {
-        kept.iter().find(|(words, there)| words == table && there.device().same_device(device)).map(|(_, there)| there.clone())
+        kept.iter()
+            .find(|(words, there)| words == table && there.device().same_device(device))
+            .map(|(_, there)| there.clone())
     });
     if let Some(there) = known {
         return Ok(there);

@@ -13,13 +13,23 @@ const THREADS: usize = 256;
 const ROWS: usize = 64;
 
 /// `x + h` and its norm in `dtype`; `x` itself and its norm where there is no `h`.
-pub fn add_rms_norm(tape: &Tape, x: &Tensor, h: Option<&Tensor>, weight: &Tensor, dtype: DType) -> Result<(Tensor, Tensor)> {
+pub fn add_rms_norm(
+    tape: &Tape,
+    x: &Tensor,
+    h: Option<&Tensor>,
+    weight: &Tensor,
+    dtype: DType,
+) -> Result<(Tensor, Tensor)> {
     let (rows, d) = x.dims2()?;
     let name = match (h.map(Tensor::dtype), dtype) {
         (Some(DType::BF16), DType::F32) => "add_rms_norm_last",
         _ => "add_rms_norm",
     };
-    let typed = if name == "add_rms_norm" { dtype } else { DType::BF16 };
+    let typed = if name == "add_rms_norm" {
+        dtype
+    } else {
+        DType::BF16
+    };
     let mut y = Buffer::new(x, dtype, (rows, d))?;
     let mut sum = Buffer::new(x, DType::F32, if h.is_some() { (rows, d) } else { (0, d) })?;
     let args = &mut [
@@ -32,7 +42,13 @@ pub fn add_rms_norm(tape: &Tape, x: &Tensor, h: Option<&Tensor>, weight: &Tensor
         Arg::Int(d),
         Arg::Float(EPS),
     ];
-    launch(name, Some(typed), Pass::Forward, Grid::line(rows.div_ceil(THREADS / 32), THREADS, 0), args)?;
+    launch(
+        name,
+        Some(typed),
+        Pass::Forward,
+        Grid::line(rows.div_ceil(THREADS / 32), THREADS, 0),
+        args,
+    )?;
     let y = y.tensor()?;
     let sum = match h {
         Some(_) => sum.tensor()?,
@@ -56,10 +72,18 @@ pub fn add_rms_norm(tape: &Tape, x: &Tensor, h: Option<&Tensor>, weight: &Tensor
 }
 
 /// The gradients of the sum, with `other` added, and of the weight.
-fn backward(x: &Tensor, w: &Tensor, dy: &Tensor, other: Option<&Tensor>) -> Result<(Tensor, Tensor)> {
+fn backward(
+    x: &Tensor,
+    w: &Tensor,
+    dy: &Tensor,
+    other: Option<&Tensor>,
+) -> Result<(Tensor, Tensor)> {
     let (rows, d) = x.dims2()?;
     let parts = rows.div_ceil(ROWS);
-    let (mut dx, mut dw) = (Buffer::new(x, DType::F32, (rows, d))?, Buffer::new(x, DType::F32, (parts, d))?);
+    let (mut dx, mut dw) = (
+        Buffer::new(x, DType::F32, (rows, d))?,
+        Buffer::new(x, DType::F32, (parts, d))?,
+    );
     let args = &mut [
         Arg::In(x),
         Arg::In(w),
@@ -73,7 +97,13 @@ fn backward(x: &Tensor, w: &Tensor, dy: &Tensor, other: Option<&Tensor>) -> Resu
         Arg::Float(EPS),
     ];
     let grid = Grid::line(parts, THREADS, THREADS / 32 * d * size_of::<f32>());
-    launch("rms_norm_backward", Some(dy.dtype()), Pass::Backward, grid, args)?;
+    launch(
+        "rms_norm_backward",
+        Some(dy.dtype()),
+        Pass::Backward,
+        grid,
+        args,
+    )?;
     Ok((dx.tensor()?, column_sums(&dw.tensor()?)?))
 }
 
@@ -83,9 +113,23 @@ pub fn column_sums(x: &Tensor) -> Result<Tensor> {
     let (rows, d) = x.dims2()?;
     let parts = rows.div_ceil(PART).max(1);
     let mut out = Buffer::new(x, DType::F32, (parts, d))?;
-    let grid = Grid { blocks: [d.div_ceil(32), parts, 1], threads: THREADS, shared: THREADS * size_of::<f32>() };
-    let args = &mut [Arg::In(x), Arg::Out(&mut out), Arg::Int(rows), Arg::Int(d), Arg::Int(PART)];
+    let grid = Grid {
+        blocks: [d.div_ceil(32), parts, 1],
+        threads: THREADS,
+        shared: THREADS * size_of::<f32>(),
+    };
+    let args = &mut [
+        Arg::In(x),
+        Arg::Out(&mut out),
+        Arg::Int(rows),
+        Arg::Int(d),
+        Arg::Int(PART),
+    ];
     launch("column_sums", Some(x.dtype()), Pass::Backward, grid, args)?;
     let out = out.tensor()?;
-    if parts == 1 { out.flatten_all() } else { column_sums(&out) }
+    if parts == 1 {
+        out.flatten_all()
+    } else {
+        column_sums(&out)
+    }
 }

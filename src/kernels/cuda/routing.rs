@@ -20,9 +20,15 @@ fn grid(rows: usize) -> Grid {
 /// `q`, `k` are (rows, channels), f32; the result is (rows). Row 0 starts a sequence.
 pub fn boundary_prob(tape: &Tape, q: &Tensor, k: &Tensor, seqs: &Seqs) -> Result<Tensor> {
     let (rows, d) = q.dims2()?;
-    let starts: Vec<u32> = seqs.iter().filter(|seq| !seq.is_empty()).map(|seq| seq.start as u32).collect();
+    let starts: Vec<u32> = seqs
+        .iter()
+        .filter(|seq| !seq.is_empty())
+        .map(|seq| seq.start as u32)
+        .collect();
     if rows > 0 && starts.first() != Some(&0) {
-        candle_core::bail!("boundary-prob: sequences {seqs:?} do not begin with the first of {rows} rows");
+        candle_core::bail!(
+            "boundary-prob: sequences {seqs:?} do not begin with the first of {rows} rows"
+        );
     }
     let mut p = Buffer::new(q, DType::F32, rows)?;
     let mut kept = Buffer::new(q, DType::F32, (3, rows))?;
@@ -50,8 +56,26 @@ pub fn boundary_prob(tape: &Tape, q: &Tensor, k: &Tensor, seqs: &Seqs) -> Result
 
 fn backward(q: &Tensor, k: &Tensor, kept: &Tensor, dp: &Tensor) -> Result<(Tensor, Tensor)> {
     let (rows, d) = q.dims2()?;
-    let (mut dq, mut dk) = (Buffer::new(q, DType::F32, (rows, d))?, Buffer::new(q, DType::F32, (rows, d))?);
-    let args = &mut [Arg::In(q), Arg::In(k), Arg::In(kept), Arg::In(dp), Arg::Out(&mut dq), Arg::Out(&mut dk), Arg::Int(rows), Arg::Int(d)];
-    launch("boundary_prob_backward", None, Pass::Backward, grid(rows), args)?;
+    let (mut dq, mut dk) = (
+        Buffer::new(q, DType::F32, (rows, d))?,
+        Buffer::new(q, DType::F32, (rows, d))?,
+    );
+    let args = &mut [
+        Arg::In(q),
+        Arg::In(k),
+        Arg::In(kept),
+        Arg::In(dp),
+        Arg::Out(&mut dq),
+        Arg::Out(&mut dk),
+        Arg::Int(rows),
+        Arg::Int(d),
+    ];
+    launch(
+        "boundary_prob_backward",
+        None,
+        Pass::Backward,
+        grid(rows),
+        args,
+    )?;
     Ok((dq.tensor()?, dk.tensor()?))
 }

@@ -5,29 +5,40 @@ use super::conv::{Conv, TAPS};
 use super::{Core, HEAD_DIM, Scan, decays, scale_rows, scale_rows_by};
 use pulp::Simd;
 
-/// What the backward pass of one unit gives: places in shared buffers that no other unit writes, and parameter gradients to add up.
+/// What the backward pass of one unit gives: places in shared buffers that no other unit writes,
+/// and parameter gradients to add up.
 pub struct ScanGrads {
     /// (total bases, d_inner): gradient of the x channels, before the convolution.
     pub x: Shared<f32>,
-    /// (total bases, 2 d_state): this unit's part of the gradient of B and C, before the convolution.
+    /// (total bases, 2 d_state): this unit's part of the gradient of B and C, before the
+    /// convolution.
     pub bc: Shared<f32>,
     /// (total bases, heads): gradient of the raw dt.
     pub dt: Shared<f32>,
 }
 
 impl Scan<'_> {
-    /// The gradient of [`Scan::forward`]. `dy` is the gradient of its output, (total bases, d_inner); `params`
-    /// receives (adds) the gradients of the parameters, all but `norm`.
+    /// The gradient of [`Scan::forward`]. `dy` is the gradient of its output, (total bases,
+    /// d_inner); `params` receives (adds) the gradients of the parameters, all but `norm`.
     ///
     /// With `dH1` the gradient of the state that leaves the chunk:
-    /// `du_s = sum over t >= s of e^{a_t - a_s} (C_t·B_s) dy_t + e^{a_end - a_s} B_s dH1`, `dH0 = e^{a_end} dH1 + sum of e^{a_t} C_t ⊗ dy_t`,
-    /// `dC_t = e^{a_t} H0 dy_t + sum over s of dG_ts B_s`, `dB_s = e^{a_end - a_s} dH1 u_s + sum over t of dG_ts C_t`, `dG_ts = e^{a_t - a_s} dy_t·u_s`,
+    /// `du_s = sum over t >= s of e^{a_t - a_s} (C_t·B_s) dy_t + e^{a_end - a_s} B_s dH1`, `dH0 =
+    /// e^{a_end} dH1 + sum of e^{a_t} C_t ⊗ dy_t`, `dC_t = e^{a_t} H0 dy_t + sum over s of dG_ts
+    /// B_s`, `dB_s = e^{a_end - a_s} dH1 u_s + sum over t of dG_ts C_t`, `dG_ts = e^{a_t - a_s}
+    /// dy_t·u_s`,
     ///
-    /// The step at u scales every path that crosses it, so with `V_t = e^{a_t} C_t H0 dy_t`, `Z_s = e^{a_end - a_s} B_s dH1 u_s`, `W_ts = dy_t·u_s e^{a_t - a_s} C_t·B_s`:
-    /// `d(A dt_u) = sum of V_t over t >= u + sum of Z_s over s < u + e^{a_end} dH1·H0 + sum of W_ts over t >= u > s`. Differences of
-    /// running sums would say the same, but lose their digits in cancellation.
+    /// The step at u scales every path that crosses it, so with `V_t = e^{a_t} C_t H0 dy_t`, `Z_s =
+    /// e^{a_end - a_s} B_s dH1 u_s`, `W_ts = dy_t·u_s e^{a_t - a_s} C_t·B_s`: `d(A dt_u) = sum of
+    /// V_t over t >= u + sum of Z_s over s < u + e^{a_end} dH1·H0 + sum of W_ts over t >= u > s`.
+    /// Differences of running sums would say the same, but lose their digits in cancellation.
     #[inline(always)]
-    pub fn backward<S: Simd>(&self, simd: S, dy: &[f32], grads: &ScanGrads, params: &mut Core<&mut [f32]>) {
+    pub fn backward<S: Simd>(
+        &self,
+        simd: S,
+        dy: &[f32],
+        grads: &ScanGrads,
+        params: &mut Core<&mut [f32]>,
+    ) {
         const P: usize = HEAD_DIM;
         let (q, n, k) = (self.dims.chunk, self.n(), self.dims.d_conv);
         let (width, heads, len) = (self.width(), self.heads.len(), self.rows.len());
@@ -45,28 +56,57 @@ impl Scan<'_> {
             for local in 0..heads {
                 let a = &chunk.a[local * q..][..q];
                 decays(a, &mut inside, &mut outside);
-                scale_rows(&chunk.x[local * q * P..][..q * P], &chunk.dt[local * q..][..q], &mut u);
+                scale_rows(
+                    &chunk.x[local * q * P..][..q * P],
+                    &chunk.dt[local * q..][..q],
+                    &mut u,
+                );
                 scale_rows_by(&mut u, &outside);
                 let (before, after) = states.split_at_mut(((index + 1) * heads + local) * P * n);
-                let (before, after) = (&before[(index * heads + local) * P * n..][..P * n], &mut after[..P * n]);
+                let (before, after) = (
+                    &before[(index * heads + local) * P * n..][..P * n],
+                    &mut after[..P * n],
+                );
                 let scale = inside[q - 1];
                 for (to, from) in after.iter_mut().zip(before) {
                     *to = scale * from;
                 }
-                matmul(simd, 0..P, 0..q, n, n, Left::transposed(&u, P), &chunk.b, after, true);
+                matmul(
+                    simd,
+                    0..P,
+                    0..q,
+                    n,
+                    n,
+                    Left::transposed(&u, P),
+                    &chunk.b,
+                    after,
+                    true,
+                );
             }
         }
 
         let mut state_grad = vec![0.0; heads * n * P];
         let mut state_grad_t = vec![0.0; P * n];
-        let (mut m, mut decay, mut dg, mut g_sum) = (vec![0.0; q * q], vec![0.0; q * q], vec![0.0; q * q], vec![0.0; q * q]);
-        let (mut dout, mut scaled, mut u_t, mut du) = (vec![0.0; q * P], vec![0.0; q * P], vec![0.0; q * P], vec![0.0; q * P]);
+        let (mut m, mut decay, mut dg, mut g_sum) = (
+            vec![0.0; q * q],
+            vec![0.0; q * q],
+            vec![0.0; q * q],
+            vec![0.0; q * q],
+        );
+        let (mut dout, mut scaled, mut u_t, mut du) = (
+            vec![0.0; q * P],
+            vec![0.0; q * P],
+            vec![0.0; q * P],
+            vec![0.0; q * P],
+        );
         let (mut db, mut dc) = (vec![0.0; q * n], vec![0.0; q * n]);
         // Per position: V, Z and the gradient of A dt; W summed over the rows from the end.
-        let (mut through_entering, mut through_leaving, mut da, mut w_sum) = (vec![0.0; q], vec![0.0; q], vec![0.0; q], vec![0.0; q]);
+        let (mut through_entering, mut through_leaving, mut da, mut w_sum) =
+            (vec![0.0; q], vec![0.0; q], vec![0.0; q], vec![0.0; q]);
         let mut dc_head = vec![0.0; q * n];
         let mut scalars = vec![[0.0_f64; 3]; heads];
-        // Gradient before the convolution, with the first TAPS - 1 rows of the chunk that follows at its end.
+        // Gradient before the convolution, with the first TAPS - 1 rows of the chunk that follows
+        // at its end.
         let mut dpre = vec![0.0; (q + TAPS - 1) * width];
         let mut dx = vec![0.0; q * width];
         for index in (0..n_chunks).rev() {
@@ -85,7 +125,9 @@ impl Scan<'_> {
                 let entering = &states[(index * heads + local) * P * n..][..P * n];
                 let state_grad = &mut state_grad[local * n * P..][..n * P];
                 for t in 0..rows {
-                    dout[t * P..][..P].copy_from_slice(&dy[self.row(first + t) * self.dims.d_inner + head * P..][..P]);
+                    dout[t * P..][..P].copy_from_slice(
+                        &dy[self.row(first + t) * self.dims.d_inner + head * P..][..P],
+                    );
                 }
                 dout[rows * P..].fill(0.0);
                 scale_rows(x, dt, &mut u);
@@ -101,12 +143,25 @@ impl Scan<'_> {
                 // dG and its sum over heads.
                 transpose(simd, &u, q, P, &mut u_t);
                 for i in (0..q).step_by(16) {
-                    matmul(simd, i..i + 16, 0..P, i + 16, q, Left::rows(&dout, P), &u_t, &mut dg, false);
+                    matmul(
+                        simd,
+                        i..i + 16,
+                        0..P,
+                        i + 16,
+                        q,
+                        Left::rows(&dout, P),
+                        &u_t,
+                        &mut dg,
+                        false,
+                    );
                 }
                 for t in 0..q {
                     let columns = (t / 16 + 1) * 16;
                     let (dg, decay) = (&dg[t * q..][..columns], &decay[t * q..][..columns]);
-                    for (sum, (dg, e)) in g_sum[t * q..][..columns].iter_mut().zip(dg.iter().zip(decay)) {
+                    for (sum, (dg, e)) in g_sum[t * q..][..columns]
+                        .iter_mut()
+                        .zip(dg.iter().zip(decay))
+                    {
                         *sum = dg.mul_add(*e, *sum);
                     }
                 }
@@ -118,8 +173,28 @@ impl Scan<'_> {
                 } else {
                     transpose(simd, state_grad, n, P, &mut state_grad_t);
                     scale_rows(&u, &outside, &mut scaled);
-                    matmul(simd, 0..q, 0..P, n, n, Left::rows(&scaled, P), &state_grad_t, &mut db, true);
-                    matmul(simd, 0..q, 0..n, P, P, Left::rows(&chunk.b, n), state_grad, &mut du, false);
+                    matmul(
+                        simd,
+                        0..q,
+                        0..P,
+                        n,
+                        n,
+                        Left::rows(&scaled, P),
+                        &state_grad_t,
+                        &mut db,
+                        true,
+                    );
+                    matmul(
+                        simd,
+                        0..q,
+                        0..n,
+                        P,
+                        P,
+                        Left::rows(&chunk.b, n),
+                        state_grad,
+                        &mut du,
+                        false,
+                    );
                     scale_rows_by(&mut du, &outside);
                     for t in 0..q {
                         through_leaving[t] = dot(simd, &du[t * P..][..P], &u[t * P..][..P]);
@@ -127,20 +202,53 @@ impl Scan<'_> {
                     through_both = inside[q - 1] * dot(simd, &state_grad_t, entering);
                 }
                 for s in (0..q).step_by(16) {
-                    matmul(simd, s..s + 16, s..q, P, P, Left::transposed(&m, q), &dout, &mut du, true);
+                    matmul(
+                        simd,
+                        s..s + 16,
+                        s..q,
+                        P,
+                        P,
+                        Left::transposed(&m, q),
+                        &dout,
+                        &mut du,
+                        true,
+                    );
                 }
                 // The state that enters, and C.
                 if index > 0 {
                     scale_rows(&dout, &inside, &mut scaled);
-                    matmul(simd, 0..q, 0..P, n, n, Left::rows(&scaled, P), entering, &mut dc_head, false);
+                    matmul(
+                        simd,
+                        0..q,
+                        0..P,
+                        n,
+                        n,
+                        Left::rows(&scaled, P),
+                        entering,
+                        &mut dc_head,
+                        false,
+                    );
                     for t in 0..q {
                         let row = &dc_head[t * n..][..n];
                         through_entering[t] = dot(simd, row, &chunk.c[t * n..][..n]);
-                        dc[t * n..][..n].iter_mut().zip(row).for_each(|(to, x)| *to += x);
+                        dc[t * n..][..n]
+                            .iter_mut()
+                            .zip(row)
+                            .for_each(|(to, x)| *to += x);
                     }
                     let scale = inside[q - 1];
                     state_grad.iter_mut().for_each(|v| *v *= scale);
-                    matmul(simd, 0..n, 0..q, P, P, Left::transposed(&chunk.c, n), &scaled, state_grad, true);
+                    matmul(
+                        simd,
+                        0..n,
+                        0..q,
+                        P,
+                        P,
+                        Left::transposed(&chunk.c, n),
+                        &scaled,
+                        state_grad,
+                        true,
+                    );
                 } else {
                     through_entering.fill(0.0);
                 }
@@ -162,13 +270,18 @@ impl Scan<'_> {
                     let step = da[t] + leaving_sum + through_both;
                     leaving_sum += through_leaving[t];
                     let (x, dout) = (&x[t * P..][..P], &dout[t * P..][..P]);
-                    let raw = (dot(simd, &du[t * P..][..P], x) + rate * step) * chunk.dt_slope[local * q + t];
+                    let raw = (dot(simd, &du[t * P..][..P], x) + rate * step)
+                        * chunk.dt_slope[local * q + t];
                     let sums = &mut scalars[local];
                     sums[0] += f64::from(raw);
                     sums[1] += f64::from(dt[t] * step * rate);
                     sums[2] += f64::from(dot(simd, dout, x));
                     // SAFETY: rows and heads of this unit are its own.
-                    unsafe { grads.dt.slice(self.row(first + t) * self.dims.n_heads() + head, 1)[0] = raw };
+                    unsafe {
+                        grads
+                            .dt
+                            .slice(self.row(first + t) * self.dims.n_heads() + head, 1)[0] = raw
+                    };
                 }
                 for t in 0..q {
                     let to = &mut dpre[t * width + local * P..][..P];
@@ -179,8 +292,28 @@ impl Scan<'_> {
                 }
             }
             for i in (0..q).step_by(16) {
-                matmul(simd, i..i + 16, 0..i + 16, n, n, Left::rows(&g_sum, q), &chunk.b, &mut dc, true);
-                matmul(simd, i..i + 16, i..q, n, n, Left::transposed(&g_sum, q), &chunk.c, &mut db, true);
+                matmul(
+                    simd,
+                    i..i + 16,
+                    0..i + 16,
+                    n,
+                    n,
+                    Left::rows(&g_sum, q),
+                    &chunk.b,
+                    &mut dc,
+                    true,
+                );
+                matmul(
+                    simd,
+                    i..i + 16,
+                    i..q,
+                    n,
+                    n,
+                    Left::transposed(&g_sum, q),
+                    &chunk.c,
+                    &mut db,
+                    true,
+                );
             }
             let d = self.group_dim();
             for t in 0..q {
@@ -208,7 +341,8 @@ impl Scan<'_> {
         for (local, channel) in self.channels() {
             params.conv_bias[channel] += conv_grads.bias[local];
             for tap in 0..k {
-                params.conv_weight[channel * k + tap] += conv_grads.weight[(TAPS - k + tap) * width + local];
+                params.conv_weight[channel * k + tap] +=
+                    conv_grads.weight[(TAPS - k + tap) * width + local];
             }
         }
     }
@@ -221,7 +355,9 @@ impl Scan<'_> {
             let row = self.row(first + t);
             // SAFETY: rows, head columns and the BC buffer of this unit are its own.
             let (x, bc) = unsafe {
-                let x = grads.x.slice(row * self.dims.d_inner + self.heads.start * HEAD_DIM, d);
+                let x = grads
+                    .x
+                    .slice(row * self.dims.d_inner + self.heads.start * HEAD_DIM, d);
                 (x, grads.bc.slice(row * 2 * n, 2 * n))
             };
             x.copy_from_slice(&dx[..d]);

@@ -1,4 +1,5 @@
-//! The causal depthwise convolution and its SiLU for one chunk of positions, channel by channel in registers.
+//! The causal depthwise convolution and its SiLU for one chunk of positions, channel by channel in
+//! registers.
 
 use super::super::simd::{load, silu_with_slope, store};
 use super::{Chunk, HEAD_DIM, Scan};
@@ -7,7 +8,8 @@ use pulp::Simd;
 /// Taps of the convolution as computed: shorter kernels start with zeros.
 pub(super) const TAPS: usize = 4;
 
-/// Weights of the channels that one unit of work reads: its heads' x, then B, then C, B and C filled up with zeros to whole vectors.
+/// Weights of the channels that one unit of work reads: its heads' x, then B, then C, B and C
+/// filled up with zeros to whole vectors.
 pub struct Conv {
     /// Channels.
     pub width: usize,
@@ -20,7 +22,11 @@ pub struct Conv {
 impl Conv {
     /// No weights yet, or no gradients.
     pub fn zeros(width: usize) -> Conv {
-        Conv { width, weight: vec![0.0; TAPS * width], bias: vec![0.0; width] }
+        Conv {
+            width,
+            weight: vec![0.0; TAPS * width],
+            bias: vec![0.0; width],
+        }
     }
 
     /// Collects the weights of a unit.
@@ -29,7 +35,8 @@ impl Conv {
         for (local, channel) in scan.channels() {
             conv.bias[local] = scan.core.conv_bias[channel];
             for tap in 0..k {
-                conv.weight[(TAPS - k + tap) * conv.width + local] = scan.core.conv_weight[channel * k + tap];
+                conv.weight[(TAPS - k + tap) * conv.width + local] =
+                    scan.core.conv_weight[channel * k + tap];
             }
         }
         conv
@@ -39,16 +46,30 @@ impl Conv {
 impl Scan<'_> {
     /// (channel of this unit, channel of the convolution), all that exist.
     pub(super) fn channels(&self) -> impl Iterator<Item = (usize, usize)> {
-        let (d, inner, n, padded) = (self.group_dim(), self.dims.d_inner, self.dims.d_state, self.n());
+        let (d, inner, n, padded) = (
+            self.group_dim(),
+            self.dims.d_inner,
+            self.dims.d_state,
+            self.n(),
+        );
         let first = self.heads.start * HEAD_DIM;
         let heads = (0..d).map(move |i| (i, first + i));
-        heads.chain((0..n).map(move |i| (d + i, inner + i))).chain((0..n).map(move |i| (d + padded + i, inner + n + i)))
+        heads
+            .chain((0..n).map(move |i| (d + i, inner + i)))
+            .chain((0..n).map(move |i| (d + padded + i, inner + n + i)))
     }
 
-    /// Copies the rows that the convolution of a chunk reads, (TAPS - 1 + chunk, width), 0 where there is none.
+    /// Copies the rows that the convolution of a chunk reads, (TAPS - 1 + chunk, width), 0 where
+    /// there is none.
     #[inline(always)]
     pub(super) fn gather(&self, first: usize, raw: &mut [f32]) {
-        let (columns, inner, n, d, np) = (self.dims.in_proj(), self.dims.d_inner, self.dims.d_state, self.group_dim(), self.n());
+        let (columns, inner, n, d, np) = (
+            self.dims.in_proj(),
+            self.dims.d_inner,
+            self.dims.d_state,
+            self.group_dim(),
+            self.n(),
+        );
         let before = TAPS - 1;
         for (t, to) in raw.chunks_exact_mut(self.width()).enumerate() {
             if first + t < before || first + t - before >= self.rows.len() {
@@ -64,23 +85,55 @@ impl Scan<'_> {
 
     /// From `chunk.raw` to x, B and C, and with `SLOPE` the derivative of the SiLU, (chunk, width).
     #[inline(always)]
-    pub(super) fn convolve<S: Simd, const SLOPE: bool>(&self, simd: S, conv: &Conv, chunk: &mut Chunk) {
+    pub(super) fn convolve<S: Simd, const SLOPE: bool>(
+        &self,
+        simd: S,
+        conv: &Conv,
+        chunk: &mut Chunk,
+    ) {
         let (q, d, np, width) = (self.dims.chunk, self.group_dim(), self.n(), conv.width);
-        let Chunk { raw, x, b, c, slope, .. } = chunk;
-        assert!(raw.len() >= (q + TAPS - 1) * width && width.is_multiple_of(S::F32_LANES) && (!SLOPE || slope.len() >= q * width));
-        assert!(conv.weight.len() >= TAPS * width && x.len() >= d * q && b.len() >= q * np && c.len() >= q * np && width == d + 2 * np);
+        let Chunk {
+            raw,
+            x,
+            b,
+            c,
+            slope,
+            ..
+        } = chunk;
+        assert!(
+            raw.len() >= (q + TAPS - 1) * width
+                && width.is_multiple_of(S::F32_LANES)
+                && (!SLOPE || slope.len() >= q * width)
+        );
+        assert!(
+            conv.weight.len() >= TAPS * width
+                && x.len() >= d * q
+                && b.len() >= q * np
+                && c.len() >= q * np
+                && width == d + 2 * np
+        );
         for channel in (0..width).step_by(S::F32_LANES) {
             // SAFETY: the asserts bound every index.
             unsafe {
-                let weight: [S::f32s; TAPS] = std::array::from_fn(|tap| load::<S>(&conv.weight, tap * width + channel));
+                let weight: [S::f32s; TAPS] =
+                    std::array::from_fn(|tap| load::<S>(&conv.weight, tap * width + channel));
                 let bias = load::<S>(&conv.bias, channel);
                 let (to, at, stride) = match channel {
-                    i if i < d => (&mut *x, i / HEAD_DIM * q * HEAD_DIM + i % HEAD_DIM, HEAD_DIM),
+                    i if i < d => (
+                        &mut *x,
+                        i / HEAD_DIM * q * HEAD_DIM + i % HEAD_DIM,
+                        HEAD_DIM,
+                    ),
                     i if i < d + np => (&mut *b, i - d, np),
                     i => (&mut *c, i - d - np, np),
                 };
-                let mut window: [S::f32s; TAPS] =
-                    std::array::from_fn(|tap| if tap == 0 { bias } else { load::<S>(raw, (tap - 1) * width + channel) });
+                let mut window: [S::f32s; TAPS] = std::array::from_fn(|tap| {
+                    if tap == 0 {
+                        bias
+                    } else {
+                        load::<S>(raw, (tap - 1) * width + channel)
+                    }
+                });
                 for t in 0..q {
                     for tap in 1..TAPS {
                         window[tap - 1] = window[tap];
@@ -100,22 +153,46 @@ impl Scan<'_> {
         }
     }
 
-    /// The gradient with respect to the chunk's inputs, from that of the convolution's outputs, `dout` (chunk + TAPS - 1, width), which goes on
-    /// beyond the chunk: `dx[t] = sum over j of weight[TAPS - 1 - j] dout[t + j]`. Adds to the gradients of weights and biases.
+    /// The gradient with respect to the chunk's inputs, from that of the convolution's outputs,
+    /// `dout` (chunk + TAPS - 1, width), which goes on beyond the chunk: `dx[t] = sum over j of
+    /// weight[TAPS - 1 - j] dout[t + j]`. Adds to the gradients of weights and biases.
     #[inline(always)]
-    pub(super) fn convolve_backward<S: Simd>(&self, simd: S, conv: &Conv, raw: &[f32], dout: &[f32], dx: &mut [f32], grads: &mut Conv) {
+    pub(super) fn convolve_backward<S: Simd>(
+        &self,
+        simd: S,
+        conv: &Conv,
+        raw: &[f32],
+        dout: &[f32],
+        dx: &mut [f32],
+        grads: &mut Conv,
+    ) {
         let (q, width) = (self.dims.chunk, conv.width);
-        assert!(raw.len() >= (q + TAPS - 1) * width && dout.len() >= (q + TAPS - 1) * width && dx.len() >= q * width);
-        assert!(conv.weight.len() >= TAPS * width && grads.weight.len() >= TAPS * width && width.is_multiple_of(S::F32_LANES));
+        assert!(
+            raw.len() >= (q + TAPS - 1) * width
+                && dout.len() >= (q + TAPS - 1) * width
+                && dx.len() >= q * width
+        );
+        assert!(
+            conv.weight.len() >= TAPS * width
+                && grads.weight.len() >= TAPS * width
+                && width.is_multiple_of(S::F32_LANES)
+        );
         for channel in (0..width).step_by(S::F32_LANES) {
             // SAFETY: the asserts bound every index.
             unsafe {
-                let weight: [S::f32s; TAPS] = std::array::from_fn(|tap| load::<S>(&conv.weight, tap * width + channel));
-                let mut d_weight: [S::f32s; TAPS] = std::array::from_fn(|tap| load::<S>(&grads.weight, tap * width + channel));
+                let weight: [S::f32s; TAPS] =
+                    std::array::from_fn(|tap| load::<S>(&conv.weight, tap * width + channel));
+                let mut d_weight: [S::f32s; TAPS] =
+                    std::array::from_fn(|tap| load::<S>(&grads.weight, tap * width + channel));
                 let mut d_bias = load::<S>(&grads.bias, channel);
                 // window[j] is dout[t + j]
-                let mut window: [S::f32s; TAPS] =
-                    std::array::from_fn(|j| if j == 0 { d_bias } else { load::<S>(dout, (j - 1) * width + channel) });
+                let mut window: [S::f32s; TAPS] = std::array::from_fn(|j| {
+                    if j == 0 {
+                        d_bias
+                    } else {
+                        load::<S>(dout, (j - 1) * width + channel)
+                    }
+                });
                 for t in 0..q {
                     for j in 1..TAPS {
                         window[j - 1] = window[j];
@@ -125,7 +202,8 @@ impl Scan<'_> {
                     let mut sum = simd.splat_f32s(0.0);
                     for j in 0..TAPS {
                         sum = simd.mul_add_f32s(weight[TAPS - 1 - j], window[j], sum);
-                        d_weight[TAPS - 1 - j] = simd.mul_add_f32s(x, window[j], d_weight[TAPS - 1 - j]);
+                        d_weight[TAPS - 1 - j] =
+                            simd.mul_add_f32s(x, window[j], d_weight[TAPS - 1 - j]);
                     }
                     d_bias = simd.add_f32s(d_bias, window[0]);
                     store::<S>(dx, t * width + channel, sum);

@@ -1,4 +1,5 @@
-//! safetensors: a header of JSON that names each tensor, its type, shape and place, then the numbers.
+//! safetensors: a header of JSON that names each tensor, its type, shape and place, then the
+//! numbers.
 
 use super::{Checkpoint, Listing, Source};
 use crate::model::config::Config;
@@ -14,8 +15,13 @@ use std::path::Path;
 /// Bytes of the largest header, as the format has it.
 const MOST_HEADER: u64 = 100_000_000;
 
-/// Writes tensors (as f32) and text as safetensors, atomically; the same content gives the same bytes.
-pub fn save_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>, notes: BTreeMap<String, String>) -> Result<()> {
+/// Writes tensors (as f32) and text as safetensors, atomically; the same content gives the same
+/// bytes.
+pub fn save_tensors(
+    path: &Path,
+    tensors: &BTreeMap<String, Tensor>,
+    notes: BTreeMap<String, String>,
+) -> Result<()> {
     let mut header = serde_json::Map::new();
     header.insert("__metadata__".into(), serde_json::json!(notes));
     let mut end = 0;
@@ -27,7 +33,12 @@ pub fn save_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>, notes: BTre
     let mut header = serde_json::Value::Object(header).to_string().into_bytes();
     // The numbers start at a multiple of eight bytes.
     header.resize(header.len().next_multiple_of(8), b' ');
-    let values = |tensor: &Tensor| tensor.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1::<f32>();
+    let values = |tensor: &Tensor| {
+        tensor
+            .to_dtype(candle_core::DType::F32)?
+            .flatten_all()?
+            .to_vec1::<f32>()
+    };
     write_atomic(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
@@ -42,7 +53,12 @@ pub fn save_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>, notes: BTre
 
 /// Whether a file is one that [`Checkpoint::save`] wrote: safetensors whose text says so.
 pub fn is_ours(path: &Path) -> bool {
-    notes(path).is_some_and(|notes| notes.get("format").is_some_and(|format| format == "ldarnet") && notes.contains_key("config"))
+    notes(path).is_some_and(|notes| {
+        notes
+            .get("format")
+            .is_some_and(|format| format == "ldarnet")
+            && notes.contains_key("config")
+    })
 }
 
 /// The text of a safetensors file; `None` for what is no such file.
@@ -75,19 +91,33 @@ pub(super) fn read(path: &Path, source: &mut dyn Source, length: u64) -> Result<
     let config = notes.remove("config").ok_or_else(|| {
         Error::file(path, "has no configuration: an LDARNet safetensors file holds it as JSON under 'config' in its metadata")
     })?;
-    let config = serde_json::from_str(&config).map_err(|e| Error::file(path, format!("its configuration is no JSON: {e}")))?;
+    let config = serde_json::from_str(&config)
+        .map_err(|e| Error::file(path, format!("its configuration is no JSON: {e}")))?;
     notes.remove("format");
-    let Listing { config, notes, tensors: listed } =
-        Listing { config: Config::from_json(config)?, notes, tensors: header.listed(path)? }.checked(length)?;
+    let Listing {
+        config,
+        notes,
+        tensors: listed,
+    } = Listing {
+        config: Config::from_json(config)?,
+        notes,
+        tensors: header.listed(path)?,
+    }
+    .checked(length)?;
     let mut tensors = BTreeMap::new();
     for (name, (shape, place)) in listed {
         let tensor = place.numbers(path, source, shape)?;
         tensors.insert(name, tensor);
     }
-    Ok(Checkpoint { config, tensors, notes })
+    Ok(Checkpoint {
+        config,
+        tensors,
+        notes,
+    })
 }
 
-/// The header, which is sound in itself: tensors follow one another without overlap, each as long as its shape says.
+/// The header, which is sound in itself: tensors follow one another without overlap, each as long
+/// as its shape says.
 struct Header {
     metadata: Metadata,
     /// Where the numbers start, and how many bytes of them there are.
@@ -96,7 +126,12 @@ struct Header {
 
 impl Header {
     fn read(path: &Path, source: &mut dyn Source, length: u64) -> Result<Header> {
-        let bad = |what: &str| Error::file(path, format!("is neither a PyTorch archive nor safetensors: {what}"));
+        let bad = |what: &str| {
+            Error::file(
+                path,
+                format!("is neither a PyTorch archive nor safetensors: {what}"),
+            )
+        };
         if length < 8 {
             return Err(bad("it is too short"));
         }
@@ -104,16 +139,26 @@ impl Header {
         source.read_exact(&mut size).map_err(Error::io(path))?;
         let size = u64::from_le_bytes(size);
         if size > (length - 8).min(MOST_HEADER) {
-            return Err(bad("its header would be longer than the file, or than any header"));
+            return Err(bad(
+                "its header would be longer than the file, or than any header",
+            ));
         }
         let mut header = vec![0; size as usize];
         source.read_exact(&mut header).map_err(Error::io(path))?;
         let metadata = serde_json::from_slice(&header).map_err(|e| bad(&e.to_string()))?;
-        Ok(Header { metadata, numbers: (8 + size, length - 8 - size) })
+        Ok(Header {
+            metadata,
+            numbers: (8 + size, length - 8 - size),
+        })
     }
 
     fn notes(&self) -> BTreeMap<String, String> {
-        self.metadata.metadata().clone().unwrap_or_default().into_iter().collect()
+        self.metadata
+            .metadata()
+            .clone()
+            .unwrap_or_default()
+            .into_iter()
+            .collect()
     }
 
     fn listed(&self, path: &Path) -> Result<BTreeMap<String, (Vec<usize>, Place)>> {
@@ -121,16 +166,34 @@ impl Header {
         for (name, info) in self.metadata.tensors() {
             let (start, end) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
             if end > self.numbers.1 {
-                return Err(Error::file(path, format!("tensor {name} lies past the end: the file is cut off")));
+                return Err(Error::file(
+                    path,
+                    format!("tensor {name} lies past the end: the file is cut off"),
+                ));
             }
             let kind = match info.dtype {
                 Dtype::F32 => Kind::F32,
                 Dtype::F64 => Kind::F64,
                 Dtype::F16 => Kind::F16,
                 Dtype::BF16 => Kind::BF16,
-                other => return Err(Error::file(path, format!("tensor {name} is {other:?}: only floating-point tensors are read"))),
+                other => {
+                    return Err(Error::file(
+                        path,
+                        format!("tensor {name} is {other:?}: only floating-point tensors are read"),
+                    ));
+                }
             };
-            listed.insert(name, (info.shape.clone(), Place { kind, start: self.numbers.0 + start, bytes: (end - start) as usize }));
+            listed.insert(
+                name,
+                (
+                    info.shape.clone(),
+                    Place {
+                        kind,
+                        start: self.numbers.0 + start,
+                        bytes: (end - start) as usize,
+                    },
+                ),
+            );
         }
         Ok(listed)
     }
@@ -147,8 +210,15 @@ struct Place {
 impl Place {
     fn numbers(&self, path: &Path, source: &mut dyn Source, shape: Vec<usize>) -> Result<Tensor> {
         let mut raw = vec![0; self.bytes];
-        source.seek(SeekFrom::Start(self.start)).and_then(|_| source.read_exact(&mut raw)).map_err(Error::io(path))?;
-        Ok(Tensor::from_vec(self.kind.floats(&raw), shape, &Device::Cpu)?)
+        source
+            .seek(SeekFrom::Start(self.start))
+            .and_then(|_| source.read_exact(&mut raw))
+            .map_err(Error::io(path))?;
+        Ok(Tensor::from_vec(
+            self.kind.floats(&raw),
+            shape,
+            &Device::Cpu,
+        )?)
     }
 }
 
@@ -177,7 +247,9 @@ impl Kind {
         raw.chunks_exact(self.size())
             .map(|b| match self {
                 Kind::F32 => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
-                Kind::F64 => f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32,
+                Kind::F64 => {
+                    f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32
+                }
                 Kind::F16 => half::f16::from_bits(short(b)).to_f32(),
                 Kind::BF16 => half::bf16::from_bits(short(b)).to_f32(),
             })

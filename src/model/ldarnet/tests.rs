@@ -4,19 +4,35 @@ use std::path::{Path, PathBuf};
 
 /// Every checkpoint of the golden folder, as in `tests/parity.rs`.
 fn models() -> Vec<(String, LdarNet)> {
-    let folder =
-        std::env::var_os("LDAR_GOLDEN_DIR").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from);
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let folder = std::env::var_os("LDAR_GOLDEN_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"),
+        PathBuf::from,
+    );
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     paths.retain(|path| path.extension().is_some_and(|e| e == "pt"));
     paths.sort();
-    paths.iter().map(|path| (path.display().to_string(), Checkpoint::open(path).unwrap().model().unwrap())).collect()
+    paths
+        .iter()
+        .map(|path| {
+            (
+                path.display().to_string(),
+                Checkpoint::open(path).unwrap().model().unwrap(),
+            )
+        })
+        .collect()
 }
 
 /// Boundary probabilities of the outermost router on random bases.
 fn probs(model: &LdarNet) -> Vec<f32> {
     let mut rng = crate::stats::rng::Rng::new(5).derive("bases");
     let bases: Vec<u8> = (0..512).map(|_| rng.below(4) as u8).collect();
-    model.forward(&[bases]).unwrap().stages[0].prob.to_vec1().unwrap()
+    model.forward(&[bases]).unwrap().stages[0]
+        .prob
+        .to_vec1()
+        .unwrap()
 }
 
 /// Largest difference from f32, and fraction of positions that keep their side of the threshold.
@@ -25,11 +41,29 @@ fn against_f32(arithmetic: Arithmetic, most: f32, agreement: f64) {
         let exact = probs(&model);
         model.set_arithmetic(arithmetic).unwrap();
         let got = probs(&model);
-        assert_ne!(got, exact, "{name}: bf16 products differ in the last digits");
-        let worst = got.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        let same = got.iter().zip(&exact).filter(|(a, b)| (**a > THRESHOLD) == (**b > THRESHOLD)).count() as f64 / exact.len() as f64;
-        println!("{name} in {arithmetic}: off by {worst:.1e} at most, {:.2} % of masks agree", 100.0 * same);
-        assert!(worst < most && same >= agreement, "{name} in {arithmetic}: off by {worst}, masks agree on {same}");
+        assert_ne!(
+            got, exact,
+            "{name}: bf16 products differ in the last digits"
+        );
+        let worst = got
+            .iter()
+            .zip(&exact)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        let same = got
+            .iter()
+            .zip(&exact)
+            .filter(|(a, b)| (**a > THRESHOLD) == (**b > THRESHOLD))
+            .count() as f64
+            / exact.len() as f64;
+        println!(
+            "{name} in {arithmetic}: off by {worst:.1e} at most, {:.2} % of masks agree",
+            100.0 * same
+        );
+        assert!(
+            worst < most && same >= agreement,
+            "{name} in {arithmetic}: off by {worst}, masks agree on {same}"
+        );
         model.set_precision(Precision::F32).unwrap();
         assert_eq!(probs(&model), exact, "{name}: and back");
     }
@@ -52,8 +86,17 @@ fn bf16x3_stays_at_f32() {
 #[test]
 fn training_does_not_round() {
     let (_, mut model) = models().remove(0);
-    let loss = |model: &LdarNet| model.forward_on(&Tape::on(), &[[0_u8, 1, 2, 3, 2, 1, 0, 3]]).unwrap().logits.to_vec2::<f32>().unwrap();
+    let loss = |model: &LdarNet| {
+        model
+            .forward_on(&Tape::on(), &[[0_u8, 1, 2, 3, 2, 1, 0, 3]])
+            .unwrap()
+            .logits
+            .to_vec2::<f32>()
+            .unwrap()
+    };
     let exact = loss(&model);
-    model.set_arithmetic(Arithmetic::emulated(Precision::Bf16)).unwrap();
+    model
+        .set_arithmetic(Arithmetic::emulated(Precision::Bf16))
+        .unwrap();
     assert_eq!(loss(&model), exact);
 }

@@ -1,7 +1,8 @@
 //! JASPAR as the SQLite file that its packages for Python and R carry (2014 to 2026).
 //!
-//! A database can hold programs (views, generated columns) that compute without end: only stored tables are read, with a limit on the length of a
-//! value, on the text taken in all, and on the steps of the database's machine.
+//! A database can hold programs (views, generated columns) that compute without end: only stored
+//! tables are read, with a limit on the length of a value, on the text taken in all, and on the
+//! steps of the database's machine.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +21,8 @@ pub(super) const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Bytes of the longest value or row.
 const LONGEST: i32 = 1 << 16;
 
-/// All versions of all matrices of the CORE collection, by identifier and version, of a file that is in memory.
+/// All versions of all matrices of the CORE collection, by identifier and version, of a file that
+/// is in memory.
 pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Motif>> {
     rows(path, bytes).map_err(|error| Error::file(path, format!("no JASPAR database: {error}")))?
 }
@@ -40,13 +42,20 @@ fn connect(bytes: &[u8]) -> rusqlite::Result<Connection> {
     Ok(database)
 }
 
-/// How much more text a sound file can hold: values that it computes or repeats are no longer than the file.
+/// How much more text a sound file can hold: values that it computes or repeats are no longer than
+/// the file.
 struct TextLeft(usize);
 
 impl TextLeft {
     fn take(&mut self, row: &Row, column: usize) -> rusqlite::Result<String> {
         let text: String = row.get(column)?;
-        let too_much = || FromSqlConversionFailure(column, Type::Text, "its tables hold more text than the file".into());
+        let too_much = || {
+            FromSqlConversionFailure(
+                column,
+                Type::Text,
+                "its tables hold more text than the file".into(),
+            )
+        };
         self.0 = self.0.checked_sub(text.len()).ok_or_else(too_much)?;
         Ok(text)
     }
@@ -68,14 +77,23 @@ fn rows(path: &Path, bytes: &[u8]) -> rusqlite::Result<Result<Vec<Motif>>> {
         )));
     }
     let mut left = TextLeft(bytes.len());
-    // By the database's own number: the columns of a matrix, each letter with the column's number and the value; then what is known of it.
+    // By the database's own number: the columns of a matrix, each letter with the column's number
+    // and the value; then what is known of it.
     let mut cells: BTreeMap<i64, Vec<(i64, u8, f64)>> = BTreeMap::new();
-    let mut select = database.prepare("SELECT ID, col, row, val FROM MATRIX_DATA ORDER BY ID, col, row")?;
+    let mut select =
+        database.prepare("SELECT ID, col, row, val FROM MATRIX_DATA ORDER BY ID, col, row")?;
     let mut found = select.query([])?;
     while let Some(row) = found.next()? {
         let letter = left.take(row, 2)?;
-        let letter = if letter.len() == 1 { letter.as_bytes()[0] } else { b'?' };
-        cells.entry(row.get(0)?).or_default().push((row.get(1)?, letter, row.get(3)?));
+        let letter = if letter.len() == 1 {
+            letter.as_bytes()[0]
+        } else {
+            b'?'
+        };
+        cells
+            .entry(row.get(0)?)
+            .or_default()
+            .push((row.get(1)?, letter, row.get(3)?));
     }
     let mut notes: BTreeMap<(i64, String), Vec<String>> = BTreeMap::new();
     let mut select = database.prepare(
@@ -83,7 +101,10 @@ fn rows(path: &Path, bytes: &[u8]) -> rusqlite::Result<Result<Vec<Motif>>> {
     )?;
     let mut found = select.query([])?;
     while let Some(row) = found.next()? {
-        notes.entry((row.get(0)?, left.take(row, 1)?)).or_default().push(left.take(row, 2)?);
+        notes
+            .entry((row.get(0)?, left.take(row, 1)?))
+            .or_default()
+            .push(left.take(row, 2)?);
     }
     let mut select =
         database.prepare("SELECT ID, BASE_ID, VERSION, NAME FROM MATRIX WHERE COLLECTION = 'CORE' ORDER BY BASE_ID, VERSION")?;
@@ -91,15 +112,32 @@ fn rows(path: &Path, bytes: &[u8]) -> rusqlite::Result<Result<Vec<Motif>>> {
     let mut motifs = Vec::new();
     while let Some(row) = found.next()? {
         let (number, version): (i64, i64) = (row.get(0)?, row.get(2)?);
-        let (id, name) = (format!("{}.{version}", left.take(row, 1)?), left.take(row, 3)?);
+        let (id, name) = (
+            format!("{}.{version}", left.take(row, 1)?),
+            left.take(row, 3)?,
+        );
         let mut noted = |tag: &str| notes.remove(&(number, tag.to_string())).unwrap_or_default();
-        let (tax_group, families, classes) = (noted("tax_group").join("; "), noted("family"), noted("class"));
+        let (tax_group, families, classes) = (
+            noted("tax_group").join("; "),
+            noted("family"),
+            noted("class"),
+        );
         let columns = match columns(&cells.remove(&number).unwrap_or_default()) {
             Ok(columns) => columns,
-            Err(lacks) => return Ok(Err(Error::file(path, format!("the matrix '{id}' lacks {lacks}")))),
+            Err(lacks) => {
+                return Ok(Err(Error::file(
+                    path,
+                    format!("the matrix '{id}' lacks {lacks}"),
+                )));
+            }
         };
         match Motif::new(&id, &name, columns, NOMINAL_SITES) {
-            Ok(motif) => motifs.push(Motif { tax_group, families, classes, ..motif }),
+            Ok(motif) => motifs.push(Motif {
+                tax_group,
+                families,
+                classes,
+                ..motif
+            }),
             Err(message) => return Ok(Err(Error::file(path, message))),
         }
     }
@@ -112,7 +150,9 @@ fn columns(cells: &[(i64, u8, f64)]) -> std::result::Result<Vec<[f64; 4]>, Strin
     let mut columns = Vec::new();
     for (number, cells) in (first..).zip(cells.chunks(4)) {
         match cells {
-            [(a, b'A', _), (c, b'C', _), (g, b'G', _), (t, b'T', _)] if [a, c, g, t] == [&number; 4] => {
+            [(a, b'A', _), (c, b'C', _), (g, b'G', _), (t, b'T', _)]
+                if [a, c, g, t] == [&number; 4] =>
+            {
                 columns.push(std::array::from_fn(|letter| cells[letter].2));
             }
             [(found, ..), ..] if *found > number => return Err(format!("column {number}")),

@@ -7,7 +7,9 @@ use crate::error::Result;
 use crate::genome::Strand;
 use crate::genome::annotation::Annotation;
 use crate::genome::fasta::Genome;
-use crate::genome::junctions::{JunctionRequest, Junctions, SiteKind, SiteStatus, TranscriptChoice};
+use crate::genome::junctions::{
+    JunctionRequest, Junctions, SiteKind, SiteStatus, TranscriptChoice,
+};
 use crate::genome::promoters::{Promoter, Promoters, merged};
 use crate::motifs::Motif;
 use crate::motifs::background::Letters;
@@ -17,7 +19,8 @@ use crate::pipelines::comparison::ContigReader;
 use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::rng::Rng;
 
-/// Inter-base positions of a donor's consensus, -3|+6 bases, without its ends and the junction: from, to.
+/// Inter-base positions of a donor's consensus, -3|+6 bases, without its ends and the junction:
+/// from, to.
 const DONOR: (isize, isize) = (-2, 5);
 /// The same of an acceptor's, -6|+3 bases.
 const ACCEPTOR: (isize, isize) = (-5, 2);
@@ -93,7 +96,10 @@ impl Measure {
     /// `cut through`, `inside cut`, `edges cut` or `cut at junction`.
     pub fn what(self) -> &'static str {
         match self {
-            Measure::MotifThrough | Measure::PermutedThrough | Measure::DonorThrough | Measure::AcceptorThrough => "cut through",
+            Measure::MotifThrough
+            | Measure::PermutedThrough
+            | Measure::DonorThrough
+            | Measure::AcceptorThrough => "cut through",
             Measure::MotifInside | Measure::PermutedInside => "inside cut",
             Measure::MotifEdges | Measure::PermutedEdges => "edges cut",
             Measure::DonorJunction | Measure::AcceptorJunction => "cut at junction",
@@ -108,7 +114,9 @@ impl Measure {
     fn kind(self) -> Kind {
         match self {
             Measure::MotifThrough | Measure::MotifInside | Measure::MotifEdges => Kind::Motif,
-            Measure::PermutedThrough | Measure::PermutedInside | Measure::PermutedEdges => Kind::Permuted,
+            Measure::PermutedThrough | Measure::PermutedInside | Measure::PermutedEdges => {
+                Kind::Permuted
+            }
             Measure::DonorJunction | Measure::DonorThrough => Kind::Site(SiteKind::Donor),
             Measure::AcceptorJunction | Measure::AcceptorThrough => Kind::Site(SiteKind::Acceptor),
         }
@@ -132,7 +140,8 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// The number of elements of a measure, and the sum of its values over them at every shift of the cuts.
+    /// The number of elements of a measure, and the sum of its values over them at every shift of
+    /// the cuts.
     pub fn curve(&self, contender: usize, measure: Measure) -> (usize, Vec<f64>) {
         let cuts = &self.cuts[contender];
         let mut before = vec![0u32; 2 * self.length + 1];
@@ -142,17 +151,29 @@ impl Window {
         let among = |from: usize, to: usize| before[to + 1] - before[from];
         let mut curve = vec![0.0; self.length];
         let mut n = 0;
-        for element in self.elements.iter().filter(|element| element.kind == measure.kind()) {
+        for element in self
+            .elements
+            .iter()
+            .filter(|element| element.kind == measure.kind())
+        {
             n += 1;
             let Element { at, width, .. } = *element;
-            let near = |(from, to): (isize, isize)| (at.wrapping_add_signed(from), at.wrapping_add_signed(to));
+            let near = |(from, to): (isize, isize)| {
+                (at.wrapping_add_signed(from), at.wrapping_add_signed(to))
+            };
             for (shift, sum) in curve.iter_mut().enumerate() {
                 let any = |(from, to): (usize, usize)| among(from + shift, to + shift);
                 let one = |position: usize| among(position + shift, position + shift);
                 *sum += match measure {
-                    Measure::MotifThrough | Measure::PermutedThrough => f64::from(u8::from(any((at + 1, at + width - 1)) > 0)),
-                    Measure::MotifInside | Measure::PermutedInside => f64::from(any((at + 1, at + width - 1))) / (width - 1) as f64,
-                    Measure::MotifEdges | Measure::PermutedEdges => f64::from(one(at) + one(at + width)) / 2.0,
+                    Measure::MotifThrough | Measure::PermutedThrough => {
+                        f64::from(u8::from(any((at + 1, at + width - 1)) > 0))
+                    }
+                    Measure::MotifInside | Measure::PermutedInside => {
+                        f64::from(any((at + 1, at + width - 1))) / (width - 1) as f64
+                    }
+                    Measure::MotifEdges | Measure::PermutedEdges => {
+                        f64::from(one(at) + one(at + width)) / 2.0
+                    }
                     Measure::DonorJunction | Measure::AcceptorJunction => f64::from(one(at)),
                     Measure::DonorThrough => f64::from(u8::from(any(near(DONOR)) > one(at))),
                     Measure::AcceptorThrough => f64::from(u8::from(any(near(ACCEPTOR)) > one(at))),
@@ -163,8 +184,9 @@ impl Window {
     }
 }
 
-/// All windows, those of a cluster side by side, and what became of splice sites. A motif of one column has no inside and is passed over. Windows of junctions hold no base that
-/// the first contender has no value for.
+/// All windows, those of a cluster side by side, and what became of splice sites. A motif of one
+/// column has no inside and is passed over. Windows of junctions hold no base that the first
+/// contender has no value for.
 pub(super) fn windows(
     genome: &Genome,
     annotation: Option<&Annotation>,
@@ -175,9 +197,22 @@ pub(super) fn windows(
     progress: &dyn Fn(Progress),
 ) -> Result<(Vec<Window>, BTreeMap<SiteStatus, usize>)> {
     let mut contigs = ContigReader::new(genome, first);
-    let (mut all, statuses) = junction_windows(genome, annotation, &mut contigs, request, progress)?;
-    let after = all.iter().map(|window| window.cluster + 1).max().unwrap_or(0);
-    all.extend(promoter_windows(genome, promoters, &mut contigs, motifs, after, request, progress)?);
+    let (mut all, statuses) =
+        junction_windows(genome, annotation, &mut contigs, request, progress)?;
+    let after = all
+        .iter()
+        .map(|window| window.cluster + 1)
+        .max()
+        .unwrap_or(0);
+    all.extend(promoter_windows(
+        genome,
+        promoters,
+        &mut contigs,
+        motifs,
+        after,
+        request,
+        progress,
+    )?);
     // Stable: by contig and position within a cluster.
     all.sort_by_key(|window| window.cluster);
     Ok((all, statuses))
@@ -192,19 +227,43 @@ fn junction_windows(
     progress: &dyn Fn(Progress),
 ) -> Result<(Vec<Window>, BTreeMap<SiteStatus, usize>)> {
     let mut statuses = BTreeMap::new();
-    let Some(annotation) = annotation else { return Ok((Vec::new(), statuses)) };
-    let names: Vec<&str> = genome.contigs().iter().map(|contig| contig.name.as_str()).collect();
+    let Some(annotation) = annotation else {
+        return Ok((Vec::new(), statuses));
+    };
+    let names: Vec<&str> = genome
+        .contigs()
+        .iter()
+        .map(|contig| contig.name.as_str())
+        .collect();
     let (transcripts, biotypes) = (TranscriptChoice::Canonical, request.biotypes.clone());
-    let asked = JunctionRequest { transcripts, biotypes, contigs: Vec::new(), min_intron_bp: 30 };
+    let asked = JunctionRequest {
+        transcripts,
+        biotypes,
+        contigs: Vec::new(),
+        min_intron_bp: 30,
+    };
     let mut junctions = Junctions::new(annotation, &names, &asked)?;
     for contig in 0..names.len() {
-        progress(Progress { stage: "checking sites", done: contig as u64, total: names.len() as u64 });
-        if junctions.sites[junctions.site_range(contig)].iter().any(|site| site.status == SiteStatus::Used) {
+        progress(Progress {
+            stage: "checking sites",
+            done: contig as u64,
+            total: names.len() as u64,
+        });
+        if junctions.sites[junctions.site_range(contig)]
+            .iter()
+            .any(|site| site.status == SiteStatus::Used)
+        {
             junctions.check_sequence(contig, contigs.get(contig)?, request.flank + 1);
         }
     }
-    junctions.sites.iter().for_each(|site| *statuses.entry(site.status).or_insert(0) += 1);
-    let usable = junctions.sites.iter().filter(|site| site.status == SiteStatus::Used);
+    junctions
+        .sites
+        .iter()
+        .for_each(|site| *statuses.entry(site.status).or_insert(0) += 1);
+    let usable = junctions
+        .sites
+        .iter()
+        .filter(|site| site.status == SiteStatus::Used);
     let windows = usable
         .map(|site| Window {
             contig: site.contig,
@@ -212,7 +271,11 @@ fn junction_windows(
             low: site.position - request.flank,
             length: 2 * request.flank + 1,
             cluster: site.cluster,
-            elements: vec![Element { kind: Kind::Site(site.kind), at: request.flank, width: 0 }],
+            elements: vec![Element {
+                kind: Kind::Site(site.kind),
+                at: request.flank,
+                width: 0,
+            }],
             cuts: Vec::new(),
         })
         .collect();
@@ -231,29 +294,77 @@ fn promoter_windows(
 ) -> Result<Vec<Window>> {
     let (mut windows, mut sequences, mut letters) = (Vec::new(), Vec::new(), Letters::default());
     for (interval, members) in merged(&promoters.promoters) {
-        let Promoter { contig, strand, cluster, .. } = members[0];
+        let Promoter {
+            contig,
+            strand,
+            cluster,
+            ..
+        } = members[0];
         let sequence = contigs.get(*contig)?;
         // The first and the last inter-base position of a contig are never scored.
-        let (low, high) = (interval.start.max(1), interval.end.min(genome.contigs()[*contig].length_bp.saturating_sub(1)));
+        let (low, high) = (
+            interval.start.max(1),
+            interval
+                .end
+                .min(genome.contigs()[*contig].length_bp.saturating_sub(1)),
+        );
         if low >= high {
             continue;
         }
         letters.add(&sequence[low..high]);
         sequences.push(sequence[low..high].to_vec());
-        let (strand, length, cluster) = (strand.unwrap_or(Strand::Plus), high - low + 1, first_cluster + cluster);
-        windows.push(Window { contig: *contig, strand, low, length, cluster, elements: Vec::new(), cuts: Vec::new() });
+        let (strand, length, cluster) = (
+            strand.unwrap_or(Strand::Plus),
+            high - low + 1,
+            first_cluster + cluster,
+        );
+        windows.push(Window {
+            contig: *contig,
+            strand,
+            low,
+            length,
+            cluster,
+            elements: Vec::new(),
+            cuts: Vec::new(),
+        });
     }
-    progress(Progress { stage: "scanning", done: 0, total: 1 });
+    progress(Progress {
+        stage: "scanning",
+        done: 0,
+        total: 1,
+    });
     let encoded = Encoded::new(sequences.iter().map(Vec::as_slice));
-    let motifs: Vec<Motif> = motifs.iter().filter(|motif| motif.width() > 1).cloned().collect();
-    let permuted: Vec<Motif> =
-        motifs.iter().map(|motif| permute_columns(motif, &mut Rng::new(request.seed).derive(&format!("permuted {}", motif.id)))).collect();
-    let asked = ScanRequest { p: request.p, ..ScanRequest::new(letters.background()) };
+    let motifs: Vec<Motif> = motifs
+        .iter()
+        .filter(|motif| motif.width() > 1)
+        .cloned()
+        .collect();
+    let permuted: Vec<Motif> = motifs
+        .iter()
+        .map(|motif| {
+            permute_columns(
+                motif,
+                &mut Rng::new(request.seed).derive(&format!("permuted {}", motif.id)),
+            )
+        })
+        .collect();
+    let asked = ScanRequest {
+        p: request.p,
+        ..ScanRequest::new(letters.background())
+    };
     for (kind, motifs) in [(Kind::Motif, &motifs), (Kind::Permuted, &permuted)] {
         for hit in scan(motifs, &encoded, &asked).hits {
             let window = &mut windows[hit.sequence];
-            let at = if window.strand == Strand::Plus { hit.start } else { window.length - 1 - hit.end };
-            window.elements.push(Element { kind, at, width: hit.end - hit.start });
+            let at = if window.strand == Strand::Plus {
+                hit.start
+            } else {
+                window.length - 1 - hit.end
+            };
+            window.elements.push(Element {
+                kind,
+                at,
+                width: hit.end - hit.start,
+            });
         }
     }
     windows.retain(|window| !window.elements.is_empty());

@@ -71,7 +71,14 @@ pub struct ClusterRow {
 }
 
 impl ClusterRow {
-    pub(super) fn new(tokenizer: &str, measure: Measure, cluster: usize, n: f64, observed: f64, excess: f64) -> ClusterRow {
+    pub(super) fn new(
+        tokenizer: &str,
+        measure: Measure,
+        cluster: usize,
+        n: f64,
+        observed: f64,
+        excess: f64,
+    ) -> ClusterRow {
         ClusterRow {
             tokenizer: tokenizer.into(),
             element: measure.element().into(),
@@ -114,17 +121,31 @@ pub struct LengthRow {
     pub n_tokens: u64,
 }
 
-/// Density and token lengths of a contender. Tokens cut off by the end of a window are left out, so that long tokens are somewhat too few.
-pub(super) fn lengths(name: &str, windows: &[Window], contender: usize) -> (TokenizerRow, Vec<LengthRow>) {
+/// Density and token lengths of a contender. Tokens cut off by the end of a window are left out, so
+/// that long tokens are somewhat too few.
+pub(super) fn lengths(
+    name: &str,
+    windows: &[Window],
+    contender: usize,
+) -> (TokenizerRow, Vec<LengthRow>) {
     let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
     let (mut positions, mut cuts) = (0, 0);
     for window in windows {
-        let at: Vec<usize> = window.cuts[contender].iter().enumerate().filter(|(_, cut)| **cut).map(|(at, _)| at).collect();
+        let at: Vec<usize> = window.cuts[contender]
+            .iter()
+            .enumerate()
+            .filter(|(_, cut)| **cut)
+            .map(|(at, _)| at)
+            .collect();
         positions += window.length;
         cuts += at.len();
-        at.windows(2).for_each(|ends| *counts.entry((ends[1] - ends[0]) as u64).or_insert(0) += 1);
+        at.windows(2)
+            .for_each(|ends| *counts.entry((ends[1] - ends[0]) as u64).or_insert(0) += 1);
     }
-    let all: Vec<f64> = counts.iter().flat_map(|(length, n)| std::iter::repeat_n(*length as f64, *n as usize)).collect();
+    let all: Vec<f64> = counts
+        .iter()
+        .flat_map(|(length, n)| std::iter::repeat_n(*length as f64, *n as usize))
+        .collect();
     let row = TokenizerRow {
         tokenizer: name.into(),
         density: cuts as f64 / positions as f64,
@@ -134,6 +155,10 @@ pub(super) fn lengths(name: &str, windows: &[Window], contender: usize) -> (Toke
         median_bp: quantile_sorted(&all, 0.5),
         q90_bp: quantile_sorted(&all, 0.9),
     };
-    let rows = counts.into_iter().map(|(length_bp, n_tokens)| LengthRow { tokenizer: name.into(), length_bp, n_tokens });
+    let rows = counts.into_iter().map(|(length_bp, n_tokens)| LengthRow {
+        tokenizer: name.into(),
+        length_bp,
+        n_tokens,
+    });
     (row, rows.collect())
 }

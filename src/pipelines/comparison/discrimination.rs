@@ -1,5 +1,6 @@
-//! Do boundaries tell sites from decoys, and do they given the nucleotides? Each site is set against many decoys of its own genes; models of the
-//! nucleotides, of the values the source gives, and of both are judged on genes that they have not seen.
+//! Do boundaries tell sites from decoys, and do they given the nucleotides? Each site is set
+//! against many decoys of its own genes; models of the nucleotides, of the values the source gives,
+//! and of both are judged on genes that they have not seen.
 
 mod cuts;
 pub(super) mod features;
@@ -10,7 +11,9 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-pub use rows::{ConditionalRow, CutRow, DecoyRow, DifferenceRow, DiscriminationRow, EffectRow, RocRow};
+pub use rows::{
+    ConditionalRow, CutRow, DecoyRow, DifferenceRow, DiscriminationRow, EffectRow, RocRow,
+};
 pub(super) use sets::Sets;
 pub use sets::{CONTROLS, MOST_ROWS, MOST_SITES, PER_SITE};
 
@@ -81,19 +84,45 @@ pub fn read(
     request: &ComparisonRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Vec<Vec<f32>>> {
-    let shape = TileShape { context_bp: request.context, margin_bp: request.margin };
+    let shape = TileShape {
+        context_bp: request.context,
+        margin_bp: request.margin,
+    };
     let mut values = vec![Vec::new(); spots.len()];
-    let mut places: Vec<(usize, Strand)> = spots.iter().map(|spot| (spot.contig, spot.strand)).collect();
+    let mut places: Vec<(usize, Strand)> = spots
+        .iter()
+        .map(|spot| (spot.contig, spot.strand))
+        .collect();
     places.sort_unstable();
     places.dedup();
     for (done, (contig, strand)) in places.iter().enumerate() {
-        progress(Progress { stage: "reading with the reference", done: done as u64, total: places.len() as u64 });
-        let members: Vec<usize> = (0..spots.len()).filter(|i| (spots[*i].contig, spots[*i].strand) == (*contig, *strand)).collect();
-        let window = |i: &usize| Window { low: spots[*i].position.saturating_sub(request.flank), high: spots[*i].position + request.flank };
+        progress(Progress {
+            stage: "reading with the reference",
+            done: done as u64,
+            total: places.len() as u64,
+        });
+        let members: Vec<usize> = (0..spots.len())
+            .filter(|i| (spots[*i].contig, spots[*i].strand) == (*contig, *strand))
+            .collect();
+        let window = |i: &usize| Window {
+            low: spots[*i].position.saturating_sub(request.flank),
+            high: spots[*i].position + request.flank,
+        };
         let sequence = contigs.get(*contig)?;
         let tiles = plan(members.iter().map(window).collect(), sequence.len(), &shape)?;
-        let on = ContigStrand { contig: study.contig_name(*contig), sequence, strand: *strand };
-        read_tiles(on, &tiles, request.batch, source, &mut |_, _| (), &mut |index, found| values[members[index]] = found.to_vec())?;
+        let on = ContigStrand {
+            contig: study.contig_name(*contig),
+            sequence,
+            strand: *strand,
+        };
+        read_tiles(
+            on,
+            &tiles,
+            request.batch,
+            source,
+            &mut |_, _| (),
+            &mut |index, found| values[members[index]] = found.to_vec(),
+        )?;
     }
     Ok(values)
 }
@@ -112,16 +141,25 @@ pub(super) fn outcome(
     let mut found = Discrimination::default();
     for kind in 0..study.kinds.len() {
         for (control, name) in CONTROLS.into_iter().enumerate() {
-            let Some(all) = sets.of(kind, control) else { continue };
+            let Some(all) = sets.of(kind, control) else {
+                continue;
+            };
             let row = sets.row(study, kind, control);
             let rows = Rows::new(study, all, request.cluster, &numbers);
             let seeds = rng.derive(&format!("discrimination {} {name}", row.site_kind));
-            let mut teller = Teller { found: &mut found, row, request, seeds };
+            let mut teller = Teller {
+                found: &mut found,
+                row,
+                request,
+                seeds,
+            };
             let told = teller.tell(study, contigs, kind, &rows, (own, reference), baseline)?;
             let mut row = teller.row;
             if let Err(why) = told {
                 row.note = why;
-                found.discrimination.extend(rows::MODELS.map(|features| DiscriminationRow::empty(&row, features)));
+                found
+                    .discrimination
+                    .extend(rows::MODELS.map(|features| DiscriminationRow::empty(&row, features)));
             }
             found.decoys.push(row);
         }
@@ -144,22 +182,49 @@ struct Rows {
 
 impl Rows {
     fn new(study: &Study<'_>, sets: &[Decoys], unit: Unit, numbers: &HashMap<Spot, usize>) -> Rows {
-        let (mut spots, mut clusters, mut units, mut is_site) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut spots, mut clusters, mut units, mut is_site) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (mut weights, mut pairs) = (Vec::new(), Vec::new());
         for set in sets.iter().filter(|set| !set.positions.is_empty()) {
             let site = &study.sites[set.site];
             pairs.push((spots.len(), spots.len() + 1));
-            for (place, position) in std::iter::once(&site.position).chain(&set.positions).enumerate() {
-                spots.push(Spot { contig: site.contig, strand: site.strand, position: *position });
+            for (place, position) in std::iter::once(&site.position)
+                .chain(&set.positions)
+                .enumerate()
+            {
+                spots.push(Spot {
+                    contig: site.contig,
+                    strand: site.strand,
+                    position: *position,
+                });
                 clusters.push(site.cluster);
                 // Folds and tests need units larger than a site.
-                units.push(if unit == Unit::Contig { site.contig } else { site.cluster });
+                units.push(if unit == Unit::Contig {
+                    site.contig
+                } else {
+                    site.cluster
+                });
                 is_site.push(place == 0);
-                weights.push(if place == 0 { 1.0 } else { 1.0 / set.positions.len() as f64 });
+                weights.push(if place == 0 {
+                    1.0
+                } else {
+                    1.0 / set.positions.len() as f64
+                });
             }
         }
-        let numbers = spots.iter().map(|spot| numbers.get(spot).copied().unwrap_or(0)).collect();
-        Rows { spots, numbers, clusters, units, is_site, weights, pairs }
+        let numbers = spots
+            .iter()
+            .map(|spot| numbers.get(spot).copied().unwrap_or(0))
+            .collect();
+        Rows {
+            spots,
+            numbers,
+            clusters,
+            units,
+            is_site,
+            weights,
+            pairs,
+        }
     }
 }
 
@@ -195,9 +260,20 @@ impl Teller<'_> {
         let window = (first.max(-flank), last.min(flank));
         let around = features::around(contigs, rows, (window, study.kinds[kind].span), baseline)?;
         let measured = |values: &SpotValues| Measured::new(rows, values, window, flank);
-        let estimated = self.estimate(&cases, rows, &around, &measured(own), reference.map(measured).as_ref());
+        let estimated = self.estimate(
+            &cases,
+            rows,
+            &around,
+            &measured(own),
+            reference.map(measured).as_ref(),
+        );
         if estimated.is_ok() && own.kind == Values::Probabilities {
-            let cuts = cuts::Cuts { row: &self.row, cases: &cases, measured: &measured(own), window };
+            let cuts = cuts::Cuts {
+                row: &self.row,
+                cases: &cases,
+                measured: &measured(own),
+                window,
+            };
             cuts.add(self.found, self.request.permutations, self.seed("cuts"));
         }
         Ok(estimated)
@@ -211,27 +287,61 @@ impl Teller<'_> {
         measured: &Measured,
         reference: Option<&Measured>,
     ) -> std::result::Result<(), String> {
-        let scored = Scored { positive: &cases.is_site, weights: &cases.weights, clusters: &cases.clusters, n_clusters: cases.n_clusters };
+        let scored = Scored {
+            positive: &cases.is_site,
+            weights: &cases.weights,
+            clusters: &cases.clusters,
+            n_clusters: cases.n_clusters,
+        };
         let model = SequenceModel::fit(&around.letters, cases)?;
         self.judge(&scored, "letters", &model.logits, f64::NAN);
-        for (measured, alone, beside) in
-            [(Some(measured), "boundaries", "letters+boundaries"), (reference, "untrained", "letters+untrained")]
-        {
+        for (measured, alone, beside) in [
+            (Some(measured), "boundaries", "letters+boundaries"),
+            (reference, "untrained", "letters+untrained"),
+        ] {
             let Some(measured) = measured else { continue };
             let features = standardised(&measured.features, measured.n_features, &cases.weights);
-            let swapped =
-                swap_test(cases, &features, measured.n_features, &rows.pairs, SWAPS.min(self.request.permutations), self.seed("swap"));
+            let swapped = swap_test(
+                cases,
+                &features,
+                measured.n_features,
+                &rows.pairs,
+                SWAPS.min(self.request.permutations),
+                self.seed("swap"),
+            );
             let scores = fit_scores(cases, &features, measured.n_features, None)?;
-            self.judge(&scored, alone, &scores.logits, swapped.map_or(f64::NAN, |swapped| swapped.p_value));
+            self.judge(
+                &scored,
+                alone,
+                &scores.logits,
+                swapped.map_or(f64::NAN, |swapped| swapped.p_value),
+            );
             let both = fit_scores(cases, &features, measured.n_features, Some(&model))?;
-            let p = if alone == "boundaries" { self.conditional(cases, around, measured, &model)? } else { f64::NAN };
+            let p = if alone == "boundaries" {
+                self.conditional(cases, around, measured, &model)?
+            } else {
+                f64::NAN
+            };
             self.judge(&scored, beside, &both.logits, p);
             let draws = self.request.bootstraps;
-            let gain = scored.auroc_gain(&both.logits, &model.logits, draws, self.seed("gain in AUROC"));
+            let gain = scored.auroc_gain(
+                &both.logits,
+                &model.logits,
+                draws,
+                self.seed("gain in AUROC"),
+            );
             self.effect(beside, "gain_auroc", gain);
-            let bits: Vec<f64> =
-                scored.bits(&both.logits).iter().zip(scored.bits(&model.logits)).map(|(both, alone)| both - alone).collect();
-            self.effect(beside, "gain_bits", scored.mean(&bits, draws, self.seed("gain in bits")));
+            let bits: Vec<f64> = scored
+                .bits(&both.logits)
+                .iter()
+                .zip(scored.bits(&model.logits))
+                .map(|(both, alone)| both - alone)
+                .collect();
+            self.effect(
+                beside,
+                "gain_bits",
+                scored.mean(&bits, draws, self.seed("gain in bits")),
+            );
             self.effect(beside, "folds_with_boundaries", only(both.used as f64));
         }
         Ok(())
@@ -246,16 +356,33 @@ impl Teller<'_> {
         model: &SequenceModel,
     ) -> std::result::Result<f64, String> {
         let stage = SecondStage::new(&around.letters, cases)?;
-        let tests = beyond(cases, (&model.logits, &stage), around, measured, self.request.permutations, self.seed("conditional"));
+        let tests = beyond(
+            cases,
+            (&model.logits, &stage),
+            around,
+            measured,
+            self.request.permutations,
+            self.seed("conditional"),
+        );
         self.effect("letters+boundaries", "max_t_95", only(tests.max_t_95));
-        self.found.conditional.extend((around.first..).zip(&tests.offsets).map(|(offset, test)| ConditionalRow {
-            site_kind: self.row.site_kind.clone(),
-            control: self.row.control.clone(),
-            offset,
-            statistic: test.t,
-            p_maxt: test.p_max_t,
-        }));
-        Ok(tests.offsets.iter().map(|test| test.p_max_t).fold(f64::NAN, f64::min))
+        self.found
+            .conditional
+            .extend(
+                (around.first..)
+                    .zip(&tests.offsets)
+                    .map(|(offset, test)| ConditionalRow {
+                        site_kind: self.row.site_kind.clone(),
+                        control: self.row.control.clone(),
+                        offset,
+                        statistic: test.t,
+                        p_maxt: test.p_max_t,
+                    }),
+            );
+        Ok(tests
+            .offsets
+            .iter()
+            .map(|test| test.p_max_t)
+            .fold(f64::NAN, f64::min))
     }
 
     fn judge(&mut self, scored: &Scored<'_>, features: &str, logits: &[f64], p_value: f64) {
@@ -274,24 +401,37 @@ impl Teller<'_> {
             p_value,
             ..DiscriminationRow::empty(&self.row, features)
         });
-        self.effect(features, "auroc_within_clusters", only(scored.auroc_within(logits)));
-        self.effect(features, "average_precision", only(scored.average_precision(logits)));
+        self.effect(
+            features,
+            "auroc_within_clusters",
+            only(scored.auroc_within(logits)),
+        );
+        self.effect(
+            features,
+            "average_precision",
+            only(scored.average_precision(logits)),
+        );
         let curve = rows::thinned(scored.curve(logits));
-        self.found.roc.extend(curve.into_iter().map(|(false_positive_rate, true_positive_rate)| RocRow {
-            site_kind: self.row.site_kind.clone(),
-            control: self.row.control.clone(),
-            features: features.into(),
-            false_positive_rate,
-            true_positive_rate,
-        }));
+        self.found.roc.extend(curve.into_iter().map(
+            |(false_positive_rate, true_positive_rate)| RocRow {
+                site_kind: self.row.site_kind.clone(),
+                control: self.row.control.clone(),
+                features: features.into(),
+                false_positive_rate,
+                true_positive_rate,
+            },
+        ));
     }
 
     fn effect(&mut self, features: &str, statistic: &str, estimate: Estimate) {
-        self.found.effects.push(EffectRow::new(&self.row, features, statistic, estimate));
+        self.found
+            .effects
+            .push(EffectRow::new(&self.row, features, statistic, estimate));
     }
 }
 
-/// Whether values tell sites from controls beyond the nucleotides, at each offset and at the greatest of all.
+/// Whether values tell sites from controls beyond the nucleotides, at each offset and at the
+/// greatest of all.
 fn beyond(
     cases: &Cases,
     (logits, stage): (&[f64], &SecondStage<'_>),
@@ -300,8 +440,20 @@ fn beyond(
     permutations: usize,
     seed: u64,
 ) -> OffsetTests {
-    let less: Vec<f64> = measured.values.iter().zip(&around.predicted).map(|(value, predicted)| value - predicted).collect();
-    covariance_test(cases, logits, (&measured.values, &stage.residuals(&less, measured.width)), measured.width, permutations, seed)
+    let less: Vec<f64> = measured
+        .values
+        .iter()
+        .zip(&around.predicted)
+        .map(|(value, predicted)| value - predicted)
+        .collect();
+    covariance_test(
+        cases,
+        logits,
+        (&measured.values, &stage.residuals(&less, measured.width)),
+        measured.width,
+        permutations,
+        seed,
+    )
 }
 
 /// Exchanges of the test of whether values tell at all, at most.
@@ -309,7 +461,11 @@ const SWAPS: usize = 999;
 
 /// An estimate without an interval.
 fn only(value: f64) -> Estimate {
-    Estimate { value, low: f64::NAN, high: f64::NAN }
+    Estimate {
+        value,
+        low: f64::NAN,
+        high: f64::NAN,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! What the model says around sites and controls. Of each profile only its sum by cluster and its endpoint are kept (of a few
-//! sites the profile too), in three layers: the strand of
-//! the site, the other strand, and what the letters nearby predict, in two stages; everything reported is a linear combination of these.
+//! What the model says around sites and controls. Of each profile only its sum by cluster and its
+//! endpoint are kept (of a few sites the profile too), in three layers: the strand of the site, the
+//! other strand, and what the letters nearby predict, in two stages; everything reported is a
+//! linear combination of these.
 
 mod explained;
 mod plan;
@@ -35,14 +36,19 @@ pub(super) enum Layer {
     Opposite,
     /// What a table of the letters nearby predicts, fitted away from sites.
     Predicted,
-    /// What of the rest the letters explain, fitted on the sites and controls of a family and kind. Its profiles are summed with those predicted.
+    /// What of the rest the letters explain, fitted on the sites and controls of a family and kind.
+    /// Its profiles are summed with those predicted.
     Explained,
 }
 
 impl Layer {
     /// The layer it is summed in.
     fn summed(self) -> usize {
-        if self == Layer::Explained { Layer::Predicted as usize } else { self as usize }
+        if self == Layer::Explained {
+            Layer::Predicted as usize
+        } else {
+            self as usize
+        }
     }
 }
 
@@ -94,7 +100,8 @@ pub(super) struct Pair {
     pub controls: Vec<usize>,
     /// The unit of replication of its site.
     pub unit: usize,
-    /// The units of the members of `first` and of `controls`: where a control lies in another gene than its site, that gene's.
+    /// The units of the members of `first` and of `controls`: where a control lies in another gene
+    /// than its site, that gene's.
     pub units: [Vec<usize>; 2],
     /// Covariates of what stands in the site's place (their mean), and of each control.
     pub covariates: (Standard, Vec<Standard>),
@@ -105,9 +112,16 @@ pub(super) struct Pair {
 impl Pair {
     /// The subjects of one side, each with its unit and its share of the pair.
     pub fn members(&self, group: Group) -> impl Iterator<Item = (usize, usize, f64)> + '_ {
-        let subjects = if group == Group::Site { &self.first } else { &self.controls };
+        let subjects = if group == Group::Site {
+            &self.first
+        } else {
+            &self.controls
+        };
         let share = 1.0 / subjects.len() as f64;
-        subjects.iter().zip(&self.units[group as usize]).map(move |(subject, unit)| (*subject, *unit, share))
+        subjects
+            .iter()
+            .zip(&self.units[group as usize])
+            .map(move |(subject, unit)| (*subject, *unit, share))
     }
 
     /// How far the covariates of a control lie from those of its site, site minus control.
@@ -140,7 +154,8 @@ pub(super) struct Readings {
     sums: HashMap<usize, [ProfileSums; SUMMED]>,
     /// By family and kind: what covariates left unequal make of differences.
     corrections: Vec<Correction>,
-    /// Probabilities of the same positions on the two strands, of a bounded sample of subjects: cluster, own, opposite.
+    /// Probabilities of the same positions on the two strands, of a bounded sample of subjects:
+    /// cluster, own, opposite.
     pub strand_values: Vec<(usize, f32, f32)>,
     /// What the values are.
     pub values: Values,
@@ -156,12 +171,28 @@ pub(super) struct Readings {
 }
 
 impl Readings {
-    fn tile_plan(&self, study: &Study<'_>, contig: usize, members: &[usize], shape: &TileShape) -> Result<TilePlan> {
+    fn tile_plan(
+        &self,
+        study: &Study<'_>,
+        contig: usize,
+        members: &[usize],
+        shape: &TileShape,
+    ) -> Result<TilePlan> {
         let window = |s: &usize| {
-            let position = self.subjects.get(*s).map_or_else(|| self.spots[*s - self.subjects.len()].position, |subject| subject.position);
-            Window { low: position.saturating_sub(self.flank), high: position + self.flank }
+            let position = self.subjects.get(*s).map_or_else(
+                || self.spots[*s - self.subjects.len()].position,
+                |subject| subject.position,
+            );
+            Window {
+                low: position.saturating_sub(self.flank),
+                high: position + self.flank,
+            }
         };
-        let contig_bp = study.genome.contigs().get(contig).map_or(0, |c| c.length_bp);
+        let contig_bp = study
+            .genome
+            .contigs()
+            .get(contig)
+            .map_or(0, |c| c.length_bp);
         plan(members.iter().map(window).collect(), contig_bp, shape)
     }
 
@@ -177,20 +208,49 @@ impl Readings {
         self.values = source.values();
         // Tiles just long enough for one window, for what shares no tile.
         let lone_bp = 2 * (request.flank + request.margin.max(1));
-        let lone = TileShape { context_bp: lone_bp, margin_bp: request.margin };
-        let lone_windows = self.shuffled.values().flatten().map(|s| 1 + u64::from(self.both_strands.contains(s))).sum::<u64>();
-        let others = self.both_strands.iter().filter(|s| self.subjects[**s].copy.is_none()).count() as u64;
+        let lone = TileShape {
+            context_bp: lone_bp,
+            margin_bp: request.margin,
+        };
+        let lone_windows = self
+            .shuffled
+            .values()
+            .flatten()
+            .map(|s| 1 + u64::from(self.both_strands.contains(s)))
+            .sum::<u64>();
+        let others = self
+            .both_strands
+            .iter()
+            .filter(|s| self.subjects[**s].copy.is_none())
+            .count() as u64;
         let total = self.bases + (lone_windows + others) * lone_bp as u64;
         let mut done = 0;
-        progress(Progress { stage: "reading sequence", done, total });
+        progress(Progress {
+            stage: "reading sequence",
+            done,
+            total,
+        });
         let mut report = |bases: u64| {
             done += bases;
-            progress(Progress { stage: "reading sequence", done: done.min(total), total });
+            progress(Progress {
+                stage: "reading sequence",
+                done: done.min(total),
+                total,
+            });
         };
-        let places: BTreeSet<(usize, Strand)> = self.plans.keys().chain(self.shuffled.keys()).copied().collect();
+        let places: BTreeSet<(usize, Strand)> = self
+            .plans
+            .keys()
+            .chain(self.shuffled.keys())
+            .copied()
+            .collect();
         for (contig, strand) in places {
             let sequence = contigs.get(contig)?;
-            let on = ContigStrand { contig: study.contig_name(contig), sequence, strand };
+            let on = ContigStrand {
+                contig: study.contig_name(contig),
+                sequence,
+                strand,
+            };
             let mut kept: HashMap<usize, Vec<f32>> = HashMap::new();
             if let Some((members, tiles)) = self.plans.remove(&(contig, strand)) {
                 let mut fit = std::mem::take(&mut self.baseline);
@@ -201,38 +261,94 @@ impl Readings {
                         seen.tile(tile.bases, values);
                     }
                 };
-                read_tiles(on, &tiles, request.batch, source, &mut whole, &mut |index, values| {
-                    let subject = members[index];
-                    if let Some(spot) = subject.checked_sub(self.subjects.len()) {
-                        self.spot_values[spot] = values.to_vec();
-                        return;
-                    }
-                    self.keep(subject, Layer::Own, values);
-                    if self.strand_sample.contains(&subject) {
-                        kept.insert(subject, values.to_vec());
-                    }
-                })?;
+                read_tiles(
+                    on,
+                    &tiles,
+                    request.batch,
+                    source,
+                    &mut whole,
+                    &mut |index, values| {
+                        let subject = members[index];
+                        if let Some(spot) = subject.checked_sub(self.subjects.len()) {
+                            self.spot_values[spot] = values.to_vec();
+                            return;
+                        }
+                        self.keep(subject, Layer::Own, values);
+                        if self.strand_sample.contains(&subject) {
+                            kept.insert(subject, values.to_vec());
+                        }
+                    },
+                )?;
                 self.baseline = fit;
-                let other = if strand == Strand::Plus { Strand::Minus } else { Strand::Plus };
+                let other = if strand == Strand::Plus {
+                    Strand::Minus
+                } else {
+                    Strand::Plus
+                };
                 // A track may lack the one base more that the other strand reads.
                 let missing = source.missing(on.contig)?;
-                let has_values = |s: &usize| !overlaps_any(&missing, &request.bases_read(self.subjects[*s].position, other));
-                let both: Vec<usize> = members.iter().copied().filter(|s| self.both_strands.contains(s) && has_values(s)).collect();
-                let shape = if request.strand_average { TileShape { context_bp: request.context, ..lone } } else { lone };
+                let has_values = |s: &usize| {
+                    !overlaps_any(
+                        &missing,
+                        &request.bases_read(self.subjects[*s].position, other),
+                    )
+                };
+                let both: Vec<usize> = members
+                    .iter()
+                    .copied()
+                    .filter(|s| self.both_strands.contains(s) && has_values(s))
+                    .collect();
+                let shape = if request.strand_average {
+                    TileShape {
+                        context_bp: request.context,
+                        ..lone
+                    }
+                } else {
+                    lone
+                };
                 let tiles = self.tile_plan(study, contig, &both, &shape)?;
-                (self.tiles, self.bases) = (self.tiles + tiles.tiles.len() as u64, self.bases + tiles.bases());
+                (self.tiles, self.bases) = (
+                    self.tiles + tiles.tiles.len() as u64,
+                    self.bases + tiles.bases(),
+                );
                 let mut whole = |tile: &Tile, _: &[f32]| report(tile.bases.len_bp() as u64);
-                read_tiles(ContigStrand { strand: other, ..on }, &tiles, request.batch, source, &mut whole, &mut |index, values| {
-                    let subject = both[index];
-                    let turned: Vec<f32> = values.iter().rev().copied().collect();
-                    self.keep(subject, Layer::Opposite, &turned);
-                    let own = kept.remove(&subject).unwrap_or_default();
-                    let cluster = self.subjects[subject].cluster;
-                    self.strand_values.extend(own.into_iter().zip(turned).map(|(a, b)| (cluster, a, b)));
-                })?;
+                read_tiles(
+                    ContigStrand {
+                        strand: other,
+                        ..on
+                    },
+                    &tiles,
+                    request.batch,
+                    source,
+                    &mut whole,
+                    &mut |index, values| {
+                        let subject = both[index];
+                        let turned: Vec<f32> = values.iter().rev().copied().collect();
+                        self.keep(subject, Layer::Opposite, &turned);
+                        let own = kept.remove(&subject).unwrap_or_default();
+                        let cluster = self.subjects[subject].cluster;
+                        self.strand_values
+                            .extend(own.into_iter().zip(turned).map(|(a, b)| (cluster, a, b)));
+                    },
+                )?;
             }
-            for subject in self.shuffled.get(&(contig, strand)).cloned().unwrap_or_default().chunks(request.batch.max(1)) {
-                self.read_shuffled(subject, study, sequence, source, request, lone_bp, rng, &mut report)?;
+            for subject in self
+                .shuffled
+                .get(&(contig, strand))
+                .cloned()
+                .unwrap_or_default()
+                .chunks(request.batch.max(1))
+            {
+                self.read_shuffled(
+                    subject,
+                    study,
+                    sequence,
+                    source,
+                    request,
+                    lone_bp,
+                    rng,
+                    &mut report,
+                )?;
             }
         }
         Ok(())
@@ -249,40 +365,68 @@ impl Readings {
             Layer::Opposite | Layer::Explained => {}
         }
         let values: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
-        self.endpoints[subject][layer as usize] = crate::stats::mean(&values[self.endpoint_offsets()]);
+        self.endpoints[subject][layer as usize] =
+            crate::stats::mean(&values[self.endpoint_offsets()]);
         self.add(subject, layer, &values, None);
     }
 
-    /// Adds a profile to the sums that a subject is in: of one family and kind, where that is given.
+    /// Adds a profile to the sums that a subject is in: of one family and kind, where that is
+    /// given.
     fn add(&mut self, subject: usize, layer: Layer, values: &[f64], of: Option<usize>) {
         let width = values.len();
-        for role in self.subjects[subject].roles.iter().filter(|role| of.is_none_or(|of| role.slot / 2 == of)) {
+        for role in self.subjects[subject]
+            .roles
+            .iter()
+            .filter(|role| of.is_none_or(|of| role.slot / 2 == of))
+        {
             let mut values = values.to_vec();
             if let Some((pair, number)) = role.control {
                 let (pair, number) = (&self.pairs[pair as usize], number as usize);
                 let weights = (role.weight, pair.weights[number]);
-                self.corrections[role.slot / 2].take(layer as usize, weights, &pair.covariates.1[number], &mut values);
+                self.corrections[role.slot / 2].take(
+                    layer as usize,
+                    weights,
+                    &pair.covariates.1[number],
+                    &mut values,
+                );
             }
-            let sums = self.sums.entry(role.slot).or_insert_with(|| std::array::from_fn(|_| ProfileSums::new(width)));
+            let sums = self
+                .sums
+                .entry(role.slot)
+                .or_insert_with(|| std::array::from_fn(|_| ProfileSums::new(width)));
             sums[layer.summed()].add_share(role.unit, role.weight, &values);
         }
     }
 
-    /// Corrects the sums of controls for the covariates in which they differ from their sites. Call it once, when all is read and predicted.
+    /// Corrects the sums of controls for the covariates in which they differ from their sites. Call
+    /// it once, when all is read and predicted.
     pub fn correct(&mut self) {
         for (index, correction) in self.corrections.iter_mut().enumerate() {
             correction.fit();
-            let Some(sums) = self.sums.get_mut(&(2 * index + 1)) else { continue };
-            for layer in [Layer::Own, Layer::Opposite, Layer::Predicted, Layer::Explained] {
+            let Some(sums) = self.sums.get_mut(&(2 * index + 1)) else {
+                continue;
+            };
+            for layer in [
+                Layer::Own,
+                Layer::Opposite,
+                Layer::Predicted,
+                Layer::Explained,
+            ] {
                 let sums = &mut sums[layer.summed()];
-                correction.profiles(layer as usize).for_each(|(unit, more)| sums.shift(unit, &more));
+                correction
+                    .profiles(layer as usize)
+                    .for_each(|(unit, more)| sums.shift(unit, &more));
             }
         }
     }
 
     /// What the correction adds to the endpoint of a control of a pair in one layer.
     pub fn correction(&self, pair: &Pair, kind: usize, control: usize, layer: Layer) -> f64 {
-        self.corrections[self.correction_slot(pair, kind)].mean(layer as usize, self.endpoint_offsets(), &pair.shift(control))
+        self.corrections[self.correction_slot(pair, kind)].mean(
+            layer as usize,
+            self.endpoint_offsets(),
+            &pair.shift(control),
+        )
     }
 
     /// What the endpoint of a control of a pair brings to its unit beyond that, in one layer.
@@ -292,7 +436,13 @@ impl Readings {
         }
         let (weight, covariates) = (pair.weights[control], &pair.covariates.1[control]);
         let value = self.endpoint_of(pair, kind, pair.controls[control], layer);
-        self.corrections[self.correction_slot(pair, kind)].reweighted(layer as usize, self.endpoint_offsets(), weight, covariates, value)
+        self.corrections[self.correction_slot(pair, kind)].reweighted(
+            layer as usize,
+            self.endpoint_offsets(),
+            weight,
+            covariates,
+            value,
+        )
     }
 
     fn correction_slot(&self, pair: &Pair, kind: usize) -> usize {
@@ -303,7 +453,8 @@ impl Readings {
         self.flank - ENDPOINT_REACH..=self.flank + ENDPOINT_REACH
     }
 
-    /// Adds what the fitted baseline predicts for every subject. Sequence is read again, the model is not.
+    /// Adds what the fitted baseline predicts for every subject. Sequence is read again, the model
+    /// is not.
     pub fn predict(
         &mut self,
         study: &Study<'_>,
@@ -319,9 +470,15 @@ impl Readings {
             let mut asked = Vec::with_capacity(some.len() * width);
             for subject in some {
                 let sequence = contigs.get(self.subjects[*subject].contig)?;
-                let (letters, at) = self.shuffled_letters(*subject, study, sequence, request, 2 * reach, rng);
+                let (letters, at) =
+                    self.shuffled_letters(*subject, study, sequence, request, 2 * reach, rng);
                 self.near.read(*subject, &letters, at);
-                baseline.ask(&letters, at - self.flank..=at + self.flank, self.subjects[*subject].cluster, &mut asked);
+                baseline.ask(
+                    &letters,
+                    at - self.flank..=at + self.flank,
+                    self.subjects[*subject].cluster,
+                    &mut asked,
+                );
             }
             for (subject, values) in some.iter().zip(baseline.predict(&asked).chunks(width)) {
                 self.keep(*subject, Layer::Predicted, values);
@@ -336,8 +493,16 @@ impl Readings {
     }
 
     /// Sums of the profiles of one side of the pairs of a family and kind, in one layer.
-    pub fn sums(&self, family: usize, kind: usize, group: Group, layer: Layer) -> Option<&ProfileSums> {
-        self.sums.get(&slot(family, kind, group, self.n_kinds)).map(|layers| &layers[layer.summed()])
+    pub fn sums(
+        &self,
+        family: usize,
+        kind: usize,
+        group: Group,
+        layer: Layer,
+    ) -> Option<&ProfileSums> {
+        self.sums
+            .get(&slot(family, kind, group, self.n_kinds))
+            .map(|layers| &layers[layer.summed()])
     }
 }
 

@@ -50,14 +50,16 @@ pub struct PairRow {
     pub site: String,
     /// Its controls, separated by commas.
     pub control_site: String,
-    /// The unit of replication: what the test flips and the bootstrap draws. By default a cluster of overlapping genes.
+    /// The unit of replication: what the test flips and the bootstrap draws. By default a cluster
+    /// of overlapping genes.
     pub cluster: String,
     /// Mean boundary probability over offsets -2..+2 at the site.
     pub site_value: f64,
     /// The same at the control, averaged over several.
     pub control_value: f64,
-    /// What the letters nearby leave unexplained of `site_value`: less what a table predicts that was fitted away from sites, and less what a regression on
-    /// the letters of the sites and controls of other genes explains of the rest (of 40 sites or more in ten genes or more).
+    /// What the letters nearby leave unexplained of `site_value`: less what a table predicts that
+    /// was fitted away from sites, and less what a regression on the letters of the sites and
+    /// controls of other genes explains of the rest (of 40 sites or more in ten genes or more).
     pub site_residual: f64,
     /// The same of `control_value`.
     pub control_residual: f64,
@@ -69,7 +71,8 @@ pub struct PairRow {
     pub n_controls: u64,
     /// Width of the shared k-mer, in family `kmer`.
     pub kmer: Option<u64>,
-    /// What the test adds to `control_value` for the covariates that matching left unequal, the error of that correction with it (0 where the pair is in no row).
+    /// What the test adds to `control_value` for the covariates that matching left unequal, the
+    /// error of that correction with it (0 where the pair is in no row).
     pub control_correction: f64,
     /// What they add to `control_residual`.
     pub control_residual_correction: f64,
@@ -96,12 +99,13 @@ pub struct ProfileRow {
     pub n: u64,
     /// The family of the pairs.
     pub control: String,
-    /// `probability`, `residual` (less what the letters nearby explain, as in [`PairRow::site_residual`]) or `strand_average`.
+    /// `probability`, `residual` (less what the letters nearby explain, as in
+    /// [`PairRow::site_residual`]) or `strand_average`.
     pub measure: String,
 }
 
-/// The primary endpoint of one kind of site against one family of controls; in family `kmer` of the pairs that share the whole k-mer. `NaN` where there are too few
-/// pairs.
+/// The primary endpoint of one kind of site against one family of controls; in family `kmer` of the
+/// pairs that share the whole k-mer. `NaN` where there are too few pairs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatisticsRow {
     /// The kind of site.
@@ -114,11 +118,13 @@ pub struct StatisticsRow {
     pub n_clusters: u64,
     /// Mean over sites of the measure's mean over offsets -2..+2.
     pub site_mean: f64,
-    /// The same over controls, each corrected for the covariates in which it differs from its site (Abadie & Imbens 2011), as in all that follows.
+    /// The same over controls, each corrected for the covariates in which it differs from its site
+    /// (Abadie & Imbens 2011), as in all that follows.
     pub control_mean: f64,
     /// `site_mean - control_mean`.
     pub difference: f64,
-    /// Lower end of its 95% interval: the differences that the sign-flip test does not reject; `NaN` where fewer than six units leave it without an end.
+    /// Lower end of its 95% interval: the differences that the sign-flip test does not reject;
+    /// `NaN` where fewer than six units leave it without an end.
     pub ci_low: f64,
     /// Upper end.
     pub ci_high: f64,
@@ -130,7 +136,8 @@ pub struct StatisticsRow {
     pub auroc_low: f64,
     /// Upper end.
     pub auroc_high: f64,
-    /// Two-sided p-value of the sign-flip test over units of replication, each value in the unit it lies in.
+    /// Two-sided p-value of the sign-flip test over units of replication, each value in the unit it
+    /// lies in.
     pub p_value: f64,
     /// The least p-value that test could have given.
     pub p_floor: f64,
@@ -140,8 +147,9 @@ pub struct StatisticsRow {
     pub p_bh: f64,
     /// Benjamini-Yekutieli adjusted p-value over the same.
     pub p_by: f64,
-    /// Where sites have several controls: two-sided p-value of exchanging the site's label within its own set of controls. It takes sets as
-    /// independent, which sites of one gene are not: `p_value` is the test to quote.
+    /// Where sites have several controls: two-sided p-value of exchanging the site's label within
+    /// its own set of controls. It takes sets as independent, which sites of one gene are not:
+    /// `p_value` is the test to quote.
     pub p_labels: Option<f64>,
     /// Lower end of the 95% interval of `d`.
     pub d_low: f64,
@@ -163,11 +171,13 @@ pub struct StatisticsRow {
     pub n_effective: f64,
     /// The smallest difference of interest: a fifth of the standard deviation of single controls.
     pub smallest_effect: f64,
-    /// p-value of the hypothesis that the difference is at least so large either way, by two one-sided sign-flip tests: small where there is no difference of interest.
+    /// p-value of the hypothesis that the difference is at least so large either way, by two
+    /// one-sided sign-flip tests: small where there is no difference of interest.
     pub p_equivalence: f64,
 }
 
-/// The endpoint of the pairs of family `kmer` that share a k-mer of one width. What a narrower k-mer leaves to differ is letters: the widths answer different questions.
+/// The endpoint of the pairs of family `kmer` that share a k-mer of one width. What a narrower
+/// k-mer leaves to differ is letters: the widths answer different questions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WidthRow {
     /// The kind of site.
@@ -254,8 +264,9 @@ pub struct OffsetRow {
     pub p_floor: f64,
 }
 
-/// What the tests of offsets flip: of one unit the summed differences, site minus control, at each offset. With `t = sum S / sqrt(sum S^2)` under flips of their signs,
-/// offsets and runs can be redone. Of the first family, where a kind has at most 5000 units.
+/// What the tests of offsets flip: of one unit the summed differences, site minus control, at each
+/// offset. With `t = sum S / sqrt(sum S^2)` under flips of their signs, offsets and runs can be
+/// redone. Of the first family, where a kind has at most 5000 units.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SumRow {
     /// The kind of site.
@@ -289,7 +300,8 @@ pub struct RunRow {
     pub last: i64,
     /// Sum of `t` over the run.
     pub mass: f64,
-    /// Cluster-mass p-value, two-sided, over all runs. It says that the profiles differ somewhere, not that the run is the place.
+    /// Cluster-mass p-value, two-sided, over all runs. It says that the profiles differ somewhere,
+    /// not that the run is the place.
     pub p_value: f64,
     /// The least p-value that this test could have given.
     pub p_floor: f64,
@@ -327,11 +339,18 @@ pub struct BaselineRow {
 }
 
 impl BaselineRow {
-    /// One row a width, with intervals of `level`. Repeats make up much of some genomes and are told by their letters more easily than genes are: positions outside of
-    /// soft-masked sequence, and those inside.
-    pub fn of([unmasked, masked]: &[Explained; 2], bootstraps: usize, level: f64, seed: u64) -> Vec<BaselineRow> {
+    /// One row a width, with intervals of `level`. Repeats make up much of some genomes and are
+    /// told by their letters more easily than genes are: positions outside of soft-masked sequence,
+    /// and those inside.
+    pub fn of(
+        [unmasked, masked]: &[Explained; 2],
+        bootstraps: usize,
+        level: f64,
+        seed: u64,
+    ) -> Vec<BaselineRow> {
         let all = unmasked.merged(masked);
-        let [r2, inside, outside] = [&all, masked, unmasked].map(|explained| explained.r2(bootstraps, level, seed));
+        let [r2, inside, outside] =
+            [&all, masked, unmasked].map(|explained| explained.r2(bootstraps, level, seed));
         let row = |((r2, inside), outside): ((R2, R2), R2)| BaselineRow {
             k: r2.k as u64,
             r2: r2.r2,
@@ -351,11 +370,14 @@ impl BaselineRow {
     }
 }
 
-/// Agreement of the probabilities of the same positions read on both strands: of a random sample of windows, of about a million positions at most.
+/// Agreement of the probabilities of the same positions read on both strands: of a random sample of
+/// windows, of about a million positions at most.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StrandRow {
-    /// The statistic: `pearson`, `spearman`, `same_decision` (share of positions that are boundaries on both strands or on neither), `kappa` (Cohen's: that share beyond
-    /// what chance gives, over the most it could be), `mean_difference`, or a quantile of the difference (own strand minus other), `difference_q05`...
+    /// The statistic: `pearson`, `spearman`, `same_decision` (share of positions that are
+    /// boundaries on both strands or on neither), `kappa` (Cohen's: that share beyond what chance
+    /// gives, over the most it could be), `mean_difference`, or a quantile of the difference (own
+    /// strand minus other), `difference_q05`...
     pub statistic: String,
     /// Its value.
     pub value: f64,
@@ -386,6 +408,7 @@ pub struct HeatmapRow {
     pub site_value: f64,
     /// Offset of the first of `values`.
     pub first_offset: i64,
-    /// Mean boundary probability at consecutive offsets, five significant digits, separated by commas.
+    /// Mean boundary probability at consecutive offsets, five significant digits, separated by
+    /// commas.
     pub values: String,
 }

@@ -10,7 +10,8 @@ use crate::stats::{mean, variance};
 /// The level of every interval.
 pub(super) const LEVEL: f64 = 0.95;
 
-/// The smallest difference of interest, in standard deviations of single controls: a small effect by Cohen (1988). Fixed before any result was seen.
+/// The smallest difference of interest, in standard deviations of single controls: a small effect
+/// by Cohen (1988). Fixed before any result was seen.
 const SMALLEST_EFFECT_SD: f64 = 0.2;
 
 /// What of the model is compared.
@@ -44,10 +45,25 @@ pub(super) struct Endpoints {
 }
 
 /// One row, with p-values not yet adjusted.
-pub(super) fn row(names: (&str, &str, Measure), pairs: &Endpoints, (permutations, bootstraps): (usize, usize), seed: u64) -> StatisticsRow {
+pub(super) fn row(
+    names: (&str, &str, Measure),
+    pairs: &Endpoints,
+    (permutations, bootstraps): (usize, usize),
+    seed: u64,
+) -> StatisticsRow {
     let (kind, control, measure) = names;
-    let Endpoints { sites, controls, units, sets, members: [first, second] } = pairs;
-    let differences: Vec<f64> = sites.iter().zip(controls).map(|(site, control)| site - control).collect();
+    let Endpoints {
+        sites,
+        controls,
+        units,
+        sets,
+        members: [first, second],
+    } = pairs;
+    let differences: Vec<f64> = sites
+        .iter()
+        .zip(controls)
+        .map(|(site, control)| site - control)
+        .collect();
     let sums = ClusterSums::of_members(first, second);
     let test = sums.test(permutations, seed);
     let smallest_effect = SMALLEST_EFFECT_SD * variance(&sets.concat()).sqrt();
@@ -78,10 +94,17 @@ pub(super) fn row(names: (&str, &str, Measure), pairs: &Endpoints, (permutations
         measure: measure.name().into(),
         p_bh: f64::NAN,
         p_by: f64::NAN,
-        p_labels: sets.iter().any(|set| set.len() > 1).then(|| set_labels(sites, sets, permutations, seed).p_value),
+        p_labels: sets
+            .iter()
+            .any(|set| set.len() > 1)
+            .then(|| set_labels(sites, sets, permutations, seed).p_value),
         d_low,
         d_high,
-        log2_ratio: if ratio { log2_ratio(sites, controls) } else { f64::NAN },
+        log2_ratio: if ratio {
+            log2_ratio(sites, controls)
+        } else {
+            f64::NAN
+        },
         log2_ratio_low,
         log2_ratio_high,
         cliffs_delta: cliffs_delta(sites, controls),
@@ -94,7 +117,13 @@ pub(super) fn row(names: (&str, &str, Measure), pairs: &Endpoints, (permutations
 }
 
 /// The row of one width of family `kmer`.
-pub(super) fn width_row((kind, measure): (&str, Measure), kmer: usize, pairs: &Endpoints, permutations: usize, seed: u64) -> WidthRow {
+pub(super) fn width_row(
+    (kind, measure): (&str, Measure),
+    kmer: usize,
+    pairs: &Endpoints,
+    permutations: usize,
+    seed: u64,
+) -> WidthRow {
     let sums = ClusterSums::of_members(&pairs.members[0], &pairs.members[1]);
     let test = sums.test(permutations, seed);
     let (ci_low, ci_high) = sums.interval(permutations, LEVEL, seed);
@@ -117,7 +146,20 @@ pub(super) fn width_row((kind, measure): (&str, Measure), kmer: usize, pairs: &E
 
 /// Adjusts the p-values of the rows of one measure for each other. Rows without pairs are no tests.
 pub(super) fn adjust(rows: &mut [StatisticsRow]) {
-    let p_values: Vec<f64> = rows.iter().map(|row| if row.n_pairs > 0 { row.p_value } else { f64::NAN }).collect();
-    let adjusted = benjamini_hochberg(&p_values).into_iter().zip(benjamini_yekutieli(&p_values));
-    rows.iter_mut().zip(adjusted).for_each(|(row, (bh, by))| (row.p_bh, row.p_by) = (bh, by));
+    let p_values: Vec<f64> = rows
+        .iter()
+        .map(|row| {
+            if row.n_pairs > 0 {
+                row.p_value
+            } else {
+                f64::NAN
+            }
+        })
+        .collect();
+    let adjusted = benjamini_hochberg(&p_values)
+        .into_iter()
+        .zip(benjamini_yekutieli(&p_values));
+    rows.iter_mut()
+        .zip(adjusted)
+        .for_each(|(row, (bh, by))| (row.p_bh, row.p_by) = (bh, by));
 }

@@ -10,7 +10,8 @@ use crate::genome::{Interval, Strand};
 use crate::stats::context::WIDEST;
 use crate::stats::rng::Rng;
 
-/// Stretches of all classes, contig by contig, each class thinned to as many as are asked for while they are listed.
+/// Stretches of all classes, contig by contig, each class thinned to as many as are asked for while
+/// they are listed.
 pub(super) struct Listing<'a> {
     request: &'a DensityRequest,
     rng: &'a Rng,
@@ -22,26 +23,47 @@ pub(super) struct Listing<'a> {
 /// Cuts a part of a class into stretches of about equal length, at most `most` bases each.
 pub(super) fn cut(part: Interval, most: usize) -> impl Iterator<Item = Interval> {
     let (length, n) = (part.len_bp(), part.len_bp().div_ceil(most));
-    (0..n).map(move |i| Interval::new(part.start + i * length / n, part.start + (i + 1) * length / n))
+    (0..n).map(move |i| {
+        Interval::new(
+            part.start + i * length / n,
+            part.start + (i + 1) * length / n,
+        )
+    })
 }
 
-/// Whether a stretch and the letters around it are plain, and tokens can be followed beyond it inside of the contig.
+/// Whether a stretch and the letters around it are plain, and tokens can be followed beyond it
+/// inside of the contig.
 pub(super) fn is_plain(sequence: &[u8], part: Interval) -> bool {
-    part.start > TOKEN_REACH && part.end + TOKEN_REACH < sequence.len() && is_acgt(&sequence[part.start - WIDEST..part.end + WIDEST])
+    part.start > TOKEN_REACH
+        && part.end + TOKEN_REACH < sequence.len()
+        && is_acgt(&sequence[part.start - WIDEST..part.end + WIDEST])
 }
 
 impl<'a> Listing<'a> {
     pub fn new(request: &'a DensityRequest, rng: &'a Rng) -> Listing<'a> {
-        let row = |class: &Class| AccountingRow { class: class.name().into(), ..AccountingRow::default() };
-        Listing { request, rng, accounting: Class::ALL.iter().map(row).collect(), drawn: vec![BinaryHeap::new(); Class::ALL.len()] }
+        let row = |class: &Class| AccountingRow {
+            class: class.name().into(),
+            ..AccountingRow::default()
+        };
+        Listing {
+            request,
+            rng,
+            accounting: Class::ALL.iter().map(row).collect(),
+            drawn: vec![BinaryHeap::new(); Class::ALL.len()],
+        }
     }
 
     /// Takes the stretches of a contig.
     pub fn contig(&mut self, contig: usize, name: &str, sequence: &[u8], classes: &ContigClasses) {
         for class in Class::ALL {
-            let mut keys = self.rng.derive(&format!("stretches {} {name}", class.name()));
+            let mut keys = self
+                .rng
+                .derive(&format!("stretches {} {name}", class.name()));
             let row = &mut self.accounting[class as usize];
-            row.bases += classes.all[class as usize].iter().map(|part| part.len_bp() as u64).sum::<u64>();
+            row.bases += classes.all[class as usize]
+                .iter()
+                .map(|part| part.len_bp() as u64)
+                .sum::<u64>();
             for (part, strand) in &classes.stranded[class as usize] {
                 if part.len_bp() < LEAST_BP {
                     row.n_short += 1;
@@ -53,9 +75,21 @@ impl<'a> Listing<'a> {
                         row.n_not_plain += 1;
                         continue;
                     }
-                    let strand = if class.is_stranded() { *strand } else { Strand::Plus };
+                    let strand = if class.is_stranded() {
+                        *strand
+                    } else {
+                        Strand::Plus
+                    };
                     let drawn = &mut self.drawn[class as usize];
-                    drawn.push((keys.next_u64(), Stretch { contig, class, part, strand }));
+                    drawn.push((
+                        keys.next_u64(),
+                        Stretch {
+                            contig,
+                            class,
+                            part,
+                            strand,
+                        },
+                    ));
                     if drawn.len() > self.request.max_per_class {
                         drawn.pop();
                     }

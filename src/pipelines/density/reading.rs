@@ -42,7 +42,11 @@ impl Reading {
         if self.lengths.is_none() {
             return f64::NAN;
         }
-        self.values.iter().filter(|value| **value > THRESHOLD).count() as f64 / self.values.len() as f64
+        self.values
+            .iter()
+            .filter(|value| **value > THRESHOLD)
+            .count() as f64
+            / self.values.len() as f64
     }
 }
 
@@ -52,23 +56,36 @@ pub(super) struct Read {
     pub pairs: Vec<[Reading; 2]>,
     /// What was read.
     pub kind: Values,
-    /// How well the letters predict, outside of soft-masked sequence and inside; `None` where nothing could be fitted.
+    /// How well the letters predict, outside of soft-masked sequence and inside; `None` where
+    /// nothing could be fitted.
     pub explained: Option<[Explained; 2]>,
     pub tiles: u64,
     pub bases: u64,
 }
 
-/// The inter-base positions of a stretch and the `reach` after them: each base's position is the one before it on its strand.
+/// The inter-base positions of a stretch and the `reach` after them: each base's position is the
+/// one before it on its strand.
 fn window(part: Interval, strand: Strand, reach: usize) -> Window {
     match strand {
-        Strand::Plus => Window { low: part.start, high: part.end + reach },
-        Strand::Minus => Window { low: part.start - reach, high: part.end },
+        Strand::Plus => Window {
+            low: part.start,
+            high: part.end + reach,
+        },
+        Strand::Minus => Window {
+            low: part.start - reach,
+            high: part.end,
+        },
     }
 }
 
 /// Lengths of the tokens that start at the first `n` values.
 pub(super) fn lengths(values: &[f32], n: usize) -> Lengths {
-    let kept: Vec<usize> = values.iter().enumerate().filter(|(_, value)| **value > THRESHOLD).map(|(i, _)| i).collect();
+    let kept: Vec<usize> = values
+        .iter()
+        .enumerate()
+        .filter(|(_, value)| **value > THRESHOLD)
+        .map(|(i, _)| i)
+        .collect();
     let mut counts = [0; TOKEN_REACH + 2];
     for (index, start) in kept.iter().enumerate().take_while(|(_, start)| **start < n) {
         let length = kept.get(index + 1).map_or(usize::MAX, |next| next - start);
@@ -77,16 +94,30 @@ pub(super) fn lengths(values: &[f32], n: usize) -> Lengths {
     counts
 }
 
-fn reading(sequence: &[u8], part: Interval, strand: Strand, values: &[f32], kind: Values) -> Reading {
+fn reading(
+    sequence: &[u8],
+    part: Interval,
+    strand: Strand,
+    values: &[f32],
+    kind: Values,
+) -> Reading {
     let n = part.len_bp();
-    let mut soft_masked: Vec<bool> = sequence[part.start..part.end].iter().map(u8::is_ascii_lowercase).collect();
+    let mut soft_masked: Vec<bool> = sequence[part.start..part.end]
+        .iter()
+        .map(u8::is_ascii_lowercase)
+        .collect();
     if strand == Strand::Minus {
         soft_masked.reverse();
     }
-    let letters = codes(&model_letters(&sequence[part.start - WIDEST..part.end + WIDEST], strand));
+    let letters = codes(&model_letters(
+        &sequence[part.start - WIDEST..part.end + WIDEST],
+        strand,
+    ));
     Reading {
         values: values[..n].to_vec(),
-        contexts: (0..n).map(|t| Context::around(&letters, t + WIDEST)).collect(),
+        contexts: (0..n)
+            .map(|t| Context::around(&letters, t + WIDEST))
+            .collect(),
         soft_masked,
         lengths: (kind == Values::Probabilities).then(|| lengths(values, n)),
         predicted: f64::NAN,
@@ -104,48 +135,92 @@ pub(super) fn read(
 ) -> Result<Read> {
     let mut subjects: BTreeMap<(usize, Strand), Vec<(usize, usize)>> = BTreeMap::new();
     for (index, pair) in matched.pairs.iter().enumerate() {
-        subjects.entry((pair.contig, pair.strand)).or_default().extend([(index, 0), (index, 1)]);
+        subjects
+            .entry((pair.contig, pair.strand))
+            .or_default()
+            .extend([(index, 0), (index, 1)]);
     }
-    let part = |(pair, side): (usize, usize)| [matched.pairs[pair].stretch, matched.pairs[pair].control][side];
+    let part = |(pair, side): (usize, usize)| {
+        [matched.pairs[pair].stretch, matched.pairs[pair].control][side]
+    };
     let kind = source.values();
     // Beyond a stretch a track may have no values.
-    let reach = if kind == Values::Probabilities { TOKEN_REACH } else { 0 };
-    let shape = TileShape { context_bp: request.context, margin_bp: request.margin };
+    let reach = if kind == Values::Probabilities {
+        TOKEN_REACH
+    } else {
+        0
+    };
+    let shape = TileShape {
+        context_bp: request.context,
+        margin_bp: request.margin,
+    };
     let mut plans = Vec::new();
     for ((contig, strand), members) in &subjects {
-        let windows = members.iter().map(|member| window(part(*member), *strand, reach)).collect();
+        let windows = members
+            .iter()
+            .map(|member| window(part(*member), *strand, reach))
+            .collect();
         plans.push(plan(windows, contigs.get(*contig)?.len(), &shape)?);
     }
     let total = plans.iter().map(|plan| plan.bases()).sum();
-    let (mut done, mut found): (u64, Vec<[Option<Reading>; 2]>) = (0, vec![[None, None]; matched.pairs.len()]);
+    let (mut done, mut found): (u64, Vec<[Option<Reading>; 2]>) =
+        (0, vec![[None, None]; matched.pairs.len()]);
     for (((contig, strand), members), plan) in subjects.iter().zip(&plans) {
         let sequence = contigs.get(*contig)?;
         let mut tile = |tile: &Tile, _: &[f32]| {
             done += tile.bases.len_bp() as u64;
-            progress(Progress { stage: "reading sequence", done, total });
+            progress(Progress {
+                stage: "reading sequence",
+                done,
+                total,
+            });
         };
-        let on = ContigStrand { contig: &genome.contigs()[*contig].name, sequence, strand: *strand };
-        read_tiles(on, plan, request.batch, source, &mut tile, &mut |index, values| {
-            let (pair, side) = members[index];
-            found[pair][side] = Some(reading(sequence, part((pair, side)), *strand, values, kind));
-        })?;
+        let on = ContigStrand {
+            contig: &genome.contigs()[*contig].name,
+            sequence,
+            strand: *strand,
+        };
+        read_tiles(
+            on,
+            plan,
+            request.batch,
+            source,
+            &mut tile,
+            &mut |index, values| {
+                let (pair, side) = members[index];
+                found[pair][side] =
+                    Some(reading(sequence, part((pair, side)), *strand, values, kind));
+            },
+        )?;
     }
     // Of a part of the calls only nothing is found, and the pipeline ends after it.
     let pairs = match source.is_part() {
         true => Vec::new(),
         false => whole(found)?,
     };
-    let mut read = Read { pairs, kind, explained: None, tiles: plans.iter().map(|plan| plan.tiles.len() as u64).sum(), bases: total };
+    let mut read = Read {
+        pairs,
+        kind,
+        explained: None,
+        tiles: plans.iter().map(|plan| plan.tiles.len() as u64).sum(),
+        bases: total,
+    };
     read.predict(matched);
     Ok(read)
 }
 
 /// Every stretch and control, as later steps go by the number of the pair.
 fn whole(found: Vec<[Option<Reading>; 2]>) -> Result<Vec<[Reading; 2]>> {
-    let all = found.into_iter().enumerate().map(|(pair, found)| match found {
-        [Some(stretch), Some(control)] => Ok([stretch, control]),
-        _ => Err(Error::Invalid(format!("pair {} of a stretch and its control was planned and not read: please report this", pair + 1))),
-    });
+    let all = found
+        .into_iter()
+        .enumerate()
+        .map(|(pair, found)| match found {
+            [Some(stretch), Some(control)] => Ok([stretch, control]),
+            _ => Err(Error::Invalid(format!(
+                "pair {} of a stretch and its control was planned and not read: please report this",
+                pair + 1
+            ))),
+        });
     all.collect()
 }
 
@@ -154,7 +229,10 @@ impl Read {
     fn predict(&mut self, matched: &Matched) {
         let mut sizes = vec![0; matched.units.len()];
         for (pair, readings) in matched.pairs.iter().zip(&self.pairs) {
-            sizes[pair.unit] += readings.iter().map(|reading| reading.values.len() as u64).sum::<u64>();
+            sizes[pair.unit] += readings
+                .iter()
+                .map(|reading| reading.values.len() as u64)
+                .sum::<u64>();
         }
         let folds = Fold::deal(&sizes);
         let mut observations = Observations::default();
@@ -164,23 +242,42 @@ impl Read {
                     .contexts
                     .iter()
                     .zip(&reading.values)
-                    .for_each(|(context, value)| observations.push(*context, folds[pair.unit], *value));
+                    .for_each(|(context, value)| {
+                        observations.push(*context, folds[pair.unit], *value)
+                    });
             }
         }
-        let Ok(table) = ContextTable::fit(observations) else { return };
-        let estimates: Vec<[Vec<[f32; WIDEST + 1]>; 2]> = (matched.pairs.par_iter().zip(&self.pairs))
-            .map(|(pair, readings)| {
-                let of = |reading: &Reading| reading.contexts.iter().map(|context| table.predict(*context, folds[pair.unit])).collect();
-                [of(&readings[0]), of(&readings[1])]
-            })
-            .collect();
+        let Ok(table) = ContextTable::fit(observations) else {
+            return;
+        };
+        let estimates: Vec<[Vec<[f32; WIDEST + 1]>; 2]> =
+            (matched.pairs.par_iter().zip(&self.pairs))
+                .map(|(pair, readings)| {
+                    let of = |reading: &Reading| {
+                        reading
+                            .contexts
+                            .iter()
+                            .map(|context| table.predict(*context, folds[pair.unit]))
+                            .collect()
+                    };
+                    [of(&readings[0]), of(&readings[1])]
+                })
+                .collect();
         let mut explained = [Explained::default(), Explained::default()];
-        for ((pair, readings), estimates) in matched.pairs.iter().zip(&mut self.pairs).zip(&estimates) {
+        for ((pair, readings), estimates) in
+            matched.pairs.iter().zip(&mut self.pairs).zip(&estimates)
+        {
             for (reading, estimates) in readings.iter_mut().zip(estimates) {
-                for ((value, masked), estimates) in reading.values.iter().zip(&reading.soft_masked).zip(estimates) {
+                for ((value, masked), estimates) in reading
+                    .values
+                    .iter()
+                    .zip(&reading.soft_masked)
+                    .zip(estimates)
+                {
                     explained[usize::from(*masked)].add(pair.unit, *value, estimates);
                 }
-                reading.predicted = estimates.iter().map(|e| f64::from(e[WIDEST])).sum::<f64>() / estimates.len() as f64;
+                reading.predicted = estimates.iter().map(|e| f64::from(e[WIDEST])).sum::<f64>()
+                    / estimates.len() as f64;
             }
         }
         self.explained = Some(explained);
@@ -193,8 +290,26 @@ mod tests {
 
     #[test]
     fn a_pair_that_was_not_read_is_an_error() {
-        let read = || Some(reading(&[b'A'; 60], Interval::new(20, 40), Strand::Plus, &[0.5; 20], Values::Signal));
-        assert_eq!(whole(vec![[read(), read()], [read(), read()]]).unwrap().len(), 2);
-        assert!(whole(vec![[read(), read()], [read(), None]]).unwrap_err().to_string().contains("pair 2"));
+        let read = || {
+            Some(reading(
+                &[b'A'; 60],
+                Interval::new(20, 40),
+                Strand::Plus,
+                &[0.5; 20],
+                Values::Signal,
+            ))
+        };
+        assert_eq!(
+            whole(vec![[read(), read()], [read(), read()]])
+                .unwrap()
+                .len(),
+            2
+        );
+        assert!(
+            whole(vec![[read(), read()], [read(), None]])
+                .unwrap_err()
+                .to_string()
+                .contains("pair 2")
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The rows of the tables. Field names are column names. Positions are 0-based and half-open, of the plus strand.
+//! The rows of the tables. Field names are column names. Positions are 0-based and half-open, of
+//! the plus strand.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,8 @@ pub struct AccountingRow {
     pub n_stretches: u64,
     /// Parts too short for a stretch.
     pub n_short: u64,
-    /// Stretches with another letter than A, C, G and T in or near them, or too near the end of a contig.
+    /// Stretches with another letter than A, C, G and T in or near them, or too near the end of a
+    /// contig.
     pub n_not_plain: u64,
     /// Stretches drawn from the others.
     pub n_sampled: u64,
@@ -28,7 +30,8 @@ pub struct AccountingRow {
 pub struct PairRow {
     /// The class.
     pub class: String,
-    /// The unit of replication, `contig:start-end`: a cluster of overlapping genes with half of the space to the next ones.
+    /// The unit of replication, `contig:start-end`: a cluster of overlapping genes with half of the
+    /// space to the next ones.
     pub cluster: String,
     /// Contig.
     pub contig: String,
@@ -71,7 +74,8 @@ pub struct PairRow {
 pub struct StatisticsRow {
     /// The class.
     pub class: String,
-    /// `probability`, `density` (share of positions above 0.5), `predicted` (by the letters nearby) or `residual` (probability less predicted).
+    /// `probability`, `density` (share of positions above 0.5), `predicted` (by the letters nearby)
+    /// or `residual` (probability less predicted).
     pub measure: String,
     /// Pairs of a stretch and its control.
     pub n_pairs: u64,
@@ -97,7 +101,8 @@ pub struct StatisticsRow {
     pub ci_high: f64,
     /// Mean over standard deviation of the differences.
     pub d: f64,
-    /// Two-sided p-value of the sign-flip test over units; missing for `predicted`, whose units share a fitted table.
+    /// Two-sided p-value of the sign-flip test over units; missing for `predicted`, whose units
+    /// share a fitted table.
     pub p_value: f64,
     /// The least p-value this test could have given.
     pub p_floor: f64,

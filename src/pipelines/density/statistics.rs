@@ -22,27 +22,66 @@ const MEASURES: [Measure; 4] = [
     ("probability", Reading::probability),
     ("density", Reading::density),
     ("predicted", |reading| reading.predicted),
-    ("residual", |reading| reading.probability() - reading.predicted),
+    ("residual", |reading| {
+        reading.probability() - reading.predicted
+    }),
 ];
 
 const COVARIATES: [&str; 3] = ["gc", "cpg", "soft_masked"];
 
-pub(super) fn outcome(genome: &Genome, matched: &Matched, read: Read, request: &DensityRequest) -> Density {
+pub(super) fn outcome(
+    genome: &Genome,
+    matched: &Matched,
+    read: Read,
+    request: &DensityRequest,
+) -> Density {
     let both = || matched.pairs.iter().zip(&read.pairs);
     let of = |class: Class| both().filter(move |(pair, _)| pair.class == class);
-    let mut found = Density { tiles_read: read.tiles, bases_read: read.bases, ..Density::default() };
+    let mut found = Density {
+        tiles_read: read.tiles,
+        bases_read: read.bases,
+        ..Density::default()
+    };
     for class in Class::ALL {
-        found.pairs.extend(of(class).map(|(pair, readings)| row(genome, matched, pair, readings)));
-        found.balance.extend(balance(class, &of(class).map(|(pair, _)| pair).collect::<Vec<_>>()));
+        found
+            .pairs
+            .extend(of(class).map(|(pair, readings)| row(genome, matched, pair, readings)));
+        found.balance.extend(balance(
+            class,
+            &of(class).map(|(pair, _)| pair).collect::<Vec<_>>(),
+        ));
         for (side, group) in ["class", "control"].into_iter().enumerate() {
-            found.token_lengths.extend(lengths(class, group, of(class).filter_map(|(_, readings)| readings[side].lengths.as_ref())));
+            found.token_lengths.extend(lengths(
+                class,
+                group,
+                of(class).filter_map(|(_, readings)| readings[side].lengths.as_ref()),
+            ));
         }
     }
-    for measure in MEASURES.into_iter().filter(|(name, _)| read.kind == Values::Probabilities || *name != "density") {
-        let mut rows: Vec<StatisticsRow> = Class::ALL.into_iter().map(|class| statistics(class, measure, of(class), request)).collect();
-        let p_values: Vec<f64> = rows.iter().map(|row| if row.n_pairs > 0 { row.p_value } else { f64::NAN }).collect();
-        let adjusted = benjamini_hochberg(&p_values).into_iter().zip(benjamini_yekutieli(&p_values));
-        rows.iter_mut().zip(adjusted).for_each(|(row, (bh, by))| (row.p_bh, row.p_by) = (bh, by));
+    for measure in MEASURES
+        .into_iter()
+        .filter(|(name, _)| read.kind == Values::Probabilities || *name != "density")
+    {
+        let mut rows: Vec<StatisticsRow> = Class::ALL
+            .into_iter()
+            .map(|class| statistics(class, measure, of(class), request))
+            .collect();
+        let p_values: Vec<f64> = rows
+            .iter()
+            .map(|row| {
+                if row.n_pairs > 0 {
+                    row.p_value
+                } else {
+                    f64::NAN
+                }
+            })
+            .collect();
+        let adjusted = benjamini_hochberg(&p_values)
+            .into_iter()
+            .zip(benjamini_yekutieli(&p_values));
+        rows.iter_mut()
+            .zip(adjusted)
+            .for_each(|(row, (bh, by))| (row.p_bh, row.p_by) = (bh, by));
         found.statistics.extend(rows);
     }
     if let Some(explained) = &read.explained {
@@ -51,13 +90,26 @@ pub(super) fn outcome(genome: &Genome, matched: &Matched, read: Read, request: &
     found
 }
 
-fn row(genome: &Genome, matched: &Matched, pair: &Pair, [stretch, control]: &[Reading; 2]) -> PairRow {
+fn row(
+    genome: &Genome,
+    matched: &Matched,
+    pair: &Pair,
+    [stretch, control]: &[Reading; 2],
+) -> PairRow {
     let unit = &matched.units[pair.unit];
     let name = |contig: usize| genome.contigs()[contig].name.clone();
-    let [[gc, cpg, soft_masked], [control_gc, control_cpg, control_soft_masked]] = pair.covariates;
+    let [
+        [gc, cpg, soft_masked],
+        [control_gc, control_cpg, control_soft_masked],
+    ] = pair.covariates;
     PairRow {
         class: pair.class.name().into(),
-        cluster: format!("{}:{}-{}", name(unit.contig), unit.interval.start, unit.interval.end),
+        cluster: format!(
+            "{}:{}-{}",
+            name(unit.contig),
+            unit.interval.start,
+            unit.interval.end
+        ),
         contig: name(pair.contig),
         strand: pair.strand.to_string(),
         start: pair.stretch.start as u64,
@@ -87,16 +139,24 @@ fn statistics<'a>(
     let (mut units, mut values): (Vec<usize>, [Vec<f64>; 2]) = (Vec::new(), Default::default());
     for (pair, readings) in pairs {
         units.push(pair.unit);
-        values.iter_mut().zip(readings).for_each(|(values, reading)| values.push(value(reading)));
+        values
+            .iter_mut()
+            .zip(readings)
+            .for_each(|(values, reading)| values.push(value(reading)));
     }
     let [stretches, controls] = &values;
     let differences: Vec<f64> = stretches.iter().zip(controls).map(|(a, b)| a - b).collect();
-    let [of_class, of_control, sums] = [stretches, controls, &differences].map(|values| ClusterSums::of_pairs(values, &units));
+    let [of_class, of_control, sums] =
+        [stretches, controls, &differences].map(|values| ClusterSums::of_pairs(values, &units));
     let test = sums.test(request.permutations, request.seed);
     // One table predicts all units: their differences are not independent.
     let tested = measure != "predicted";
-    let [(class_low, class_high), (control_low, control_high), (ci_low, ci_high)] =
-        [&of_class, &of_control, &sums].map(|sums| sums.interval(request.permutations, LEVEL, request.seed));
+    let [
+        (class_low, class_high),
+        (control_low, control_high),
+        (ci_low, ci_high),
+    ] = [&of_class, &of_control, &sums]
+        .map(|sums| sums.interval(request.permutations, LEVEL, request.seed));
     StatisticsRow {
         class: class.name().into(),
         measure: measure.into(),
@@ -122,22 +182,51 @@ fn statistics<'a>(
 
 fn balance(class: Class, pairs: &[&Pair]) -> Vec<BalanceRow> {
     let of = |covariate: usize| {
-        let [own, control]: [Vec<f64>; 2] = [0, 1].map(|side: usize| pairs.iter().map(|pair| pair.covariates[side][covariate]).collect());
+        let [own, control]: [Vec<f64>; 2] = [0, 1].map(|side: usize| {
+            pairs
+                .iter()
+                .map(|pair| pair.covariates[side][covariate])
+                .collect()
+        });
         let pooled = ((variance(&own) + variance(&control)) / 2.0).sqrt();
         let (class_mean, control_mean) = (mean(&own), mean(&control));
         let smd = standardised_difference(class_mean, control_mean, pooled);
-        BalanceRow { class: class.name().into(), covariate: COVARIATES[covariate].into(), class_mean, control_mean, smd }
+        BalanceRow {
+            class: class.name().into(),
+            covariate: COVARIATES[covariate].into(),
+            class_mean,
+            control_mean,
+            smd,
+        }
     };
-    if pairs.is_empty() { Vec::new() } else { (0..COVARIATES.len()).map(of).collect() }
+    if pairs.is_empty() {
+        Vec::new()
+    } else {
+        (0..COVARIATES.len()).map(of).collect()
+    }
 }
 
-fn lengths<'a>(class: Class, group: &str, all: impl Iterator<Item = &'a Lengths>) -> Vec<LengthRow> {
+fn lengths<'a>(
+    class: Class,
+    group: &str,
+    all: impl Iterator<Item = &'a Lengths>,
+) -> Vec<LengthRow> {
     let mut total = [0u64; TOKEN_REACH + 2];
     for one in all {
         total.iter_mut().zip(one).for_each(|(sum, n)| *sum += n);
     }
-    let row =
-        |(length, n): (usize, &u64)| LengthRow { class: class.name().into(), group: group.into(), length_bp: length as u64, n_tokens: *n };
+    let row = |(length, n): (usize, &u64)| LengthRow {
+        class: class.name().into(),
+        group: group.into(),
+        length_bp: length as u64,
+        n_tokens: *n,
+    };
     let any = total.iter().any(|n| *n > 0);
-    total.iter().enumerate().skip(1).filter(|_| any).map(row).collect()
+    total
+        .iter()
+        .enumerate()
+        .skip(1)
+        .filter(|_| any)
+        .map(row)
+        .collect()
 }

@@ -21,23 +21,41 @@ pub(super) struct Near {
     /// Their canonical transcripts.
     pub rows: Vec<GeneRow>,
     sites: BTreeMap<(Strand, usize, &'static str), Vec<String>>,
-    /// Transcription starts of all transcripts of these genes and of those that start within the reach of a core promoter element.
+    /// Transcription starts of all transcripts of these genes and of those that start within the
+    /// reach of a core promoter element.
     pub starts: Vec<(usize, Strand)>,
     /// Inter-base positions before their coding sequences.
     pub codons: Vec<(usize, Strand)>,
 }
 
-/// How far a gene may start from a window and still have its core promoter elements in it, in bases.
+/// How far a gene may start from a window and still have its core promoter elements in it, in
+/// bases.
 const PROMOTER_REACH: usize = 200;
 
 impl Near {
-    pub fn new(annotation: &Annotation, map: &[Option<usize>], contig: usize, window: Interval) -> Near {
+    pub fn new(
+        annotation: &Annotation,
+        map: &[Option<usize>],
+        contig: usize,
+        window: Interval,
+    ) -> Near {
         let mut near = Near::default();
-        let wide = Interval::new(window.start.saturating_sub(PROMOTER_REACH), window.end + PROMOTER_REACH);
-        for gene in annotation.genes.iter().filter(|gene| map[gene.contig] == Some(contig) && gene.interval.overlaps(&wide)) {
+        let wide = Interval::new(
+            window.start.saturating_sub(PROMOTER_REACH),
+            window.end + PROMOTER_REACH,
+        );
+        for gene in annotation
+            .genes
+            .iter()
+            .filter(|gene| map[gene.contig] == Some(contig) && gene.interval.overlaps(&wide))
+        {
             for transcript in &gene.transcripts {
-                near.starts.extend(first_position(&transcript.exons, gene.strand).map(|at| (at, gene.strand)));
-                near.codons.extend(first_position(&transcript.cds, gene.strand).map(|at| (at, gene.strand)));
+                near.starts.extend(
+                    first_position(&transcript.exons, gene.strand).map(|at| (at, gene.strand)),
+                );
+                near.codons.extend(
+                    first_position(&transcript.cds, gene.strand).map(|at| (at, gene.strand)),
+                );
             }
             if gene.interval.overlaps(&window) {
                 near.rows.extend(rows(gene, window));
@@ -54,8 +72,13 @@ impl Near {
     fn take_sites(&mut self, gene: &Gene) {
         for transcript in &gene.transcripts {
             let start = first_position(&transcript.exons, gene.strand).map(|at| (at, "tss"));
-            let of_intron = |intron: Interval| SiteKind::ALL.map(|kind| (kind.position(intron, gene.strand), kind.name()));
-            for (position, kind) in start.into_iter().chain(transcript.introns().flat_map(of_intron)) {
+            let of_intron = |intron: Interval| {
+                SiteKind::ALL.map(|kind| (kind.position(intron, gene.strand), kind.name()))
+            };
+            for (position, kind) in start
+                .into_iter()
+                .chain(transcript.introns().flat_map(of_intron))
+            {
                 let genes = self.sites.entry((gene.strand, position, kind)).or_default();
                 let name = symbol(gene);
                 if !genes.contains(&name) {
@@ -68,7 +91,13 @@ impl Near {
     /// Unique sites of a strand, by position and kind.
     pub fn sites(&self, strand: Strand) -> Vec<Site> {
         let of_strand = self.sites.iter().filter(|((s, _, _), _)| *s == strand);
-        of_strand.map(|((_, position, kind), genes)| Site { position: *position, kind, genes: genes.clone() }).collect()
+        of_strand
+            .map(|((_, position, kind), genes)| Site {
+                position: *position,
+                kind,
+                genes: genes.clone(),
+            })
+            .collect()
     }
 }
 
@@ -81,13 +110,18 @@ fn first_position(parts: &[Interval], strand: Strand) -> Option<usize> {
 }
 
 fn symbol(gene: &Gene) -> String {
-    if gene.name.is_empty() { gene.id.clone() } else { gene.name.clone() }
+    if gene.name.is_empty() {
+        gene.id.clone()
+    } else {
+        gene.name.clone()
+    }
 }
 
 /// The canonical transcript and those of its parts that reach into the window.
 fn rows(gene: &Gene, window: Interval) -> Vec<GeneRow> {
     let none = Transcript::default();
-    let transcript = canonical_transcript(gene).map_or(&none, |(index, _)| &gene.transcripts[index]);
+    let transcript =
+        canonical_transcript(gene).map_or(&none, |(index, _)| &gene.transcripts[index]);
     let row = |feature: &str, part: Interval| GeneRow {
         gene_id: gene.id.clone(),
         gene: symbol(gene),
@@ -98,10 +132,19 @@ fn rows(gene: &Gene, window: Interval) -> Vec<GeneRow> {
         start: part.start as u64,
         end: part.end as u64,
     };
-    let whole = transcript.exons.first().zip(transcript.exons.last()).map_or(gene.interval, |(first, last)| first.hull(last));
+    let whole = transcript
+        .exons
+        .first()
+        .zip(transcript.exons.last())
+        .map_or(gene.interval, |(first, last)| first.hull(last));
     let mut rows = vec![row("transcript", whole)];
     for (feature, parts) in [("exon", &transcript.exons), ("cds", &transcript.cds)] {
-        rows.extend(parts.iter().filter(|part| part.overlaps(&window)).map(|part| row(feature, *part)));
+        rows.extend(
+            parts
+                .iter()
+                .filter(|part| part.overlaps(&window))
+                .map(|part| row(feature, *part)),
+        );
     }
     rows
 }

@@ -1,4 +1,5 @@
-//! The rows of the tables. Field names are column names. Positions are 0-based: inter-base position `t` lies before base `t` of the plus strand.
+//! The rows of the tables. Field names are column names. Positions are 0-based: inter-base position
+//! `t` lies before base `t` of the plus strand.
 
 use serde::{Deserialize, Serialize};
 

@@ -18,7 +18,10 @@ impl BoundarySource for CpG {
                 0.1
             }
         };
-        Ok(stretches.iter().map(|s| (0..s.letters.len()).map(|t| value(&s.letters, t)).collect()).collect())
+        Ok(stretches
+            .iter()
+            .map(|s| (0..s.letters.len()).map(|t| value(&s.letters, t)).collect())
+            .collect())
     }
 }
 
@@ -28,11 +31,19 @@ fn world(folder: &std::path::Path) -> (Genome, Annotation) {
     let half: Vec<u8> = (0..2000).map(|_| b"ACGT"[rng.below(4)]).collect();
     let sequence = [half.clone(), reverse_complement(&half)].concat();
     let fasta = folder.join("g.fa");
-    std::fs::write(&fasta, format!(">chr1\n{}\n", String::from_utf8(sequence).unwrap())).unwrap();
+    std::fs::write(
+        &fasta,
+        format!(">chr1\n{}\n", String::from_utf8(sequence).unwrap()),
+    )
+    .unwrap();
     let mut gtf = String::new();
     for (name, strand) in [("up", '+'), ("down", '-')] {
         for (start, end) in [(500, 700), (900, 1100), (1500, 1700)] {
-            let (start, end) = if strand == '+' { (start, end) } else { (4000 - end, 4000 - start) };
+            let (start, end) = if strand == '+' {
+                (start, end)
+            } else {
+                (4000 - end, 4000 - start)
+            };
             gtf += &format!(
                 "1\tt\texon\t{}\t{end}\t.\t{strand}\t.\tgene_id \"g{name}\"; transcript_id \"t{name}\"; gene_name \"{name}\";\n",
                 start + 1
@@ -41,19 +52,38 @@ fn world(folder: &std::path::Path) -> (Genome, Annotation) {
     }
     let annotation = folder.join("g.gtf");
     std::fs::write(&annotation, gtf).unwrap();
-    (Genome::open(&fasta).unwrap(), Annotation::open(&annotation).unwrap())
+    (
+        Genome::open(&fasta).unwrap(),
+        Annotation::open(&annotation).unwrap(),
+    )
 }
 
 fn request(place: Place) -> LocusRequest {
-    LocusRequest { place, motifs: "mine".into(), p: 1e-3, batch: 3 }
+    LocusRequest {
+        place,
+        motifs: "mine".into(),
+        p: 1e-3,
+        batch: 3,
+    }
 }
 
 fn gene(name: &str, around: &str) -> Place {
-    Place::Gene { name: name.into(), around: around.into(), flank_bp: 150 }
+    Place::Gene {
+        name: name.into(),
+        around: around.into(),
+        flank_bp: 150,
+    }
 }
 
 fn reader(context_bp: usize) -> Reader<'static> {
-    Reader { name: "toy".into(), source: &CpG, shape: TileShape { context_bp, margin_bp: 10 } }
+    Reader {
+        name: "toy".into(),
+        source: &CpG,
+        shape: TileShape {
+            context_bp,
+            margin_bp: 10,
+        },
+    }
 }
 
 fn find(place: Place, context_bp: usize) -> Result<Locus> {
@@ -62,44 +92,113 @@ fn find(place: Place, context_bp: usize) -> Result<Locus> {
     let word = Motif::new(
         "w",
         "word",
-        vec![[0.0, 20.0, 0.0, 0.0], [0.0, 0.0, 20.0, 0.0], [0.0, 20.0, 0.0, 0.0], [20.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 20.0]],
+        vec![
+            [0.0, 20.0, 0.0, 0.0],
+            [0.0, 0.0, 20.0, 0.0],
+            [0.0, 20.0, 0.0, 0.0],
+            [20.0, 0.0, 0.0, 0.0],
+            [0.0, 0.0, 0.0, 20.0],
+        ],
         20.0,
     );
-    let queries = [Query { motif: word.unwrap(), element: None }];
-    run(&genome, Some(&annotation), &queries, &[reader(context_bp)], &request(place), &|_| ())
+    let queries = [Query {
+        motif: word.unwrap(),
+        element: None,
+    }];
+    run(
+        &genome,
+        Some(&annotation),
+        &queries,
+        &[reader(context_bp)],
+        &request(place),
+        &|_| (),
+    )
 }
 
 #[test]
 fn boundaries_are_those_of_the_letters_whatever_the_tiles() {
     let folder = tempfile::tempdir().unwrap();
     let sequence = world(folder.path()).0.read_contig("chr1").unwrap();
-    let place = || Place::Region { contig: "1".into(), interval: Interval::new(1000, 1900), strand: Strand::Plus };
+    let place = || Place::Region {
+        contig: "1".into(),
+        interval: Interval::new(1000, 1900),
+        strand: Strand::Plus,
+    };
     let found = find(place(), 10_000).unwrap();
-    let cpg: Vec<u64> = (1000..=1900).filter(|t| sequence[*t..].starts_with(b"CG")).map(|t| t as u64).collect();
-    let kept: Vec<u64> = found.positions.iter().filter(|row| row.is_boundary).map(|row| row.position).collect();
+    let cpg: Vec<u64> = (1000..=1900)
+        .filter(|t| sequence[*t..].starts_with(b"CG"))
+        .map(|t| t as u64)
+        .collect();
+    let kept: Vec<u64> = found
+        .positions
+        .iter()
+        .filter(|row| row.is_boundary)
+        .map(|row| row.position)
+        .collect();
     assert!(kept == cpg && cpg.len() > 30 && found.positions.len() == 901);
     let row = &found.series[0];
     assert_eq!((row.n_positions, row.n_boundaries), (901, cpg.len() as u64));
-    assert!((row.mean_token_bp - 901.0 / cpg.len() as f64).abs() < 1e-12 && (row.density * row.mean_token_bp - 1.0).abs() < 1e-12);
+    assert!(
+        (row.mean_token_bp - 901.0 / cpg.len() as f64).abs() < 1e-12
+            && (row.density * row.mean_token_bp - 1.0).abs() < 1e-12
+    );
     // Tokens tile the window; the first and the last are cut by it.
-    let joined: String = found.tokens.iter().map(|token| token.letters.as_str()).collect();
+    let joined: String = found
+        .tokens
+        .iter()
+        .map(|token| token.letters.as_str())
+        .collect();
     assert_eq!(joined, found.frame.letters);
-    let cut: Vec<usize> = found.tokens.iter().enumerate().filter(|(_, token)| !token.complete).map(|(i, _)| i).collect();
+    let cut: Vec<usize> = found
+        .tokens
+        .iter()
+        .enumerate()
+        .filter(|(_, token)| !token.complete)
+        .map(|(i, _)| i)
+        .collect();
     assert_eq!(cut, [0, found.tokens.len() - 1]);
     for context in [60, 333] {
-        assert_eq!(find(place(), context).unwrap().positions, found.positions, "{context}");
+        assert_eq!(
+            find(place(), context).unwrap().positions,
+            found.positions,
+            "{context}"
+        );
     }
 }
 
 #[test]
 fn a_mirrored_gene_gives_the_mirrored_window() {
     for around in ["tss", "donor:2", "acceptor:1"] {
-        let (up, down) = (find(gene("up", around), 400).unwrap(), find(gene("down", around), 400).unwrap());
-        let turned: Vec<(u64, bool)> = down.positions.iter().rev().map(|row| (4000 - row.position, row.is_boundary)).collect();
-        assert_eq!(up.positions.iter().map(|row| (row.position, row.is_boundary)).collect::<Vec<_>>(), turned, "{around}");
+        let (up, down) = (
+            find(gene("up", around), 400).unwrap(),
+            find(gene("down", around), 400).unwrap(),
+        );
+        let turned: Vec<(u64, bool)> = down
+            .positions
+            .iter()
+            .rev()
+            .map(|row| (4000 - row.position, row.is_boundary))
+            .collect();
+        assert_eq!(
+            up.positions
+                .iter()
+                .map(|row| (row.position, row.is_boundary))
+                .collect::<Vec<_>>(),
+            turned,
+            "{around}"
+        );
         assert_eq!(up.frame.anchor.map(|t| 4000 - t), down.frame.anchor);
-        let letters = |found: &Locus| found.tokens.iter().map(|token| token.letters.clone()).collect::<Vec<_>>();
-        assert_eq!(letters(&up), letters(&down).into_iter().rev().collect::<Vec<_>>());
+        let letters = |found: &Locus| {
+            found
+                .tokens
+                .iter()
+                .map(|token| token.letters.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            letters(&up),
+            letters(&down).into_iter().rev().collect::<Vec<_>>()
+        );
         assert_eq!(up.sites.len(), down.sites.len());
         assert_eq!(up.series[0].n_sites_hit, down.series[0].n_sites_hit);
         assert_eq!(up.hits.len(), down.hits.len());
@@ -110,15 +209,34 @@ fn a_mirrored_gene_gives_the_mirrored_window() {
 fn sites_and_what_the_density_gives_are_counted() {
     let found = find(gene("up", "donor:1"), 4000).unwrap();
     assert_eq!(found.frame.interval, Interval::new(550, 850));
-    assert_eq!(found.sites.iter().map(|site| (site.site_kind.as_str(), site.position)).collect::<Vec<_>>(), [("donor", 700)]);
-    let kept: Vec<u64> = found.positions.iter().filter(|row| row.is_boundary).map(|row| row.position).collect();
+    assert_eq!(
+        found
+            .sites
+            .iter()
+            .map(|site| (site.site_kind.as_str(), site.position))
+            .collect::<Vec<_>>(),
+        [("donor", 700)]
+    );
+    let kept: Vec<u64> = found
+        .positions
+        .iter()
+        .filter(|row| row.is_boundary)
+        .map(|row| row.position)
+        .collect();
     let near = |t: u64| kept.iter().any(|b| b.abs_diff(t) <= 2);
     let share = (552..=848).filter(|t| near(*t)).count() as f64 / 297.0;
     assert!((found.series[0].expected_sites_hit - share).abs() < 1e-12);
     assert_eq!(found.series[0].n_sites_hit == 1, near(700));
-    assert_eq!(found.sites[0].boundary_distance_bp, kept.iter().map(|b| b.abs_diff(700)).min());
+    assert_eq!(
+        found.sites[0].boundary_distance_bp,
+        kept.iter().map(|b| b.abs_diff(700)).min()
+    );
     // Of the gene, what reaches into the window.
-    let parts: Vec<(&str, u64)> = found.genes.iter().map(|row| (row.feature.as_str(), row.start)).collect();
+    let parts: Vec<(&str, u64)> = found
+        .genes
+        .iter()
+        .map(|row| (row.feature.as_str(), row.start))
+        .collect();
     assert_eq!(parts, [("transcript", 500), ("exon", 500)]);
     let matched: Vec<&str> = found.hits.iter().map(|hit| hit.matched.as_str()).collect();
     assert!(matched.iter().all(|word| *word == "CGCAT"));
@@ -132,10 +250,19 @@ impl BoundarySource for Numbers {
         let of = |s: &Stretch<'_>| {
             let place = s.place.unwrap();
             (0..s.letters.len())
-                .map(|t| if place.strand == Strand::Plus { place.bases.start + t } else { place.bases.end - t })
+                .map(|t| {
+                    if place.strand == Strand::Plus {
+                        place.bases.start + t
+                    } else {
+                        place.bases.end - t
+                    }
+                })
                 .collect::<Vec<_>>()
         };
-        Ok(stretches.iter().map(|s| of(s).into_iter().map(|t| t as f32).collect()).collect())
+        Ok(stretches
+            .iter()
+            .map(|s| of(s).into_iter().map(|t| t as f32).collect())
+            .collect())
     }
 
     fn values(&self) -> Values {
@@ -147,28 +274,79 @@ impl BoundarySource for Numbers {
 fn a_track_is_shown_as_it_is_and_cuts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (genome, annotation) = world(folder.path());
-    let track = Reader { name: "track".into(), source: &Numbers, shape: TileShape { context_bp: 70, margin_bp: 1 } };
+    let track = Reader {
+        name: "track".into(),
+        source: &Numbers,
+        shape: TileShape {
+            context_bp: 70,
+            margin_bp: 1,
+        },
+    };
     for name in ["up", "down"] {
-        let readers = [reader(400), Reader { name: track.name.clone(), source: track.source, shape: track.shape }];
-        let found = run(&genome, Some(&annotation), &[], &readers, &request(gene(name, "tss")), &|_| ()).unwrap();
-        assert_eq!((found.series.len(), found.tracks.as_slice()), (1, &["track".to_string()][..]));
-        let of_track: Vec<_> = found.positions.iter().filter(|row| row.series == "track").collect();
-        assert!(of_track.len() == 301 && of_track.iter().all(|row| row.boundary_prob == row.position as f64 && !row.is_boundary));
-        assert!(found.tokens.iter().all(|token| token.series == "toy") && found.sites.iter().all(|site| site.series == "toy"));
+        let readers = [
+            reader(400),
+            Reader {
+                name: track.name.clone(),
+                source: track.source,
+                shape: track.shape,
+            },
+        ];
+        let found = run(
+            &genome,
+            Some(&annotation),
+            &[],
+            &readers,
+            &request(gene(name, "tss")),
+            &|_| (),
+        )
+        .unwrap();
+        assert_eq!(
+            (found.series.len(), found.tracks.as_slice()),
+            (1, &["track".to_string()][..])
+        );
+        let of_track: Vec<_> = found
+            .positions
+            .iter()
+            .filter(|row| row.series == "track")
+            .collect();
+        assert!(
+            of_track.len() == 301
+                && of_track
+                    .iter()
+                    .all(|row| row.boundary_prob == row.position as f64 && !row.is_boundary)
+        );
+        assert!(
+            found.tokens.iter().all(|token| token.series == "toy")
+                && found.sites.iter().all(|site| site.series == "toy")
+        );
     }
 }
 
 #[test]
 fn the_ends_of_a_contig_are_no_positions() {
-    let place = Place::Region { contig: "chr1".into(), interval: Interval::new(0, 4000), strand: Strand::Minus };
+    let place = Place::Region {
+        contig: "chr1".into(),
+        interval: Interval::new(0, 4000),
+        strand: Strand::Minus,
+    };
     let found = find(place, 10_000).unwrap();
-    assert_eq!((found.positions.len(), found.positions[0].position, found.positions[3998].position), (3999, 1, 3999));
+    assert_eq!(
+        (
+            found.positions.len(),
+            found.positions[0].position,
+            found.positions[3998].position
+        ),
+        (3999, 1, 3999)
+    );
 }
 
 #[test]
 fn places_that_are_not_there_are_named() {
-    let region =
-        |contig: &str, start, end| Place::Region { contig: contig.into(), interval: Interval::new(start, end), strand: Strand::Plus };
+    let region = |contig: &str, start, end| Place::Region {
+        contig: contig.into(),
+        interval: Interval::new(start, end),
+        strand: Strand::Plus,
+    };
     for (place, part) in [
         (region("chr2", 0, 100), "no contig 'chr2'"),
         (region("chr1", 3950, 4050), "which has 4000 bases"),

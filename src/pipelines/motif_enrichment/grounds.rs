@@ -1,4 +1,5 @@
-//! Where motifs are looked for: merged promoters, and windows outside of promoters and exons, with their letters and what the model says of them.
+//! Where motifs are looked for: merged promoters, and windows outside of promoters and exons, with
+//! their letters and what the model says of them.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,8 @@ use crate::stats::rng::Rng;
 const OUTSIDE_PER_PROMOTER: usize = 3;
 /// Random windows among which those nearest in G+C are taken, for each promoter.
 const OUTSIDE_DRAWS: usize = 400;
-/// How far windows outside keep from every start site of the annotation and of the promoters (from all of a promoter without one), in bases.
+/// How far windows outside keep from every start site of the annotation and of the promoters (from
+/// all of a promoter without one), in bases.
 pub const TSS_DISTANCE_BP: usize = 1000;
 
 /// One stretch that motifs are looked for in.
@@ -48,47 +50,108 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    fn new(contig: usize, interval: Interval, cluster: usize, sequence: &[u8], request: &EnrichmentRequest) -> Ground {
-        let pad_bp = request.flank + request.margin + request.gc_flank_bp + crate::motifs::MOST_COLUMNS;
+    fn new(
+        contig: usize,
+        interval: Interval,
+        cluster: usize,
+        sequence: &[u8],
+        request: &EnrichmentRequest,
+    ) -> Ground {
+        let pad_bp =
+            request.flank + request.margin + request.gc_flank_bp + crate::motifs::MOST_COLUMNS;
         let letters_start = interval.start.saturating_sub(pad_bp);
-        let letters = sequence[letters_start..interval.end.saturating_add(pad_bp).min(sequence.len())].to_vec();
+        let letters = sequence
+            [letters_start..interval.end.saturating_add(pad_bp).min(sequence.len())]
+            .to_vec();
         // Running counts are sixteen times as large as letters, and asked around hits alone.
         let from = interval.start.saturating_sub(reach(request)) - letters_start;
-        let composition = Composition::new(&letters, Interval::new(from, interval.end + reach(request) - letters_start));
+        let composition = Composition::new(
+            &letters,
+            Interval::new(from, interval.end + reach(request) - letters_start),
+        );
         let (starts, codons, tracks) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
-        Ground { contig, interval, cluster, starts, codons, letters, letters_start, composition, low: 0, tracks }
+        Ground {
+            contig,
+            interval,
+            cluster,
+            starts,
+            codons,
+            letters,
+            letters_start,
+            composition,
+            low: 0,
+            tracks,
+        }
     }
 
     /// The letters that motifs are looked for in.
     pub fn inside(&self) -> &[u8] {
-        &self.letters[self.interval.start - self.letters_start..self.interval.end - self.letters_start]
+        &self.letters
+            [self.interval.start - self.letters_start..self.interval.end - self.letters_start]
     }
 
-    /// Whether the inter-base positions from `flank + 1` before a stretch to as many after it were read, and all letters there and in the `gc_flank_bp`
-    /// bases on either side are held and are A, C, G and T.
+    /// Whether the inter-base positions from `flank + 1` before a stretch to as many after it were
+    /// read, and all letters there and in the `gc_flank_bp` bases on either side are held and are
+    /// A, C, G and T.
     pub fn is_plain(&self, start: usize, end: usize, request: &EnrichmentRequest) -> bool {
         let (read, reach) = (request.flank + 1, reach(request));
         if start < self.low + read || end + read >= self.low + self.tracks[0].len() {
             return false;
         }
-        let Some(from) = start.checked_sub(reach).and_then(|from| from.checked_sub(self.letters_start)) else { return false };
-        self.composition.is_acgt(from, end + reach - self.letters_start)
+        let Some(from) = start
+            .checked_sub(reach)
+            .and_then(|from| from.checked_sub(self.letters_start))
+        else {
+            return false;
+        };
+        self.composition
+            .is_acgt(from, end + reach - self.letters_start)
     }
 
-    /// What the model says at inter-base positions `low..=high` as read on a strand, in the orientation of that strand.
-    pub fn profile(&self, low: usize, high: usize, strand: Strand) -> impl DoubleEndedIterator<Item = f32> + '_ {
+    /// What the model says at inter-base positions `low..=high` as read on a strand, in the
+    /// orientation of that strand.
+    pub fn profile(
+        &self,
+        low: usize,
+        high: usize,
+        strand: Strand,
+    ) -> impl DoubleEndedIterator<Item = f32> + '_ {
         let track = &self.tracks[usize::from(strand == Strand::Minus)];
         let values = &track[low - self.low..=high - self.low];
         let count = values.len();
-        (0..count).map(move |i| if strand == Strand::Plus { values[i] } else { values[count - 1 - i] })
+        (0..count).map(move |i| {
+            if strand == Strand::Plus {
+                values[i]
+            } else {
+                values[count - 1 - i]
+            }
+        })
     }
 
-    /// What matching compares: composition of `flank_bp` bases on either side of the middle of a stretch, the distance to the nearest start
-    /// site (in the place of a gene's end, which it is), and the score.
-    pub fn covariates(&self, start: usize, end: usize, strand: Strand, score: f64, flank_bp: usize) -> Covariates {
+    /// What matching compares: composition of `flank_bp` bases on either side of the middle of a
+    /// stretch, the distance to the nearest start site (in the place of a gene's end, which it is),
+    /// and the score.
+    pub fn covariates(
+        &self,
+        start: usize,
+        end: usize,
+        strand: Strand,
+        score: f64,
+        flank_bp: usize,
+    ) -> Covariates {
         let middle = (start + end) / 2;
-        let mut found = Covariates::new(&self.composition, strand, middle - self.letters_start, flank_bp, &[]);
-        let distance = self.starts.iter().map(|(tss, _)| tss.abs_diff(middle)).min();
+        let mut found = Covariates::new(
+            &self.composition,
+            strand,
+            middle - self.letters_start,
+            flank_bp,
+            &[],
+        );
+        let distance = self
+            .starts
+            .iter()
+            .map(|(tss, _)| tss.abs_diff(middle))
+            .min();
         found.gene_end_distance_bp = distance.map_or(f64::NAN, |bp| bp as f64);
         found.strength_bits = score;
         found
@@ -110,7 +173,8 @@ pub(super) struct Grounds {
     pub bases: u64,
 }
 
-/// Cuts the letters of merged promoters and of windows outside, and reads the model over them on both strands.
+/// Cuts the letters of merged promoters and of windows outside, and reads the model over them on
+/// both strands.
 pub(super) fn read(
     genome: &Genome,
     annotation: Option<&Annotation>,
@@ -120,27 +184,53 @@ pub(super) fn read(
     progress: &dyn Fn(Progress),
 ) -> Result<Grounds> {
     let mut of_contig: BTreeMap<usize, Vec<&Promoter>> = BTreeMap::new();
-    promoters.iter().for_each(|p| of_contig.entry(p.contig).or_default().push(p));
-    let known = annotation.map(|annotation| Known::new(genome, annotation)).transpose()?.unwrap_or_default();
+    promoters
+        .iter()
+        .for_each(|p| of_contig.entry(p.contig).or_default().push(p));
+    let known = annotation
+        .map(|annotation| Known::new(genome, annotation))
+        .transpose()?
+        .unwrap_or_default();
     let (mut inside, mut outside, mut found) = (Vec::new(), Vec::new(), Grounds::default());
-    let total: u64 = of_contig.keys().map(|contig| genome.contigs()[*contig].length_bp as u64).sum();
+    let total: u64 = of_contig
+        .keys()
+        .map(|contig| genome.contigs()[*contig].length_bp as u64)
+        .sum();
     let mut done = 0;
     for (contig, promoters) in of_contig {
-        progress(Progress { stage: "reading promoters", done, total });
+        progress(Progress {
+            stage: "reading promoters",
+            done,
+            total,
+        });
         let name = &genome.contigs()[contig].name;
         let sequence = masked(genome.read_contig(name)?, &source.missing(name)?);
         let mut here = promoter_grounds(contig, &promoters, &sequence, request);
         for (tss, strand) in known.codons.get(&contig).into_iter().flatten() {
             let at = here.partition_point(|ground| ground.interval.end <= *tss);
-            here.get_mut(at).into_iter().filter(|g| g.interval.start < *tss).for_each(|g| g.codons.push((*tss, *strand)));
+            here.get_mut(at)
+                .into_iter()
+                .filter(|g| g.interval.start < *tss)
+                .for_each(|g| g.codons.push((*tss, *strand)));
         }
         let n = here.len();
         if request.needs_outside() {
             let mut rng = Rng::new(request.seed).derive(&format!("outside {name}"));
-            here.extend(windows_outside(contig, &promoters, &known, &sequence, request, &mut rng));
+            here.extend(windows_outside(
+                contig, &promoters, &known, &sequence, request, &mut rng,
+            ));
         }
         for strand in [Strand::Plus, Strand::Minus] {
-            let read = tracks(&mut here, ContigStrand { contig: name, sequence: &sequence, strand }, source, request)?;
+            let read = tracks(
+                &mut here,
+                ContigStrand {
+                    contig: name,
+                    sequence: &sequence,
+                    strand,
+                },
+                source,
+                request,
+            )?;
             (found.tiles, found.bases) = (found.tiles + read.0, found.bases + read.1);
         }
         outside.extend(here.split_off(n));
@@ -154,13 +244,21 @@ pub(super) fn read(
 }
 
 /// Promoters whose windows share a base are one ground.
-fn promoter_grounds(contig: usize, promoters: &[&Promoter], sequence: &[u8], request: &EnrichmentRequest) -> Vec<Ground> {
+fn promoter_grounds(
+    contig: usize,
+    promoters: &[&Promoter],
+    sequence: &[u8],
+    request: &EnrichmentRequest,
+) -> Vec<Ground> {
     let ground = |(interval, members): (Interval, Vec<&Promoter>)| {
         let mut ground = Ground::new(contig, interval, members[0].cluster, sequence, request);
         ground.starts = members.iter().filter_map(|p| p.tss.zip(p.strand)).collect();
         ground
     };
-    merged(promoters.iter().copied()).into_iter().map(ground).collect()
+    merged(promoters.iter().copied())
+        .into_iter()
+        .map(ground)
+        .collect()
 }
 
 /// What of the annotation windows outside keep away from, and start codons, by contig.
@@ -176,18 +274,32 @@ impl Known {
         let map = names.map_annotation(&annotation.contigs)?;
         let mut known = Known::default();
         for gene in &annotation.genes {
-            let Some(contig) = map[gene.contig] else { continue };
+            let Some(contig) = map[gene.contig] else {
+                continue;
+            };
             let barred = known.barred.entry(contig).or_default();
             for transcript in &gene.transcripts {
                 barred.extend(&transcript.exons);
                 let ends = transcript.exons.first().zip(transcript.exons.last());
-                let tss = ends.map(|(first, last)| if gene.strand == Strand::Plus { first.start } else { last.end });
-                barred.extend(tss.map(|tss| Interval::new(tss.saturating_sub(TSS_DISTANCE_BP), tss + TSS_DISTANCE_BP)));
+                let tss = ends.map(|(first, last)| {
+                    if gene.strand == Strand::Plus {
+                        first.start
+                    } else {
+                        last.end
+                    }
+                });
+                barred.extend(tss.map(|tss| {
+                    Interval::new(tss.saturating_sub(TSS_DISTANCE_BP), tss + TSS_DISTANCE_BP)
+                }));
                 let codon = match gene.strand {
                     Strand::Plus => transcript.cds.first().map(|cds| cds.start),
                     Strand::Minus => transcript.cds.last().map(|cds| cds.end),
                 };
-                known.codons.entry(contig).or_default().extend(codon.map(|codon| (codon, gene.strand)));
+                known
+                    .codons
+                    .entry(contig)
+                    .or_default()
+                    .extend(codon.map(|codon| (codon, gene.strand)));
             }
         }
         known.barred.values_mut().for_each(merge_intervals);
@@ -199,7 +311,8 @@ impl Known {
     }
 }
 
-/// For each promoter, windows of its length nearest to it in G+C among random ones of its contig; no two share a base.
+/// For each promoter, windows of its length nearest to it in G+C among random ones of its contig;
+/// no two share a base.
 fn windows_outside(
     contig: usize,
     promoters: &[&Promoter],
@@ -210,21 +323,38 @@ fn windows_outside(
 ) -> Vec<Ground> {
     let mut barred: Vec<Interval> = known.barred.get(&contig).cloned().unwrap_or_default();
     for promoter in promoters {
-        let near = promoter.tss.map_or(promoter.window, |tss| Interval::new(tss, tss));
-        barred.extend([promoter.window, Interval::new(near.start.saturating_sub(TSS_DISTANCE_BP), near.end + TSS_DISTANCE_BP)]);
+        let near = promoter
+            .tss
+            .map_or(promoter.window, |tss| Interval::new(tss, tss));
+        barred.extend([
+            promoter.window,
+            Interval::new(
+                near.start.saturating_sub(TSS_DISTANCE_BP),
+                near.end + TSS_DISTANCE_BP,
+            ),
+        ]);
     }
     merge_intervals(&mut barred);
     let reach = request.flank.max(request.gc_flank_bp) + 1;
-    let gc = |window: Interval| crate::genome::sequence::gc_fraction(&sequence[window.start..window.end]);
+    let gc = |window: Interval| {
+        crate::genome::sequence::gc_fraction(&sequence[window.start..window.end])
+    };
     let free = |window: &Interval| {
         let after = barred.partition_point(|b| b.end <= window.start);
-        barred.get(after).is_none_or(|b| !b.overlaps(window)) && is_acgt(&sequence[window.start - reach..window.end + reach])
+        barred.get(after).is_none_or(|b| !b.overlaps(window))
+            && is_acgt(&sequence[window.start - reach..window.end + reach])
     };
     let mut taken: BTreeMap<usize, usize> = BTreeMap::new(); // start to end
     let mut found = Vec::new();
     for promoter in promoters {
         let length = promoter.window.len_bp();
-        let Some(room) = sequence.len().checked_sub(length + 2 * reach).filter(|room| *room > 0) else { continue };
+        let Some(room) = sequence
+            .len()
+            .checked_sub(length + 2 * reach)
+            .filter(|room| *room > 0)
+        else {
+            continue;
+        };
         let wanted = gc(promoter.window);
         let mut near: Vec<(f64, usize)> = Vec::new();
         for _ in 0..OUTSIDE_DRAWS {
@@ -237,10 +367,19 @@ fn windows_outside(
         near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let mut served = 0;
         for (_, start) in near {
-            let apart = taken.range(..start + length).next_back().is_none_or(|(_, end)| *end <= start);
+            let apart = taken
+                .range(..start + length)
+                .next_back()
+                .is_none_or(|(_, end)| *end <= start);
             if apart && served < OUTSIDE_PER_PROMOTER {
                 taken.insert(start, start + length);
-                found.push(Ground::new(contig, Interval::new(start, start + length), NO_CLUSTER, sequence, request));
+                found.push(Ground::new(
+                    contig,
+                    Interval::new(start, start + length),
+                    NO_CLUSTER,
+                    sequence,
+                    request,
+                ));
                 served += 1;
             }
         }
@@ -249,13 +388,31 @@ fn windows_outside(
 }
 
 /// Reads one strand of the grounds of a contig; returns tiles and bases read.
-fn tracks(grounds: &mut [Ground], on: ContigStrand<'_>, source: &dyn BoundarySource, request: &EnrichmentRequest) -> Result<(u64, u64)> {
-    let ContigStrand { sequence, strand, .. } = on;
-    let shape = TileShape { context_bp: request.context, margin_bp: request.margin };
-    let most = if sequence.len() <= request.context { sequence.len() } else { request.context - 2 * request.margin.max(1) };
+fn tracks(
+    grounds: &mut [Ground],
+    on: ContigStrand<'_>,
+    source: &dyn BoundarySource,
+    request: &EnrichmentRequest,
+) -> Result<(u64, u64)> {
+    let ContigStrand {
+        sequence, strand, ..
+    } = on;
+    let shape = TileShape {
+        context_bp: request.context,
+        margin_bp: request.margin,
+    };
+    let most = if sequence.len() <= request.context {
+        sequence.len()
+    } else {
+        request.context - 2 * request.margin.max(1)
+    };
     let (mut windows, mut owners) = (Vec::new(), Vec::new());
     for (index, ground) in grounds.iter_mut().enumerate() {
-        ground.low = ground.interval.start.saturating_sub(request.flank + 1).max(1);
+        ground.low = ground
+            .interval
+            .start
+            .saturating_sub(request.flank + 1)
+            .max(1);
         let high = (ground.interval.end + request.flank + 1).min(sequence.len() - 1);
         let track = &mut ground.tracks[usize::from(strand == Strand::Minus)];
         *track = vec![f32::NAN; (high + 1).saturating_sub(ground.low)];
@@ -268,14 +425,25 @@ fn tracks(grounds: &mut [Ground], on: ContigStrand<'_>, source: &dyn BoundarySou
         }
     }
     let tiles = plan(windows, sequence.len(), &shape)?;
-    read_tiles(on, &tiles, request.batch, source, &mut |_, _| {}, &mut |index, values| {
-        let (window, ground) = (tiles.windows[index], &mut grounds[owners[index]]);
-        let from = window.low - ground.low;
-        let place = &mut ground.tracks[usize::from(strand == Strand::Minus)][from..from + values.len()];
-        match strand {
-            Strand::Plus => place.copy_from_slice(values),
-            Strand::Minus => place.iter_mut().zip(values.iter().rev()).for_each(|(to, value)| *to = *value),
-        }
-    })?;
+    read_tiles(
+        on,
+        &tiles,
+        request.batch,
+        source,
+        &mut |_, _| {},
+        &mut |index, values| {
+            let (window, ground) = (tiles.windows[index], &mut grounds[owners[index]]);
+            let from = window.low - ground.low;
+            let place =
+                &mut ground.tracks[usize::from(strand == Strand::Minus)][from..from + values.len()];
+            match strand {
+                Strand::Plus => place.copy_from_slice(values),
+                Strand::Minus => place
+                    .iter_mut()
+                    .zip(values.iter().rev())
+                    .for_each(|(to, value)| *to = *value),
+            }
+        },
+    )?;
     Ok((tiles.tiles.len() as u64, tiles.bases()))
 }

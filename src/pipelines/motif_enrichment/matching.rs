@@ -1,4 +1,5 @@
-//! One control for each hit, by the matcher that all analyses share. Permuted matrices are compared another way: see `orders`.
+//! One control for each hit, by the matcher that all analyses share. Permuted matrices are compared
+//! another way: see `orders`.
 
 use super::grounds::Grounds;
 use super::hits::{Hits, Place};
@@ -12,7 +13,8 @@ use crate::stats::rng::Rng;
 /// Column-permuted versions of a matrix whose hits are pooled.
 pub const PERMUTED_MATRICES: usize = 50;
 
-/// How far the score of a hit outside of promoters may lie from that of the hit it is compared with, in bits.
+/// How far the score of a hit outside of promoters may lie from that of the hit it is compared
+/// with, in bits.
 pub const SCORE_CALIPER_BITS: f64 = 1.5;
 
 /// Random places drawn for each hit.
@@ -30,15 +32,29 @@ pub(super) struct Matched {
 }
 
 /// Seeks a control for every usable hit.
-pub(super) fn find(control: Control, query: &Query, hits: &Hits, grounds: &Grounds, request: &EnrichmentRequest) -> Matched {
+pub(super) fn find(
+    control: Control,
+    query: &Query,
+    hits: &Hits,
+    grounds: &Grounds,
+    request: &EnrichmentRequest,
+) -> Matched {
     let mut rng = Rng::new(request.seed).derive(&format!("{} {}", control.name(), query.motif.id));
-    // Hits are sorted and of one width: the first that ends beyond the start of a place is the one that may reach into it.
+    // Hits are sorted and of one width: the first that ends beyond the start of a place is the one
+    // that may reach into it.
     let apart = |place: &Place| {
-        let next = hits.raw.partition_point(|hit| (hit.ground, hit.end) <= (place.ground, place.start));
-        hits.raw.get(next).is_none_or(|hit| !hit.shares_a_base(place))
+        let next = hits
+            .raw
+            .partition_point(|hit| (hit.ground, hit.end) <= (place.ground, place.start));
+        hits.raw
+            .get(next)
+            .is_none_or(|hit| !hit.shares_a_base(place))
     };
     let mut candidates: Vec<Place> = match control {
-        Control::Position => positions(hits, grounds, request, &mut rng).into_iter().filter(apart).collect(),
+        Control::Position => positions(hits, grounds, request, &mut rng)
+            .into_iter()
+            .filter(apart)
+            .collect(),
         Control::Outside => hits.outside.clone(),
         Control::Permuted | Control::Shuffled => Vec::new(), // see `orders` and `shuffled`
     };
@@ -46,18 +62,36 @@ pub(super) fn find(control: Control, query: &Query, hits: &Hits, grounds: &Groun
     candidates.sort_by_key(|place| (place.ground, place.start, place.strand));
     candidates.dedup_by_key(|place| (place.ground, place.start, place.strand));
     let covariates = |place: &Place| -> Covariates {
-        grounds.all[place.ground].covariates(place.start, place.end, place.strand, place.score, request.gc_flank_bp)
+        grounds.all[place.ground].covariates(
+            place.start,
+            place.end,
+            place.strand,
+            place.score,
+            request.gc_flank_bp,
+        )
     };
     let member = |place: &Place| {
-        let cluster = if control == Control::Outside { 0 } else { grounds.all[place.ground].cluster as u64 };
+        let cluster = if control == Control::Outside {
+            0
+        } else {
+            grounds.all[place.ground].cluster as u64
+        };
         let strand = u64::from(place.strand == Strand::Minus && control != Control::Outside);
-        Member { stratum: cluster * 2 + strand, position: place.start, covariates: covariates(place), second_choice: false }
+        Member {
+            stratum: cluster * 2 + strand,
+            position: place.start,
+            covariates: covariates(place),
+            second_choice: false,
+        }
     };
     let sites: Vec<Member> = hits.usable.iter().map(member).collect();
     let pool: Vec<Member> = candidates.iter().map(member).collect();
     let mut found = Matched::default();
-    sites.iter().for_each(|site| found.balance.sites.push(&site.covariates));
-    pool.iter().for_each(|one| found.balance.pool.push(&one.covariates));
+    sites
+        .iter()
+        .for_each(|site| found.balance.sites.push(&site.covariates));
+    pool.iter()
+        .for_each(|one| found.balance.pool.push(&one.covariates));
     let metric = metric(control, &found.balance, request);
     let mut all = Pool::new(&pool, &metric, false);
     let served = serve(&mut all, &sites, &vec![None; sites.len()], 1, &mut rng);
@@ -70,7 +104,9 @@ pub(super) fn find(control: Control, query: &Query, hits: &Hits, grounds: &Groun
                     found.pairs.push((index, candidates[control]));
                 }
             }
-            Err(why) => found.dropped[Dropped::ALL.iter().position(|d| *d == why).unwrap_or(0)] += 1,
+            Err(why) => {
+                found.dropped[Dropped::ALL.iter().position(|d| *d == why).unwrap_or(0)] += 1
+            }
         }
     }
     found
@@ -80,7 +116,13 @@ fn metric(control: Control, balance: &Balance, request: &EnrichmentRequest) -> M
     let spread = balance.denominators();
     let scored = control == Control::Outside;
     let mut metric = Metric::ANY;
-    metric.scale = std::array::from_fn(|i| if spread[i].is_finite() && (i < 5 || scored) { spread[i] } else { 0.0 });
+    metric.scale = std::array::from_fn(|i| {
+        if spread[i].is_finite() && (i < 5 || scored) {
+            spread[i]
+        } else {
+            0.0
+        }
+    });
     (metric.caliper[0], metric.caliper[1]) = (request.caliper, request.caliper);
     if control == Control::Outside {
         metric.caliper[5] = SCORE_CALIPER_BITS;
@@ -88,15 +130,30 @@ fn metric(control: Control, balance: &Balance, request: &EnrichmentRequest) -> M
     metric
 }
 
-/// Usable places in the ground and on the strand of each hit: random ones, or of a core promoter element all where it may lie.
-fn positions(hits: &Hits, grounds: &Grounds, request: &EnrichmentRequest, rng: &mut Rng) -> Vec<Place> {
+/// Usable places in the ground and on the strand of each hit: random ones, or of a core promoter
+/// element all where it may lie.
+fn positions(
+    hits: &Hits,
+    grounds: &Grounds,
+    request: &EnrichmentRequest,
+    rng: &mut Rng,
+) -> Vec<Place> {
     let mut found = Vec::new();
     for hit in &hits.usable {
         let ground = &grounds.all[hit.ground];
         let plain = |start: &usize| ground.is_plain(*start, start + hits.width, request);
-        let place = |start: usize| Place { start, end: start + hits.width, score: f64::NAN, p_value: f64::NAN, ..*hit };
+        let place = |start: usize| Place {
+            start,
+            end: start + hits.width,
+            score: f64::NAN,
+            p_value: f64::NAN,
+            ..*hit
+        };
         if let Some(homes) = &hits.homes {
-            let on_strand = homes[hit.ground].iter().filter(|(_, strand)| *strand == hit.strand).map(|(start, _)| *start);
+            let on_strand = homes[hit.ground]
+                .iter()
+                .filter(|(_, strand)| *strand == hit.strand)
+                .map(|(start, _)| *start);
             found.extend(on_strand.filter(plain).map(place));
             continue;
         }

@@ -1,7 +1,9 @@
-//! A motif among the orders of its own columns: is the level of its hits one more draw of those of permuted matrices?
+//! A motif among the orders of its own columns: is the level of its hits one more draw of those of
+//! permuted matrices?
 //!
-//! The unit is the order of columns, not the hit: hits of one order share their words, and a model that answers to words gives every order a level of
-//! its own. A level is known by the mean over the hits, with an error that depends on their number: see [`crate::stats::prediction`].
+//! The unit is the order of columns, not the hit: hits of one order share their words, and a model
+//! that answers to words gives every order a level of its own. A level is known by the mean over
+//! the hits, with an error that depends on their number: see [`crate::stats::prediction`].
 
 use super::grounds::Grounds;
 use super::hits::Place;
@@ -31,23 +33,47 @@ pub(super) struct Orders {
 }
 
 impl Orders {
-    /// Of a motif's usable hits and those of each permuted matrix; orders without a hit are left out. Also the covariates of both, which nothing
-    /// matches: which words fit where belongs to what an order is.
-    pub fn new(own: &[Place], permuted: Vec<Vec<Place>>, grounds: &Grounds, request: &EnrichmentRequest, keep: bool) -> (Orders, Matched) {
+    /// Of a motif's usable hits and those of each permuted matrix; orders without a hit are left
+    /// out. Also the covariates of both, which nothing matches: which words fit where belongs to
+    /// what an order is.
+    pub fn new(
+        own: &[Place],
+        permuted: Vec<Vec<Place>>,
+        grounds: &Grounds,
+        request: &EnrichmentRequest,
+        keep: bool,
+    ) -> (Orders, Matched) {
         let values = |places: &[Place]| -> [Vec<f64>; 2] {
-            let (edges, inside) = places.iter().map(|place| endpoints_of(place, grounds)).unzip();
+            let (edges, inside) = places
+                .iter()
+                .map(|place| endpoints_of(place, grounds))
+                .unzip();
             [edges, inside]
         };
         let group = |places: &[Place], values: &[Vec<f64>; 2]| -> Order {
-            let clusters: Vec<usize> = places.iter().map(|place| grounds.all[place.ground].cluster).collect();
+            let clusters: Vec<usize> = places
+                .iter()
+                .map(|place| grounds.all[place.ground].cluster)
+                .collect();
             [0, 1].map(|i| Group::new(&values[i], &clusters))
         };
         let mut matched = Matched::default();
-        let covariates =
-            |place: &Place| grounds.all[place.ground].covariates(place.start, place.end, place.strand, place.score, request.gc_flank_bp);
+        let covariates = |place: &Place| {
+            grounds.all[place.ground].covariates(
+                place.start,
+                place.end,
+                place.strand,
+                place.score,
+                request.gc_flank_bp,
+            )
+        };
         let balance = &mut matched.balance;
-        own.iter().for_each(|place| balance.sites.push(&covariates(place)));
-        permuted.iter().flatten().for_each(|place| balance.pool.push(&covariates(place)));
+        own.iter()
+            .for_each(|place| balance.sites.push(&covariates(place)));
+        permuted
+            .iter()
+            .flatten()
+            .for_each(|place| balance.pool.push(&covariates(place)));
         (balance.paired_sites, balance.controls) = (balance.sites.clone(), balance.pool.clone());
         let own_values = values(own);
         let (mut orders, mut sums) = (Vec::new(), [0.0; 2]);
@@ -57,23 +83,48 @@ impl Orders {
             (0..2).for_each(|i| sums[i] += auroc(&own_values[i], &values[i]));
         }
         let auroc = sums.map(|sum| sum / orders.len() as f64);
-        let places = if keep { permuted.into_iter().flatten().collect() } else { Vec::new() };
-        (Orders { own: group(own, &own_values), permuted: orders, auroc, places }, matched)
+        let places = if keep {
+            permuted.into_iter().flatten().collect()
+        } else {
+            Vec::new()
+        };
+        (
+            Orders {
+                own: group(own, &own_values),
+                permuted: orders,
+                auroc,
+                places,
+            },
+            matched,
+        )
     }
 
     fn components(&self, endpoint: usize) -> Option<Components> {
-        let all: Vec<Group> = self.permuted.iter().chain([&self.own]).map(|order| order[endpoint]).collect();
+        let all: Vec<Group> = self
+            .permuted
+            .iter()
+            .chain([&self.own])
+            .map(|order| order[endpoint])
+            .collect();
         Components::estimate(&all)
     }
 
-    /// The test of one endpoint, 0 for edges and 1 for inside; `None` where there are too few orders or hits.
+    /// The test of one endpoint, 0 for edges and 1 for inside; `None` where there are too few
+    /// orders or hits.
     pub fn compare(&self, endpoint: usize) -> Option<Compared> {
         if self.permuted.len() < LEAST_ORDERS {
             return None;
         }
         let (components, own) = (self.components(endpoint)?, &self.own[endpoint]);
-        let estimate = |group: &Group| Estimate { mean: group.mean, variance: components.of_mean(group) };
-        let others: Vec<Estimate> = self.permuted.iter().map(|order| estimate(&order[endpoint])).collect();
+        let estimate = |group: &Group| Estimate {
+            mean: group.mean,
+            variance: components.of_mean(group),
+        };
+        let others: Vec<Estimate> = self
+            .permuted
+            .iter()
+            .map(|order| estimate(&order[endpoint]))
+            .collect();
         let found = predict(estimate(own), &others, LEVEL)?;
         Some(Compared {
             hit_mean: own.mean,
@@ -96,7 +147,8 @@ impl Orders {
     /// One row an order, the motif's own first.
     pub fn rows(&self, motif_id: &str) -> Vec<OrderRow> {
         let components = [0, 1].map(|endpoint| self.components(endpoint));
-        let error = |i: usize, group: &Group| components[i].map_or(f64::NAN, |c| c.of_mean(group).sqrt());
+        let error =
+            |i: usize, group: &Group| components[i].map_or(f64::NAN, |c| c.of_mean(group).sqrt());
         let row = |(order, [edges, inside]): (usize, &Order)| OrderRow {
             motif_id: motif_id.into(),
             order: order as u64,
@@ -109,6 +161,11 @@ impl Orders {
             inside_variance: inside.variance(),
             inside_se: error(1, inside),
         };
-        [&self.own].into_iter().chain(&self.permuted).enumerate().map(row).collect()
+        [&self.own]
+            .into_iter()
+            .chain(&self.permuted)
+            .enumerate()
+            .map(row)
+            .collect()
     }
 }

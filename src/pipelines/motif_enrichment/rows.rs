@@ -48,13 +48,16 @@ pub struct MotifRow {
     pub p_threshold: f64,
     /// The probability that a random word is its best word.
     pub best_p: f64,
-    /// Hits of a core promoter element that independent letters would give where it may lie; missing for other motifs.
+    /// Hits of a core promoter element that independent letters would give where it may lie;
+    /// missing for other motifs.
     pub n_expected: f64,
-    /// `tested`; `few_hits`; `no_hits`; `not_scannable` where the best word is more likely than the threshold.
+    /// `tested`; `few_hits`; `no_hits`; `not_scannable` where the best word is more likely than the
+    /// threshold.
     pub status: String,
     /// Hits in promoters, overlaps resolved (of core promoter elements all, wherever they lie).
     pub n_hits: u64,
-    /// Of those, where a core promoter element does not lie, or that overlap a better one where it does.
+    /// Of those, where a core promoter element does not lie, or that overlap a better one where it
+    /// does.
     pub n_misplaced: u64,
     /// Of the rest, without a whole window of plain letters that was read.
     pub n_not_plain: u64,
@@ -62,7 +65,8 @@ pub struct MotifRow {
     pub n_usable: u64,
     /// Clusters of promoters they lie in.
     pub n_clusters: u64,
-    /// Correlation, over the columns, of information with the mean boundary probability at the two sides of the column's base.
+    /// Correlation, over the columns, of information with the mean boundary probability at the two
+    /// sides of the column's base.
     pub information_r: f64,
 }
 
@@ -137,7 +141,8 @@ pub struct StatisticsRow {
     pub n_orders: u64,
     /// Mean of these hits.
     pub hit_mean: f64,
-    /// Mean of their controls; for `permuted` the mean over orders of their mean hit, each weighted by its precision.
+    /// Mean of their controls; for `permuted` the mean over orders of their mean hit, each weighted
+    /// by its precision.
     pub control_mean: f64,
     /// `hit_mean` less `control_mean`.
     pub difference: f64,
@@ -145,13 +150,15 @@ pub struct StatisticsRow {
     pub ci_low: f64,
     /// Upper end.
     pub ci_high: f64,
-    /// Difference over the standard deviation of the paired differences; for `permuted` over that of hits of one order.
+    /// Difference over the standard deviation of the paired differences; for `permuted` over that
+    /// of hits of one order.
     pub d: f64,
     /// Probability that a hit exceeds a control; for `permuted` mean over the orders.
     pub auroc: f64,
     /// Standard deviation between orders, sampling error taken off; missing for other controls.
     pub order_sd: f64,
-    /// Sign flips of clusters, two-sided. For `permuted`: that the level of the motif is one more draw of those of the orders of its columns.
+    /// Sign flips of clusters, two-sided. For `permuted`: that the level of the motif is one more
+    /// draw of those of the orders of its columns.
     pub p_value: f64,
     /// The least p-value the sign flips could give; missing for control `permuted`.
     pub p_floor: f64,
@@ -163,12 +170,14 @@ pub struct StatisticsRow {
     pub worst_covariate: String,
     /// Its standardised mean difference.
     pub worst_smd: f64,
-    /// How many clusters of one size would say as much: `(sum n)^2 / sum n^2` over the pairs (or hits) of clusters.
+    /// How many clusters of one size would say as much: `(sum n)^2 / sum n^2` over the pairs (or
+    /// hits) of clusters.
     pub n_effective: f64,
 }
 
-/// How many motifs one random function of the two letters around a position singles out, through the hits, the controls and the tests of the model (whose p-values are those
-/// of the normal law that many clusters lead to).
+/// How many motifs one random function of the two letters around a position singles out, through
+/// the hits, the controls and the tests of the model (whose p-values are those of the normal law
+/// that many clusters lead to).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct YardstickRow {
     /// Control.
@@ -192,8 +201,9 @@ pub struct UnmatchedRow {
     pub motif_id: String,
     /// Control.
     pub control: String,
-    /// `no_candidate` in the cluster of promoters and on the strand; `outside_caliper`, none like it in composition or score; `taken` by other hits;
-    /// `contig_end`, too near to it for flanks; `few_orders`, fewer than 20 permuted matrices with hits.
+    /// `no_candidate` in the cluster of promoters and on the strand; `outside_caliper`, none like
+    /// it in composition or score; `taken` by other hits; `contig_end`, too near to it for flanks;
+    /// `few_orders`, fewer than 20 permuted matrices with hits.
     pub reason: String,
     /// Usable hits.
     pub n_hits: u64,
@@ -233,7 +243,8 @@ pub struct ProfileRow {
     pub control: String,
     /// `hit` or `control`.
     pub group: String,
-    /// Inter-base position from the hit's first edge, in its orientation; the second edge is at the width.
+    /// Inter-base position from the hit's first edge, in its orientation; the second edge is at the
+    /// width.
     pub offset: i64,
     /// Mean.
     pub mean: f64,

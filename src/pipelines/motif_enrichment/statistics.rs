@@ -31,7 +31,8 @@ pub(super) struct Compared {
     pub order_sd: f64,
 }
 
-/// Flips enough for a floor of a tenth of the least Benjamini-Hochberg threshold, `RATE / n_tests`, and never fewer than asked for.
+/// Flips enough for a floor of a tenth of the least Benjamini-Hochberg threshold, `RATE / n_tests`,
+/// and never fewer than asked for.
 pub(super) fn most_permutations(permutations: usize, n_tests: usize) -> usize {
     let needed = (10.0 * n_tests as f64 / RATE).ceil() as usize;
     permutations.max(needed)
@@ -39,14 +40,26 @@ pub(super) fn most_permutations(permutations: usize, n_tests: usize) -> usize {
 
 /// Compares paired values; one cluster number a pair.
 ///
-/// A test that fewer than ten of the `permutations` flips reached is done anew with `most` other flips, and that p-value stands. This keeps p valid: for
-/// a level below that of the first round it must come from the second, and above it what was rejected in the first round is a subset of what a single round
-/// would reject.
-pub(super) fn compare(hits: &[f64], controls: &[f64], clusters: &[usize], (permutations, most): (usize, usize), seed: u64) -> Compared {
-    let differences: Vec<f64> = hits.iter().zip(controls).map(|(hit, control)| hit - control).collect();
+/// A test that fewer than ten of the `permutations` flips reached is done anew with `most` other
+/// flips, and that p-value stands. This keeps p valid: for a level below that of the first round it
+/// must come from the second, and above it what was rejected in the first round is a subset of what
+/// a single round would reject.
+pub(super) fn compare(
+    hits: &[f64],
+    controls: &[f64],
+    clusters: &[usize],
+    (permutations, most): (usize, usize),
+    seed: u64,
+) -> Compared {
+    let differences: Vec<f64> = hits
+        .iter()
+        .zip(controls)
+        .map(|(hit, control)| hit - control)
+        .collect();
     let sums = ClusterSums::of_pairs(&differences, clusters);
     let mut test = sums.test(permutations, seed);
-    if !test.exact && most > permutations && test.p_value * (permutations as f64 + 1.0) < FEW + 1.0 {
+    if !test.exact && most > permutations && test.p_value * (permutations as f64 + 1.0) < FEW + 1.0
+    {
         test = sums.test(most, seed ^ 1);
     }
     let (ci_low, ci_high) = sums.interval(permutations, LEVEL, seed);
@@ -58,7 +71,11 @@ pub(super) fn compare(hits: &[f64], controls: &[f64], clusters: &[usize], (permu
         ci_high,
         d: paired_d(&differences),
         auroc: auroc(hits, controls),
-        p_value: if differences.is_empty() { f64::NAN } else { test.p_value },
+        p_value: if differences.is_empty() {
+            f64::NAN
+        } else {
+            test.p_value
+        },
         p_floor: test.p_floor,
         n_pairs: differences.len(),
         n_clusters: test.n_clusters,
@@ -77,12 +94,16 @@ mod tests {
         assert_eq!(most_permutations(10_000, 40), 10_000);
         assert_eq!(most_permutations(10_000, 1000), 200_000);
         let clusters: Vec<usize> = (0..60).collect();
-        let (hits, controls): (Vec<f64>, Vec<f64>) = (0..60).map(|i| (1.0 + f64::from(i), f64::from(i))).unzip();
+        let (hits, controls): (Vec<f64>, Vec<f64>) =
+            (0..60).map(|i| (1.0 + f64::from(i), f64::from(i))).unzip();
         let many = compare(&hits, &controls, &clusters, (1000, 200_000), 3);
         assert!((many.p_floor - 1.0 / 200_001.0).abs() < 1e-12 && many.p_value == many.p_floor);
         let none = compare(&hits, &hits, &clusters, (1000, 200_000), 3);
         assert_eq!((none.p_value, none.difference), (1.0, 0.0));
-        assert!((none.p_floor - 1.0 / 1001.0).abs() < 1e-12, "no second round where nothing is to be seen");
+        assert!(
+            (none.p_floor - 1.0 / 1001.0).abs() < 1e-12,
+            "no second round where nothing is to be seen"
+        );
         let nothing = compare(&[], &[], &[], (1000, 1000), 3);
         assert!(nothing.p_value.is_nan() && nothing.n_pairs == 0);
     }

@@ -7,10 +7,15 @@ use rayon::prelude::*;
 use super::grounds::Grounds;
 use super::hits::Place;
 use super::matching::Matched;
-use super::rows::{DetailRow, HitRow, LogoRow, MotifRow, PairRow, ProfileRow, PromoterRow, StatisticsRow};
+use super::rows::{
+    DetailRow, HitRow, LogoRow, MotifRow, PairRow, ProfileRow, PromoterRow, StatisticsRow,
+};
 use super::shuffled::Pair;
 use super::statistics::{Compared, LEVEL, compare, most_permutations};
-use super::{Control, Enrichment, EnrichmentRequest, Query, Studied, endpoints_of, profile, unmatched, yardstick};
+use super::{
+    Control, Enrichment, EnrichmentRequest, Query, Studied, endpoints_of, profile, unmatched,
+    yardstick,
+};
 use crate::controls::balance::{Balance, BalanceRow};
 use crate::genome::fasta::Genome;
 use crate::genome::promoters::Promoters;
@@ -48,14 +53,25 @@ pub(super) fn outcome(
     background: Background,
     request: &EnrichmentRequest,
 ) -> Enrichment {
-    let writer = Writer { genome, grounds, request };
+    let writer = Writer {
+        genome,
+        grounds,
+        request,
+    };
     let inside = &grounds.all[..grounds.n_promoters];
     let mut found = Enrichment {
-        promoters: promoters.promoters.iter().map(|p| writer.promoter(p)).collect(),
+        promoters: promoters
+            .promoters
+            .iter()
+            .map(|p| writer.promoter(p))
+            .collect(),
         dropped: promoters.dropped.clone(),
         background: background.probabilities(),
         n_regions: grounds.n_promoters,
-        region_bp: inside.iter().map(|ground| ground.interval.len_bp() as u64).sum(),
+        region_bp: inside
+            .iter()
+            .map(|ground| ground.interval.len_bp() as u64)
+            .sum(),
         n_outside: grounds.all.len() - grounds.n_promoters,
         tiles_read: grounds.tiles,
         bases_read: grounds.bases,
@@ -66,11 +82,29 @@ pub(super) fn outcome(
     for ((query, studied), pairs) in queries.iter().zip(studied).zip(shuffled) {
         writer.hits(&mut found, query, studied);
         writer.pairs(&mut found, query, studied, pairs);
-        found.orders.extend(studied.orders.iter().flat_map(|orders| orders.rows(&query.motif.id)));
-        found.unmatched.extend(unmatched::rows(&query.motif.id, studied, pairs.len(), request));
+        found.orders.extend(
+            studied
+                .orders
+                .iter()
+                .flat_map(|orders| orders.rows(&query.motif.id)),
+        );
+        found.unmatched.extend(unmatched::rows(
+            &query.motif.id,
+            studied,
+            pairs.len(),
+            request,
+        ));
         if request.shows(&query.motif.id) {
-            let column = |[a, c, g, t]: [f64; 4]| LogoRow { motif_id: query.motif.id.clone(), a, c, g, t };
-            found.logos.extend(query.motif.frequencies().into_iter().map(column));
+            let column = |[a, c, g, t]: [f64; 4]| LogoRow {
+                motif_id: query.motif.id.clone(),
+                a,
+                c,
+                g,
+                t,
+            };
+            found
+                .logos
+                .extend(query.motif.frequencies().into_iter().map(column));
             writer.profiles(&mut found, query, studied, pairs);
         }
         if request.detail.contains(&query.motif.id) {
@@ -82,7 +116,9 @@ pub(super) fn outcome(
         order.push(Control::Shuffled);
     }
     for control in &order {
-        found.statistics.extend(writer.statistics(*control, &found.motifs, studied, shuffled));
+        found
+            .statistics
+            .extend(writer.statistics(*control, &found.motifs, studied, shuffled));
         found.balance.extend(balance(*control, studied, request));
     }
     found.yardsticks = yardstick::rows(studied, grounds, request);
@@ -92,19 +128,28 @@ pub(super) fn outcome(
 /// Balance over all tested motifs together.
 fn balance(control: Control, studied: &[Studied], request: &EnrichmentRequest) -> Vec<BalanceRow> {
     let mut all = Balance::default();
-    let of_control =
-        studied.iter().filter(|s| s.hits.usable.len() >= request.min_hits).flat_map(|s| &s.matched).filter(|(c, _)| *c == control);
+    let of_control = studied
+        .iter()
+        .filter(|s| s.hits.usable.len() >= request.min_hits)
+        .flat_map(|s| &s.matched)
+        .filter(|(c, _)| *c == control);
     let mut any = false;
     of_control.for_each(|(_, matched)| {
         all.merge(&matched.balance);
         any = true;
     });
-    let mut rows = if any { all.rows("motif hit", control.name()) } else { Vec::new() };
-    rows.iter_mut().for_each(|row| row.covariate = covariate(&row.covariate).into());
+    let mut rows = if any {
+        all.rows("motif hit", control.name())
+    } else {
+        Vec::new()
+    };
+    rows.iter_mut()
+        .for_each(|row| row.covariate = covariate(&row.covariate).into());
     rows
 }
 
-/// The covariates of places go by names of their own: the nearest end of a gene is a start site, the strength a score.
+/// The covariates of places go by names of their own: the nearest end of a gene is a start site,
+/// the strength a score.
 fn covariate(name: &str) -> &str {
     match name {
         "gene_end_distance_bp" => "tss_distance_bp",
@@ -115,11 +160,20 @@ fn covariate(name: &str) -> &str {
 
 impl Writer<'_> {
     fn contig(&self, contig: usize) -> String {
-        self.genome.contigs().get(contig).map_or(String::new(), |c| c.name.clone())
+        self.genome
+            .contigs()
+            .get(contig)
+            .map_or(String::new(), |c| c.name.clone())
     }
 
     fn name(&self, place: &Place) -> String {
-        format!("{}:{}-{}:{}", self.contig(self.grounds.all[place.ground].contig), place.start, place.end, place.strand)
+        format!(
+            "{}:{}-{}:{}",
+            self.contig(self.grounds.all[place.ground].contig),
+            place.start,
+            place.end,
+            place.strand
+        )
     }
 
     fn cluster(&self, place: &Place) -> usize {
@@ -146,8 +200,10 @@ impl Writer<'_> {
     fn motifs(&self, queries: &[Query], studied: &[Studied]) -> Vec<MotifRow> {
         let all: Vec<Motif> = queries.iter().map(|query| query.motif.clone()).collect();
         let groups = families(&all, THRESHOLD);
-        // The member with most hits stands for its group: a choice that no result can sway. The first of several.
-        let mut first: Vec<Option<usize>> = vec![None; groups.iter().max().map_or(0, |last| last + 1)];
+        // The member with most hits stands for its group: a choice that no result can sway. The
+        // first of several.
+        let mut first: Vec<Option<usize>> =
+            vec![None; groups.iter().max().map_or(0, |last| last + 1)];
         let mut sizes = vec![0u64; first.len()];
         for (index, group) in groups.iter().enumerate() {
             sizes[*group] += 1;
@@ -164,7 +220,11 @@ impl Writer<'_> {
                 n if n < self.request.min_hits => "few_hits",
                 _ => "tested",
             };
-            let clusters: BTreeSet<usize> = hits.usable.iter().map(|place| self.cluster(place)).collect();
+            let clusters: BTreeSet<usize> = hits
+                .usable
+                .iter()
+                .map(|place| self.cluster(place))
+                .collect();
             MotifRow {
                 motif_id: query.motif.id.clone(),
                 motif_name: query.motif.name.clone(),
@@ -190,18 +250,29 @@ impl Writer<'_> {
         (0..queries.len()).into_par_iter().map(row).collect()
     }
 
-    /// Over the columns of a motif: information, and the mean probability at the two inter-base positions beside the column's base.
+    /// Over the columns of a motif: information, and the mean probability at the two inter-base
+    /// positions beside the column's base.
     fn information_r(&self, motif: &Motif, hits: &[Place]) -> f64 {
         let mut sums = vec![0.0; motif.width()];
         for hit in hits {
             let profile = profile(hit, self.grounds, self.request.flank);
             let core = &profile[self.request.flank..=self.request.flank + motif.width()];
-            sums.iter_mut().zip(core.windows(2)).for_each(|(sum, pair)| *sum += f64::from(pair[0] + pair[1]) / 2.0);
+            sums.iter_mut()
+                .zip(core.windows(2))
+                .for_each(|(sum, pair)| *sum += f64::from(pair[0] + pair[1]) / 2.0);
         }
         if hits.is_empty() || self.request.negative_control {
             return f64::NAN;
         }
-        pearson(&motif.information_bits(), &sums, &vec![0; sums.len()], 0, LEVEL, 0).correlation
+        pearson(
+            &motif.information_bits(),
+            &sums,
+            &vec![0; sums.len()],
+            0,
+            LEVEL,
+            0,
+        )
+        .correlation
     }
 
     fn hits(&self, found: &mut Enrichment, query: &Query, studied: &Studied) {
@@ -237,24 +308,38 @@ impl Writer<'_> {
         for (control, matched) in &studied.matched {
             for (hit, place) in &matched.pairs {
                 let hit = &studied.hits.usable[*hit];
-                found.pairs.push(row(*control, hit, place, [self.values(hit), self.values(place)]));
+                found.pairs.push(row(
+                    *control,
+                    hit,
+                    place,
+                    [self.values(hit), self.values(place)],
+                ));
             }
         }
         for pair in shuffled {
             let hit = &studied.hits.usable[pair.hit];
-            found.pairs.push(row(Control::Shuffled, hit, hit, pair.values));
+            found
+                .pairs
+                .push(row(Control::Shuffled, hit, hit, pair.values));
         }
     }
 
     fn comparison(&self, control: Control, studied: &Studied, shuffled: &[Pair]) -> Comparison {
-        let mut found = Comparison { control, hits: Vec::new(), controls: Vec::new(), clusters: Vec::new() };
+        let mut found = Comparison {
+            control,
+            hits: Vec::new(),
+            controls: Vec::new(),
+            clusters: Vec::new(),
+        };
         let mut push = |hit: &Place, values: [(f64, f64); 2]| {
             found.hits.push(values[0]);
             found.controls.push(values[1]);
             found.clusters.push(self.cluster(hit));
         };
         if control == Control::Shuffled {
-            shuffled.iter().for_each(|pair| push(&studied.hits.usable[pair.hit], pair.values));
+            shuffled
+                .iter()
+                .for_each(|pair| push(&studied.hits.usable[pair.hit], pair.values));
         } else {
             for (hit, place) in matched(control, studied).into_iter().flat_map(|m| &m.pairs) {
                 let hit = &studied.hits.usable[*hit];
@@ -264,22 +349,44 @@ impl Writer<'_> {
         found
     }
 
-    fn statistics(&self, control: Control, motifs: &[MotifRow], studied: &[Studied], shuffled: &[Vec<Pair>]) -> Vec<StatisticsRow> {
+    fn statistics(
+        &self,
+        control: Control,
+        motifs: &[MotifRow],
+        studied: &[Studied],
+        shuffled: &[Vec<Pair>],
+    ) -> Vec<StatisticsRow> {
         let mut rows = Vec::new();
         let pairs = match control {
             Control::Permuted => Vec::new(),
-            _ => studied.par_iter().zip(shuffled).map(|(studied, shuffled)| self.comparison(control, studied, shuffled)).collect(),
+            _ => studied
+                .par_iter()
+                .zip(shuffled)
+                .map(|(studied, shuffled)| self.comparison(control, studied, shuffled))
+                .collect(),
         };
         for (number, endpoint) in ["edges", "inside"].into_iter().enumerate() {
             let outcomes: Vec<(usize, Compared)> = match control {
                 Control::Permuted => {
-                    let test = |index: usize| Some((index, studied[index].orders.as_ref()?.compare(number)?));
-                    (0..motifs.len()).into_par_iter().filter(|index| motifs[*index].status == "tested").filter_map(test).collect()
+                    let test = |index: usize| {
+                        Some((index, studied[index].orders.as_ref()?.compare(number)?))
+                    };
+                    (0..motifs.len())
+                        .into_par_iter()
+                        .filter(|index| motifs[*index].status == "tested")
+                        .filter_map(test)
+                        .collect()
                 }
                 _ => self.paired(motifs, &pairs, endpoint),
             };
-            let p_values: Vec<f64> = outcomes.iter().map(|(_, outcome)| outcome.p_value).collect();
-            let (bh, by) = (benjamini_hochberg(&p_values), benjamini_yekutieli(&p_values));
+            let p_values: Vec<f64> = outcomes
+                .iter()
+                .map(|(_, outcome)| outcome.p_value)
+                .collect();
+            let (bh, by) = (
+                benjamini_hochberg(&p_values),
+                benjamini_yekutieli(&p_values),
+            );
             for (((index, outcome), p_bh), p_by) in outcomes.into_iter().zip(bh).zip(by) {
                 let (motif, worst) = (&motifs[index], worst(control, &studied[index]));
                 rows.push(StatisticsRow {
@@ -304,7 +411,9 @@ impl Writer<'_> {
                     p_floor: outcome.p_floor,
                     p_bh,
                     p_by,
-                    worst_covariate: worst.as_ref().map_or(String::new(), |row| covariate(&row.covariate).into()),
+                    worst_covariate: worst
+                        .as_ref()
+                        .map_or(String::new(), |row| covariate(&row.covariate).into()),
                     worst_smd: worst.map_or(f64::NAN, |row| row.smd_after),
                     n_effective: outcome.n_effective,
                 });
@@ -314,21 +423,55 @@ impl Writer<'_> {
     }
 
     /// The tests of one endpoint on pairs, of motifs left with pairs enough.
-    fn paired(&self, motifs: &[MotifRow], pairs: &[Comparison], endpoint: &str) -> Vec<(usize, Compared)> {
-        let tested = |index: &usize| motifs[*index].status == "tested" && pairs[*index].hits.len() >= self.request.min_hits;
+    fn paired(
+        &self,
+        motifs: &[MotifRow],
+        pairs: &[Comparison],
+        endpoint: &str,
+    ) -> Vec<(usize, Compared)> {
+        let tested = |index: &usize| {
+            motifs[*index].status == "tested" && pairs[*index].hits.len() >= self.request.min_hits
+        };
         let tested: Vec<usize> = (0..motifs.len()).filter(tested).collect();
-        let draws = (self.request.permutations, most_permutations(self.request.permutations, tested.len()));
-        let side = |values: &[(f64, f64)]| -> Vec<f64> { values.iter().map(|v| if endpoint == "edges" { v.0 } else { v.1 }).collect() };
+        let draws = (
+            self.request.permutations,
+            most_permutations(self.request.permutations, tested.len()),
+        );
+        let side = |values: &[(f64, f64)]| -> Vec<f64> {
+            values
+                .iter()
+                .map(|v| if endpoint == "edges" { v.0 } else { v.1 })
+                .collect()
+        };
         let test = |index: usize| {
             let of = &pairs[index];
-            let name = format!("test {} {} {endpoint}", motifs[index].motif_id, of.control.name());
+            let name = format!(
+                "test {} {} {endpoint}",
+                motifs[index].motif_id,
+                of.control.name()
+            );
             let seed = Rng::new(self.request.seed).derive(&name).next_u64();
-            (index, compare(&side(&of.hits), &side(&of.controls), &of.clusters, draws, seed))
+            (
+                index,
+                compare(
+                    &side(&of.hits),
+                    &side(&of.controls),
+                    &of.clusters,
+                    draws,
+                    seed,
+                ),
+            )
         };
         tested.into_par_iter().map(test).collect()
     }
 
-    fn profiles(&self, found: &mut Enrichment, query: &Query, studied: &Studied, shuffled: &[Pair]) {
+    fn profiles(
+        &self,
+        found: &mut Enrichment,
+        query: &Query,
+        studied: &Studied,
+        shuffled: &[Pair],
+    ) {
         let (flank, width) = (self.request.flank, studied.hits.width);
         for control in Control::ALL {
             let [mut hits, mut controls] = [0, 1].map(|_| ProfileSums::new(width + 2 * flank + 1));
@@ -339,8 +482,12 @@ impl Writer<'_> {
                     controls.add(cluster, &pair.profiles[1]);
                 }
             } else if let (Control::Permuted, Some(orders)) = (control, &studied.orders) {
-                studied.hits.usable.iter().for_each(|place| hits.add(self.cluster(place), &profile(place, self.grounds, flank)));
-                orders.places.iter().for_each(|place| controls.add(self.cluster(place), &profile(place, self.grounds, flank)));
+                studied.hits.usable.iter().for_each(|place| {
+                    hits.add(self.cluster(place), &profile(place, self.grounds, flank))
+                });
+                orders.places.iter().for_each(|place| {
+                    controls.add(self.cluster(place), &profile(place, self.grounds, flank))
+                });
             } else {
                 for (hit, place) in matched(control, studied).into_iter().flat_map(|m| &m.pairs) {
                     let hit = &studied.hits.usable[*hit];
@@ -352,27 +499,36 @@ impl Writer<'_> {
                 continue;
             }
             // One seed: each draw is of the same clusters in both.
-            let seed = Rng::new(self.request.seed).derive(&format!("profile {} {}", query.motif.id, control.name())).next_u64();
+            let seed = Rng::new(self.request.seed)
+                .derive(&format!("profile {} {}", query.motif.id, control.name()))
+                .next_u64();
             for (sums, group) in [(&hits, "hit"), (&controls, "control")] {
                 let band = sums.band(self.request.bootstraps, LEVEL, seed);
-                found.profile.extend((0..band.mean.len()).map(|index| ProfileRow {
-                    motif_id: query.motif.id.clone(),
-                    control: control.name().into(),
-                    group: group.into(),
-                    offset: index as i64 - flank as i64,
-                    mean: band.mean[index],
-                    ci_low: band.low[index],
-                    ci_high: band.high[index],
-                    n: band.n as u64,
-                    width: width as u64,
-                }));
+                found
+                    .profile
+                    .extend((0..band.mean.len()).map(|index| ProfileRow {
+                        motif_id: query.motif.id.clone(),
+                        control: control.name().into(),
+                        group: group.into(),
+                        offset: index as i64 - flank as i64,
+                        mean: band.mean[index],
+                        ci_low: band.low[index],
+                        ci_high: band.high[index],
+                        n: band.n as u64,
+                        width: width as u64,
+                    }));
             }
         }
     }
 
     fn detail(&self, found: &mut Enrichment, query: &Query, studied: &Studied) {
         let flank = self.request.flank;
-        let mut order: Vec<(f64, &Place)> = studied.hits.usable.iter().map(|place| (self.values(place).0, place)).collect();
+        let mut order: Vec<(f64, &Place)> = studied
+            .hits
+            .usable
+            .iter()
+            .map(|place| (self.values(place).0, place))
+            .collect();
         order.sort_by(|a, b| b.0.total_cmp(&a.0));
         for (rank, (_, place)) in order.into_iter().enumerate() {
             let name = self.name(place);
@@ -383,17 +539,28 @@ impl Writer<'_> {
                 offset: index as i64 - flank as i64,
                 probability: f64::from(probability),
             };
-            found.detail.extend(profile(place, self.grounds, flank).into_iter().enumerate().map(row));
+            found.detail.extend(
+                profile(place, self.grounds, flank)
+                    .into_iter()
+                    .enumerate()
+                    .map(row),
+            );
         }
     }
 }
 
 fn matched(control: Control, studied: &Studied) -> Option<&Matched> {
-    studied.matched.iter().find(|(c, _)| *c == control).map(|(_, matched)| matched)
+    studied
+        .matched
+        .iter()
+        .find(|(c, _)| *c == control)
+        .map(|(_, matched)| matched)
 }
 
 /// The covariate furthest from balance after matching.
 fn worst(control: Control, studied: &Studied) -> Option<BalanceRow> {
     let rows = matched(control, studied)?.balance.rows("", "");
-    rows.into_iter().filter(|row| row.smd_after.is_finite()).max_by(|a, b| a.smd_after.abs().total_cmp(&b.smd_after.abs()))
+    rows.into_iter()
+        .filter(|row| row.smd_after.is_finite())
+        .max_by(|a, b| a.smd_after.abs().total_cmp(&b.smd_after.abs()))
 }

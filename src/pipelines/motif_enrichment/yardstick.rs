@@ -1,5 +1,6 @@
-//! How many motifs tracks of letters alone would single out: random functions of the two letters around a position, put through the same hits, controls and tests. A count of
-//! motifs for which the model differs says something only beside theirs.
+//! How many motifs tracks of letters alone would single out: random functions of the two letters
+//! around a position, put through the same hits, controls and tests. A count of motifs for which
+//! the model differs says something only beside theirs.
 
 use rayon::prelude::*;
 
@@ -23,22 +24,34 @@ const RATE: f64 = 0.05;
 /// A value for each pair of neighbouring letters, the first letter in the higher two bits.
 type Function = [f32; 16];
 
-/// The pairs of letters around the inter-base positions of a place, from one before its first edge to one after its second, in its orientation. Usable hits and their controls
-/// have plain letters so far.
+/// The pairs of letters around the inter-base positions of a place, from one before its first edge
+/// to one after its second, in its orientation. Usable hits and their controls have plain letters
+/// so far.
 fn pairs_of_letters(place: &Place, grounds: &Grounds) -> Vec<u8> {
     let ground = &grounds.all[place.ground];
-    let bases = &ground.letters[place.start - 2 - ground.letters_start..place.end + 2 - ground.letters_start];
-    codes(&model_letters(bases, place.strand)).windows(2).map(|pair| (pair[0] << 2 | pair[1]) & 15).collect()
+    let bases = &ground.letters
+        [place.start - 2 - ground.letters_start..place.end + 2 - ground.letters_start];
+    codes(&model_letters(bases, place.strand))
+        .windows(2)
+        .map(|pair| (pair[0] << 2 | pair[1]) & 15)
+        .collect()
 }
 
 fn value(function: &Function, letters: &[u8]) -> [f64; 2] {
-    let values: Vec<f32> = letters.iter().map(|pair| function[usize::from(*pair)]).collect();
+    let values: Vec<f32> = letters
+        .iter()
+        .map(|pair| function[usize::from(*pair)])
+        .collect();
     let (edges, inside) = endpoints(&values, 1, letters.len() - 3);
     [edges, inside]
 }
 
 /// One row a control with pairs of places, endpoint and function.
-pub(super) fn rows(studied: &[Studied], grounds: &Grounds, request: &EnrichmentRequest) -> Vec<YardstickRow> {
+pub(super) fn rows(
+    studied: &[Studied],
+    grounds: &Grounds,
+    request: &EnrichmentRequest,
+) -> Vec<YardstickRow> {
     let rng = Rng::new(request.seed).derive("yardsticks");
     let functions: Vec<Function> = (0..YARDSTICKS as u64)
         .map(|number| {
@@ -48,18 +61,41 @@ pub(super) fn rows(studied: &[Studied], grounds: &Grounds, request: &EnrichmentR
         .collect();
     let enough = |matched: &&Matched| matched.pairs.len() >= request.min_hits;
     let mut found = Vec::new();
-    for control in request.controls.iter().filter(|control| matches!(control, Control::Position | Control::Outside)) {
-        let of = studied.iter().filter(|s| s.hits.usable.len() >= request.min_hits);
-        let matched = of.filter_map(|s| Some((s, s.matched.iter().find(|(c, _)| c == control).map(|(_, m)| m).filter(enough)?)));
+    for control in request
+        .controls
+        .iter()
+        .filter(|control| matches!(control, Control::Position | Control::Outside))
+    {
+        let of = studied
+            .iter()
+            .filter(|s| s.hits.usable.len() >= request.min_hits);
+        let matched = of.filter_map(|s| {
+            Some((
+                s,
+                s.matched
+                    .iter()
+                    .find(|(c, _)| c == control)
+                    .map(|(_, m)| m)
+                    .filter(enough)?,
+            ))
+        });
         // By motif, function and endpoint: the difference and its p-value.
         let motifs: Vec<_> = matched.collect();
-        let tests: Vec<Vec<[(f64, f64); 2]>> =
-            motifs.into_par_iter().map(|(studied, matched)| tests(studied, matched, grounds, &functions)).collect();
+        let tests: Vec<Vec<[(f64, f64); 2]>> = motifs
+            .into_par_iter()
+            .map(|(studied, matched)| tests(studied, matched, grounds, &functions))
+            .collect();
         for (number, endpoint) in ["edges", "inside"].into_iter().enumerate() {
             for track in 0..functions.len() {
                 let of: Vec<(f64, f64)> = tests.iter().map(|motif| motif[track][number]).collect();
                 let adjusted = benjamini_hochberg(&of.iter().map(|(_, p)| *p).collect::<Vec<_>>());
-                let significant = |up: bool| adjusted.iter().zip(&of).filter(|(p, (d, _))| **p <= RATE && (*d > 0.0) == up).count() as u64;
+                let significant = |up: bool| {
+                    adjusted
+                        .iter()
+                        .zip(&of)
+                        .filter(|(p, (d, _))| **p <= RATE && (*d > 0.0) == up)
+                        .count() as u64
+                };
                 found.push(YardstickRow {
                     control: control.name().into(),
                     endpoint: endpoint.into(),
@@ -74,16 +110,42 @@ pub(super) fn rows(studied: &[Studied], grounds: &Grounds, request: &EnrichmentR
     found
 }
 
-fn tests(studied: &Studied, matched: &Matched, grounds: &Grounds, functions: &[Function]) -> Vec<[(f64, f64); 2]> {
+fn tests(
+    studied: &Studied,
+    matched: &Matched,
+    grounds: &Grounds,
+    functions: &[Function],
+) -> Vec<[(f64, f64); 2]> {
     let hit = |index: usize| &studied.hits.usable[index];
-    let clusters: Vec<usize> = matched.pairs.iter().map(|(index, _)| grounds.all[hit(*index).ground].cluster).collect();
-    let letters: Vec<[Vec<u8>; 2]> =
-        matched.pairs.iter().map(|(index, place)| [pairs_of_letters(hit(*index), grounds), pairs_of_letters(place, grounds)]).collect();
+    let clusters: Vec<usize> = matched
+        .pairs
+        .iter()
+        .map(|(index, _)| grounds.all[hit(*index).ground].cluster)
+        .collect();
+    let letters: Vec<[Vec<u8>; 2]> = matched
+        .pairs
+        .iter()
+        .map(|(index, place)| {
+            [
+                pairs_of_letters(hit(*index), grounds),
+                pairs_of_letters(place, grounds),
+            ]
+        })
+        .collect();
     let test = |function: &Function| {
-        let values: Vec<[[f64; 2]; 2]> = letters.iter().map(|[hit, control]| [value(function, hit), value(function, control)]).collect();
+        let values: Vec<[[f64; 2]; 2]> = letters
+            .iter()
+            .map(|[hit, control]| [value(function, hit), value(function, control)])
+            .collect();
         [0, 1].map(|endpoint| {
-            let differences: Vec<f64> = values.iter().map(|[hit, control]| hit[endpoint] - control[endpoint]).collect();
-            (crate::stats::mean(&differences), ClusterSums::of_pairs(&differences, &clusters).normal_p_value())
+            let differences: Vec<f64> = values
+                .iter()
+                .map(|[hit, control]| hit[endpoint] - control[endpoint])
+                .collect();
+            (
+                crate::stats::mean(&differences),
+                ClusterSums::of_pairs(&differences, &clusters).normal_p_value(),
+            )
         })
     };
     functions.iter().map(test).collect()

@@ -17,12 +17,18 @@ impl BoundarySource for Words {
             _ if s[t..].starts_with(b"GT") || s[t..].starts_with(b"AG") => 0.5,
             _ => f32::from(s[t - 1]) / 256.0 + f32::from(s[t]) / 1024.0,
         };
-        Ok(stretches.iter().map(|s| (0..s.letters.len()).map(|t| value(&s.letters, t)).collect()).collect())
+        Ok(stretches
+            .iter()
+            .map(|s| (0..s.letters.len()).map(|t| value(&s.letters, t)).collect())
+            .collect())
     }
 }
 
 fn contigs() -> Vec<Contig> {
-    vec![Contig { name: "c".into(), length_bp: 3000 }]
+    vec![Contig {
+        name: "c".into(),
+        length_bp: 3000,
+    }]
 }
 
 fn sequence() -> Vec<u8> {
@@ -34,12 +40,35 @@ fn sequence() -> Vec<u8> {
 fn files(folder: &Path, gap: Interval) -> [std::path::PathBuf; 2] {
     let sequence = sequence();
     [Strand::Plus, Strand::Minus].map(|strand| {
-        let path = folder.join(format!("{}.bw", if strand == Strand::Plus { "plus" } else { "minus" }));
-        let mut file = BigWigWriter::create(File::create(&path).unwrap(), &path, &contigs()).unwrap();
-        let request = BoundariesRequest { context: 500, margin: 20, batch: 2, seams: 0 };
-        let on = ContigStrand { contig: "c", sequence: &sequence, strand };
-        read(on, &[Interval::new(0, gap.start), Interval::new(gap.end, 3000)], &Words, &request, &mut |at, some| file.add("c", at, some))
-            .unwrap();
+        let path = folder.join(format!(
+            "{}.bw",
+            if strand == Strand::Plus {
+                "plus"
+            } else {
+                "minus"
+            }
+        ));
+        let mut file =
+            BigWigWriter::create(File::create(&path).unwrap(), &path, &contigs()).unwrap();
+        let request = BoundariesRequest {
+            context: 500,
+            margin: 20,
+            batch: 2,
+            seams: 0,
+        };
+        let on = ContigStrand {
+            contig: "c",
+            sequence: &sequence,
+            strand,
+        };
+        read(
+            on,
+            &[Interval::new(0, gap.start), Interval::new(gap.end, 3000)],
+            &Words,
+            &request,
+            &mut |at, some| file.add("c", at, some),
+        )
+        .unwrap();
         file.finish().unwrap();
         path
     })
@@ -53,9 +82,15 @@ fn a_model_written_and_read_back_is_the_model() {
     assert!(signal.missing("c").unwrap().is_empty());
     let sequence = sequence();
     for strand in [Strand::Plus, Strand::Minus] {
-        let stretches: Vec<Stretch<'_>> =
-            [700, 1203].map(|at| Stretch::of_contig("c", &sequence, Interval::new(at, at + 300), strand).unwrap()).to_vec();
-        let (read, said) = (signal.read(&stretches).unwrap(), Words.read(&stretches).unwrap());
+        let stretches: Vec<Stretch<'_>> = [700, 1203]
+            .map(|at| {
+                Stretch::of_contig("c", &sequence, Interval::new(at, at + 300), strand).unwrap()
+            })
+            .to_vec();
+        let (read, said) = (
+            signal.read(&stretches).unwrap(),
+            Words.read(&stretches).unwrap(),
+        );
         for (read, said) in read.iter().zip(&said) {
             assert_eq!(read[1..299], said[1..299], "{strand}"); // the last looks two letters ahead
         }
@@ -69,19 +104,38 @@ fn one_track_puts_the_first_base_downstream_at_offset_zero() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.bw");
     let mut file = BigWigWriter::create(File::create(&path).unwrap(), &path, &contigs()).unwrap();
-    file.add("c", 0, &(0..3000).map(|base| base as f32).collect::<Vec<_>>()).unwrap();
+    file.add(
+        "c",
+        0,
+        &(0..3000).map(|base| base as f32).collect::<Vec<_>>(),
+    )
+    .unwrap();
     file.finish().unwrap();
     let signal = Signal::open(&path, None, Missing::Unknown, &contigs()).unwrap();
     let (sequence, bases) = (sequence(), Interval::new(100, 110));
     let value = |strand, position: usize| {
         let stretch = Stretch::of_contig("c", &sequence, bases, strand).unwrap();
-        let at = if strand == Strand::Plus { position - 100 } else { 110 - position };
+        let at = if strand == Strand::Plus {
+            position - 100
+        } else {
+            110 - position
+        };
         signal.read(&[stretch]).unwrap()[0][at]
     };
-    assert_eq!((value(Strand::Plus, 105), value(Strand::Minus, 105)), (105.0, 104.0));
-    let place = Place { contig: "c", bases, strand: Strand::Minus };
+    assert_eq!(
+        (value(Strand::Plus, 105), value(Strand::Minus, 105)),
+        (105.0, 104.0)
+    );
+    let place = Place {
+        contig: "c",
+        bases,
+        strand: Strand::Minus,
+    };
     let minus = Stretch::of_contig("c", &sequence, bases, Strand::Minus).unwrap();
-    assert_eq!((minus.place, minus.letters), (Some(place), reverse_complement(&sequence[100..110])));
+    assert_eq!(
+        (minus.place, minus.letters),
+        (Some(place), reverse_complement(&sequence[100..110]))
+    );
 }
 
 #[test]
@@ -94,15 +148,24 @@ fn what_is_missing_reads_n_or_zero() {
     assert!(signal.missing("d").is_err());
     let text: String = String::from_utf8(sequence()).unwrap();
     let masked = crate::pipelines::masked(text.clone().into_bytes(), &signal.missing("c").unwrap());
-    assert!(masked[39..46] == *b"NNNNNNN" && masked[..39] == text.as_bytes()[..39] && masked[46..] == text.as_bytes()[46..]);
+    assert!(
+        masked[39..46] == *b"NNNNNNN"
+            && masked[..39] == text.as_bytes()[..39]
+            && masked[46..] == text.as_bytes()[46..]
+    );
     let zero = open(Missing::Zero);
     assert!(zero.missing("c").unwrap().is_empty());
-    let stretch = Stretch::of_contig("c", text.as_bytes(), Interval::new(30, 60), Strand::Plus).unwrap();
+    let stretch =
+        Stretch::of_contig("c", text.as_bytes(), Interval::new(30, 60), Strand::Plus).unwrap();
     let values = zero.read(&[stretch]).unwrap().remove(0);
-    assert!(values[10..15].iter().all(|v| *v == 0.0) && values[1..10].iter().chain(&values[15..]).all(|v| *v > 0.0));
+    assert!(
+        values[10..15].iter().all(|v| *v == 0.0)
+            && values[1..10].iter().chain(&values[15..]).all(|v| *v > 0.0)
+    );
 }
 
-/// deepTools 3.5.6, on the same values written by pyBigWig (`v` of 3000 bases of contig c), reads the same profile:
+/// deepTools 3.5.6, on the same values written by pyBigWig (`v` of 3000 bases of contig c), reads
+/// the same profile:
 ///
 /// ```text
 /// v = [numpy.float32((b * k + 17) % 1009) for b in range(3000)]        # p.bw: k = 31, m.bw: k = 57
@@ -115,15 +178,37 @@ fn profiles_are_those_of_deeptools() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     for (name, k) in [("p.bw", 31), ("m.bw", 57)] {
-        let mut file = BigWigWriter::create(File::create(path(name)).unwrap(), &path(name), &contigs()).unwrap();
-        file.add("c", 0, &(0..3000).map(|b| ((b * k + 17) % 1009) as f32).collect::<Vec<_>>()).unwrap();
+        let mut file =
+            BigWigWriter::create(File::create(path(name)).unwrap(), &path(name), &contigs())
+                .unwrap();
+        file.add(
+            "c",
+            0,
+            &(0..3000)
+                .map(|b| ((b * k + 17) % 1009) as f32)
+                .collect::<Vec<_>>(),
+        )
+        .unwrap();
         file.finish().unwrap();
     }
-    let stranded = Signal::open(&path("p.bw"), Some(&path("m.bw")), Missing::Unknown, &contigs()).unwrap();
+    let stranded = Signal::open(
+        &path("p.bw"),
+        Some(&path("m.bw")),
+        Missing::Unknown,
+        &contigs(),
+    )
+    .unwrap();
     let single = Signal::open(&path("p.bw"), None, Missing::Unknown, &contigs()).unwrap();
     let (plus, minus) = (&[100, 555, 1203, 2800][..], &[150, 777, 2000][..]);
     for (signal, strand, positions, expected) in [
-        (&stranded, Strand::Plus, plus, [898.75, 929.75, 960.75, 487.25, 266.0, 297.0, 75.75, 106.75, 137.75, 168.75, 199.75]),
+        (
+            &stranded,
+            Strand::Plus,
+            plus,
+            [
+                898.75, 929.75, 960.75, 487.25, 266.0, 297.0, 75.75, 106.75, 137.75, 168.75, 199.75,
+            ],
+        ),
         (
             &stranded,
             Strand::Minus,
@@ -146,15 +231,40 @@ fn profiles_are_those_of_deeptools() {
             &single,
             Strand::Minus,
             minus,
-            [1359.0, 2275.0, 2182.0, 2089.0, 1996.0, 1903.0, 1810.0, 1717.0, 1624.0, 1531.0, 1438.0].map(|sum| sum / 3.0),
+            [
+                1359.0, 2275.0, 2182.0, 2089.0, 1996.0, 1903.0, 1810.0, 1717.0, 1624.0, 1531.0,
+                1438.0,
+            ]
+            .map(|sum| sum / 3.0),
         ),
     ] {
-        let windows: Vec<Window> = positions.iter().map(|p| Window { low: p - 5, high: p + 5 }).collect();
-        let plan = plan(windows, 3000, &TileShape { context_bp: 300, margin_bp: 20 }).unwrap();
+        let windows: Vec<Window> = positions
+            .iter()
+            .map(|p| Window {
+                low: p - 5,
+                high: p + 5,
+            })
+            .collect();
+        let plan = plan(
+            windows,
+            3000,
+            &TileShape {
+                context_bp: 300,
+                margin_bp: 20,
+            },
+        )
+        .unwrap();
         let (mut means, sequence) = ([0.0; 11], sequence());
-        let on = ContigStrand { contig: "c", sequence: &sequence, strand };
+        let on = ContigStrand {
+            contig: "c",
+            sequence: &sequence,
+            strand,
+        };
         read_tiles(on, &plan, 3, signal, &mut |_, _| (), &mut |_, values| {
-            means.iter_mut().zip(values).for_each(|(mean, value)| *mean += f64::from(*value) / positions.len() as f64);
+            means
+                .iter_mut()
+                .zip(values)
+                .for_each(|(mean, value)| *mean += f64::from(*value) / positions.len() as f64);
         })
         .unwrap();
         for (mean, expected) in means.iter().zip(expected) {

@@ -21,7 +21,8 @@ pub struct SiteRow {
     pub position: u64,
     /// `+` or `-`.
     pub strand: String,
-    /// Genes whose chosen transcripts have the site (or, where none is chosen, all that have it), separated by commas.
+    /// Genes whose chosen transcripts have the site (or, where none is chosen, all that have it),
+    /// separated by commas.
     pub gene_ids: String,
     /// Cluster of overlapping genes, `contig:start-end` (0-based, half-open).
     pub cluster: String,
@@ -39,13 +40,15 @@ pub struct SiteRow {
     pub soft_masked_fraction: Option<f64>,
     /// Bases to the nearest end of a gene of the site, for usable sites.
     pub gene_end_distance_bp: Option<f64>,
-    /// The name of its matched control in the first family asked for, where it has one; several are separated by commas.
+    /// The name of its matched control in the first family asked for, where it has one; several are
+    /// separated by commas.
     pub control_site: Option<String>,
     /// Log-odds of the letters around it in bits, for usable sites.
     pub strength_bits: Option<f64>,
 }
 
-/// How many annotated sites of a kind have a status; over all statuses these add up to all annotated sites of the kind.
+/// How many annotated sites of a kind have a status; over all statuses these add up to all
+/// annotated sites of the kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountingRow {
     /// `donor` or `acceptor`.
@@ -79,35 +82,66 @@ pub struct LetterRow {
 const LOGO_REACH: isize = 10;
 
 /// The letters around the used sites.
-pub(super) fn letters(junctions: &Junctions, contigs: &mut ContigReader<'_>) -> Result<Vec<LetterRow>> {
+pub(super) fn letters(
+    junctions: &Junctions,
+    contigs: &mut ContigReader<'_>,
+) -> Result<Vec<LetterRow>> {
     let width = 2 * LOGO_REACH as usize;
     let mut counts = SiteKind::ALL.map(|_| vec![[0u64; 4]; width]);
-    for site in junctions.sites.iter().filter(|site| site.status == SiteStatus::Used) {
+    for site in junctions
+        .sites
+        .iter()
+        .filter(|site| site.status == SiteStatus::Used)
+    {
         let (sequence, _) = contigs.letters(site.contig)?; // sites lie by contig: each is read once
         let columns = &mut counts[usize::from(site.kind == SiteKind::Acceptor)];
         for (column, k) in columns.iter_mut().zip(-LOGO_REACH..) {
             let base = base_downstream(sequence, site.strand, site.position, k);
-            if let Some(letter) = base.and_then(|base| b"ACGT".iter().position(|letter| *letter == base)) {
+            if let Some(letter) =
+                base.and_then(|base| b"ACGT".iter().position(|letter| *letter == base))
+            {
                 column[letter] += 1;
             }
         }
     }
-    let rows = SiteKind::ALL.into_iter().zip(counts).flat_map(|(kind, columns)| {
-        columns.into_iter().zip(-LOGO_REACH as i64..).map(move |(counts, offset)| {
-            let n = counts.iter().sum::<u64>();
-            let [a, c, g, t] = counts.map(|count| count as f64 / n as f64);
-            LetterRow { site_kind: kind.name().into(), offset, a, c, g, t, n }
-        })
-    });
+    let rows = SiteKind::ALL
+        .into_iter()
+        .zip(counts)
+        .flat_map(|(kind, columns)| {
+            columns
+                .into_iter()
+                .zip(-LOGO_REACH as i64..)
+                .map(move |(counts, offset)| {
+                    let n = counts.iter().sum::<u64>();
+                    let [a, c, g, t] = counts.map(|count| count as f64 / n as f64);
+                    LetterRow {
+                        site_kind: kind.name().into(),
+                        offset,
+                        a,
+                        c,
+                        g,
+                        t,
+                        n,
+                    }
+                })
+        });
     Ok(rows.filter(|row| row.n > 0).collect())
 }
 
 /// Every annotated site.
-pub(super) fn sites(annotation: &Annotation, junctions: &Junctions, found: &Comparison) -> Vec<SiteRow> {
+pub(super) fn sites(
+    annotation: &Annotation,
+    junctions: &Junctions,
+    found: &Comparison,
+) -> Vec<SiteRow> {
     let row = |(number, site): (usize, &Site)| {
         let facts = found.by_site.get(&number);
         let covariates = facts.map(|f| f.covariates);
-        let genes: Vec<&str> = site.genes.iter().map(|gene| annotation.genes[*gene].id.as_str()).collect();
+        let genes: Vec<&str> = site
+            .genes
+            .iter()
+            .map(|gene| annotation.genes[*gene].id.as_str())
+            .collect();
         let contig = &junctions.contigs[site.contig];
         let cluster = &junctions.clusters[site.cluster];
         SiteRow {
@@ -117,16 +151,23 @@ pub(super) fn sites(annotation: &Annotation, junctions: &Junctions, found: &Comp
             position: site.position as u64,
             strand: site.strand.to_string(),
             gene_ids: genes.join(","),
-            cluster: format!("{}:{}-{}", junctions.contigs[cluster.contig], cluster.interval.start, cluster.interval.end),
+            cluster: format!(
+                "{}:{}-{}",
+                junctions.contigs[cluster.contig], cluster.interval.start, cluster.interval.end
+            ),
             status: site.status.name().into(),
             site_value: facts.and_then(|f| f.value),
             gc_upstream: covariates.map(|c| c.gc_upstream),
             gc_downstream: covariates.map(|c| c.gc_downstream),
             cpg_count: covariates.map(|c| c.cpg_count),
             soft_masked_fraction: covariates.map(|c| c.soft_masked_fraction),
-            gene_end_distance_bp: covariates.map(|c| c.gene_end_distance_bp).filter(|bp| bp.is_finite()),
+            gene_end_distance_bp: covariates
+                .map(|c| c.gene_end_distance_bp)
+                .filter(|bp| bp.is_finite()),
             control_site: facts.and_then(|f| f.control.clone()),
-            strength_bits: covariates.map(|c| c.strength_bits).filter(|bits| bits.is_finite()),
+            strength_bits: covariates
+                .map(|c| c.strength_bits)
+                .filter(|bits| bits.is_finite()),
         }
     };
     junctions.sites.iter().enumerate().map(row).collect()

@@ -28,7 +28,8 @@ pub const KINDS: [&str; 13] = [
     "other_strand",
 ];
 
-/// The share of bases within reach that `mask_share` and `random_share` change, as masking does in training.
+/// The share of bases within reach that `mask_share` and `random_share` change, as masking does in
+/// training.
 pub const SHARE: f64 = 0.15;
 /// Bases on either side of the place of the map.
 pub const MAP_BP: usize = 20;
@@ -79,7 +80,9 @@ impl Probe {
 
     /// Whether letters were put in the place of letters, in the same window.
     pub fn is_edit_of_letters(&self) -> bool {
-        self.kind == "snv" || self.kind.starts_with("insertion") || self.kind.starts_with("deletion")
+        self.kind == "snv"
+            || self.kind.starts_with("insertion")
+            || self.kind.starts_with("deletion")
     }
 }
 
@@ -100,7 +103,10 @@ fn window(base: usize, context: usize, length: usize) -> Interval {
 
 /// Whether all that is looked at around a base lies inside of its window, and is plain.
 fn is_usable(sequence: &[u8], base: usize, request: &StabilityRequest) -> bool {
-    let (context, margin) = (request.sites.comparison.context, request.sites.comparison.margin.max(1));
+    let (context, margin) = (
+        request.sites.comparison.context,
+        request.sites.comparison.margin.max(1),
+    );
     let room = margin + request.reach + 4;
     base >= room
         && base + room <= sequence.len()
@@ -109,22 +115,36 @@ fn is_usable(sequence: &[u8], base: usize, request: &StabilityRequest) -> bool {
 }
 
 /// Random usable bases of clusters of genes, on a random strand.
-pub(super) fn places(study: &Study<'_>, contigs: &mut ContigReader<'_>, request: &StabilityRequest) -> Result<Vec<Place>> {
+pub(super) fn places(
+    study: &Study<'_>,
+    contigs: &mut ContigReader<'_>,
+    request: &StabilityRequest,
+) -> Result<Vec<Place>> {
     let mut rng = Rng::new(request.sites.comparison.seed).derive("places");
-    let lengths: Vec<usize> = study.clusters.iter().map(|(_, interval)| interval.len_bp()).collect();
+    let lengths: Vec<usize> = study
+        .clusters
+        .iter()
+        .map(|(_, interval)| interval.len_bp())
+        .collect();
     let total: usize = lengths.iter().sum();
     let mut drawn: Vec<(usize, usize, Strand)> = Vec::new();
     // More than are needed, as some are not usable.
     for _ in 0..if total == 0 { 0 } else { 4 * request.places } {
         let mut at = rng.below(total);
-        let cluster = lengths.iter().position(|length| match at.checked_sub(*length) {
-            Some(rest) => {
-                at = rest;
-                false
-            }
-            None => true,
-        });
-        let strand = if rng.below(2) == 0 { Strand::Plus } else { Strand::Minus };
+        let cluster = lengths
+            .iter()
+            .position(|length| match at.checked_sub(*length) {
+                Some(rest) => {
+                    at = rest;
+                    false
+                }
+                None => true,
+            });
+        let strand = if rng.below(2) == 0 {
+            Strand::Plus
+        } else {
+            Strand::Minus
+        };
         drawn.extend(cluster.map(|cluster| (cluster, at, strand)));
     }
     let mut usable: Vec<(usize, Place)> = Vec::new();
@@ -135,7 +155,15 @@ pub(super) fn places(study: &Study<'_>, contigs: &mut ContigReader<'_>, request:
         let (contig, interval) = study.clusters[cluster];
         let base = interval.start + at;
         if is_usable(contigs.get(contig)?, base, request) {
-            usable.push((index, Place { contig, base, strand, cluster }));
+            usable.push((
+                index,
+                Place {
+                    contig,
+                    base,
+                    strand,
+                    cluster,
+                },
+            ));
         }
     }
     usable.sort_by_key(|(index, _)| *index);
@@ -151,45 +179,84 @@ fn other(old: u8, rng: &mut Rng) -> u8 {
 }
 
 /// All kinds of edits at every place.
-pub(super) fn at_places(places: &[Place], contigs: &mut ContigReader<'_>, request: &StabilityRequest) -> Result<Vec<Probe>> {
-    let (context, rng) = (request.sites.comparison.context, Rng::new(request.sites.comparison.seed).derive("edits"));
+pub(super) fn at_places(
+    places: &[Place],
+    contigs: &mut ContigReader<'_>,
+    request: &StabilityRequest,
+) -> Result<Vec<Probe>> {
+    let (context, rng) = (
+        request.sites.comparison.context,
+        Rng::new(request.sites.comparison.seed).derive("edits"),
+    );
     let mut all = Vec::new();
     for (number, place) in places.iter().enumerate() {
         let mut rng = rng.derive_number(number as u64);
         let sequence = contigs.get(place.contig)?;
-        let letters = |bases: Interval| (bases.start, model_letters(&sequence[bases.start..bases.end], Strand::Plus));
+        let letters = |bases: Interval| {
+            (
+                bases.start,
+                model_letters(&sequence[bases.start..bases.end], Strand::Plus),
+            )
+        };
         let base = place.base;
         let whole = window(base, context, sequence.len());
         let before = letters(whole);
         let new = other(before.1[base - whole.start], &mut rng);
         let inserted: Vec<u8> = (0..3).map(|_| b"ACGT"[rng.below(4)]).collect();
         let span = Interval::new(base - request.reach, base + request.reach);
-        let chosen: Vec<usize> = (span.start..span.end).filter(|_| rng.uniform() < SHARE).collect();
+        let chosen: Vec<usize> = (span.start..span.end)
+            .filter(|_| rng.uniform() < SHARE)
+            .collect();
         let mut shared = |letter: &mut dyn FnMut(u8, &mut Rng) -> u8| {
             let mut letters = before.1[span.start - whole.start..span.end - whole.start].to_vec();
-            chosen.iter().for_each(|at| letters[at - span.start] = letter(letters[at - span.start], &mut rng));
-            Edit { bases: span, letters }
+            chosen.iter().for_each(|at| {
+                letters[at - span.start] = letter(letters[at - span.start], &mut rng)
+            });
+            Edit {
+                bases: span,
+                letters,
+            }
         };
         let (masked, changed) = (shared(&mut |_, _| MASKED), shared(&mut other));
-        let nothing = Edit { bases: Interval::new(base, base), letters: Vec::new() };
+        let nothing = Edit {
+            bases: Interval::new(base, base),
+            letters: Vec::new(),
+        };
         for kind in KINDS {
             let edit = match kind {
-                "snv" => Edit { bases: Interval::new(base, base + 1), letters: vec![new] },
-                "mask" => Edit { bases: Interval::new(base, base + 1), letters: vec![MASKED] },
-                "insertion_1" | "insertion_2" | "insertion_3" => {
-                    Edit { bases: Interval::new(base, base), letters: inserted[..usize::from(kind.as_bytes()[10] - b'0')].to_vec() }
-                }
-                "deletion_1" | "deletion_2" | "deletion_3" => {
-                    Edit { bases: Interval::new(base, base + usize::from(kind.as_bytes()[9] - b'0')), letters: Vec::new() }
-                }
+                "snv" => Edit {
+                    bases: Interval::new(base, base + 1),
+                    letters: vec![new],
+                },
+                "mask" => Edit {
+                    bases: Interval::new(base, base + 1),
+                    letters: vec![MASKED],
+                },
+                "insertion_1" | "insertion_2" | "insertion_3" => Edit {
+                    bases: Interval::new(base, base),
+                    letters: inserted[..usize::from(kind.as_bytes()[10] - b'0')].to_vec(),
+                },
+                "deletion_1" | "deletion_2" | "deletion_3" => Edit {
+                    bases: Interval::new(base, base + usize::from(kind.as_bytes()[9] - b'0')),
+                    letters: Vec::new(),
+                },
                 "mask_share" => masked.clone(),
                 "random_share" => changed.clone(),
                 _ => nothing.clone(),
             };
             let after = match kind {
-                "shift" if whole.end + SHIFT <= sequence.len() => letters(Interval::new(whole.start + SHIFT, whole.end + SHIFT)),
-                "shift" => letters(Interval::new(whole.start.saturating_sub(SHIFT), whole.end - SHIFT)),
-                "half_context" => letters(window(base, (context / 2).max(2 * (request.reach + 2)), sequence.len())),
+                "shift" if whole.end + SHIFT <= sequence.len() => {
+                    letters(Interval::new(whole.start + SHIFT, whole.end + SHIFT))
+                }
+                "shift" => letters(Interval::new(
+                    whole.start.saturating_sub(SHIFT),
+                    whole.end - SHIFT,
+                )),
+                "half_context" => letters(window(
+                    base,
+                    (context / 2).max(2 * (request.reach + 2)),
+                    sequence.len(),
+                )),
                 _ => (whole.start, edit.applied(&before.1, whole.start)),
             };
             let strand_after = match (kind, place.strand) {
@@ -224,8 +291,15 @@ fn base_after(position: usize, offset: isize, strand: Strand) -> Option<usize> {
 
 /// A substitution of one letter in the orientation of `strand`.
 fn substitution(base: usize, new: u8, strand: Strand) -> Edit {
-    let letter = if strand == Strand::Plus { new } else { complement(new) };
-    Edit { bases: Interval::new(base, base + 1), letters: vec![letter] }
+    let letter = if strand == Strand::Plus {
+        new
+    } else {
+        complement(new)
+    };
+    Edit {
+        bases: Interval::new(base, base + 1),
+        letters: vec![letter],
+    }
 }
 
 /// The same substitution of a random core letter at sites and at their controls.
@@ -235,20 +309,29 @@ pub(super) fn of_pairs(
     contigs: &mut ContigReader<'_>,
     request: &StabilityRequest,
 ) -> Result<Vec<Probe>> {
-    let (context, rng) = (request.sites.comparison.context, Rng::new(request.sites.comparison.seed).derive("cores"));
+    let (context, rng) = (
+        request.sites.comparison.context,
+        Rng::new(request.sites.comparison.seed).derive("cores"),
+    );
     let mut all = Vec::new();
     for (number, pair) in pairs.iter().enumerate() {
         let site = &study.sites[pair.site];
         let kind = &study.kinds[site.kind];
         let mut rng = rng.derive_number(number as u64);
         let which = rng.below(kind.core.letters.len().max(1));
-        let Some(old) = kind.core.letters.get(which) else { continue };
+        let Some(old) = kind.core.letters.get(which) else {
+            continue;
+        };
         let new = other(*old, &mut rng);
         let sequence = contigs.get(site.contig)?;
         let mut probes = Vec::new();
         for (position, name) in [(pair.position, ""), (pair.control, "_control")] {
             let offset = kind.core.start as isize + which as isize;
-            let Some(base) = base_after(position, offset, site.strand).filter(|base| is_usable(sequence, *base, request)) else { continue };
+            let Some(base) = base_after(position, offset, site.strand)
+                .filter(|base| is_usable(sequence, *base, request))
+            else {
+                continue;
+            };
             let whole = window(base, context, sequence.len());
             let before = model_letters(&sequence[whole.start..whole.end], Strand::Plus);
             let edit = substitution(base, new, site.strand);
@@ -273,7 +356,12 @@ pub(super) fn of_pairs(
 }
 
 /// All substitutions around the first site that has a pair.
-pub(super) fn map(study: &Study<'_>, pairs: &[SitePair], contigs: &mut ContigReader<'_>, request: &StabilityRequest) -> Result<Vec<Probe>> {
+pub(super) fn map(
+    study: &Study<'_>,
+    pairs: &[SitePair],
+    contigs: &mut ContigReader<'_>,
+    request: &StabilityRequest,
+) -> Result<Vec<Probe>> {
     let (context, mut all) = (request.sites.comparison.context, Vec::new());
     for pair in pairs {
         let site = &study.sites[pair.site];
@@ -284,10 +372,15 @@ pub(super) fn map(study: &Study<'_>, pairs: &[SitePair], contigs: &mut ContigRea
         let whole = window(site.position, context, sequence.len());
         let before = model_letters(&sequence[whole.start..whole.end], Strand::Plus);
         for offset in -(MAP_BP as isize)..MAP_BP as isize {
-            let Some(base) = base_after(site.position, offset, site.strand) else { continue };
+            let Some(base) = base_after(site.position, offset, site.strand) else {
+                continue;
+            };
             let old = before[base - whole.start];
             for new in b"ACGT".iter().filter(|new| **new != old) {
-                let edit = Edit { bases: Interval::new(base, base + 1), letters: vec![*new] };
+                let edit = Edit {
+                    bases: Interval::new(base, base + 1),
+                    letters: vec![*new],
+                };
                 all.push(Probe {
                     kind: "snv",
                     group: OF_MAP.into(),

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 /// One edit, as one model answers it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EditRow {
-    /// `model`, `untrained`, or `letters`: a table of the letters around a position, fitted on the model.
+    /// `model`, `untrained`, or `letters`: a table of the letters around a position, fitted on the
+    /// model.
     pub model: String,
     /// What is done.
     pub kind: String,
@@ -21,7 +22,8 @@ pub struct EditRow {
     pub strand: String,
     /// The cluster of genes, by number.
     pub cluster: u64,
-    /// Sum of |change of boundary probability| over positions within reach that are there before and after.
+    /// Sum of |change of boundary probability| over positions within reach that are there before
+    /// and after.
     pub change: f64,
     /// How many of these become a boundary or cease to be one.
     pub decisions: u64,

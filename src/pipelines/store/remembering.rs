@@ -25,9 +25,21 @@ pub struct Remembering<'a> {
 }
 
 impl<'a> Remembering<'a> {
-    /// Keeps the answers of `source`, which `of` tells from others with answers in the same `store`.
-    pub fn new(of: &'a str, source: &'a dyn BoundarySource, store: &'a RefCell<Store>, part: Option<Part>) -> Self {
-        Remembering { of, source, store, part, asked: Cell::new(0) }
+    /// Keeps the answers of `source`, which `of` tells from others with answers in the same
+    /// `store`.
+    pub fn new(
+        of: &'a str,
+        source: &'a dyn BoundarySource,
+        store: &'a RefCell<Store>,
+        part: Option<Part>,
+    ) -> Self {
+        Remembering {
+            of,
+            source,
+            store,
+            part,
+            asked: Cell::new(0),
+        }
     }
 
     /// Bases that the model was asked for, since their answers were not at hand.
@@ -39,15 +51,27 @@ impl<'a> Remembering<'a> {
 impl BoundarySource for Remembering<'_> {
     fn read(&self, stretches: &[Stretch<'_>]) -> Result<Vec<Vec<f32>>> {
         let key = key(self.of, stretches);
-        let number = key.iter().take(8).fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
-        if self.part.is_some_and(|part| number % u64::from(part.of) != u64::from(part.index)) {
+        let number = key
+            .iter()
+            .take(8)
+            .fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+        if self
+            .part
+            .is_some_and(|part| number % u64::from(part.of) != u64::from(part.index))
+        {
             return Ok(Vec::new());
         }
         if let Some(kept) = self.store.borrow_mut().get(&key)? {
             return Ok(kept);
         }
         let values = self.source.read(stretches)?;
-        self.asked.set(self.asked.get() + stretches.iter().map(|s| s.letters.len() as u64).sum::<u64>());
+        self.asked.set(
+            self.asked.get()
+                + stretches
+                    .iter()
+                    .map(|s| s.letters.len() as u64)
+                    .sum::<u64>(),
+        );
         self.store.borrow_mut().put(key, &values)?;
         Ok(values)
     }

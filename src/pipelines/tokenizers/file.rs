@@ -1,5 +1,5 @@
-//! `tokenizer.json` of Hugging Face's `tokenizers`: what has a meaning for cuts is given to the library, after checks of what would make it panic, or
-//! grow a text without end.
+//! `tokenizer.json` of Hugging Face's `tokenizers`: what has a meaning for cuts is given to the
+//! library, after checks of what would make it panic, or grow a text without end.
 
 use std::fs::File;
 use std::io::Read;
@@ -21,13 +21,22 @@ const MOST_GROWTH: usize = 64;
 
 pub(super) fn open(path: &Path) -> Result<Tokenizer> {
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)).map_err(Error::io(path))?;
-    let wrong = |what: &str| Error::file(path, format!("is no tokenizer.json that can be used: {what}"));
+    File::open(path)
+        .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(Error::io(path))?;
+    let wrong = |what: &str| {
+        Error::file(
+            path,
+            format!("is no tokenizer.json that can be used: {what}"),
+        )
+    };
     if bytes.len() as u64 > MOST_BYTES {
         return Err(wrong(&format!("it has more than {MOST_BYTES} bytes")));
     }
     if bytes.starts_with(b"version https://git-lfs") {
-        return Err(wrong("it is a Git LFS pointer; run 'git lfs pull' in its repository, or download the file itself"));
+        return Err(wrong(
+            "it is a Git LFS pointer; run 'git lfs pull' in its repository, or download the file itself",
+        ));
     }
     let mut json: Value = serde_json::from_slice(&bytes).map_err(|e| wrong(&e.to_string()))?;
     check(&json).map_err(|what| wrong(&what))?;
@@ -35,15 +44,21 @@ pub(super) fn open(path: &Path) -> Result<Tokenizer> {
         json[part] = Value::Null;
     }
     let read = contained(|| json.to_string().parse::<Tokenizer>());
-    read.map_err(|what| wrong(&what))?.map_err(|e| wrong(&e.to_string()))
+    read.map_err(|what| wrong(&what))?
+        .map_err(|e| wrong(&e.to_string()))
 }
 
 fn check(json: &Value) -> std::result::Result<(), String> {
     if !json.is_object() || !json["model"].is_object() {
         return Err("it has no model".into());
     }
-    if json["model"]["dropout"].as_f64().is_some_and(|dropout| dropout != 0.0) {
-        return Err("its dropout would give other cuts each time; set \"dropout\" to null in it".into());
+    if json["model"]["dropout"]
+        .as_f64()
+        .is_some_and(|dropout| dropout != 0.0)
+    {
+        return Err(
+            "its dropout would give other cuts each time; set \"dropout\" to null in it".into(),
+        );
     }
     let mut growth = 1_usize;
     let mut steps = 0;
@@ -51,7 +66,10 @@ fn check(json: &Value) -> std::result::Result<(), String> {
         walk(step, &mut steps, &mut growth);
     }
     if steps > MOST_STEPS || growth > MOST_GROWTH {
-        return Err("its normalizer and pre_tokenizer have too many steps, or lengthen the text too much".into());
+        return Err(
+            "its normalizer and pre_tokenizer have too many steps, or lengthen the text too much"
+                .into(),
+        );
     }
     merges(&json["model"])
 }
@@ -67,22 +85,32 @@ fn walk(step: &Value, steps: &mut usize, growth: &mut usize) {
         };
         *growth = growth.saturating_mul(times);
     }
-    for inner in ["normalizers", "pretokenizers"].iter().filter_map(|key| step[*key].as_array()).flatten() {
+    for inner in ["normalizers", "pretokenizers"]
+        .iter()
+        .filter_map(|key| step[*key].as_array())
+        .flatten()
+    {
         walk(inner, steps, growth);
     }
 }
 
-/// Words of a merge and what they make are words of the vocabulary, also without the prefix that marks a word's continuation.
+/// Words of a merge and what they make are words of the vocabulary, also without the prefix that
+/// marks a word's continuation.
 fn merges(model: &Value) -> std::result::Result<(), String> {
-    let Some(merges) = model["merges"].as_array() else { return Ok(()) };
-    let prefix = model["continuing_subword_prefix"].as_str().unwrap_or_default();
+    let Some(merges) = model["merges"].as_array() else {
+        return Ok(());
+    };
+    let prefix = model["continuing_subword_prefix"]
+        .as_str()
+        .unwrap_or_default();
     for merge in merges {
         let pair = match merge {
             Value::String(line) if line.starts_with("#version") => continue,
             Value::String(pair) => pair.split_once(' '),
             pair => pair[0].as_str().zip(pair[1].as_str()),
         };
-        let whole = pair.and_then(|(first, second)| Some(format!("{first}{}", second.strip_prefix(prefix)?)));
+        let whole = pair
+            .and_then(|(first, second)| Some(format!("{first}{}", second.strip_prefix(prefix)?)));
         if whole.is_none_or(|whole| model["vocab"].get(&whole).is_none()) {
             return Err(format!("its merge {merge} makes no word of its vocabulary"));
         }
@@ -110,13 +138,17 @@ mod tests {
     }
 
     /// Where a file like [`tokenizer`] but for a change cuts letters; or why it is refused.
-    fn cuts(letters: &[u8], change: impl FnOnce(&mut Value)) -> std::result::Result<Vec<usize>, String> {
+    fn cuts(
+        letters: &[u8],
+        change: impl FnOnce(&mut Value),
+    ) -> std::result::Result<Vec<usize>, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokenizer.json");
         let mut json = tokenizer();
         change(&mut json);
         std::fs::write(&path, json.to_string()).unwrap();
-        let read = Tokenizer::open(&path).and_then(|tokenizer| tokenizer.read(&[Stretch::nowhere(letters.to_vec())]));
+        let read = Tokenizer::open(&path)
+            .and_then(|tokenizer| tokenizer.read(&[Stretch::nowhere(letters.to_vec())]));
         let values = read.map_err(|e| e.to_string())?.remove(0);
         Ok((0..values.len()).filter(|at| values[*at] > 0.5).collect())
     }
@@ -127,7 +159,10 @@ mod tests {
     fn merges_become_cuts() {
         assert_eq!(cuts(LETTERS, |_| ()).unwrap(), [0, 4, 8, 9, 13, 17, 19]);
         let pairs = json!([["A", "C"], ["G", "T"], ["AC", "GT"]]);
-        assert_eq!(cuts(LETTERS, |json| json["model"]["merges"] = pairs).unwrap(), [0, 4, 8, 9, 13, 17, 19]);
+        assert_eq!(
+            cuts(LETTERS, |json| json["model"]["merges"] = pairs).unwrap(),
+            [0, 4, 8, 9, 13, 17, 19]
+        );
     }
 
     #[test]
@@ -137,7 +172,9 @@ mod tests {
         assert!(all.len() > 1000);
         let truncated = json!({"direction": "Right", "max_length": 512, "strategy": "LongestFirst", "stride": 0});
         let padded = json!({"strategy": {"Fixed": 512}, "direction": "Left", "pad_to_multiple_of": null, "pad_id": 4, "pad_type_id": 0, "pad_token": "N"});
-        let both = |json: &mut Value| (json["truncation"], json["padding"]) = (truncated.clone(), padded.clone());
+        let both = |json: &mut Value| {
+            (json["truncation"], json["padding"]) = (truncated.clone(), padded.clone())
+        };
         assert_eq!(cuts(&long, both).unwrap(), all);
         // More overlap than length panics in the library, and so much padding takes all memory.
         let stride = |json: &mut Value| {
@@ -152,24 +189,59 @@ mod tests {
     fn what_cannot_be_used_is_refused() {
         let refused = |part: &str, change: &dyn Fn(&mut Value)| {
             let message = cuts(LETTERS, change).unwrap_err();
-            assert!(message.contains("tokenizer.json") && message.contains(part), "{message}");
+            assert!(
+                message.contains("tokenizer.json") && message.contains(part),
+                "{message}"
+            );
         };
         refused("dropout", &|json| json["model"]["dropout"] = json!(0.1));
         refused("has no model", &|json| *json = json!({}));
         refused("has no model", &|json| *json = json!([1]));
-        refused("makes no word", &|json| json["model"]["continuing_subword_prefix"] = json!("####"));
-        refused("makes no word", &|json| json["model"]["continuing_subword_prefix"] = json!("\u{e9}"));
-        refused("makes no word", &|json| json["model"]["merges"] = json!(["A C", "AC AC"]));
-        refused("makes no word", &|json| json["model"]["merges"] = json!(["AC"]));
+        refused("makes no word", &|json| {
+            json["model"]["continuing_subword_prefix"] = json!("####")
+        });
+        refused("makes no word", &|json| {
+            json["model"]["continuing_subword_prefix"] = json!("\u{e9}")
+        });
+        refused("makes no word", &|json| {
+            json["model"]["merges"] = json!(["A C", "AC AC"])
+        });
+        refused("makes no word", &|json| {
+            json["model"]["merges"] = json!(["AC"])
+        });
         let double = json!({"type": "Replace", "pattern": {"String": "A"}, "content": "AA"});
-        refused("lengthen", &|json| json["normalizer"] = json!({"type": "Sequence", "normalizers": vec![double.clone(); 8]}));
+        refused(
+            "lengthen",
+            &|json| {
+                json["normalizer"] =
+                    json!({"type": "Sequence", "normalizers": vec![double.clone(); 8]})
+            },
+        );
         let bytes = json!({"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": false});
-        refused("too many steps", &|json| json["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": vec![bytes.clone(); 40]}));
+        refused(
+            "too many steps",
+            &|json| {
+                json["pre_tokenizer"] =
+                    json!({"type": "Sequence", "pretokenizers": vec![bytes.clone(); 40]})
+            },
+        );
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokenizer.json");
         std::fs::write(&path, "version https://git-lfs.github.com/spec/v1\n").unwrap();
-        assert!(Tokenizer::open(&path).err().unwrap().to_string().contains("git lfs pull"));
+        assert!(
+            Tokenizer::open(&path)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("git lfs pull")
+        );
         #[cfg(unix)]
-        assert!(Tokenizer::open(Path::new("/dev/zero")).err().unwrap().to_string().contains("more than"));
+        assert!(
+            Tokenizer::open(Path::new("/dev/zero"))
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("more than")
+        );
     }
 }

@@ -25,15 +25,19 @@ pub struct VariantRow {
     pub alternate: String,
     /// `snv`, `substitution`, `insertion`, `deletion` or `indel`; empty where it was not scored.
     pub kind: String,
-    /// Why it was not scored; empty where it was: `unknown_contig`, `beyond_contig`, `reference_differs`, `over_n` (the reference allele), `not_acgt`, `symbolic`,
+    /// Why it was not scored; empty where it was: `unknown_contig`, `beyond_contig`,
+    /// `reference_differs`, `over_n` (the reference allele), `not_acgt`, `symbolic`,
     /// `no_alternate`, `no_change`, `too_long`.
     pub reason: String,
-    /// What to know of a score: `near_end` (less than a margin of sequence on a side), `n_nearby` (an unknown base within reach); with a comma between them.
+    /// What to know of a score: `near_end` (less than a margin of sequence on a side), `n_nearby`
+    /// (an unknown base within reach); with a comma between them.
     pub notes: String,
-    /// Logarithm of how much likelier the alternative allele is than the reference. An SNV: at its position, masked. Else: sum over both alleles and the bases within
-    /// reach, masked one in seven at a time; it has another scale.
+    /// Logarithm of how much likelier the alternative allele is than the reference. An SNV: at its
+    /// position, masked. Else: sum over both alleles and the bases within reach, masked one in
+    /// seven at a time; it has another scale.
     pub llr: f64,
-    /// The same by a table of the letters nearby, counted on the genome without the position itself.
+    /// The same by a table of the letters nearby, counted on the genome without the position
+    /// itself.
     pub table_llr: f64,
     /// Sum of |change of boundary probability| over positions within reach.
     pub boundary_change: f64,
@@ -71,7 +75,11 @@ impl VariantRow {
             hidden_distance: nan,
             track: nan,
             label: allele.label,
-            group: if allele.group.is_empty() { allele.contig.clone() } else { allele.group.clone() },
+            group: if allele.group.is_empty() {
+                allele.contig.clone()
+            } else {
+                allele.group.clone()
+            },
             ..VariantRow::default()
         }
     }
@@ -89,11 +97,18 @@ pub struct AccountingRow {
 /// The scored first, then the reasons, commonest first.
 pub(super) fn accounting(rows: &[VariantRow]) -> Vec<AccountingRow> {
     let mut by_reason: BTreeMap<&str, u64> = BTreeMap::new();
-    rows.iter().for_each(|row| *by_reason.entry(&row.reason).or_default() += 1);
+    rows.iter()
+        .for_each(|row| *by_reason.entry(&row.reason).or_default() += 1);
     let scored = by_reason.remove("").unwrap_or(0);
     let mut reasons: Vec<(&str, u64)> = by_reason.into_iter().collect();
     reasons.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-    std::iter::once(("scored", scored)).chain(reasons).map(|(outcome, n)| AccountingRow { outcome: outcome.into(), n }).collect()
+    std::iter::once(("scored", scored))
+        .chain(reasons)
+        .map(|(outcome, n)| AccountingRow {
+            outcome: outcome.into(),
+            n,
+        })
+        .collect()
 }
 
 /// How well a score tells labels, or follows effects.
@@ -101,7 +116,8 @@ pub(super) fn accounting(rows: &[VariantRow]) -> Vec<AccountingRow> {
 pub struct EvaluationRow {
     /// The score.
     pub score: String,
-    /// `auroc` of labels over all variants; `size`: mean over groups of Spearman's correlation with the size of the effect, `signed`: with the effect itself.
+    /// `auroc` of labels over all variants; `size`: mean over groups of Spearman's correlation with
+    /// the size of the effect, `signed`: with the effect itself.
     pub measure: String,
     /// Variants.
     pub n: u64,
@@ -147,7 +163,8 @@ pub struct DifferenceRow {
     pub ci_low: f64,
     /// Upper end.
     pub ci_high: f64,
-    /// Two-sided p of flipping the signs of groups' differences; missing for AUROCs, which are of all groups together.
+    /// Two-sided p of flipping the signs of groups' differences; missing for AUROCs, which are of
+    /// all groups together.
     pub p_value: f64,
     /// The least it could be.
     pub p_floor: f64,

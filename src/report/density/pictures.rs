@@ -13,17 +13,36 @@ impl DensityPage {
     pub(super) fn boxes(&self) -> BoxesFigure {
         let class = |row: &AccountingRow| {
             let mut units: BTreeMap<&str, (f64, f64, f64)> = BTreeMap::new();
-            for pair in self.found.pairs.iter().filter(|pair| pair.class == row.class) {
+            for pair in self
+                .found
+                .pairs
+                .iter()
+                .filter(|pair| pair.class == row.class)
+            {
                 let sums = units.entry(&pair.cluster).or_default();
-                *sums = (sums.0 + pair.probability, sums.1 + pair.control_probability, sums.2 + 1.0);
+                *sums = (
+                    sums.0 + pair.probability,
+                    sums.1 + pair.control_probability,
+                    sums.2 + 1.0,
+                );
             }
             let differences = ["probability", "residual"].map(|measure| {
-                let statistics = self.found.statistics.iter().find(|r| r.class == row.class && r.measure == measure && r.n_pairs > 0);
-                statistics.map_or((f64::NAN, f64::NAN, f64::NAN), |r| (r.difference, r.ci_low, r.ci_high))
+                let statistics = self
+                    .found
+                    .statistics
+                    .iter()
+                    .find(|r| r.class == row.class && r.measure == measure && r.n_pairs > 0);
+                statistics.map_or((f64::NAN, f64::NAN, f64::NAN), |r| {
+                    (r.difference, r.ci_low, r.ci_high)
+                })
             });
             BoxesClass {
                 label: words(&row.class).into(),
-                note: format!("{} in {} units", count(row.n_used as usize), count(units.len())),
+                note: format!(
+                    "{} in {} units",
+                    count(row.n_used as usize),
+                    count(units.len())
+                ),
                 values: units.values().map(|(own, _, n)| own / n).collect(),
                 controls: units.values().map(|(_, control, n)| control / n).collect(),
                 differences: differences.to_vec(),
@@ -43,16 +62,36 @@ impl DensityPage {
         let panel = |row: &AccountingRow| {
             let counts = |group: &str| {
                 let mut counts = vec![0; TOKEN_REACH + 2];
-                let of = self.found.token_lengths.iter().filter(|length| length.class == row.class && length.group == group);
+                let of = self
+                    .found
+                    .token_lengths
+                    .iter()
+                    .filter(|length| length.class == row.class && length.group == group);
                 for length in of {
                     // A table that was edited must not make a page impossible.
-                    counts.get_mut(length.length_bp as usize).into_iter().for_each(|n| *n = length.n_tokens);
+                    counts
+                        .get_mut(length.length_bp as usize)
+                        .into_iter()
+                        .for_each(|n| *n = length.n_tokens);
                 }
                 counts
             };
-            LengthsPanel { title: words(&row.class).into(), class: counts("class"), control: counts("control") }
+            LengthsPanel {
+                title: words(&row.class).into(),
+                class: counts("class"),
+                control: counts("control"),
+            }
         };
-        let panels = self.found.accounting.iter().filter(|row| row.n_used > 0).map(panel).collect();
-        LengthsFigure { panels, longest: TOKEN_REACH }
+        let panels = self
+            .found
+            .accounting
+            .iter()
+            .filter(|row| row.n_used > 0)
+            .map(panel)
+            .collect();
+        LengthsFigure {
+            panels,
+            longest: TOKEN_REACH,
+        }
     }
 }

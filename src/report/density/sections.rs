@@ -1,7 +1,10 @@
 //! The sections of the page.
 
 use super::{DensityPage, RATE, Svg, differs, rows, words};
-use crate::pipelines::density::{AccountingRow, BalanceRow, LEAST_BP, LengthRow, NEIGHBOURHOOD_BP, PROMOTER, StatisticsRow, TOKEN_REACH};
+use crate::pipelines::density::{
+    AccountingRow, BalanceRow, LEAST_BP, LengthRow, NEIGHBOURHOOD_BP, PROMOTER, StatisticsRow,
+    TOKEN_REACH,
+};
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::{MISSING, count, decimals, integer};
 use crate::report::{Block, Cell, Column, Format, Level, Section, Table, columns};
@@ -9,7 +12,8 @@ use crate::report::{Block, Cell, Column, Format, Level, Section, Table, columns}
 /// The customary limit of a standardised mean difference.
 const BALANCED: f64 = 0.1;
 
-/// Flips of fewer units than this, counted as units of one size, lean on the differences being spread evenly around their mean.
+/// Flips of fewer units than this, counted as units of one size, lean on the differences being
+/// spread evenly around their mean.
 const FEW_UNITS: f64 = 10.0;
 
 /// One row a class.
@@ -22,11 +26,23 @@ fn table(all: &[&StatisticsRow], caption: String) -> Table {
             r.class_mean.into(),
             r.control_mean.into(),
             r.difference.into(),
-            Cell::Interval { low: r.ci_low, high: r.ci_high },
+            Cell::Interval {
+                low: r.ci_low,
+                high: r.ci_high,
+            },
             r.d.into(),
-            Cell::P { value: r.p_value, floor: Some(r.p_floor) },
-            Cell::P { value: r.p_bh, floor: None },
-            Cell::P { value: r.p_by, floor: None },
+            Cell::P {
+                value: r.p_value,
+                floor: Some(r.p_floor),
+            },
+            Cell::P {
+                value: r.p_bh,
+                floor: None,
+            },
+            Cell::P {
+                value: r.p_by,
+                floor: None,
+            },
         ]
     };
     let head = [
@@ -42,7 +58,11 @@ fn table(all: &[&StatisticsRow], caption: String) -> Table {
         ("p, BH", Format::PValue),
         ("p, BY", Format::PValue),
     ];
-    Table { caption, columns: columns(&head), rows: all.iter().map(row).collect() }
+    Table {
+        caption,
+        columns: columns(&head),
+        rows: all.iter().map(row).collect(),
+    }
 }
 
 impl DensityPage {
@@ -51,17 +71,31 @@ impl DensityPage {
         let mut blocks = Vec::new();
         if found.negative_control {
             let text = "This run sets two controls of each stretch against each other, in random order: nothing but chance should differ. It checks the method, not the model.";
-            blocks.push(Block::Callout { level: Level::Note, text: text.into() });
+            blocks.push(Block::Callout {
+                level: Level::Note,
+                text: text.into(),
+            });
         }
-        let few: Vec<String> = (rows(found, "probability").filter(|row| row.n_effective < FEW_UNITS))
-            .map(|row| format!("{} ({} units, worth {} of one size)", words(&row.class), row.n_clusters, decimals(row.n_effective, 1)))
-            .collect();
+        let few: Vec<String> = (rows(found, "probability")
+            .filter(|row| row.n_effective < FEW_UNITS))
+        .map(|row| {
+            format!(
+                "{} ({} units, worth {} of one size)",
+                words(&row.class),
+                row.n_clusters,
+                decimals(row.n_effective, 1)
+            )
+        })
+        .collect();
         if !few.is_empty() {
             let text = format!(
                 "Fewer than {FEW_UNITS} effective units of replication for {}: test and interval hold only if differences are spread evenly around their mean.",
                 few.join(", ")
             );
-            blocks.push(Block::Callout { level: Level::Warning, text });
+            blocks.push(Block::Callout {
+                level: Level::Warning,
+                text,
+            });
         }
         blocks.push(Block::Figure {
             svg: svg.density.clone(),
@@ -79,9 +113,15 @@ impl DensityPage {
             blocks.push(paragraph(text));
         } else {
             let all: Vec<&StatisticsRow> = rows(found, "density").collect();
-            blocks.push(Block::Table(table(&all, "Share of positions that are boundaries (probability above 0.5).".into())));
+            blocks.push(Block::Table(table(
+                &all,
+                "Share of positions that are boundaries (probability above 0.5).".into(),
+            )));
         }
-        Section { title: "Result".into(), blocks }
+        Section {
+            title: "Result".into(),
+            blocks,
+        }
     }
 
     pub(super) fn letters(&self) -> Section {
@@ -89,7 +129,10 @@ impl DensityPage {
         let mut blocks = Vec::new();
         let Some(widest) = found.baseline.last() else {
             let text = "Stretches lie in too few units to fit a table of the letters nearby without the unit it predicts.";
-            return Section { title: "Beyond the letters nearby".into(), blocks: vec![paragraph(text)] };
+            return Section {
+                title: "Beyond the letters nearby".into(),
+                blocks: vec![paragraph(text)],
+            };
         };
         blocks.push(paragraph(format!(
             "A table of the letters around a position, up to {} on either side, fitted on the stretches and controls of other units, explains {} of the variance of \
@@ -102,7 +145,9 @@ impl DensityPage {
             decimals(widest.r2_high, 3)
         )));
         let left = rows(found, "residual").filter(|row| differs(row)).count();
-        let of = rows(found, "probability").filter(|row| differs(row)).count();
+        let of = rows(found, "probability")
+            .filter(|row| differs(row))
+            .count();
         blocks.push(paragraph(format!(
             "At a false discovery rate of {}% {of} classes differ as read, and {left} in the residual.",
             RATE * 100.0
@@ -113,12 +158,18 @@ impl DensityPage {
                 "What the letters nearby predict of the mean boundary probability: differences that need no knowledge of classes. Without p: the predictions of all units come from one table, so that \
                  units are not independent and flips of their signs would reject too often.",
             ),
-            ("residual", "Probability less prediction: what the letters within 8 bases do not tell."),
+            (
+                "residual",
+                "Probability less prediction: what the letters within 8 bases do not tell.",
+            ),
         ] {
             let all: Vec<&StatisticsRow> = rows(found, measure).collect();
             blocks.push(Block::Table(table(&all, caption.into())));
         }
-        Section { title: "Beyond the letters nearby".into(), blocks }
+        Section {
+            title: "Beyond the letters nearby".into(),
+            blocks,
+        }
     }
 
     pub(super) fn token_section(&self, svg: &str) -> Section {
@@ -132,12 +183,22 @@ impl DensityPage {
             downloads: downloads("token_lengths", "token_lengths"),
         }];
         let of = |class: &str, group: &str| -> Vec<&LengthRow> {
-            self.found.token_lengths.iter().filter(|row| row.class == class && row.group == group).collect()
+            self.found
+                .token_lengths
+                .iter()
+                .filter(|row| row.class == class && row.group == group)
+                .collect()
         };
         let facts = |rows: &[&LengthRow]| -> Vec<Cell> {
             let n: u64 = rows.iter().map(|row| row.n_tokens).sum();
             if n == 0 {
-                return vec![0usize.into(), MISSING.into(), MISSING.into(), MISSING.into(), MISSING.into()];
+                return vec![
+                    0usize.into(),
+                    MISSING.into(),
+                    MISSING.into(),
+                    MISSING.into(),
+                    MISSING.into(),
+                ];
             }
             let quantile = |share: f64| {
                 let mut below = 0;
@@ -146,12 +207,25 @@ impl DensityPage {
                     below as f64 >= share * n as f64
                 });
                 at.map_or(MISSING.to_string(), |row| {
-                    if row.length_bp as usize > TOKEN_REACH { format!(">{TOKEN_REACH}") } else { integer(row.length_bp as i64) }
+                    if row.length_bp as usize > TOKEN_REACH {
+                        format!(">{TOKEN_REACH}")
+                    } else {
+                        integer(row.length_bp as i64)
+                    }
                 })
             };
             // Those that were not followed to their end count as one base more than was followed.
-            let mean = rows.iter().map(|row| row.length_bp as f64 * row.n_tokens as f64).sum::<f64>() / n as f64;
-            let one = rows.iter().filter(|row| row.length_bp == 1).map(|row| row.n_tokens).sum::<u64>() as f64 / n as f64;
+            let mean = rows
+                .iter()
+                .map(|row| row.length_bp as f64 * row.n_tokens as f64)
+                .sum::<f64>()
+                / n as f64;
+            let one = rows
+                .iter()
+                .filter(|row| row.length_bp == 1)
+                .map(|row| row.n_tokens)
+                .sum::<u64>() as f64
+                / n as f64;
             vec![
                 (n as usize).into(),
                 decimals(mean, 2).into(),
@@ -161,8 +235,14 @@ impl DensityPage {
             ]
         };
         let row = |row: &AccountingRow| -> Vec<Cell> {
-            let (class, control) = (facts(&of(&row.class, "class")), facts(&of(&row.class, "control")));
-            std::iter::once(words(&row.class).into()).chain(class).chain(control).collect()
+            let (class, control) = (
+                facts(&of(&row.class, "class")),
+                facts(&of(&row.class, "control")),
+            );
+            std::iter::once(words(&row.class).into())
+                .chain(class)
+                .chain(control)
+                .collect()
         };
         let head = [
             ("class", Format::Text),
@@ -184,13 +264,26 @@ impl DensityPage {
             columns: columns(&head),
             rows: self.found.accounting.iter().filter(|row| row.n_used > 0).map(row).collect(),
         }));
-        Section { title: "Token lengths".into(), blocks }
+        Section {
+            title: "Token lengths".into(),
+            blocks,
+        }
     }
 
     pub(super) fn accounting(&self) -> Section {
         let row = |r: &AccountingRow| -> Vec<Cell> {
-            let numbers = [r.bases, r.n_short, r.n_stretches, r.n_not_plain, r.n_sampled, r.n_no_control, r.n_used];
-            std::iter::once(words(&r.class).into()).chain(numbers.map(|n| (n as usize).into())).collect()
+            let numbers = [
+                r.bases,
+                r.n_short,
+                r.n_stretches,
+                r.n_not_plain,
+                r.n_sampled,
+                r.n_no_control,
+                r.n_used,
+            ];
+            std::iter::once(words(&r.class).into())
+                .chain(numbers.map(|n| (n as usize).into()))
+                .collect()
         };
         let head = [
             ("class", Format::Text),
@@ -210,33 +303,55 @@ impl DensityPage {
             rows: self.found.accounting.iter().map(row).collect(),
         };
         let mut blocks = vec![Block::Table(table)];
-        let lost: Vec<&str> =
-            (self.found.accounting.iter()).filter(|r| 2 * r.n_no_control > r.n_sampled).map(|r| words(&r.class)).collect();
+        let lost: Vec<&str> = (self.found.accounting.iter())
+            .filter(|r| 2 * r.n_no_control > r.n_sampled)
+            .map(|r| words(&r.class))
+            .collect();
         if !lost.is_empty() {
             let text = format!(
                 "More than half of the stretches found no control: {}. What is said of these classes holds for the rest alone.",
                 lost.join(", ")
             );
-            blocks.push(Block::Callout { level: Level::Warning, text });
+            blocks.push(Block::Callout {
+                level: Level::Warning,
+                text,
+            });
         }
         if self.found.contigs_unmatched > 0 {
             let text = format!(
                 "Annotation contigs that are not in the genome: {}. Their genes are not used.",
                 count(self.found.contigs_unmatched)
             );
-            blocks.push(Block::Callout { level: Level::Note, text });
+            blocks.push(Block::Callout {
+                level: Level::Note,
+                text,
+            });
         }
-        Section { title: "What was compared".into(), blocks }
+        Section {
+            title: "What was compared".into(),
+            blocks,
+        }
     }
 
     pub(super) fn balance(&self) -> Section {
-        let of = |class: &str, covariate: &str| self.found.balance.iter().find(|row| row.class == class && row.covariate == covariate);
+        let of = |class: &str, covariate: &str| {
+            self.found
+                .balance
+                .iter()
+                .find(|row| row.class == class && row.covariate == covariate)
+        };
         let cells = |row: Option<&BalanceRow>| -> [Cell; 3] {
-            row.map_or([Cell::Empty, Cell::Empty, Cell::Empty], |r| [r.class_mean.into(), r.control_mean.into(), r.smd.into()])
+            row.map_or([Cell::Empty, Cell::Empty, Cell::Empty], |r| {
+                [r.class_mean.into(), r.control_mean.into(), r.smd.into()]
+            })
         };
         let row = |r: &AccountingRow| -> Vec<Cell> {
-            let covariates = ["gc", "cpg", "soft_masked"].into_iter().flat_map(|covariate| cells(of(&r.class, covariate)));
-            std::iter::once(words(&r.class).into()).chain(covariates).collect()
+            let covariates = ["gc", "cpg", "soft_masked"]
+                .into_iter()
+                .flat_map(|covariate| cells(of(&r.class, covariate)));
+            std::iter::once(words(&r.class).into())
+                .chain(covariates)
+                .collect()
         };
         let mut head = vec![Column::new("class", Format::Text)];
         for name in ["G+C", "CpG a base", "lower case"] {
@@ -254,10 +369,17 @@ impl DensityPage {
             rows: self.found.accounting.iter().filter(|row| row.n_used > 0).map(row).collect(),
         };
         let mut blocks = vec![Block::Table(table)];
-        let open = |row: &&BalanceRow| row.smd.abs() > BALANCED && !(row.class == "repeat" && row.covariate == "soft_masked");
+        let open = |row: &&BalanceRow| {
+            row.smd.abs() > BALANCED && !(row.class == "repeat" && row.covariate == "soft_masked")
+        };
         let open: Vec<String> = (self.found.balance.iter().filter(open))
             .map(|row| {
-                format!("{} of {} ({})", row.covariate.replace("gc", "G+C").replace('_', " "), words(&row.class), decimals(row.smd, 2))
+                format!(
+                    "{} of {} ({})",
+                    row.covariate.replace("gc", "G+C").replace('_', " "),
+                    words(&row.class),
+                    decimals(row.smd, 2)
+                )
             })
             .collect();
         if !open.is_empty() {
@@ -265,9 +387,15 @@ impl DensityPage {
                 "More than {BALANCED} standard deviations apart: {}. A difference in boundary probability may be owed to these; the residual accounts for letters nearby.",
                 open.join(", ")
             );
-            blocks.push(Block::Callout { level: Level::Warning, text });
+            blocks.push(Block::Callout {
+                level: Level::Warning,
+                text,
+            });
         }
-        Section { title: "How alike the controls are".into(), blocks }
+        Section {
+            title: "How alike the controls are".into(),
+            blocks,
+        }
     }
 
     pub(super) fn methods(&self) -> Section {
@@ -311,7 +439,10 @@ impl DensityPage {
                 count(self.found.bases_read as usize)
             ),
         ];
-        Section { title: "How it was done".into(), blocks: texts.into_iter().map(paragraph).collect() }
+        Section {
+            title: "How it was done".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
     }
 
     pub(super) fn caveats(&self) -> Section {
@@ -325,6 +456,9 @@ impl DensityPage {
         if self.about.bundled {
             texts.push("Most of this chromosome was training sequence of the bundled model (without labels).".into());
         }
-        Section { title: "What this does not show".into(), blocks: texts.into_iter().map(paragraph).collect() }
+        Section {
+            title: "What this does not show".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
     }
 }

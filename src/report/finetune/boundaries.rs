@@ -25,16 +25,26 @@ impl FinetunePage {
     }
 
     /// Mean of a value over the trainings of a model, in a part of the sequences of a class.
-    fn moved_mean(&self, (model, class): (&str, &str), (from, to): (f64, f64), value: fn(&MovedRow) -> f64) -> f64 {
-        let rows = self.found.boundaries.iter().filter(|row| row.model == model && row.class == class && (row.from, row.to) == (from, to));
+    fn moved_mean(
+        &self,
+        (model, class): (&str, &str),
+        (from, to): (f64, f64),
+        value: fn(&MovedRow) -> f64,
+    ) -> f64 {
+        let rows = self.found.boundaries.iter().filter(|row| {
+            row.model == model && row.class == class && (row.from, row.to) == (from, to)
+        });
         let values: Vec<f64> = rows.map(value).filter(|value| value.is_finite()).collect();
         values.iter().sum::<f64>() / values.len() as f64
     }
 
     pub(super) fn boundaries(&self, gallery: &Gallery) -> Result<Option<Section>> {
         let all = self.moved_models();
-        let Some((first, _)) = all.first() else { return Ok(None) };
-        let whole = |of: (&str, &str), value: fn(&MovedRow) -> f64| self.moved_mean(of, (0.0, 1.0), value);
+        let Some((first, _)) = all.first() else {
+            return Ok(None);
+        };
+        let whole =
+            |of: (&str, &str), value: fn(&MovedRow) -> f64| self.moved_mean(of, (0.0, 1.0), value);
         let row = |&of: &(&str, &str)| -> Vec<Cell> {
             vec![
                 words(of.0).into(),
@@ -61,7 +71,10 @@ impl FinetunePage {
             rows: all.iter().map(row).collect(),
         };
         let of = (*first, "all");
-        let (before, after) = (whole(of, |row| row.compression_before), whole(of, |row| row.compression_after));
+        let (before, after) = (
+            whole(of, |row| row.compression_before),
+            whole(of, |row| row.compression_after),
+        );
         let changed = 100.0 * whole(of, |row| row.gained + row.lost);
         let text = format!(
             "Training changed {}% of the outermost router's decisions on the test sequences ({} to {} bases per token).",
@@ -77,13 +90,19 @@ impl FinetunePage {
                     .into(),
             downloads: downloads("boundaries", "boundaries"),
         };
-        Ok(Some(Section { title: "Do boundaries move?".into(), blocks: vec![paragraph(text), figure, Block::Table(table)] }))
+        Ok(Some(Section {
+            title: "Do boundaries move?".into(),
+            blocks: vec![paragraph(text), figure, Block::Table(table)],
+        }))
     }
 
     /// Share of boundaries over the sequence, by class.
     fn moved_profile(&self, model: &str) -> CurvesFigure {
         let parts: Vec<(f64, f64)> = {
-            let rows = self.found.boundaries.iter().filter(|row| row.model == model && row.class == "all" && row.to - row.from < 1.0);
+            let rows =
+                self.found.boundaries.iter().filter(|row| {
+                    row.model == model && row.class == "all" && row.to - row.from < 1.0
+                });
             let mut parts: Vec<(f64, f64)> = rows.map(|row| (row.from, row.to)).collect();
             parts.sort_by(|a, b| a.0.total_cmp(&b.0));
             parts.dedup();
@@ -91,15 +110,36 @@ impl FinetunePage {
         };
         let series = |class: &str, label: &str, value: fn(&MovedRow) -> f64| CurveSeries {
             label: label.into(),
-            points: parts.iter().map(|&(from, to)| (50.0 * (from + to), self.moved_mean((model, class), (from, to), value))).collect(),
+            points: parts
+                .iter()
+                .map(|&(from, to)| {
+                    (
+                        50.0 * (from + to),
+                        self.moved_mean((model, class), (from, to), value),
+                    )
+                })
+                .collect(),
         };
         let panel = |(_, class): (&str, &str)| CurvePanel {
-            title: if class == "all" { "all sequences".into() } else { format!("class {class}") },
+            title: if class == "all" {
+                "all sequences".into()
+            } else {
+                format!("class {class}")
+            },
             y_label: "share of boundaries".into(),
-            series: vec![series(class, "before", |row| row.boundaries_before), series(class, "after", |row| row.boundaries_after)],
+            series: vec![
+                series(class, "before", |row| row.boundaries_before),
+                series(class, "after", |row| row.boundaries_after),
+            ],
             ..CurvePanel::default()
         };
-        let classes = self.moved_models().into_iter().filter(|(of, _)| *of == model);
-        CurvesFigure { panels: classes.take(1 + DRAWN).map(panel).collect(), x_label: "% of the sequence".into() }
+        let classes = self
+            .moved_models()
+            .into_iter()
+            .filter(|(of, _)| *of == model);
+        CurvesFigure {
+            panels: classes.take(1 + DRAWN).map(panel).collect(),
+            x_label: "% of the sequence".into(),
+        }
     }
 }

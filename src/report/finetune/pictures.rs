@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{FinetunePage, rank, ranked, words};
 use crate::figures::curves::{CurvePanel, CurveSeries, CurvesFigure};
-use crate::figures::{BenchmarkFigure, BenchmarkRow, ConfusionFigure, ConfusionPanel, Mark, UnitSquare, UnitSquareFigure};
+use crate::figures::{
+    BenchmarkFigure, BenchmarkRow, ConfusionFigure, ConfusionPanel, Mark, UnitSquare,
+    UnitSquareFigure,
+};
 use crate::tasks::judge::MAJORITY;
 use crate::tasks::rows::PredictionRow;
 
@@ -20,7 +23,11 @@ impl FinetunePage {
     pub(super) fn scores(&self) -> BenchmarkFigure {
         let row = |row: &crate::tasks::rows::FoldRow| BenchmarkRow {
             label: words(&row.model).into(),
-            values: vec![Mark { value: row.mean, inner: (row.low, row.high), outer: (row.test_low, row.test_high) }],
+            values: vec![Mark {
+                value: row.mean,
+                inner: (row.low, row.high),
+                outer: (row.test_low, row.test_high),
+            }],
             measured: Some(row.mean),
         };
         BenchmarkFigure {
@@ -35,29 +42,53 @@ impl FinetunePage {
 
     /// The models whose predictions are drawn.
     fn drawn(&self) -> Vec<&str> {
-        ranked(&self.found, "all").map(|row| row.model.as_str()).filter(|model| *model != MAJORITY).collect()
+        ranked(&self.found, "all")
+            .map(|row| row.model.as_str())
+            .filter(|model| *model != MAJORITY)
+            .collect()
     }
 
-    /// Mean probability over trainings by (sequence, class), with whether the sequence is of the class.
+    /// Mean probability over trainings by (sequence, class), with whether the sequence is of the
+    /// class.
     fn claims(&self, model: &str) -> Vec<Claim> {
         let facts = &self.found.facts;
         let mut sums: BTreeMap<(u64, &str), (f64, f64, bool)> = BTreeMap::new();
-        let wanted = |row: &&PredictionRow| row.model == model && (facts.classes.len() > 2 || facts.classes.last() == Some(&row.class));
+        let wanted = |row: &&PredictionRow| {
+            row.model == model
+                && (facts.classes.len() > 2 || facts.classes.last() == Some(&row.class))
+        };
         for row in self.found.predictions.iter().filter(wanted) {
-            let sum = sums.entry((row.index, row.class.as_str())).or_insert((0.0, 0.0, row.class == row.label));
+            let sum = sums.entry((row.index, row.class.as_str())).or_insert((
+                0.0,
+                0.0,
+                row.class == row.label,
+            ));
             *sum = (sum.0 + row.score, sum.1 + 1.0, sum.2);
         }
-        sums.into_values().map(|(sum, n, is)| (sum / n, is)).collect()
+        sums.into_values()
+            .map(|(sum, n, is)| (sum / n, is))
+            .collect()
     }
 
     /// ROC, precision over recall, calibration.
     pub(super) fn squares(&self) -> UnitSquareFigure {
-        let models: Vec<(&str, Vec<Claim>)> = self.drawn().into_iter().map(|model| (words(model), self.claims(model))).collect();
+        let models: Vec<(&str, Vec<Claim>)> = self
+            .drawn()
+            .into_iter()
+            .map(|model| (words(model), self.claims(model)))
+            .collect();
         let all = |curve: fn(&[Claim]) -> Vec<(f64, f64)>| -> Vec<CurveSeries> {
-            models.iter().map(|(label, claims)| CurveSeries { label: (*label).into(), points: curve(claims) }).collect()
+            models
+                .iter()
+                .map(|(label, claims)| CurveSeries {
+                    label: (*label).into(),
+                    points: curve(claims),
+                })
+                .collect()
         };
-        let share =
-            models.first().map_or(0.0, |(_, claims)| claims.iter().filter(|claim| claim.1).count() as f64 / claims.len().max(1) as f64);
+        let share = models.first().map_or(0.0, |(_, claims)| {
+            claims.iter().filter(|claim| claim.1).count() as f64 / claims.len().max(1) as f64
+        });
         let square = |title: &str, x: &str, y: &str, series, reference, marked| UnitSquare {
             title: title.into(),
             x_label: x.into(),
@@ -68,9 +99,30 @@ impl FinetunePage {
         };
         UnitSquareFigure {
             squares: vec![
-                square("ROC", "False positive rate", "True positive rate", all(roc), [(0.0, 0.0), (1.0, 1.0)], false),
-                square("Precision and recall", "Recall", "Precision", all(precision), [(0.0, share), (1.0, share)], false),
-                square("Calibration", "Predicted probability", "Share that is", all(calibration), [(0.0, 0.0), (1.0, 1.0)], true),
+                square(
+                    "ROC",
+                    "False positive rate",
+                    "True positive rate",
+                    all(roc),
+                    [(0.0, 0.0), (1.0, 1.0)],
+                    false,
+                ),
+                square(
+                    "Precision and recall",
+                    "Recall",
+                    "Precision",
+                    all(precision),
+                    [(0.0, share), (1.0, share)],
+                    false,
+                ),
+                square(
+                    "Calibration",
+                    "Predicted probability",
+                    "Share that is",
+                    all(calibration),
+                    [(0.0, 0.0), (1.0, 1.0)],
+                    true,
+                ),
             ],
         }
     }
@@ -81,7 +133,12 @@ impl FinetunePage {
         let panel = |model: &str| {
             // The most probable class of each training and sequence, the first of several.
             let mut best: BTreeMap<(u64, u64, u64), &PredictionRow> = BTreeMap::new();
-            for row in self.found.predictions.iter().filter(|row| row.model == model) {
+            for row in self
+                .found
+                .predictions
+                .iter()
+                .filter(|row| row.model == model)
+            {
                 best.entry((row.fold, row.seed, row.index))
                     .and_modify(|so_far| {
                         if row.score > so_far.score {
@@ -90,7 +147,9 @@ impl FinetunePage {
                     })
                     .or_insert(row);
             }
-            let trainings = ranked(&self.found, "all").find(|row| row.model == model).map_or(1.0, |row| row.n_folds.max(1) as f64);
+            let trainings = ranked(&self.found, "all")
+                .find(|row| row.model == model)
+                .map_or(1.0, |row| row.n_folds.max(1) as f64);
             let place = |name: &str| classes.iter().position(|class| class == name);
             let mut counts = vec![vec![0.0; classes.len()]; classes.len()];
             for row in best.values() {
@@ -98,33 +157,66 @@ impl FinetunePage {
                     counts[own][said] += 1.0 / trainings;
                 }
             }
-            counts.iter_mut().flatten().for_each(|count| *count = (*count * 10.0).round() / 10.0);
-            ConfusionPanel { title: words(model).into(), counts }
+            counts
+                .iter_mut()
+                .flatten()
+                .for_each(|count| *count = (*count * 10.0).round() / 10.0);
+            ConfusionPanel {
+                title: words(model).into(),
+                counts,
+            }
         };
-        ConfusionFigure { panels: self.drawn().into_iter().map(panel).collect(), classes: classes.clone() }
+        ConfusionFigure {
+            panels: self.drawn().into_iter().map(panel).collect(),
+            classes: classes.clone(),
+        }
     }
 
     /// Learning curves: mean over trainings at each epoch that any of them reached.
     pub(super) fn learning(&self) -> CurvesFigure {
-        let mut models: Vec<&str> = self.found.epochs.iter().map(|row| row.model.as_str()).collect();
+        let mut models: Vec<&str> = self
+            .found
+            .epochs
+            .iter()
+            .map(|row| row.model.as_str())
+            .collect();
         models.dedup();
         let mean = |model: &str, value: fn(&crate::tasks::EpochRow) -> f64| {
             let mut sums: BTreeMap<u64, (f64, f64)> = BTreeMap::new();
-            for row in self.found.epochs.iter().filter(|row| row.model == model && value(row).is_finite()) {
+            for row in self
+                .found
+                .epochs
+                .iter()
+                .filter(|row| row.model == model && value(row).is_finite())
+            {
                 let sum = sums.entry(row.epoch).or_default();
                 *sum = (sum.0 + value(row), sum.1 + 1.0);
             }
-            sums.into_iter().map(|(epoch, (sum, n))| (epoch as f64, sum / n)).collect::<Vec<_>>()
+            sums.into_iter()
+                .map(|(epoch, (sum, n))| (epoch as f64, sum / n))
+                .collect::<Vec<_>>()
         };
-        let series =
-            |model: &&str, what: &str, value| CurveSeries { label: format!("{}, {what}", words(model)), points: mean(model, value) };
-        let losses = models
+        let series = |model: &&str, what: &str, value| CurveSeries {
+            label: format!("{}, {what}", words(model)),
+            points: mean(model, value),
+        };
+        let losses = models.iter().flat_map(|model| {
+            [
+                series(model, "training", |row| row.train_loss),
+                series(model, "validation", |row| row.valid_loss),
+            ]
+        });
+        let scores = models
             .iter()
-            .flat_map(|model| [series(model, "training", |row| row.train_loss), series(model, "validation", |row| row.valid_loss)]);
-        let scores = models.iter().map(|model| series(model, "validation", |row| row.valid_score));
+            .map(|model| series(model, "validation", |row| row.valid_score));
         CurvesFigure {
             panels: vec![
-                CurvePanel { title: "Loss".into(), y_label: "loss".into(), series: losses.collect(), ..CurvePanel::default() },
+                CurvePanel {
+                    title: "Loss".into(),
+                    y_label: "loss".into(),
+                    series: losses.collect(),
+                    ..CurvePanel::default()
+                },
                 CurvePanel {
                     title: rank(&self.found).1.into(),
                     y_label: rank(&self.found).1.into(),
@@ -153,29 +245,52 @@ fn steps(claims: &[Claim]) -> Vec<(f64, f64)> {
 fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     let every = points.len().div_ceil(MOST_POINTS).max(1);
     let last = points.len().saturating_sub(1);
-    points.into_iter().enumerate().filter(|(i, _)| i % every == 0 || *i == last).map(|(_, point)| point).collect()
+    points
+        .into_iter()
+        .enumerate()
+        .filter(|(i, _)| i % every == 0 || *i == last)
+        .map(|(_, point)| point)
+        .collect()
 }
 
 fn roc(claims: &[Claim]) -> Vec<(f64, f64)> {
     let steps = steps(claims);
-    let Some((positives, negatives)) = steps.last().copied() else { return Vec::new() };
-    let points = std::iter::once((0.0, 0.0)).chain(steps.into_iter().map(|(hits, misses)| (misses / negatives, hits / positives)));
+    let Some((positives, negatives)) = steps.last().copied() else {
+        return Vec::new();
+    };
+    let points = std::iter::once((0.0, 0.0)).chain(
+        steps
+            .into_iter()
+            .map(|(hits, misses)| (misses / negatives, hits / positives)),
+    );
     thinned(points.collect())
 }
 
 fn precision(claims: &[Claim]) -> Vec<(f64, f64)> {
     let steps = steps(claims);
     let positives = steps.last().map_or(0.0, |(hits, _)| *hits);
-    thinned(steps.into_iter().map(|(hits, misses)| (hits / positives, hits / (hits + misses))).collect())
+    thinned(
+        steps
+            .into_iter()
+            .map(|(hits, misses)| (hits / positives, hits / (hits + misses)))
+            .collect(),
+    )
 }
 
 fn calibration(claims: &[Claim]) -> Vec<(f64, f64)> {
     let mut bins = [(0.0, 0.0, 0.0); BINS];
     for (probability, is) in claims {
         let bin = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
-        *bin = (bin.0 + probability, bin.1 + f64::from(u8::from(*is)), bin.2 + 1.0);
+        *bin = (
+            bin.0 + probability,
+            bin.1 + f64::from(u8::from(*is)),
+            bin.2 + 1.0,
+        );
     }
-    bins.iter().filter(|bin| bin.2 > 0.0).map(|(sum, hits, n)| (sum / n, hits / n)).collect()
+    bins.iter()
+        .filter(|bin| bin.2 > 0.0)
+        .map(|(sum, hits, n)| (sum / n, hits / n))
+        .collect()
 }
 
 #[cfg(test)]
@@ -185,11 +300,19 @@ mod tests {
     #[test]
     fn curves_by_hand() {
         let claims = [(0.9, true), (0.8, false), (0.8, true), (0.3, false)];
-        assert_eq!(roc(&claims), [(0.0, 0.0), (0.0, 0.5), (0.5, 1.0), (1.0, 1.0)]);
-        assert_eq!(precision(&claims), [(0.5, 1.0), (1.0, 2.0 / 3.0), (1.0, 0.5)]);
+        assert_eq!(
+            roc(&claims),
+            [(0.0, 0.0), (0.0, 0.5), (0.5, 1.0), (1.0, 1.0)]
+        );
+        assert_eq!(
+            precision(&claims),
+            [(0.5, 1.0), (1.0, 2.0 / 3.0), (1.0, 0.5)]
+        );
         assert_eq!(calibration(&claims), [(0.3, 0.0), (0.8, 0.5), (0.9, 1.0)]);
         assert!(roc(&[]).is_empty() && precision(&[]).is_empty() && calibration(&[]).is_empty());
-        let many: Vec<Claim> = (0..5000).map(|i| (f64::from(i) / 5000.0, i % 2 == 0)).collect();
+        let many: Vec<Claim> = (0..5000)
+            .map(|i| (f64::from(i) / 5000.0, i % 2 == 0))
+            .collect();
         assert!(roc(&many).len() <= MOST_POINTS + 1 && roc(&many).last() == Some(&(1.0, 1.0)));
     }
 }

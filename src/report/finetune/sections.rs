@@ -20,12 +20,31 @@ const FEW: u64 = 3;
 pub(super) fn copies(found: &Judgement) -> Vec<String> {
     let mut lines = Vec::new();
     for (split, of) in [("train", "training rows"), ("valid", "validation rows")] {
-        for (likeness, what) in [("exact", "exact copies"), ("reverse_complement", "reverse complements"), ("near", "near copies")] {
-            let rows = || found.duplicates.iter().filter(|row| row.split == split && row.likeness == likeness);
-            let (n, other) = (rows().count(), rows().filter(|row| row.n_other_label > 0).count());
+        for (likeness, what) in [
+            ("exact", "exact copies"),
+            ("reverse_complement", "reverse complements"),
+            ("near", "near copies"),
+        ] {
+            let rows = || {
+                found
+                    .duplicates
+                    .iter()
+                    .filter(|row| row.split == split && row.likeness == likeness)
+            };
+            let (n, other) = (
+                rows().count(),
+                rows().filter(|row| row.n_other_label > 0).count(),
+            );
             if n > 0 {
-                let labels = if other > 0 { format!(", {other} of them with another label") } else { String::new() };
-                lines.push(format!("{n} of {} test sequences are {what} of {of}{labels}.", found.facts.tested));
+                let labels = if other > 0 {
+                    format!(", {other} of them with another label")
+                } else {
+                    String::new()
+                };
+                lines.push(format!(
+                    "{n} of {} test sequences are {what} of {of}{labels}.",
+                    found.facts.tested
+                ));
             }
         }
     }
@@ -38,12 +57,28 @@ impl FinetunePage {
         let card = |row: &FoldRow| Card {
             label: format!("{name}, {}", words(&row.model)),
             value: decimals(row.mean, 3),
-            uncertainty: format!("95% CI {} to {} over test sequences", decimals(row.test_low, 3), decimals(row.test_high, 3)),
+            uncertainty: format!(
+                "95% CI {} to {} over test sequences",
+                decimals(row.test_low, 3),
+                decimals(row.test_high, 3)
+            ),
         };
-        let mut blocks = vec![Block::Cards(ranked(found, "all").filter(|row| row.model != MAJORITY).map(card).collect())];
-        if !found.folds.iter().any(|row| row.model == crate::tasks::kmer::NAME) {
+        let mut blocks = vec![Block::Cards(
+            ranked(found, "all")
+                .filter(|row| row.model != MAJORITY)
+                .map(card)
+                .collect(),
+        )];
+        if !found
+            .folds
+            .iter()
+            .any(|row| row.model == crate::tasks::kmer::NAME)
+        {
             let text = "No 6-mer baseline was run: whether these scores need more than the composition of words cannot be told.";
-            blocks.push(Block::Callout { level: Level::Warning, text: text.into() });
+            blocks.push(Block::Callout {
+                level: Level::Warning,
+                text: text.into(),
+            });
         }
         blocks.push(Block::Figure {
             svg: gallery.hang(&self.scores(), "scores")?,
@@ -55,7 +90,10 @@ impl FinetunePage {
         });
         blocks.push(Block::Table(self.models_table()));
         blocks.push(Block::Table(comparisons(found)));
-        Ok(Section { title: "Result".into(), blocks })
+        Ok(Section {
+            title: "Result".into(),
+            blocks,
+        })
     }
 
     /// One row a model, and one more without copies.
@@ -70,27 +108,57 @@ impl FinetunePage {
         for measure in &measures {
             head.push(Column::new(title(measure), Format::Decimals(3)));
             if measure == &measures[0] {
-                head.extend([Column::new("95% CI, test sequences", Format::Interval), Column::new("95% CI, trainings", Format::Interval)]);
+                head.extend([
+                    Column::new("95% CI, test sequences", Format::Interval),
+                    Column::new("95% CI, trainings", Format::Interval),
+                ]);
             }
             head.push(Column::new("SD", Format::Decimals(3)));
         }
         let row = |first: &FoldRow| -> Vec<Cell> {
-            let subset = if first.subset == "all" { "all" } else { "without copies" };
-            let mut cells: Vec<Cell> = vec![words(&first.model).into(), subset.into(), (first.n_folds as usize).into()];
+            let subset = if first.subset == "all" {
+                "all"
+            } else {
+                "without copies"
+            };
+            let mut cells: Vec<Cell> = vec![
+                words(&first.model).into(),
+                subset.into(),
+                (first.n_folds as usize).into(),
+            ];
             for measure in &measures {
-                let row = found.folds.iter().find(|row| row.model == first.model && row.subset == first.subset && row.measure == *measure);
+                let row = found.folds.iter().find(|row| {
+                    row.model == first.model
+                        && row.subset == first.subset
+                        && row.measure == *measure
+                });
                 let Some(row) = row else { continue };
                 cells.push(row.mean.into());
                 if measure == &measures[0] {
-                    cells.push(Cell::Interval { low: row.test_low, high: row.test_high });
-                    cells.push(Cell::Interval { low: row.low, high: row.high });
+                    cells.push(Cell::Interval {
+                        low: row.test_low,
+                        high: row.test_high,
+                    });
+                    cells.push(Cell::Interval {
+                        low: row.low,
+                        high: row.high,
+                    });
                 }
                 cells.push(row.sd.into());
             }
             cells
         };
-        let rows = ranked(found, "all").chain(ranked(found, "without_duplicates")).map(row).collect();
-        Table { caption: "Means over trainings on the test sequences; SD: standard deviation over trainings.".into(), columns: head, rows }
+        let rows = ranked(found, "all")
+            .chain(ranked(found, "without_duplicates"))
+            .map(row)
+            .collect();
+        Table {
+            caption:
+                "Means over trainings on the test sequences; SD: standard deviation over trainings."
+                    .into(),
+            columns: head,
+            rows,
+        }
     }
 
     pub(super) fn rates(&self, gallery: &Gallery) -> Result<Option<Section>> {
@@ -118,7 +186,10 @@ impl FinetunePage {
                 downloads: downloads("confusion", "predictions"),
             },
         ];
-        Ok(Some(Section { title: "Right and wrong".into(), blocks }))
+        Ok(Some(Section {
+            title: "Right and wrong".into(),
+            blocks,
+        }))
     }
 
     pub(super) fn training(&self, gallery: &Gallery) -> Result<Option<Section>> {
@@ -132,7 +203,10 @@ impl FinetunePage {
                 .into(),
             downloads: downloads("learning", "epochs"),
         }];
-        Ok(Some(Section { title: "Training".into(), blocks }))
+        Ok(Some(Section {
+            title: "Training".into(),
+            blocks,
+        }))
     }
 
     pub(super) fn leaks(&self) -> Section {
@@ -140,10 +214,20 @@ impl FinetunePage {
         let lines = copies(found);
         if lines.is_empty() {
             let text = "No test sequence is a copy of a training or validation row, nor of its other strand, nor shares half of its 20-mers with one.";
-            return Section { title: "Copies between training and test".into(), blocks: vec![paragraph(text)] };
+            return Section {
+                title: "Copies between training and test".into(),
+                blocks: vec![paragraph(text)],
+            };
         }
-        let mut blocks = vec![Block::Callout { level: Level::Warning, text: lines.join(" ") }];
-        let conflicts = found.duplicates.iter().filter(|row| row.likeness == "exact" && row.n_other_label > 0).count();
+        let mut blocks = vec![Block::Callout {
+            level: Level::Warning,
+            text: lines.join(" "),
+        }];
+        let conflicts = found
+            .duplicates
+            .iter()
+            .filter(|row| row.likeness == "exact" && row.n_other_label > 0)
+            .count();
         if conflicts > 0 {
             blocks.push(paragraph(format!(
                 "{conflicts} of the exact copies carry another label in training: no model that sees only the sequence can be right about both."
@@ -174,11 +258,17 @@ impl FinetunePage {
             ("with another label", Format::Integer),
         ];
         blocks.push(Block::Table(Table {
-            caption: format!("Test sequences that were seen, or nearly{}.", more(found.duplicates.len(), "duplicates")),
+            caption: format!(
+                "Test sequences that were seen, or nearly{}.",
+                more(found.duplicates.len(), "duplicates")
+            ),
             columns: columns(&head),
             rows: found.duplicates.iter().take(SHOWN).map(row).collect(),
         }));
-        Section { title: "Copies between training and test".into(), blocks }
+        Section {
+            title: "Copies between training and test".into(),
+            blocks,
+        }
     }
 
     pub(super) fn data(&self) -> Section {
@@ -194,7 +284,13 @@ impl FinetunePage {
         ))];
         if !facts.classes.is_empty() {
             let row = |i: usize| -> Vec<Cell> {
-                let share = |n: u64, of: u64| if of > 0 { Cell::Number(n as f64 / of as f64) } else { MISSING.into() };
+                let share = |n: u64, of: u64| {
+                    if of > 0 {
+                        Cell::Number(n as f64 / of as f64)
+                    } else {
+                        MISSING.into()
+                    }
+                };
                 let (rows, tested) = (facts.class_rows[i], facts.class_tested[i]);
                 vec![
                     facts.classes[i].clone().into(),
@@ -211,21 +307,35 @@ impl FinetunePage {
                 ("test sequences", Format::Integer),
                 ("share", Format::Percent(1)),
             ];
-            let known = facts.classes.len().min(facts.class_rows.len()).min(facts.class_tested.len());
+            let known = facts
+                .classes
+                .len()
+                .min(facts.class_rows.len())
+                .min(facts.class_tested.len());
             blocks.push(Block::Table(Table {
                 caption: "Classes.".into(),
                 columns: columns(&head),
                 rows: (0..known.min(SHOWN)).map(row).collect(),
             }));
         }
-        blocks.extend(facts.notes.iter().map(|note| Block::Callout { level: Level::Note, text: note.clone() }));
-        Section { title: "Data".into(), blocks }
+        blocks.extend(facts.notes.iter().map(|note| Block::Callout {
+            level: Level::Note,
+            text: note.clone(),
+        }));
+        Section {
+            title: "Data".into(),
+            blocks,
+        }
     }
 
     pub(super) fn trainings(&self) -> Section {
         let found = &self.found;
         let is_classes = !found.facts.classes.is_empty();
-        let rows: Vec<&MetricRow> = found.metrics.iter().filter(|row| row.model != MAJORITY && row.subset == "all").collect();
+        let rows: Vec<&MetricRow> = found
+            .metrics
+            .iter()
+            .filter(|row| row.model != MAJORITY && row.subset == "all")
+            .collect();
         let row = |r: &&MetricRow| -> Vec<Cell> {
             let mut cells: Vec<Cell> = vec![
                 words(&r.model).into(),
@@ -237,14 +347,20 @@ impl FinetunePage {
             match is_classes {
                 true => cells.extend([
                     r.mcc.into(),
-                    Cell::Interval { low: r.mcc_low, high: r.mcc_high },
+                    Cell::Interval {
+                        low: r.mcc_low,
+                        high: r.mcc_high,
+                    },
                     r.accuracy.into(),
                     r.f1.into(),
                     r.auroc.into(),
                 ]),
                 false => cells.extend([
                     r.pearson.into(),
-                    Cell::Interval { low: r.pearson_low, high: r.pearson_high },
+                    Cell::Interval {
+                        low: r.pearson_low,
+                        high: r.pearson_high,
+                    },
                     r.spearman.into(),
                     r.mse.into(),
                 ]),
@@ -274,14 +390,20 @@ impl FinetunePage {
             ("split", Format::Text),
             ("n", Format::Integer),
         ];
-        let tail = [("loss", Format::Significant(3)), ("bases/s", Format::Integer)];
+        let tail = [
+            ("loss", Format::Significant(3)),
+            ("bases/s", Format::Integer),
+        ];
         let head: Vec<(&str, Format)> = head.iter().chain(measures).chain(&tail).copied().collect();
         let table = Table {
             caption: format!("Every training{}.", more(rows.len(), "metrics")),
             columns: columns(&head),
             rows: rows.iter().take(SHOWN).map(row).collect(),
         };
-        Section { title: "Trainings".into(), blocks: vec![Block::Table(table)] }
+        Section {
+            title: "Trainings".into(),
+            blocks: vec![Block::Table(table)],
+        }
     }
 
     pub(super) fn methods(&self) -> Section {
@@ -304,7 +426,10 @@ impl FinetunePage {
              rows as every other model. Majority: the shares of the classes among the training rows."
                 .into(),
         ];
-        Section { title: "How it was done".into(), blocks: texts.into_iter().map(paragraph).collect() }
+        Section {
+            title: "How it was done".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
     }
 
     pub(super) fn caveats(&self) -> Section {
@@ -318,13 +443,23 @@ impl FinetunePage {
             few,
             Some("Clusters hold what is alike by letters. Sequences of one gene family or one locus without shared 20-mers count as independent, which makes intervals too narrow.".into()),
         ];
-        Section { title: "What this does not show".into(), blocks: texts.into_iter().flatten().map(paragraph).collect() }
+        Section {
+            title: "What this does not show".into(),
+            blocks: texts.into_iter().flatten().map(paragraph).collect(),
+        }
     }
 }
 
 /// `; the first 60 of 100, all of them in tables/X.tsv` where not all rows are shown.
 fn more(n: usize, table: &str) -> String {
-    if n > SHOWN { format!("; the first {SHOWN} of {}, all of them in tables/{table}.tsv", count(n)) } else { String::new() }
+    if n > SHOWN {
+        format!(
+            "; the first {SHOWN} of {}, all of them in tables/{table}.tsv",
+            count(n)
+        )
+    } else {
+        String::new()
+    }
 }
 
 fn title(measure: &str) -> &str {
@@ -343,14 +478,25 @@ fn comparisons(found: &Judgement) -> Table {
     let row = |r: &ComparisonRow| -> Vec<Cell> {
         vec![
             format!("{} less {}", words(&r.model), words(&r.other)).into(),
-            if r.subset == "all" { "all" } else { "without copies" }.into(),
+            if r.subset == "all" {
+                "all"
+            } else {
+                "without copies"
+            }
+            .into(),
             title(&r.measure).into(),
             (r.n_folds as usize).into(),
             (r.n as usize).into(),
             (r.n_clusters as usize).into(),
             r.difference.into(),
-            Cell::Interval { low: r.ci_low, high: r.ci_high },
-            Cell::P { value: r.p_value, floor: Some(r.p_floor) },
+            Cell::Interval {
+                low: r.ci_low,
+                high: r.ci_high,
+            },
+            Cell::P {
+                value: r.p_value,
+                floor: Some(r.p_floor),
+            },
         ]
     };
     let head = [

@@ -2,8 +2,9 @@
 
 use super::{ENDPOINTS, MotifPage, RATE, controls, rows};
 use crate::figures::{
-    BalanceFigure, BalancePanel, BalanceRow, CalibrationFigure, CalibrationSeries, ForestFigure, ForestGroup, ForestRow, HeatmapFigure,
-    MotifFigure, MotifPanel, ProfileSeries, VolcanoFigure, VolcanoPanel, VolcanoPoint,
+    BalanceFigure, BalancePanel, BalanceRow, CalibrationFigure, CalibrationSeries, ForestFigure,
+    ForestGroup, ForestRow, HeatmapFigure, MotifFigure, MotifPanel, ProfileSeries, VolcanoFigure,
+    VolcanoPanel, VolcanoPoint,
 };
 use crate::pipelines::motif_enrichment::StatisticsRow;
 use crate::report::format::p_value;
@@ -31,14 +32,20 @@ pub(super) fn covariate_name(covariate: &str) -> String {
 
 /// `TBP (MA0108.3)`, or the name alone where it says as much.
 pub(super) fn motif_label(name: &str, id: &str) -> String {
-    if name == id || !id.contains('.') { name.to_string() } else { format!("{name} ({id})") }
+    if name == id || !id.contains('.') {
+        name.to_string()
+    } else {
+        format!("{name} ({id})")
+    }
 }
 
 /// As [`p_value`], in letters that the figures' font has.
 fn p_plain(row: &StatisticsRow) -> String {
     let text = p_value(row.p_value, Some(row.p_floor));
     match text.contains('×') {
-        true if row.p_value <= row.p_floor * (1.0 + 1e-9) => format!("≤ {:.1e}", row.p_floor).replace("e-", "e−"),
+        true if row.p_value <= row.p_floor * (1.0 + 1e-9) => {
+            format!("≤ {:.1e}", row.p_floor).replace("e-", "e−")
+        }
         true => format!("{:.1e}", row.p_value).replace("e-", "e−"),
         false => text,
     }
@@ -46,7 +53,9 @@ fn p_plain(row: &StatisticsRow) -> String {
 
 impl MotifPage {
     fn series(&self, id: &str, control: &str, group: &str, label: &str) -> Option<ProfileSeries> {
-        let of = |row: &&crate::pipelines::motif_enrichment::ProfileRow| row.motif_id == id && row.control == control && row.group == group;
+        let of = |row: &&crate::pipelines::motif_enrichment::ProfileRow| {
+            row.motif_id == id && row.control == control && row.group == group
+        };
         let rows: Vec<_> = self.found.profile.iter().filter(of).collect();
         let n = rows.first()?.n;
         let few = if n < FEW { ", n < 10" } else { "" };
@@ -67,7 +76,9 @@ impl MotifPage {
             Some(_) => format!("{} usable hits", row.map_or(0, |row| row.n_usable)),
         };
         MotifPanel {
-            title: row.map_or(id.to_string(), |row| motif_label(&row.motif_name, &row.motif_id)),
+            title: row.map_or(id.to_string(), |row| {
+                motif_label(&row.motif_name, &row.motif_id)
+            }),
             logo: self.logo(id),
             series: series.into_iter().flatten().collect(),
             missing,
@@ -78,7 +89,12 @@ impl MotifPage {
     /// The paper's panels: native hits and their controls.
     pub(super) fn panels(&self) -> MotifFigure {
         let panel = |id: &String| {
-            let controls = self.request.controls.iter().map(|c| c.name()).filter(|c| *c != "shuffled");
+            let controls = self
+                .request
+                .controls
+                .iter()
+                .map(|c| c.name())
+                .filter(|c| *c != "shuffled");
             let mut series = Vec::new();
             for control in controls {
                 if series.is_empty() {
@@ -86,8 +102,15 @@ impl MotifPage {
                 }
                 // More than two bands would hide one another.
                 let bands = series.len() < 2;
-                let mean = |s: ProfileSeries| ProfileSeries { ci_low: Vec::new(), ci_high: Vec::new(), ..s };
-                series.push(self.series(id, control, "control", control).map(|s| if bands { s } else { mean(s) }));
+                let mean = |s: ProfileSeries| ProfileSeries {
+                    ci_low: Vec::new(),
+                    ci_high: Vec::new(),
+                    ..s
+                };
+                series.push(
+                    self.series(id, control, "control", control)
+                        .map(|s| if bands { s } else { mean(s) }),
+                );
             }
             self.panel(id, series)
         };
@@ -104,7 +127,18 @@ impl MotifPage {
     pub(super) fn native_vs_shuffled(&self) -> MotifFigure {
         let panel = |id: &String| {
             let native = self.series(id, "shuffled", "hit", "native flanks");
-            self.panel(id, vec![native, self.series(id, "shuffled", "control", "flanks shuffled, dinucleotides kept")])
+            self.panel(
+                id,
+                vec![
+                    native,
+                    self.series(
+                        id,
+                        "shuffled",
+                        "control",
+                        "flanks shuffled, dinucleotides kept",
+                    ),
+                ],
+            )
         };
         MotifFigure {
             panels: self.request.panels.iter().map(panel).collect(),
@@ -139,24 +173,41 @@ impl MotifPage {
 
     /// Every control with every endpoint.
     fn comparisons(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        controls(&self.found).into_iter().flat_map(|control| ENDPOINTS.map(|(endpoint, _)| (control, endpoint)))
+        controls(&self.found)
+            .into_iter()
+            .flat_map(|control| ENDPOINTS.map(|(endpoint, _)| (control, endpoint)))
     }
 
     /// The groups of motifs with the smallest p-values, each through the member with most hits.
     pub(super) fn forest(&self) -> ForestFigure {
         let group = |(control, endpoint): (&str, &str)| {
-            let mut all: Vec<&StatisticsRow> =
-                rows(&self.found, control, endpoint).filter(|row| row.represents_group && row.p_value.is_finite()).collect();
-            all.sort_by(|a, b| a.p_value.total_cmp(&b.p_value).then(b.d.abs().total_cmp(&a.d.abs())));
+            let mut all: Vec<&StatisticsRow> = rows(&self.found, control, endpoint)
+                .filter(|row| row.represents_group && row.p_value.is_finite())
+                .collect();
+            all.sort_by(|a, b| {
+                a.p_value
+                    .total_cmp(&b.p_value)
+                    .then(b.d.abs().total_cmp(&a.d.abs()))
+            });
             all.truncate(FOREST_ROWS);
-            ForestGroup { title: format!("Against {control}, {endpoint}"), rows: all.into_iter().map(|row| self.forest_row(row)).collect() }
+            ForestGroup {
+                title: format!("Against {control}, {endpoint}"),
+                rows: all.into_iter().map(|row| self.forest_row(row)).collect(),
+            }
         };
-        ForestFigure { groups: self.comparisons().map(group).collect(), x_label: "Difference, hit minus control".into() }
+        ForestFigure {
+            groups: self.comparisons().map(group).collect(),
+            x_label: "Difference, hit minus control".into(),
+        }
     }
 
     fn forest_row(&self, row: &StatisticsRow) -> ForestRow {
         let others = self.motif(&row.motif_id).map_or(0, |m| m.group_size - 1);
-        let label = if others > 0 { format!("{} (+{others} alike)", row.motif_name) } else { row.motif_name.clone() };
+        let label = if others > 0 {
+            format!("{} (+{others} alike)", row.motif_name)
+        } else {
+            row.motif_name.clone()
+        };
         ForestRow {
             label,
             value: row.difference,
@@ -169,19 +220,35 @@ impl MotifPage {
     }
 
     pub(super) fn heatmap(&self, id: &str) -> HeatmapFigure {
-        let of: Vec<_> = self.found.detail.iter().filter(|row| row.motif_id == id).collect();
-        let values: Vec<Vec<f64>> =
-            of.chunk_by(|a, b| a.rank == b.rank).map(|hit| hit.iter().map(|row| row.probability).collect()).collect();
-        let name = self.motif(id).map_or(id.to_string(), |row| motif_label(&row.motif_name, id));
+        let of: Vec<_> = self
+            .found
+            .detail
+            .iter()
+            .filter(|row| row.motif_id == id)
+            .collect();
+        let values: Vec<Vec<f64>> = of
+            .chunk_by(|a, b| a.rank == b.rank)
+            .map(|hit| hit.iter().map(|row| row.probability).collect())
+            .collect();
+        let name = self
+            .motif(id)
+            .map_or(id.to_string(), |row| motif_label(&row.motif_name, id));
         let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
         sorted.sort_by(f64::total_cmp);
         let range = match self.about.signal {
-            true if !sorted.is_empty() => (quantile_sorted(&sorted, 0.02), quantile_sorted(&sorted, 0.98)),
+            true if !sorted.is_empty() => (
+                quantile_sorted(&sorted, 0.02),
+                quantile_sorted(&sorted, 0.98),
+            ),
             _ => (0.0, 1.0),
         };
         HeatmapFigure {
             range,
-            title: format!("{name}: {} at every hit (n = {})", quantity(&self.about), values.len()),
+            title: format!(
+                "{name}: {} at every hit (n = {})",
+                quantity(&self.about),
+                values.len()
+            ),
             n: values.len(),
             rows: values,
             first: of.first().map_or(0, |row| row.offset as i32),
@@ -196,13 +263,28 @@ impl MotifPage {
     pub(super) fn balance(&self) -> BalanceFigure {
         let mut panels: Vec<BalancePanel> = Vec::new();
         // What a control does not have by its nature (a score, a start site) is in the table alone.
-        for row in self.found.balance.iter().filter(|row| row.smd_after.is_finite()) {
+        for row in self
+            .found
+            .balance
+            .iter()
+            .filter(|row| row.smd_after.is_finite())
+        {
             let title = format!("Against {}", row.control);
             if panels.last().is_none_or(|panel| panel.title != title) {
-                panels.push(BalancePanel { title, rows: Vec::new() });
+                panels.push(BalancePanel {
+                    title,
+                    rows: Vec::new(),
+                });
             }
-            let line = BalanceRow { label: covariate_name(&row.covariate), before: row.smd_before, after: row.smd_after };
-            panels.last_mut().into_iter().for_each(|panel| panel.rows.push(line.clone()));
+            let line = BalanceRow {
+                label: covariate_name(&row.covariate),
+                before: row.smd_before,
+                after: row.smd_after,
+            };
+            panels
+                .last_mut()
+                .into_iter()
+                .for_each(|panel| panel.rows.push(line.clone()));
         }
         BalanceFigure::new(panels)
     }
@@ -210,8 +292,17 @@ impl MotifPage {
     pub(super) fn calibration(&self) -> CalibrationFigure {
         let series = ["edges", "inside"].map(|endpoint| CalibrationSeries {
             label: endpoint.into(),
-            p_values: self.found.statistics.iter().filter(|row| row.endpoint == endpoint).map(|row| row.p_value).collect(),
+            p_values: self
+                .found
+                .statistics
+                .iter()
+                .filter(|row| row.endpoint == endpoint)
+                .map(|row| row.p_value)
+                .collect(),
         });
-        CalibrationFigure { title: "p-values of permuted against permuted motifs".into(), series: series.to_vec() }
+        CalibrationFigure {
+            title: "p-values of permuted against permuted motifs".into(),
+            series: series.to_vec(),
+        }
     }
 }

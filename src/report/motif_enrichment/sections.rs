@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::pictures::{covariate_name, motif_label};
 use super::{ENDPOINTS, MotifPage, RATE, Svg, controls, rows, tally, yardstick};
 use crate::pipelines::motif_enrichment::{
-    BalanceRow, ELEMENT_P, MotifRow, PERMUTED_MATRICES, SCORE_CALIPER_BITS, StatisticsRow, TSS_DISTANCE_BP, TSS_SLACK_BP, YARDSTICKS,
+    BalanceRow, ELEMENT_P, MotifRow, PERMUTED_MATRICES, SCORE_CALIPER_BITS, StatisticsRow,
+    TSS_DISTANCE_BP, TSS_SLACK_BP, YARDSTICKS,
 };
 use crate::report::block::{downloads, link, paragraph};
 use crate::report::format::{count, decimals};
@@ -41,15 +42,29 @@ fn table(rows: &[&StatisticsRow], caption: String) -> Table {
             r.hit_mean.into(),
             r.control_mean.into(),
             r.difference.into(),
-            Cell::Interval { low: r.ci_low, high: r.ci_high },
+            Cell::Interval {
+                low: r.ci_low,
+                high: r.ci_high,
+            },
             r.d.into(),
             r.auroc.into(),
-            Cell::P { value: r.p_value, floor: Some(r.p_floor) },
-            Cell::P { value: r.p_bh, floor: None },
-            Cell::P { value: r.p_by, floor: None },
+            Cell::P {
+                value: r.p_value,
+                floor: Some(r.p_floor),
+            },
+            Cell::P {
+                value: r.p_bh,
+                floor: None,
+            },
+            Cell::P {
+                value: r.p_by,
+                floor: None,
+            },
             match r.worst_covariate.as_str() {
                 "" => Cell::Empty,
-                covariate => format!("{} {}", covariate_name(covariate), decimals(r.worst_smd, 2)).into(),
+                covariate => {
+                    format!("{} {}", covariate_name(covariate), decimals(r.worst_smd, 2)).into()
+                }
             },
         ]
     };
@@ -70,7 +85,11 @@ fn table(rows: &[&StatisticsRow], caption: String) -> Table {
         ("p, BY", Format::PValue),
         ("least balanced (SMD)", Format::Text),
     ];
-    Table { caption, columns: columns(&head), rows: rows.iter().map(row).collect() }
+    Table {
+        caption,
+        columns: columns(&head),
+        rows: rows.iter().map(row).collect(),
+    }
 }
 
 impl MotifPage {
@@ -79,17 +98,37 @@ impl MotifPage {
         let mut blocks = Vec::new();
         if found.negative_control {
             let text = "This run compares the hits of one column-permuted version of each matrix with those of others: nothing but chance should differ. It checks the method, not the model.";
-            blocks.push(Block::Callout { level: Level::Note, text: text.into() });
+            blocks.push(Block::Callout {
+                level: Level::Note,
+                text: text.into(),
+            });
         }
         let tallied = |control: &&str| -> Vec<Vec<Cell>> {
             let line = |endpoint: &str| -> Vec<Cell> {
                 let (n, up, down) = tally(found, control, endpoint);
-                let least = rows(found, control, endpoint).map(|row| row.p_floor).fold(f64::NAN, f64::min);
-                let letters = yardstick(found, control, endpoint).map(|(middle, least, most)| format!("{middle} ({least} to {most})"));
+                let least = rows(found, control, endpoint)
+                    .map(|row| row.p_floor)
+                    .fold(f64::NAN, f64::min);
+                let letters = yardstick(found, control, endpoint)
+                    .map(|(middle, least, most)| format!("{middle} ({least} to {most})"));
                 let letters = letters.map_or(Cell::Empty, Cell::from);
-                vec![(*control).into(), endpoint.into(), n.into(), up.into(), down.into(), letters, Cell::P { value: least, floor: None }]
+                vec![
+                    (*control).into(),
+                    endpoint.into(),
+                    n.into(),
+                    up.into(),
+                    down.into(),
+                    letters,
+                    Cell::P {
+                        value: least,
+                        floor: None,
+                    },
+                ]
             };
-            ENDPOINTS.iter().map(|(endpoint, _)| line(endpoint)).collect()
+            ENDPOINTS
+                .iter()
+                .map(|(endpoint, _)| line(endpoint))
+                .collect()
         };
         let head = [
             ("control", Format::Text),
@@ -133,8 +172,16 @@ impl MotifPage {
                 .into(),
             downloads: downloads("forest", "statistics"),
         });
-        let mut best: Vec<&StatisticsRow> = found.statistics.iter().filter(|row| row.p_bh <= RATE).collect();
-        best.sort_by(|a, b| a.p_value.total_cmp(&b.p_value).then(b.d.abs().total_cmp(&a.d.abs())));
+        let mut best: Vec<&StatisticsRow> = found
+            .statistics
+            .iter()
+            .filter(|row| row.p_bh <= RATE)
+            .collect();
+        best.sort_by(|a, b| {
+            a.p_value
+                .total_cmp(&b.p_value)
+                .then(b.d.abs().total_cmp(&a.d.abs()))
+        });
         let all = best.len();
         best.truncate(SHOWN);
         if !best.is_empty() {
@@ -147,7 +194,10 @@ impl MotifPage {
             );
             blocks.push(Block::Table(table(&best, caption)));
         }
-        Section { title: "Result".into(), blocks }
+        Section {
+            title: "Result".into(),
+            blocks,
+        }
     }
 
     /// One row a motif, all controls side by side.
@@ -159,12 +209,32 @@ impl MotifPage {
             ("family".into(), Format::Text),
             ("usable hits".into(), Format::Integer),
         ];
-        let comparisons = || controls.iter().flat_map(|control| ENDPOINTS.map(|(endpoint, _)| (*control, endpoint)));
+        let comparisons = || {
+            controls
+                .iter()
+                .flat_map(|control| ENDPOINTS.map(|(endpoint, _)| (*control, endpoint)))
+        };
         for (control, endpoint) in comparisons() {
-            head.extend([(format!("{control}, {endpoint}"), Format::Decimals(4)), ("p BH".to_string(), Format::PValue)]);
+            head.extend([
+                (format!("{control}, {endpoint}"), Format::Decimals(4)),
+                ("p BH".to_string(), Format::PValue),
+            ]);
         }
-        let of: HashMap<(&str, &str, &str), &StatisticsRow> =
-            self.found.statistics.iter().map(|row| ((row.motif_id.as_str(), row.control.as_str(), row.endpoint.as_str()), row)).collect();
+        let of: HashMap<(&str, &str, &str), &StatisticsRow> = self
+            .found
+            .statistics
+            .iter()
+            .map(|row| {
+                (
+                    (
+                        row.motif_id.as_str(),
+                        row.control.as_str(),
+                        row.endpoint.as_str(),
+                    ),
+                    row,
+                )
+            })
+            .collect();
         let line = |motif: &&MotifRow| -> Vec<Cell> {
             let mut cells: Vec<Cell> = vec![
                 motif.motif_name.clone().into(),
@@ -173,19 +243,39 @@ impl MotifPage {
                 (motif.n_usable as usize).into(),
             ];
             for (control, endpoint) in comparisons() {
-                let row = of.get(&(motif.motif_id.as_str(), control, endpoint)).filter(|row| row.p_value.is_finite());
-                cells.extend(
-                    row.map_or([Cell::Empty, Cell::Empty], |row| [row.difference.into(), Cell::P { value: row.p_bh, floor: None }]),
-                );
+                let row = of
+                    .get(&(motif.motif_id.as_str(), control, endpoint))
+                    .filter(|row| row.p_value.is_finite());
+                cells.extend(row.map_or([Cell::Empty, Cell::Empty], |row| {
+                    [
+                        row.difference.into(),
+                        Cell::P {
+                            value: row.p_bh,
+                            floor: None,
+                        },
+                    ]
+                }));
             }
             cells
         };
-        let mut tested: Vec<&MotifRow> = self.found.motifs.iter().filter(|row| row.status == "tested").collect();
-        tested.sort_by(|a, b| b.n_usable.cmp(&a.n_usable).then(a.motif_id.cmp(&b.motif_id)));
+        let mut tested: Vec<&MotifRow> = self
+            .found
+            .motifs
+            .iter()
+            .filter(|row| row.status == "tested")
+            .collect();
+        tested.sort_by(|a, b| {
+            b.n_usable
+                .cmp(&a.n_usable)
+                .then(a.motif_id.cmp(&b.motif_id))
+        });
         let all = tested.len();
         tested.truncate(LISTED);
         let shown = if all > tested.len() {
-            format!(" The {} with most hits are shown; the table statistics has all.", count(LISTED))
+            format!(
+                " The {} with most hits are shown; the table statistics has all.",
+                count(LISTED)
+            )
         } else {
             String::new()
         };
@@ -193,14 +283,32 @@ impl MotifPage {
             "All {} motifs tested: difference from each control at edges and inside, and p adjusted over the motifs (Benjamini-Hochberg).{shown}",
             count(all)
         );
-        let columns = head.into_iter().map(|(name, format)| Column::new(name, format)).collect();
-        let table = Table { caption, columns, rows: tested.iter().map(line).collect() };
-        let links = vec![link("All numbers (statistics.tsv)", "tables/statistics.tsv".into())];
-        Section { title: "Every motif".into(), blocks: vec![Block::Table(table), Block::Links(links)] }
+        let columns = head
+            .into_iter()
+            .map(|(name, format)| Column::new(name, format))
+            .collect();
+        let table = Table {
+            caption,
+            columns,
+            rows: tested.iter().map(line).collect(),
+        };
+        let links = vec![link(
+            "All numbers (statistics.tsv)",
+            "tables/statistics.tsv".into(),
+        )];
+        Section {
+            title: "Every motif".into(),
+            blocks: vec![Block::Table(table), Block::Links(links)],
+        }
     }
 
     pub(super) fn panel_section(&self, svg: &Svg) -> Section {
-        let of: Vec<&StatisticsRow> = self.found.statistics.iter().filter(|row| self.request.panels.contains(&row.motif_id)).collect();
+        let of: Vec<&StatisticsRow> = self
+            .found
+            .statistics
+            .iter()
+            .filter(|row| self.request.panels.contains(&row.motif_id))
+            .collect();
         let mut blocks = vec![
             Block::Figure {
                 svg: svg.motifs.clone(),
@@ -220,12 +328,26 @@ impl MotifPage {
                 "Start codons count where they lie in the promoters that were read, which end soon after the start site: Kozak sequences further downstream are not looked at.",
             ),
         ];
-        if !self.found.promoters.is_empty() && self.found.promoters.iter().all(|promoter| promoter.tss.is_none()) {
-            let text =
-                "The promoters of the file have no start sites, so no element can be placed. With --regions-are starts or thick they have.";
-            blocks.insert(0, Block::Callout { level: Level::Warning, text: text.into() });
+        if !self.found.promoters.is_empty()
+            && self
+                .found
+                .promoters
+                .iter()
+                .all(|promoter| promoter.tss.is_none())
+        {
+            let text = "The promoters of the file have no start sites, so no element can be placed. With --regions-are starts or thick they have.";
+            blocks.insert(
+                0,
+                Block::Callout {
+                    level: Level::Warning,
+                    text: text.into(),
+                },
+            );
         }
-        Section { title: "Core promoter elements".into(), blocks }
+        Section {
+            title: "Core promoter elements".into(),
+            blocks,
+        }
     }
 
     /// Hits of the elements of the panels, beside what chance gives.
@@ -236,8 +358,14 @@ impl MotifPage {
                 (m.n_usable as usize).into(),
                 ((m.n_hits - m.n_misplaced) as usize).into(),
                 m.n_expected.into(),
-                Cell::P { value: m.p_threshold, floor: None },
-                Cell::P { value: m.best_p, floor: None },
+                Cell::P {
+                    value: m.p_threshold,
+                    floor: None,
+                },
+                Cell::P {
+                    value: m.best_p,
+                    floor: None,
+                },
             ]
         };
         let head = [
@@ -250,8 +378,18 @@ impl MotifPage {
         ];
         let caption = "Hits of core promoter elements where they may lie, and how many independent letters of the promoters’ composition would give there (overlaps not resolved). \
                        Where both are alike, most hits are words that happen to stand there.";
-        let rows = self.request.panels.iter().filter_map(|id| self.motif(id)).map(row).collect();
-        Table { caption: caption.into(), columns: columns(&head), rows }
+        let rows = self
+            .request
+            .panels
+            .iter()
+            .filter_map(|id| self.motif(id))
+            .map(row)
+            .collect();
+        Table {
+            caption: caption.into(),
+            columns: columns(&head),
+            rows,
+        }
     }
 
     pub(super) fn shuffled_section(&self, svg: &Svg) -> Option<Section> {
@@ -263,17 +401,31 @@ impl MotifPage {
                 .into(),
             downloads: downloads("native_vs_shuffled", "profile"),
         };
-        Some(Section { title: "With shuffled flanks".into(), blocks: vec![figure] })
+        Some(Section {
+            title: "With shuffled flanks".into(),
+            blocks: vec![figure],
+        })
     }
 
     pub(super) fn detail_section(&self, svg: &Svg) -> Section {
         let figure = |(index, (id, svg)): (usize, &(String, String))| Block::Figure {
             svg: svg.clone(),
             label: format!("Every hit of {id}"),
-            caption: "One row a hit, in the orientation of the motif, whose edges are dashed.".into(),
-            downloads: downloads(&if index == 0 { "heatmap".to_string() } else { format!("heatmap_{}", index + 1) }, "detail"),
+            caption: "One row a hit, in the orientation of the motif, whose edges are dashed."
+                .into(),
+            downloads: downloads(
+                &if index == 0 {
+                    "heatmap".to_string()
+                } else {
+                    format!("heatmap_{}", index + 1)
+                },
+                "detail",
+            ),
         };
-        Section { title: "Hit by hit".into(), blocks: svg.heatmaps.iter().enumerate().map(figure).collect() }
+        Section {
+            title: "Hit by hit".into(),
+            blocks: svg.heatmaps.iter().enumerate().map(figure).collect(),
+        }
     }
 
     pub(super) fn balance_section(&self, svg: &Svg) -> Section {
@@ -287,11 +439,24 @@ impl MotifPage {
         }];
         let far = |row: &&BalanceRow| row.smd_after.abs() > BALANCED;
         let far: Vec<String> = (self.found.balance.iter().filter(far))
-            .map(|row| format!("{} against {} ({})", covariate_name(&row.covariate), row.control, decimals(row.smd_after, 2)))
+            .map(|row| {
+                format!(
+                    "{} against {} ({})",
+                    covariate_name(&row.covariate),
+                    row.control,
+                    decimals(row.smd_after, 2)
+                )
+            })
             .collect();
         if !far.is_empty() {
-            let text = format!("Beyond 0.1 after matching: {}. Differences against these controls may be due to that.", far.join(", "));
-            blocks.push(Block::Callout { level: Level::Warning, text });
+            let text = format!(
+                "Beyond 0.1 after matching: {}. Differences against these controls may be due to that.",
+                far.join(", ")
+            );
+            blocks.push(Block::Callout {
+                level: Level::Warning,
+                text,
+            });
         }
         let row = |r: &BalanceRow| -> Vec<Cell> {
             vec![
@@ -320,8 +485,15 @@ impl MotifPage {
             ("variance ratio after", Format::Decimals(2)),
         ];
         let rows = self.found.balance.iter().map(row).collect();
-        blocks.push(Block::Table(Table { caption: "Balance over all tested motifs.".into(), columns: columns(&head), rows }));
-        Section { title: "How alike hits and controls are".into(), blocks }
+        blocks.push(Block::Table(Table {
+            caption: "Balance over all tested motifs.".into(),
+            columns: columns(&head),
+            rows,
+        }));
+        Section {
+            title: "How alike hits and controls are".into(),
+            blocks,
+        }
     }
 
     pub(super) fn accounting(&self) -> Section {
@@ -330,26 +502,50 @@ impl MotifPage {
             ("tested", "tested"),
             ("few_hits", "fewer usable hits than asked for"),
             ("no_hits", "no usable hit"),
-            ("not_scannable", "best word more likely than the threshold: no hit possible"),
+            (
+                "not_scannable",
+                "best word more likely than the threshold: no hit possible",
+            ),
         ];
         let line = |(status, words): &(&str, &str)| -> Vec<Cell> {
-            let of: Vec<&MotifRow> = found.motifs.iter().filter(|row| row.status == *status).collect();
-            let mut names: Vec<String> = of.iter().take(8).map(|row| row.motif_name.clone()).collect();
+            let of: Vec<&MotifRow> = found
+                .motifs
+                .iter()
+                .filter(|row| row.status == *status)
+                .collect();
+            let mut names: Vec<String> = of
+                .iter()
+                .take(8)
+                .map(|row| row.motif_name.clone())
+                .collect();
             if of.len() > names.len() {
                 names.push("…".into());
             }
             vec![(*words).into(), of.len().into(), names.join(", ").into()]
         };
-        let head = [("motifs", Format::Text), ("number", Format::Integer), ("", Format::Text)];
+        let head = [
+            ("motifs", Format::Text),
+            ("number", Format::Integer),
+            ("", Format::Text),
+        ];
         let dropped = |(why, n): (&crate::genome::promoters::Dropped, &usize)| -> Vec<Cell> {
-            let why = serde_json::to_value(why).ok().and_then(|value| value.as_str().map(|text| text.replace('_', " ")));
+            let why = serde_json::to_value(why)
+                .ok()
+                .and_then(|value| value.as_str().map(|text| text.replace('_', " ")));
             vec![why.unwrap_or_default().into(), (*n).into()]
         };
         let mut promoters: Vec<Vec<Cell>> = vec![vec!["used".into(), found.promoters.len().into()]];
         promoters.extend(found.dropped.iter().map(dropped));
-        let sum = |value: fn(&MotifRow) -> u64| count(found.motifs.iter().map(value).sum::<u64>() as usize);
-        let informative: Vec<f64> =
-            found.motifs.iter().filter(|row| row.status == "tested").map(|row| row.information_r).filter(|r| r.is_finite()).collect();
+        let sum = |value: fn(&MotifRow) -> u64| {
+            count(found.motifs.iter().map(value).sum::<u64>() as usize)
+        };
+        let informative: Vec<f64> = found
+            .motifs
+            .iter()
+            .filter(|row| row.status == "tested")
+            .map(|row| row.information_r)
+            .filter(|r| r.is_finite())
+            .collect();
         let mut sorted = informative.clone();
         sorted.sort_by(f64::total_cmp);
         let mut blocks = vec![
@@ -385,25 +581,45 @@ impl MotifPage {
                 decimals(crate::stats::quantile_sorted(&sorted, 0.75), 2)
             )));
         }
-        Section { title: "What was and was not used".into(), blocks }
+        Section {
+            title: "What was and was not used".into(),
+            blocks,
+        }
     }
 
     /// What became of the hits of tested motifs, control by control.
     fn unmatched(&self) -> Table {
         let found = &self.found;
-        let tested: HashMap<&str, u64> =
-            found.motifs.iter().filter(|row| row.status == "tested").map(|row| (row.motif_id.as_str(), row.n_usable)).collect();
+        let tested: HashMap<&str, u64> = found
+            .motifs
+            .iter()
+            .filter(|row| row.status == "tested")
+            .map(|row| (row.motif_id.as_str(), row.n_usable))
+            .collect();
         let row = |control: &str| -> Vec<Cell> {
             let lost = |reason: &str| -> u64 {
-                let of = found.unmatched.iter().filter(|row| row.control == control && row.reason == reason);
-                of.filter(|row| tested.contains_key(row.motif_id.as_str())).map(|row| row.n_hits).sum()
+                let of = found
+                    .unmatched
+                    .iter()
+                    .filter(|row| row.control == control && row.reason == reason);
+                of.filter(|row| tested.contains_key(row.motif_id.as_str()))
+                    .map(|row| row.n_hits)
+                    .sum()
             };
             let compared = rows(found, control, "edges").count();
-            let mut cells: Vec<Cell> = vec![control.into(), compared.into(), (tested.len() - compared).into()];
+            let mut cells: Vec<Cell> = vec![
+                control.into(),
+                compared.into(),
+                (tested.len() - compared).into(),
+            ];
             cells.extend(REASONS.map(|(reason, _)| Cell::from(lost(reason) as usize)));
             cells
         };
-        let mut head = vec![("control", Format::Text), ("motifs compared", Format::Integer), ("too few left", Format::Integer)];
+        let mut head = vec![
+            ("control", Format::Text),
+            ("motifs compared", Format::Integer),
+            ("too few left", Format::Integer),
+        ];
         head.extend(REASONS.map(|(_, words)| (words, Format::Integer)));
         let caption = format!(
             "Hits without a control, over the {} tested motifs and their {} usable hits. Too few left: motifs with fewer pairs than asked for, not tested against that control. Each motif is \
@@ -411,7 +627,11 @@ impl MotifPage {
             count(tested.len()),
             count(tested.values().sum::<u64>() as usize)
         );
-        Table { caption, columns: columns(&head), rows: controls(found).into_iter().map(row).collect() }
+        Table {
+            caption,
+            columns: columns(&head),
+            rows: controls(found).into_iter().map(row).collect(),
+        }
     }
 
     pub(super) fn methods(&self) -> Section {
@@ -453,11 +673,17 @@ impl MotifPage {
                 request.min_hits
             ),
         ];
-        Section { title: "How it was done".into(), blocks: texts.into_iter().map(paragraph).collect() }
+        Section {
+            title: "How it was done".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
     }
 
     fn has_annotation(&self) -> bool {
-        self.about.inputs.iter().any(|input| input.role == "annotation")
+        self.about
+            .inputs
+            .iter()
+            .any(|input| input.role == "annotation")
     }
 
     pub(super) fn caveats(&self) -> Section {
@@ -470,6 +696,9 @@ impl MotifPage {
         if self.about.bundled {
             texts.push("Most of this chromosome was training sequence of the bundled model (without labels). It is a demonstration model of a small chromosome, rich in repeats.".into());
         }
-        Section { title: "What this does not show".into(), blocks: texts.into_iter().map(paragraph).collect() }
+        Section {
+            title: "What this does not show".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
     }
 }

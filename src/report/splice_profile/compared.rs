@@ -1,4 +1,5 @@
-//! The sections on families of controls, on the letters nearby, on single offsets and on the two strands.
+//! The sections on families of controls, on the letters nearby, on single offsets and on the two
+//! strands.
 
 use super::answer::{beyond, capital, controls_of, primary};
 use super::{SplicePage, Svg};
@@ -10,7 +11,11 @@ use crate::report::format::{MISSING, count, decimals, integer};
 use crate::report::{Block, Cell, Format, Level, Section, Table, columns};
 
 fn p_cell(row: &StatisticsRow, value: f64, floor: Option<f64>) -> Cell {
-    if row.n_pairs == 0 { MISSING.into() } else { Cell::P { value, floor } }
+    if row.n_pairs == 0 {
+        MISSING.into()
+    } else {
+        Cell::P { value, floor }
+    }
 }
 
 /// One row a kind and family, of one measure.
@@ -22,10 +27,16 @@ fn table(rows: Vec<&StatisticsRow>, caption: &str) -> Table {
             (r.n_pairs as usize).into(),
             (r.n_clusters as usize).into(),
             r.difference.into(),
-            Cell::Interval { low: r.ci_low, high: r.ci_high },
+            Cell::Interval {
+                low: r.ci_low,
+                high: r.ci_high,
+            },
             r.d.into(),
             r.auroc.into(),
-            Cell::Interval { low: r.auroc_low, high: r.auroc_high },
+            Cell::Interval {
+                low: r.auroc_low,
+                high: r.auroc_high,
+            },
             p_cell(r, r.p_value, Some(r.p_floor)),
             p_cell(r, r.p_bh, None),
             p_cell(r, r.p_by, None),
@@ -45,12 +56,21 @@ fn table(rows: Vec<&StatisticsRow>, caption: &str) -> Table {
         ("p, BH", Format::PValue),
         ("p, BY", Format::PValue),
     ];
-    Table { caption: caption.into(), columns: columns(&head), rows: rows.into_iter().map(row).collect() }
+    Table {
+        caption: caption.into(),
+        columns: columns(&head),
+        rows: rows.into_iter().map(row).collect(),
+    }
 }
 
 impl SplicePage {
     fn of_measure(&self, measure: &str) -> Vec<&StatisticsRow> {
-        self.found.comparison.statistics.iter().filter(|row| row.measure == measure).collect()
+        self.found
+            .comparison
+            .statistics
+            .iter()
+            .filter(|row| row.measure == measure)
+            .collect()
     }
 
     pub(super) fn families(&self, svg: &Svg) -> Section {
@@ -95,7 +115,10 @@ impl SplicePage {
                 downloads: downloads("r1_splice_families", "profile"),
             });
         }
-        Section { title: "Against every family of controls".into(), blocks }
+        Section {
+            title: "Against every family of controls".into(),
+            blocks,
+        }
     }
 
     /// Family `kmer` by the letters shared.
@@ -109,8 +132,14 @@ impl SplicePage {
                 r.site_mean.into(),
                 r.control_mean.into(),
                 r.difference.into(),
-                Cell::Interval { low: r.ci_low, high: r.ci_high },
-                Cell::P { value: r.p_value, floor: Some(r.p_floor) },
+                Cell::Interval {
+                    low: r.ci_low,
+                    high: r.ci_high,
+                },
+                Cell::P {
+                    value: r.p_value,
+                    floor: Some(r.p_floor),
+                },
             ]
         };
         let head = [
@@ -124,19 +153,38 @@ impl SplicePage {
             ("95% CI", Format::Interval),
             ("p", Format::PValue),
         ];
-        let rows: Vec<Vec<Cell>> = self.found.comparison.widths.iter().filter(|r| r.measure == "probability").map(row).collect();
+        let rows: Vec<Vec<Cell>> = self
+            .found
+            .comparison
+            .widths
+            .iter()
+            .filter(|r| r.measure == "probability")
+            .map(row)
+            .collect();
         let caption = "Family kmer by the number of letters that site and control share. Only the full width, the first row of each kind, holds those letters equal and is in the other tables: \
                        with fewer, the rest of the letters differ too. p is not adjusted.";
-        (!rows.is_empty()).then(|| Block::Table(Table { caption: caption.into(), columns: columns(&head), rows }))
+        (!rows.is_empty()).then(|| {
+            Block::Table(Table {
+                caption: caption.into(),
+                columns: columns(&head),
+                rows,
+            })
+        })
     }
 
     pub(super) fn discussion(&self, svg: &Svg) -> Section {
         let baseline = &self.found.comparison.baseline;
         let Some(widest) = baseline.last() else {
             let text = "Too few genes were read to say how much of the boundary probability the letters nearby explain.";
-            return Section { title: "Discussion: how much of it is the letters nearby?".into(), blocks: vec![paragraph(text)] };
+            return Section {
+                title: "Discussion: how much of it is the letters nearby?".into(),
+                blocks: vec![paragraph(text)],
+            };
         };
-        let best = baseline.iter().max_by(|a, b| a.r2.total_cmp(&b.r2)).unwrap_or(widest);
+        let best = baseline
+            .iter()
+            .max_by(|a, b| a.r2.total_cmp(&b.r2))
+            .unwrap_or(widest);
         let mut blocks = vec![Block::Figure {
             svg: svg.baseline.clone(),
             label: "What the letters nearby explain".into(),
@@ -152,7 +200,12 @@ impl SplicePage {
             ),
             downloads: downloads("r2_by_k", "baseline"),
         }];
-        blocks.extend(beyond(&self.found, true).into_iter().filter(|_| !self.found.comparison.negative_control).map(paragraph));
+        blocks.extend(
+            beyond(&self.found, true)
+                .into_iter()
+                .filter(|_| !self.found.comparison.negative_control)
+                .map(paragraph),
+        );
         if let Some(residual) = &svg.residual {
             blocks.push(Block::Figure {
                 svg: residual.clone(),
@@ -162,33 +215,64 @@ impl SplicePage {
                     .into(),
                 downloads: downloads("r1_splice_residual", "profile"),
             });
-            blocks.push(Block::Table(table(self.of_measure("residual"), "The endpoint of the residual in every family.")));
+            blocks.push(Block::Table(table(
+                self.of_measure("residual"),
+                "The endpoint of the residual in every family.",
+            )));
         }
         blocks.push(paragraph(
             "The table is fitted away from sites and has hardly seen their consensus. So what it leaves is regressed on the letters of the sites and controls themselves, in other \
              genes, and the residual is less both, where there are 40 sites in ten genes or more. A residual difference can be owed to letters further off as well as to \
              knowledge of splicing. No residual difference means that the letters nearby suffice: what sites alone have and their letters foretell is theirs.",
         ));
-        Section { title: "Discussion: how much of it is the letters nearby?".into(), blocks }
+        Section {
+            title: "Discussion: how much of it is the letters nearby?".into(),
+            blocks,
+        }
     }
 
     pub(super) fn offsets(&self) -> Section {
-        let first = self.request.comparison.controls.families.first().map_or("", |family| family.name());
-        let runs: Vec<&RunRow> = self.found.comparison.runs.iter().filter(|run| run.p_value <= 0.05 && run.control == first).collect();
-        let signed = |offset: i64| if offset > 0 { format!("+{offset}") } else { integer(offset) };
+        let first = self
+            .request
+            .comparison
+            .controls
+            .families
+            .first()
+            .map_or("", |family| family.name());
+        let runs: Vec<&RunRow> = self
+            .found
+            .comparison
+            .runs
+            .iter()
+            .filter(|run| run.p_value <= 0.05 && run.control == first)
+            .collect();
+        let signed = |offset: i64| {
+            if offset > 0 {
+                format!("+{offset}")
+            } else {
+                integer(offset)
+            }
+        };
         let row = |run: &RunRow| -> Vec<Cell> {
             let inside = self.found.comparison.offsets.iter().filter(|o| {
-                (&o.site_kind, &o.control, &o.measure) == (&run.site_kind, &run.control, &run.measure)
+                (&o.site_kind, &o.control, &o.measure)
+                    == (&run.site_kind, &run.control, &run.measure)
                     && (run.first..=run.last).contains(&o.offset)
             });
-            let named: Vec<String> = inside.filter(|o| o.p_max_t <= 0.05).map(|o| signed(o.offset)).collect();
+            let named: Vec<String> = inside
+                .filter(|o| o.p_max_t <= 0.05)
+                .map(|o| signed(o.offset))
+                .collect();
             vec![
                 run.site_kind.clone().into(),
                 run.control.clone().into(),
                 run.measure.clone().into(),
                 format!("{} to {}", signed(run.first), signed(run.last)).into(),
                 run.mass.into(),
-                Cell::P { value: run.p_value, floor: Some(run.p_floor) },
+                Cell::P {
+                    value: run.p_value,
+                    floor: Some(run.p_floor),
+                },
                 named.join(", ").into(),
             ]
         };
@@ -209,13 +293,22 @@ impl SplicePage {
                  ends, nor that each offset of the run differs (Maris & Oostenveld 2007; Sassenhagen & Draschkow 2019).",
             ),
             Block::Table(Table {
-                caption: format!("Runs of offsets with p at most 0.05, against {first} controls. Those of other families are in runs.tsv."),
+                caption: format!(
+                    "Runs of offsets with p at most 0.05, against {first} controls. Those of other families are in runs.tsv."
+                ),
                 columns: columns(&head),
                 rows: runs.into_iter().map(row).collect(),
             }),
         ];
-        blocks.push(Block::Links(["offsets", "runs"].map(|t| link(&format!("{t}.tsv"), format!("tables/{t}.tsv"))).to_vec()));
-        Section { title: "Which offsets differ".into(), blocks }
+        blocks.push(Block::Links(
+            ["offsets", "runs"]
+                .map(|t| link(&format!("{t}.tsv"), format!("tables/{t}.tsv")))
+                .to_vec(),
+        ));
+        Section {
+            title: "Which offsets differ".into(),
+            blocks,
+        }
     }
 
     /// What became of the sites in every family.
@@ -223,13 +316,26 @@ impl SplicePage {
         let rows = &self.found.comparison.matching;
         let row = |m: &MatchingRow| -> Vec<Cell> {
             let mut cells: Vec<Cell> = vec![m.site_kind.clone().into(), m.control.clone().into()];
-            let counts = [m.n_sites, m.n_pool, m.n_pairs, m.n_controls, m.no_candidate, m.outside_caliper, m.taken, m.no_second, m.n_near];
+            let counts = [
+                m.n_sites,
+                m.n_pool,
+                m.n_pairs,
+                m.n_controls,
+                m.no_candidate,
+                m.outside_caliper,
+                m.taken,
+                m.no_second,
+                m.n_near,
+            ];
             cells.extend(counts.map(|n| Cell::from(n as usize)));
             cells.push(m.kmer_widths.replace(',', " ").into());
             cells
         };
         let number = Format::Integer;
-        let nearer = format!("nearer than {} bp", self.request.comparison.controls.site_distance_bp);
+        let nearer = format!(
+            "nearer than {} bp",
+            self.request.comparison.controls.site_distance_bp
+        );
         let head = [
             ("sites", Format::Text),
             ("control", Format::Text),
@@ -308,7 +414,11 @@ impl SplicePage {
                 }
             }
         };
-        let mut blocks: Vec<Block> = c.families.iter().map(|family| paragraph(capital(&words(family.name())))).collect();
+        let mut blocks: Vec<Block> = c
+            .families
+            .iter()
+            .map(|family| paragraph(capital(&words(family.name()))))
+            .collect();
         blocks.push(paragraph(format!(
             "Sites and controls are of the same stratum: contig, strand, gene (but in families kmer and bed), and whether a base beside the position is \
              soft-masked. Controls keep {} bases away from every annotated site of their strand, so that no control’s endpoint reads the \
@@ -326,8 +436,13 @@ impl SplicePage {
                      G+C limits do not apply then",
             }
         )));
-        let first: Vec<String> = primary(&self.found, "probability").map(|r| format!("{}s with {}", r.site_kind, controls_of(r))).collect();
-        blocks.push(paragraph(format!("The primary comparison, named first in the command, is that of {}.", first.join(" and "))));
+        let first: Vec<String> = primary(&self.found, "probability")
+            .map(|r| format!("{}s with {}", r.site_kind, controls_of(r)))
+            .collect();
+        blocks.push(paragraph(format!(
+            "The primary comparison, named first in the command, is that of {}.",
+            first.join(" and ")
+        )));
         blocks
     }
 
@@ -335,7 +450,10 @@ impl SplicePage {
         let rows = &self.found.comparison.strands;
         let title = "Do the two strands agree?".to_string();
         let Some(first) = rows.first() else {
-            return Section { title, blocks: vec![paragraph("No window was read on both strands.")] };
+            return Section {
+                title,
+                blocks: vec![paragraph("No window was read on both strands.")],
+            };
         };
         let row = |r: &StrandRow| -> Vec<Cell> {
             let words = match r.statistic.as_str() {
@@ -344,10 +462,26 @@ impl SplicePage {
                 "same_decision" => "share of positions decided alike (boundary or not)".to_string(),
                 "kappa" => "Cohen’s kappa of these decisions".to_string(),
                 "mean_difference" => "mean difference, own strand minus other".to_string(),
-                other => format!("difference, {}% quantile", other.trim_start_matches("difference_q").trim_start_matches('0')),
+                other => format!(
+                    "difference, {}% quantile",
+                    other
+                        .trim_start_matches("difference_q")
+                        .trim_start_matches('0')
+                ),
             };
-            let interval = Cell::Interval { low: r.ci_low.unwrap_or(f64::NAN), high: r.ci_high.unwrap_or(f64::NAN) };
-            vec![words.into(), r.value.into(), if r.ci_low.is_some() { interval } else { Cell::Empty }]
+            let interval = Cell::Interval {
+                low: r.ci_low.unwrap_or(f64::NAN),
+                high: r.ci_high.unwrap_or(f64::NAN),
+            };
+            vec![
+                words.into(),
+                r.value.into(),
+                if r.ci_low.is_some() {
+                    interval
+                } else {
+                    Cell::Empty
+                },
+            ]
         };
         let blocks = vec![
             paragraph(format!(

@@ -3,8 +3,13 @@
 use super::answer::capital;
 use super::{SplicePage, Svg};
 use crate::controls::decoys::APART_BP;
-use crate::figures::{DiscriminationFigure, DiscriminationModel, DiscriminationPanel, ProfilePanel, ProfileSeries, Side};
-use crate::pipelines::comparison::discrimination::{CONTROLS, DecoyRow, Discrimination, DiscriminationRow, EffectRow, MOST_ROWS};
+use crate::figures::{
+    DiscriminationFigure, DiscriminationModel, DiscriminationPanel, ProfilePanel, ProfileSeries,
+    Side,
+};
+use crate::pipelines::comparison::discrimination::{
+    CONTROLS, DecoyRow, Discrimination, DiscriminationRow, EffectRow, MOST_ROWS,
+};
 use crate::pipelines::splice_profile::SpliceProfile;
 use crate::report::block::{downloads, link, paragraph};
 use crate::report::format::{MISSING, count, decimals, integer, interval, p_value, percent};
@@ -20,58 +25,113 @@ fn told(found: &SpliceProfile) -> &Discrimination {
     &found.comparison.discrimination
 }
 
-fn row<'a>(found: &'a SpliceProfile, kind: &str, control: &str, features: &str) -> Option<&'a DiscriminationRow> {
-    told(found).discrimination.iter().find(|row| (&*row.site_kind, &*row.control, &*row.features) == (kind, control, features))
+fn row<'a>(
+    found: &'a SpliceProfile,
+    kind: &str,
+    control: &str,
+    features: &str,
+) -> Option<&'a DiscriminationRow> {
+    told(found)
+        .discrimination
+        .iter()
+        .find(|row| (&*row.site_kind, &*row.control, &*row.features) == (kind, control, features))
 }
 
-fn effect<'a>(found: &'a SpliceProfile, of: &DecoyRow, features: &str, statistic: &str) -> Option<&'a EffectRow> {
-    let all = told(found).effects.iter().filter(|row| (&row.site_kind, &row.control) == (&of.site_kind, &of.control));
-    all.into_iter().find(|row| (&*row.features, &*row.statistic) == (features, statistic))
+fn effect<'a>(
+    found: &'a SpliceProfile,
+    of: &DecoyRow,
+    features: &str,
+    statistic: &str,
+) -> Option<&'a EffectRow> {
+    let all = told(found)
+        .effects
+        .iter()
+        .filter(|row| (&row.site_kind, &row.control) == (&of.site_kind, &of.control));
+    all.into_iter()
+        .find(|row| (&*row.features, &*row.statistic) == (features, statistic))
 }
 
 /// Kinds of sites against decoys of any strength: what the sentences are about.
 fn primary(found: &SpliceProfile) -> impl Iterator<Item = &DecoyRow> {
-    told(found).decoys.iter().filter(|row| row.control == CONTROLS[0])
+    told(found)
+        .decoys
+        .iter()
+        .filter(|row| row.control == CONTROLS[0])
 }
 
-/// The p-value of a printed claim, adjusted for all of them (Holm): whether boundaries tell each kind at all, and whether they do beyond the nucleotides.
+/// The p-value of a printed claim, adjusted for all of them (Holm): whether boundaries tell each
+/// kind at all, and whether they do beyond the nucleotides.
 fn adjusted(found: &SpliceProfile, kind: &str, features: &str) -> f64 {
     let claims: Vec<&DiscriminationRow> = (primary(found))
-        .flat_map(|of| ["boundaries", "letters+boundaries"].map(|features| row(found, &of.site_kind, &of.control, features)))
+        .flat_map(|of| {
+            ["boundaries", "letters+boundaries"]
+                .map(|features| row(found, &of.site_kind, &of.control, features))
+        })
         .flatten()
         .collect();
     let p = holm(&claims.iter().map(|row| row.p_value).collect::<Vec<_>>());
-    let at = claims.iter().position(|row| row.site_kind == kind && row.features == features);
+    let at = claims
+        .iter()
+        .position(|row| row.site_kind == kind && row.features == features);
     at.map_or(f64::NAN, |at| p[at])
 }
 
 /// `0.953 (95% CI 0.938 to 0.966)`.
 fn with_ci(value: f64, low: f64, high: f64, places: usize) -> String {
-    let limits = if low.is_finite() { format!(" (95% CI {} to {})", decimals(low, places), decimals(high, places)) } else { String::new() };
+    let limits = if low.is_finite() {
+        format!(
+            " (95% CI {} to {})",
+            decimals(low, places),
+            decimals(high, places)
+        )
+    } else {
+        String::new()
+    };
     format!("{}{limits}", decimals(value, places))
 }
 
 /// What the page says first: one sentence a kind of site on boundaries alone, one on what they add.
 pub(super) fn headline(found: &SpliceProfile) -> String {
-    let signal = told(found).cuts.is_empty() && told(found).discrimination.iter().any(|row| row.auroc.is_finite());
-    primary(found).map(|of| sentences(found, of, signal)).collect::<Vec<_>>().join(" ")
+    let signal = told(found).cuts.is_empty()
+        && told(found)
+            .discrimination
+            .iter()
+            .any(|row| row.auroc.is_finite());
+    primary(found)
+        .map(|of| sentences(found, of, signal))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn sentences(found: &SpliceProfile, of: &DecoyRow, signal: bool) -> String {
     let kind = &of.site_kind;
-    let all = ["boundaries", "letters", "letters+boundaries"].map(|features| row(found, kind, &of.control, features));
+    let all = ["boundaries", "letters", "letters+boundaries"]
+        .map(|features| row(found, kind, &of.control, features));
     let gain = effect(found, of, "letters+boundaries", "gain_bits");
-    let ([Some(alone), Some(letters), Some(_)], Some(gain), true) = (all, gain, of.note.is_empty()) else {
+    let ([Some(alone), Some(letters), Some(_)], Some(gain), true) = (all, gain, of.note.is_empty())
+    else {
         return format!(
             "Whether {kind}s are told from decoys could not be estimated: {}.",
-            if of.note.is_empty() { "no data" } else { &of.note }
+            if of.note.is_empty() {
+                "no data"
+            } else {
+                &of.note
+            }
         );
     };
-    let (what, tell, they) = if signal { ("The signal", "tells", "it") } else { ("Boundaries", "tell", "they") };
-    let untrained =
-        row(found, kind, &of.control, "untrained").map_or(String::new(), |row| format!("; untrained model {}", decimals(row.auroc, 3)));
+    let (what, tell, they) = if signal {
+        ("The signal", "tells", "it")
+    } else {
+        ("Boundaries", "tell", "they")
+    };
+    let untrained = row(found, kind, &of.control, "untrained").map_or(String::new(), |row| {
+        format!("; untrained model {}", decimals(row.auroc, 3))
+    });
     let auroc = with_ci(alone.auroc, alone.auroc_low, alone.auroc_high, 3);
-    let beside = format!("nucleotides alone {}{untrained}", decimals(letters.auroc, 3));
+    let beside = format!(
+        "nucleotides alone {}{untrained}",
+        decimals(letters.auroc, 3)
+    );
     let p_alone = adjusted(found, kind, "boundaries");
     let first = match p_alone <= ALPHA {
         true => format!("{what} {tell} {kind}s from decoys with AUROC {auroc}; {beside}."),
@@ -85,20 +145,31 @@ fn sentences(found: &SpliceProfile, of: &DecoyRow, signal: bool) -> String {
     let p = adjusted(found, kind, "letters+boundaries");
     let shown = gain.low > 0.0;
     let second = match p <= ALPHA {
-        true if shown => format!("Beyond the nucleotides {they} add{} {bits} bits; p {}.", if signal { "s" } else { "" }, p_words(p)),
+        true if shown => format!(
+            "Beyond the nucleotides {they} add{} {bits} bits; p {}.",
+            if signal { "s" } else { "" },
+            p_words(p)
+        ),
         true => format!(
             "Given the nucleotides {they} still var{} with {kind}s (p {}), but information added is not shown: {bits} bits.",
             if signal { "ies" } else { "y" },
             p_words(p)
         ),
-        false => format!("Beyond the nucleotides nothing is shown: {bits} bits; p {}.", p_words(p)),
+        false => format!(
+            "Beyond the nucleotides nothing is shown: {bits} bits; p {}.",
+            p_words(p)
+        ),
     };
     format!("{first} {second}")
 }
 
 fn p_words(p: f64) -> String {
     let text = p_value(p, None);
-    if text.starts_with(['≤', '<']) { text } else { format!("= {text}") }
+    if text.starts_with(['≤', '<']) {
+        text
+    } else {
+        format!("= {text}")
+    }
 }
 
 /// The numbers of the sentences, two cards a kind of site.
@@ -110,7 +181,10 @@ pub(super) fn cards(found: &SpliceProfile) -> Vec<Card> {
         let p = adjusted(found, &of.site_kind, "letters+boundaries");
         Some([
             Card {
-                label: format!("{}s told from decoys by boundaries (AUROC)", capital(&of.site_kind)),
+                label: format!(
+                    "{}s told from decoys by boundaries (AUROC)",
+                    capital(&of.site_kind)
+                ),
                 value: decimals(alone.auroc, 3),
                 uncertainty: format!(
                     "95% CI {}; nucleotides alone {}",
@@ -119,9 +193,16 @@ pub(super) fn cards(found: &SpliceProfile) -> Vec<Card> {
                 ),
             },
             Card {
-                label: format!("{}s: bits that boundaries add to the nucleotides", capital(&of.site_kind)),
+                label: format!(
+                    "{}s: bits that boundaries add to the nucleotides",
+                    capital(&of.site_kind)
+                ),
                 value: decimals(gain.value, 3),
-                uncertainty: format!("95% CI {}; p\u{A0}{}", interval(gain.low, gain.high), p_words(p)),
+                uncertainty: format!(
+                    "95% CI {}; p\u{A0}{}",
+                    interval(gain.low, gain.high),
+                    p_words(p)
+                ),
             },
         ])
     };
@@ -142,25 +223,43 @@ fn model_name(features: &str) -> &str {
 /// The figure, against decoys of any strength.
 pub(super) fn figure(found: &SpliceProfile) -> DiscriminationFigure {
     let panel = |of: &DecoyRow| {
-        let rows = told(found).discrimination.iter().filter(|row| (&row.site_kind, &row.control) == (&of.site_kind, &of.control));
+        let rows = told(found)
+            .discrimination
+            .iter()
+            .filter(|row| (&row.site_kind, &row.control) == (&of.site_kind, &of.control));
         let model = |row: &DiscriminationRow| DiscriminationModel {
-            label: format!("{}: AUROC {}", model_name(&row.features), decimals(row.auroc, 3)),
+            label: format!(
+                "{}: AUROC {}",
+                model_name(&row.features),
+                decimals(row.auroc, 3)
+            ),
             name: model_name(&row.features).into(),
-            curve: (told(found)
-                .roc
-                .iter()
-                .filter(|p| (&p.site_kind, &p.control, &p.features) == (&row.site_kind, &row.control, &row.features)))
+            curve: (told(found).roc.iter().filter(|p| {
+                (&p.site_kind, &p.control, &p.features)
+                    == (&row.site_kind, &row.control, &row.features)
+            }))
             .map(|p| (p.false_positive_rate, p.true_positive_rate))
             .collect(),
             bits: row.bits,
             low: row.bits_low,
             high: row.bits_high,
         };
-        let difference: Vec<_> =
-            told(found).difference.iter().filter(|d| (&d.site_kind, &d.control) == (&of.site_kind, &of.control)).collect();
-        let letters: Vec<_> = found.letters.iter().filter(|l| l.site_kind == of.site_kind).collect();
+        let difference: Vec<_> = told(found)
+            .difference
+            .iter()
+            .filter(|d| (&d.site_kind, &d.control) == (&of.site_kind, &of.control))
+            .collect();
+        let letters: Vec<_> = found
+            .letters
+            .iter()
+            .filter(|l| l.site_kind == of.site_kind)
+            .collect();
         let (exon, intron) = (Side::block("exon"), Side::line("intron"));
-        let (left, right) = if of.site_kind == "donor" { (exon, intron) } else { (intron, exon) };
+        let (left, right) = if of.site_kind == "donor" {
+            (exon, intron)
+        } else {
+            (intron, exon)
+        };
         DiscriminationPanel {
             title: format!(
                 "{}s from decoys ({} sites, {} decoys)",
@@ -168,7 +267,10 @@ pub(super) fn figure(found: &SpliceProfile) -> DiscriminationFigure {
                 count(of.n_sites as usize),
                 count(of.n_controls as usize)
             ),
-            models: rows.filter(|row| row.features != "letters+untrained").map(model).collect(),
+            models: rows
+                .filter(|row| row.features != "letters+untrained")
+                .map(model)
+                .collect(),
             difference: ProfilePanel {
                 title: String::new(),
                 left,
@@ -184,13 +286,20 @@ pub(super) fn figure(found: &SpliceProfile) -> DiscriminationFigure {
                 logo: letters.iter().map(|l| [l.a, l.c, l.g, l.t]).collect(),
                 logo_first: letters.first().map_or(0, |l| l.offset as i32),
             },
-            statistics: (told(found).conditional.iter().filter(|c| (&c.site_kind, &c.control) == (&of.site_kind, &of.control)))
-                .map(|c| (c.offset as i32, c.statistic))
-                .collect(),
-            line: effect(found, of, "letters+boundaries", "max_t_95").map_or(f64::NAN, |row| row.value),
+            statistics: (told(found)
+                .conditional
+                .iter()
+                .filter(|c| (&c.site_kind, &c.control) == (&of.site_kind, &of.control)))
+            .map(|c| (c.offset as i32, c.statistic))
+            .collect(),
+            line: effect(found, of, "letters+boundaries", "max_t_95")
+                .map_or(f64::NAN, |row| row.value),
         }
     };
-    DiscriminationFigure { panels: primary(found).map(panel).collect(), difference_label: "Difference of means".into() }
+    DiscriminationFigure {
+        panels: primary(found).map(panel).collect(),
+        difference_label: "Difference of means".into(),
+    }
 }
 
 impl SplicePage {
@@ -204,7 +313,13 @@ impl SplicePage {
                  position is (1 bit would be all), with 95% intervals over clusters of genes. Third row: mean boundary probability at sites less that at decoys; the band \
                  holds all offsets at once in 95% of repetitions; logo: the letters of all used sites. Bottom: how boundary probabilities covary with being a site once the \
                  nucleotides are accounted for; above the dashed line an offset is named (5% for the largest of all). Untrained: the same architecture with fresh weights{}.",
-                if found.comparison.discrimination.discrimination.iter().any(|row| row.features == "untrained") {
+                if found
+                    .comparison
+                    .discrimination
+                    .discrimination
+                    .iter()
+                    .any(|row| row.features == "untrained")
+                {
                     ""
                 } else {
                     ", where --reference untrained asks for it"
@@ -213,12 +328,24 @@ impl SplicePage {
             downloads: downloads("r1_discrimination", "discrimination"),
         }];
         for of in told(found).decoys.iter().filter(|of| !of.note.is_empty()) {
-            let text = format!("{}s against {} controls could not be estimated: {}.", capital(&of.site_kind), of.control, of.note);
-            blocks.push(Block::Callout { level: Level::Warning, text });
+            let text = format!(
+                "{}s against {} controls could not be estimated: {}.",
+                capital(&of.site_kind),
+                of.control,
+                of.note
+            );
+            blocks.push(Block::Callout {
+                level: Level::Warning,
+                text,
+            });
         }
         blocks.push(Block::Table(self.models()));
         blocks.push(Block::Table(self.gains()));
-        blocks.extend(primary(found).filter_map(|of| self.named(of)).map(paragraph));
+        blocks.extend(
+            primary(found)
+                .filter_map(|of| self.named(of))
+                .map(paragraph),
+        );
         blocks.push(Block::Table(self.decoys()));
         blocks.push(paragraph(format!(
             "Every site has up to 10 decoys: positions of the same cluster of genes and strand with the same two core letters, at least {APART_BP} bases from any annotated site of the \
@@ -239,33 +366,67 @@ impl SplicePage {
             percent(ERROR, 0)
         )));
         blocks.push(Block::Links(
-            ["discrimination", "conditional", "cuts", "effects", "difference", "roc", "decoys"]
-                .map(|t| link(&format!("{t}.tsv"), format!("tables/{t}.tsv")))
-                .to_vec(),
+            [
+                "discrimination",
+                "conditional",
+                "cuts",
+                "effects",
+                "difference",
+                "roc",
+                "decoys",
+            ]
+            .map(|t| link(&format!("{t}.tsv"), format!("tables/{t}.tsv")))
+            .to_vec(),
         ));
-        Section { title: "Do boundaries tell sites from decoys, and beyond the nucleotides?".into(), blocks }
+        Section {
+            title: "Do boundaries tell sites from decoys, and beyond the nucleotides?".into(),
+            blocks,
+        }
     }
 
     fn windows(&self) -> String {
         let words = |(first, last): (i64, i64)| format!("{} to +{last}", integer(first));
-        format!("{} (donors) and {} (acceptors)", words(self.request.donor_window), words(self.request.acceptor_window))
+        format!(
+            "{} (donors) and {} (acceptors)",
+            words(self.request.donor_window),
+            words(self.request.acceptor_window)
+        )
     }
 
     fn models(&self) -> Table {
         let line = |row: &DiscriminationRow| -> Vec<Cell> {
-            let of = told(&self.found).decoys.iter().find(|of| (&of.site_kind, &of.control) == (&row.site_kind, &row.control));
-            let extra = |statistic: &str| of.and_then(|of| effect(&self.found, of, &row.features, statistic)).map_or(f64::NAN, |e| e.value);
+            let of = told(&self.found)
+                .decoys
+                .iter()
+                .find(|of| (&of.site_kind, &of.control) == (&row.site_kind, &row.control));
+            let extra = |statistic: &str| {
+                of.and_then(|of| effect(&self.found, of, &row.features, statistic))
+                    .map_or(f64::NAN, |e| e.value)
+            };
             vec![
                 row.site_kind.clone().into(),
                 row.control.clone().into(),
                 model_name(&row.features).into(),
                 row.auroc.into(),
-                Cell::Interval { low: row.auroc_low, high: row.auroc_high },
+                Cell::Interval {
+                    low: row.auroc_low,
+                    high: row.auroc_high,
+                },
                 extra("auroc_within_clusters").into(),
                 extra("average_precision").into(),
                 row.bits.into(),
-                Cell::Interval { low: row.bits_low, high: row.bits_high },
-                if row.p_value.is_nan() { MISSING.into() } else { Cell::P { value: row.p_value, floor: None } },
+                Cell::Interval {
+                    low: row.bits_low,
+                    high: row.bits_high,
+                },
+                if row.p_value.is_nan() {
+                    MISSING.into()
+                } else {
+                    Cell::P {
+                        value: row.p_value,
+                        floor: None,
+                    }
+                },
             ]
         };
         let head = [
@@ -294,8 +455,18 @@ impl SplicePage {
             vec![
                 row.site_kind.clone().into(),
                 row.control.clone().into(),
-                (if row.features == "letters+boundaries" { "boundaries" } else { "untrained" }).into(),
-                (if row.statistic == "gain_bits" { "bits" } else { "AUROC" }).into(),
+                (if row.features == "letters+boundaries" {
+                    "boundaries"
+                } else {
+                    "untrained"
+                })
+                .into(),
+                (if row.statistic == "gain_bits" {
+                    "bits"
+                } else {
+                    "AUROC"
+                })
+                .into(),
                 decimals(row.value, 4).into(),
                 interval(row.low, row.high).into(),
             ]
@@ -312,26 +483,53 @@ impl SplicePage {
 
     /// The offsets that the largest covariance names.
     fn named(&self, of: &DecoyRow) -> Option<String> {
-        let all = told(&self.found).conditional.iter().filter(|c| (&c.site_kind, &c.control) == (&of.site_kind, &of.control));
-        let sign = |offset: i64| if offset > 0 { format!("+{offset}") } else { integer(offset) };
+        let all = told(&self.found)
+            .conditional
+            .iter()
+            .filter(|c| (&c.site_kind, &c.control) == (&of.site_kind, &of.control));
+        let sign = |offset: i64| {
+            if offset > 0 {
+                format!("+{offset}")
+            } else {
+                integer(offset)
+            }
+        };
         let named: Vec<String> = (all.filter(|c| c.p_maxt <= ALPHA))
             .map(|c| {
                 format!(
                     "{} ({}; p {})",
                     sign(c.offset),
-                    if c.statistic > 0.0 { "more at sites" } else { "less at sites" },
+                    if c.statistic > 0.0 {
+                        "more at sites"
+                    } else {
+                        "less at sites"
+                    },
                     p_words(c.p_maxt)
                 )
             })
             .collect();
-        (!named.is_empty())
-            .then(|| format!("Beyond the nucleotides, at {}s the largest covariance names the offsets {}.", of.site_kind, named.join(", ")))
+        (!named.is_empty()).then(|| {
+            format!(
+                "Beyond the nucleotides, at {}s the largest covariance names the offsets {}.",
+                of.site_kind,
+                named.join(", ")
+            )
+        })
     }
 
     fn decoys(&self) -> Table {
         let line = |of: &DecoyRow| -> Vec<Cell> {
             let mut cells: Vec<Cell> = vec![of.site_kind.clone().into(), of.control.clone().into()];
-            cells.extend([of.n_usable, of.n_drawn, of.n_sites, of.n_controls, of.n_near].map(|n| Cell::from(n as usize)));
+            cells.extend(
+                [
+                    of.n_usable,
+                    of.n_drawn,
+                    of.n_sites,
+                    of.n_controls,
+                    of.n_near,
+                ]
+                .map(|n| Cell::from(n as usize)),
+            );
             cells
         };
         let number = Format::Integer;

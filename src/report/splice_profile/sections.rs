@@ -14,12 +14,17 @@ use crate::stats::mean;
 /// The customary limit of a standardised mean difference.
 const BALANCED: f64 = 0.1;
 
-/// Flips of fewer units than this, counted as units of one size, lean on the differences being spread evenly around their mean.
+/// Flips of fewer units than this, counted as units of one size, lean on the differences being
+/// spread evenly around their mean.
 const FEW_CLUSTERS: f64 = 10.0;
 
 impl SplicePage {
     fn sites_word(&self) -> &'static str {
-        if self.found.comparison.negative_control { "second controls" } else { "sites" }
+        if self.found.comparison.negative_control {
+            "second controls"
+        } else {
+            "sites"
+        }
     }
 
     pub(super) fn result(&self, svg: &Svg) -> Section {
@@ -27,7 +32,10 @@ impl SplicePage {
         let mut blocks = Vec::new();
         if found.comparison.negative_control {
             let text = "This run compares controls with controls, in every family: nothing but chance should differ. It checks the method, not the model.";
-            blocks.push(Block::Callout { level: Level::Note, text: text.into() });
+            blocks.push(Block::Callout {
+                level: Level::Note,
+                text: text.into(),
+            });
         } else {
             blocks.push(Block::Cards(super::discrimination::cards(found)));
         }
@@ -44,12 +52,19 @@ impl SplicePage {
             ),
             downloads: downloads("r1_splice", "profile"),
         });
-        Section { title: "Result".into(), blocks }
+        Section {
+            title: "Result".into(),
+            blocks,
+        }
     }
 
     /// The secondary endpoint, and the sites one by one.
     pub(super) fn endpoint(&self, svg: &Svg) -> Section {
-        let mut blocks = vec![Block::Cards(primary(&self.found, "probability").flat_map(cards).collect())];
+        let mut blocks = vec![Block::Cards(
+            primary(&self.found, "probability")
+                .flat_map(cards)
+                .collect(),
+        )];
         blocks.extend(primary(&self.found, "probability").filter_map(thin));
         blocks.push(Block::Table(self.statistics()));
         blocks.push(Block::Figure {
@@ -60,15 +75,30 @@ impl SplicePage {
                 .into(),
             downloads: downloads("differences", "pairs"),
         });
-        blocks.extend(svg.heatmaps.iter().map(|(svg, kind)| self.heatmap(svg, kind)));
-        Section { title: "Secondary endpoint: the mean over offsets −2 to +2".into(), blocks }
+        blocks.extend(
+            svg.heatmaps
+                .iter()
+                .map(|(svg, kind)| self.heatmap(svg, kind)),
+        );
+        Section {
+            title: "Secondary endpoint: the mean over offsets −2 to +2".into(),
+            blocks,
+        }
     }
 
     /// The sites of a kind one by one.
     fn heatmap(&self, svg: &str, kind: &str) -> Block {
-        let bins: Vec<&HeatmapRow> = self.found.comparison.heatmap.iter().filter(|row| row.site_kind == kind).collect();
+        let bins: Vec<&HeatmapRow> = self
+            .found
+            .comparison
+            .heatmap
+            .iter()
+            .filter(|row| row.site_kind == kind)
+            .collect();
         let n = bins.iter().map(|row| row.n_sites).sum::<u64>();
-        let all = primary(&self.found, "probability").find(|row| row.site_kind == kind).map_or(0, |row| row.n_pairs);
+        let all = primary(&self.found, "probability")
+            .find(|row| row.site_kind == kind)
+            .map_or(0, |row| row.n_pairs);
         let drawn = match all > n {
             true => format!(
                 "{} {kind}s drawn at random (seed {}) from the {} of the test above",
@@ -82,9 +112,15 @@ impl SplicePage {
         let binned = match (sizes().min(), sizes().max()) {
             (_, None | Some(1)) => "one row a site".into(),
             (Some(least), Some(most)) if least < most => {
-                format!("a row is the mean of {least} to {most} sites next to each other, {} rows", bins.len())
+                format!(
+                    "a row is the mean of {least} to {most} sites next to each other, {} rows",
+                    bins.len()
+                )
             }
-            (_, Some(most)) => format!("a row is the mean of {most} sites next to each other, {} rows", bins.len()),
+            (_, Some(most)) => format!(
+                "a row is the mean of {most} sites next to each other, {} rows",
+                bins.len()
+            ),
         };
         Block::Figure {
             svg: svg.into(),
@@ -105,13 +141,27 @@ impl SplicePage {
         let mut text = String::new();
         for row in primary(&self.found, "probability") {
             let near = |group: &str| {
-                let of_row = |p: &&ProfileRow| (&p.site_kind, &p.control, &p.measure) == (&row.site_kind, &row.control, &row.measure);
-                let rows = self.found.comparison.profile.iter().filter(of_row).filter(|p| p.group == group && p.offset.abs() <= 10);
+                let of_row = |p: &&ProfileRow| {
+                    (&p.site_kind, &p.control, &p.measure)
+                        == (&row.site_kind, &row.control, &row.measure)
+                };
+                let rows = self
+                    .found
+                    .comparison
+                    .profile
+                    .iter()
+                    .filter(of_row)
+                    .filter(|p| p.group == group && p.offset.abs() <= 10);
                 rows.filter(|p| p.mean.is_finite()).collect::<Vec<_>>()
             };
             let (sites, controls) = (near("site"), near(&row.control));
-            let Some(peak) = sites.iter().max_by(|a, b| a.mean.total_cmp(&b.mean)) else { continue };
-            let there = controls.iter().find(|c| c.offset == peak.offset).map_or(f64::NAN, |c| c.mean);
+            let Some(peak) = sites.iter().max_by(|a, b| a.mean.total_cmp(&b.mean)) else {
+                continue;
+            };
+            let there = controls
+                .iter()
+                .find(|c| c.offset == peak.offset)
+                .map_or(f64::NAN, |c| c.mean);
             let offset = crate::report::format::integer(peak.offset);
             let sign = if peak.offset > 0 { "+" } else { "" };
             text += &format!(
@@ -129,30 +179,60 @@ impl SplicePage {
     fn statistics(&self) -> Table {
         let all: Vec<&StatisticsRow> = primary(&self.found, "probability").collect();
         let line = |name: &str, value: &dyn Fn(&StatisticsRow) -> String| -> Vec<Cell> {
-            std::iter::once(name.into()).chain(all.iter().map(|r| Cell::Text(value(r)))).collect()
+            std::iter::once(name.into())
+                .chain(all.iter().map(|r| Cell::Text(value(r))))
+                .collect()
         };
         let rows = vec![
             line("pairs", &|r| count(r.n_pairs as usize)),
-            line("units of replication (effective)", &|r| format!("{} ({})", count(r.n_clusters as usize), decimals(r.n_effective, 1))),
+            line("units of replication (effective)", &|r| {
+                format!(
+                    "{} ({})",
+                    count(r.n_clusters as usize),
+                    decimals(r.n_effective, 1)
+                )
+            }),
             line("mean at sites", &|r| decimals(r.site_mean, 4)),
             line("mean at controls", &|r| decimals(r.control_mean, 4)),
             line("difference", &|r| decimals(r.difference, 4)),
-            line("95% CI of the difference", &|r| interval(r.ci_low, r.ci_high)),
-            line("permutation p", &|r| if r.n_pairs == 0 { MISSING.into() } else { p_value(r.p_value, Some(r.p_floor)) }),
+            line("95% CI of the difference", &|r| {
+                interval(r.ci_low, r.ci_high)
+            }),
+            line("permutation p", &|r| {
+                if r.n_pairs == 0 {
+                    MISSING.into()
+                } else {
+                    p_value(r.p_value, Some(r.p_floor))
+                }
+            }),
             line("p adjusted over kinds and families (BH; BY)", &|r| {
-                let some = |p| if r.n_pairs == 0 { MISSING.into() } else { p_value(p, None) };
+                let some = |p| {
+                    if r.n_pairs == 0 {
+                        MISSING.into()
+                    } else {
+                        p_value(p, None)
+                    }
+                };
                 format!("{}; {}", some(r.p_bh), some(r.p_by))
             }),
             line("paired d", &|r| decimals(r.d, 2)),
             line("95% CI of the paired d", &|r| interval(r.d_low, r.d_high)),
             line("AUROC", &|r| decimals(r.auroc, 3)),
-            line("95% CI of the AUROC", &|r| interval(r.auroc_low, r.auroc_high)),
+            line("95% CI of the AUROC", &|r| {
+                interval(r.auroc_low, r.auroc_high)
+            }),
             line("Cliff’s delta", &|r| decimals(r.cliffs_delta, 3)),
-            line("95% CI of Cliff’s delta", &|r| interval(r.cliffs_delta_low, r.cliffs_delta_high)),
+            line("95% CI of Cliff’s delta", &|r| {
+                interval(r.cliffs_delta_low, r.cliffs_delta_high)
+            }),
             line("log2 ratio of the means", &|r| decimals(r.log2_ratio, 3)),
-            line("95% CI of the log2 ratio", &|r| interval(r.log2_ratio_low, r.log2_ratio_high)),
+            line("95% CI of the log2 ratio", &|r| {
+                interval(r.log2_ratio_low, r.log2_ratio_high)
+            }),
         ];
-        let kinds = all.iter().map(|r| Column::new(format!("{}s", r.site_kind), Format::Decimals(4)));
+        let kinds = all
+            .iter()
+            .map(|r| Column::new(format!("{}s", r.site_kind), Format::Decimals(4)));
         Table {
             caption: "The primary endpoint: mean boundary probability over inter-base positions −2 to +2, sites against their matched controls. \
                       Paired d: mean difference over the standard deviation of the differences. AUROC: probability that a site exceeds a control."
@@ -169,37 +249,104 @@ impl SplicePage {
                         anew; the controls themselves are all but the same.";
             blocks.push(paragraph(text));
         }
-        Section { title: "What sites are compared with".into(), blocks }
+        Section {
+            title: "What sites are compared with".into(),
+            blocks,
+        }
     }
 
     pub(super) fn accounting(&self) -> Section {
         let found = &self.found;
         let n = |kind: &str, status: &str| {
-            found.accounting.iter().filter(|a| a.site_kind == kind && (status.is_empty() || a.status == status)).map(|a| a.n).sum::<u64>()
+            found
+                .accounting
+                .iter()
+                .filter(|a| a.site_kind == kind && (status.is_empty() || a.status == status))
+                .map(|a| a.n)
+                .sum::<u64>()
         };
-        let first = self.request.comparison.controls.families.first().map_or("", |f| f.name());
-        let used = if found.comparison.negative_control { "has two sets of controls" } else { "has a control" };
+        let first = self
+            .request
+            .comparison
+            .controls
+            .families
+            .first()
+            .map_or("", |f| f.name());
+        let used = if found.comparison.negative_control {
+            "has two sets of controls"
+        } else {
+            "has a control"
+        };
         let used = format!("used: {used} of family {first}");
         let reasons = [
             ("used", used),
-            ("no_partner", format!("usable, but without a control of family {first}")),
-            ("not_sampled", "usable, but not in the random subset of --max-sites".into()),
-            ("no_signal", format!("a base without a value in the track within {} bases", self.radius())),
-            ("window_not_acgt", format!("a letter other than A, C, G, T within {} bases", self.radius())),
-            ("window_off_contig", format!("the contig ends within {} bases", self.radius())),
-            ("intron_not_gt_ag", "no chosen intron there reads GT-AG".into()),
-            ("intron_too_short", format!("every chosen intron there is shorter than {} bases", self.request.min_intron_bp)),
-            ("intron_off_contig", "the intron reaches beyond the contig: annotation and genome differ".into()),
-            ("transcript_not_chosen", "only transcripts other than the canonical one have it".into()),
-            ("biotype_not_chosen", "no gene of an asked-for biotype has it".into()),
+            (
+                "no_partner",
+                format!("usable, but without a control of family {first}"),
+            ),
+            (
+                "not_sampled",
+                "usable, but not in the random subset of --max-sites".into(),
+            ),
+            (
+                "no_signal",
+                format!(
+                    "a base without a value in the track within {} bases",
+                    self.radius()
+                ),
+            ),
+            (
+                "window_not_acgt",
+                format!(
+                    "a letter other than A, C, G, T within {} bases",
+                    self.radius()
+                ),
+            ),
+            (
+                "window_off_contig",
+                format!("the contig ends within {} bases", self.radius()),
+            ),
+            (
+                "intron_not_gt_ag",
+                "no chosen intron there reads GT-AG".into(),
+            ),
+            (
+                "intron_too_short",
+                format!(
+                    "every chosen intron there is shorter than {} bases",
+                    self.request.min_intron_bp
+                ),
+            ),
+            (
+                "intron_off_contig",
+                "the intron reaches beyond the contig: annotation and genome differ".into(),
+            ),
+            (
+                "transcript_not_chosen",
+                "only transcripts other than the canonical one have it".into(),
+            ),
+            (
+                "biotype_not_chosen",
+                "no gene of an asked-for biotype has it".into(),
+            ),
             ("contig_not_chosen", "its contig was not asked for".into()),
-            ("contig_not_in_genome", "its contig is not in the genome".into()),
+            (
+                "contig_not_in_genome",
+                "its contig is not in the genome".into(),
+            ),
         ];
         let mut rows: Vec<Vec<Cell>> = reasons
             .into_iter()
-            .filter(|(status, _)| *status == "used" || n("donor", status) + n("acceptor", status) > 0)
+            .filter(|(status, _)| {
+                *status == "used" || n("donor", status) + n("acceptor", status) > 0
+            })
             .map(|(status, words)| {
-                vec![status.into(), words.into(), (n("donor", status) as usize).into(), (n("acceptor", status) as usize).into()]
+                vec![
+                    status.into(),
+                    words.into(),
+                    (n("donor", status) as usize).into(),
+                    (n("acceptor", status) as usize).into(),
+                ]
             })
             .collect();
         rows.push(vec![
@@ -208,7 +355,12 @@ impl SplicePage {
             (n("donor", "") as usize).into(),
             (n("acceptor", "") as usize).into(),
         ]);
-        let columns = [("status", Format::Text), ("meaning", Format::Text), ("donors", Format::Integer), ("acceptors", Format::Integer)];
+        let columns = [
+            ("status", Format::Text),
+            ("meaning", Format::Text),
+            ("donors", Format::Integer),
+            ("acceptors", Format::Integer),
+        ];
         let table = Table {
             caption: "What became of every annotated site. A site is a position and strand; each has exactly one status.".into(),
             columns: columns.map(|(name, format)| Column::new(name, format)).to_vec(),
@@ -217,25 +369,40 @@ impl SplicePage {
         let mut blocks = vec![Block::Table(table)];
         blocks.extend(self.unpaired().map(paragraph));
         blocks.extend(self.annotation());
-        Section { title: "Every annotated site accounted for".into(), blocks }
+        Section {
+            title: "Every annotated site accounted for".into(),
+            blocks,
+        }
     }
 
     pub(super) fn radius(&self) -> usize {
-        self.request.comparison.flank.max(self.request.comparison.controls.gc_flank_bp)
+        self.request
+            .comparison
+            .flank
+            .max(self.request.comparison.controls.gc_flank_bp)
     }
 
     /// Whether the sites without a partner look like those with one.
     fn unpaired(&self) -> Option<String> {
         let value = |kind: &str, status: &str| {
-            let rows = self.found.sites.iter().filter(|s| s.site_kind == kind && s.status == status);
+            let rows = self
+                .found
+                .sites
+                .iter()
+                .filter(|s| s.site_kind == kind && s.status == status);
             rows.filter_map(|s| s.site_value).collect::<Vec<_>>()
         };
         let parts: Vec<String> = ["donor", "acceptor"]
             .iter()
             .filter_map(|kind| {
                 let (alone, paired) = (value(kind, "no_partner"), value(kind, "used"));
-                (!alone.is_empty() && !paired.is_empty())
-                    .then(|| format!("{kind}s {} (paired ones {})", decimals(mean(&alone), 4), decimals(mean(&paired), 4)))
+                (!alone.is_empty() && !paired.is_empty()).then(|| {
+                    format!(
+                        "{kind}s {} (paired ones {})",
+                        decimals(mean(&alone), 4),
+                        decimals(mean(&paired), 4)
+                    )
+                })
             })
             .collect();
         let start = "The sites without a partner were read too, to see whether matching selects; their mean endpoint is:";
@@ -258,8 +425,11 @@ impl SplicePage {
         match self.request.transcripts {
             TranscriptChoice::All => text += " All transcripts of a gene speak for it.",
             TranscriptChoice::Canonical => {
-                let rules: Vec<String> =
-                    a.canonical_rules.iter().map(|(rule, n)| format!("{} ({} genes)", rule_words(*rule), count(*n))).collect();
+                let rules: Vec<String> = a
+                    .canonical_rules
+                    .iter()
+                    .map(|(rule, n)| format!("{} ({} genes)", rule_words(*rule), count(*n)))
+                    .collect();
                 let genes = a.canonical_rules.values().sum();
                 text += &format!(
                     " One transcript speaks for each of the {} genes asked about that have one, chosen because: {}.",
@@ -270,8 +440,16 @@ impl SplicePage {
         }
         let mut blocks = vec![paragraph(text)];
         if !a.summary.notes.is_empty() {
-            let lines: Vec<String> = a.summary.notes.iter().map(|(reason, n)| format!("{n:>10}  {reason}")).collect();
-            blocks.push(Block::Details { summary: "Lines of the annotation passed over or mended".into(), pre: lines.join("\n") });
+            let lines: Vec<String> = a
+                .summary
+                .notes
+                .iter()
+                .map(|(reason, n)| format!("{n:>10}  {reason}"))
+                .collect();
+            blocks.push(Block::Details {
+                summary: "Lines of the annotation passed over or mended".into(),
+                pre: lines.join("\n"),
+            });
         }
         blocks
     }
@@ -323,20 +501,40 @@ impl SplicePage {
             columns: columns(&head),
             rows: self.found.comparison.balance.iter().map(row).collect(),
         }));
-        Section { title: "How well controls match".into(), blocks }
+        Section {
+            title: "How well controls match".into(),
+            blocks,
+        }
     }
 
-    /// Covariates that are apart after matching: a warning for each family, about those it matches and those it does not.
+    /// Covariates that are apart after matching: a warning for each family, about those it matches
+    /// and those it does not.
     fn unbalanced(&self) -> Vec<Block> {
         let mut blocks = Vec::new();
         for family in &self.request.comparison.controls.families {
-            let compares =
-                |b: &BalanceRow| Covariates::NAMES.iter().zip(family.compares()).any(|(name, compared)| compared && *name == b.covariate);
+            let compares = |b: &BalanceRow| {
+                Covariates::NAMES
+                    .iter()
+                    .zip(family.compares())
+                    .any(|(name, compared)| compared && *name == b.covariate)
+            };
             let list = |matched: bool| {
-                let rows = self.found.comparison.balance.iter().filter(|b| b.control == family.name() && compares(b) == matched);
+                let rows = self
+                    .found
+                    .comparison
+                    .balance
+                    .iter()
+                    .filter(|b| b.control == family.name() && compares(b) == matched);
                 let off = rows.filter(|b| b.smd_after.abs() > BALANCED);
-                off.map(|b| format!("{} of {}s ({})", covariate_name(&b.covariate), b.site_kind, decimals(b.smd_after, 2)))
-                    .collect::<Vec<_>>()
+                off.map(|b| {
+                    format!(
+                        "{} of {}s ({})",
+                        covariate_name(&b.covariate),
+                        b.site_kind,
+                        decimals(b.smd_after, 2)
+                    )
+                })
+                .collect::<Vec<_>>()
             };
             let (matched, open) = (list(true), list(false));
             let mut parts = Vec::new();
@@ -353,7 +551,11 @@ impl SplicePage {
                     family.name(),
                     parts.join("; ")
                 );
-                let level = if matched.is_empty() { Level::Note } else { Level::Warning };
+                let level = if matched.is_empty() {
+                    Level::Note
+                } else {
+                    Level::Warning
+                };
                 blocks.push(Block::Callout { level, text });
             }
         }
@@ -377,7 +579,8 @@ impl SplicePage {
                 match r.comparison.cluster {
                     Unit::Gene => "clusters of genes that overlap each other, on either strand",
                     Unit::Contig => "contigs",
-                    Unit::Site => "single sites, which overstates the evidence wherever sites of a gene are alike",
+                    Unit::Site =>
+                        "single sites, which overstates the evidence wherever sites of a gene are alike",
                 },
                 count(r.comparison.permutations),
                 count(r.comparison.bootstraps),
@@ -414,7 +617,10 @@ impl SplicePage {
                 self.radius()
             )),
         ];
-        Section { title: "Methods".into(), blocks }
+        Section {
+            title: "Methods".into(),
+            blocks,
+        }
     }
 
     pub(super) fn caveats(&self) -> Section {
@@ -440,7 +646,10 @@ impl SplicePage {
                     .into(),
             });
         }
-        Section { title: "What this does not show".into(), blocks }
+        Section {
+            title: "What this does not show".into(),
+            blocks,
+        }
     }
 }
 
@@ -450,14 +659,29 @@ fn cards(row: &StatisticsRow) -> [Card; 2] {
     let p = if some { p_text(row) } else { String::new() };
     [
         Card {
-            label: format!("{}s: difference to {} controls", capital(&row.site_kind), row.control),
+            label: format!(
+                "{}s: difference to {} controls",
+                capital(&row.site_kind),
+                row.control
+            ),
             value: format!("{sign}{}", decimals(row.difference, 4)),
-            uncertainty: if some { format!("95% CI {}; {p}", interval(row.ci_low, row.ci_high)) } else { "no pairs".into() },
+            uncertainty: if some {
+                format!("95% CI {}; {p}", interval(row.ci_low, row.ci_high))
+            } else {
+                "no pairs".into()
+            },
         },
         Card {
-            label: format!("{}s: probability to exceed a control (AUROC)", capital(&row.site_kind)),
+            label: format!(
+                "{}s: probability to exceed a control (AUROC)",
+                capital(&row.site_kind)
+            ),
             value: decimals(row.auroc, 3),
-            uncertainty: format!("95% CI {}; {} pairs", interval(row.auroc_low, row.auroc_high), count(row.n_pairs as usize)),
+            uncertainty: format!(
+                "95% CI {}; {} pairs",
+                interval(row.auroc_low, row.auroc_high),
+                count(row.n_pairs as usize)
+            ),
         },
     ]
 }
@@ -465,7 +689,10 @@ fn cards(row: &StatisticsRow) -> [Card; 2] {
 /// A warning where there is too little to lean on.
 fn thin(row: &StatisticsRow) -> Option<Block> {
     let text = if row.n_pairs == 0 {
-        format!("No {} could be compared; the table of sites below says why.", row.site_kind)
+        format!(
+            "No {} could be compared; the table of sites below says why.",
+            row.site_kind
+        )
     } else if row.p_floor > 0.05 {
         format!(
             "{}s come from {} gene clusters only: the test could not give a p-value under {}.",
@@ -484,7 +711,11 @@ fn thin(row: &StatisticsRow) -> Option<Block> {
     } else {
         return None;
     };
-    let level = if row.n_pairs == 0 { Level::Problem } else { Level::Warning };
+    let level = if row.n_pairs == 0 {
+        Level::Problem
+    } else {
+        Level::Warning
+    };
     Some(Block::Callout { level, text })
 }
 

@@ -29,24 +29,30 @@ impl StabilityPage {
     fn curves(&self, series: &[(String, &str, &str, &str)]) -> CurvesFigure {
         let rows = |model: &str, kind: &str, group: &str| {
             let (model, kind, group) = (model.to_string(), kind.to_string(), group.to_string());
-            self.found.distances.iter().filter(move |row| row.model == model && row.kind == kind && row.group == group)
-        };
-        let panel = |title: &str, y_label: &str, value: fn(&crate::pipelines::stability::DistanceRow) -> f64| CurvePanel {
-            title: title.into(),
-            y_label: y_label.into(),
-            series: series
+            self.found
+                .distances
                 .iter()
-                .map(|(label, model, kind, group)| CurveSeries {
-                    label: label.clone(),
-                    points: rows(model, kind, group)
-                        .filter(|row| row.distance <= 40)
-                        .map(|row| (row.distance as f64, value(row)))
-                        .collect(),
-                })
-                .filter(|series| !series.points.is_empty())
-                .collect(),
-            references: Vec::new(),
+                .filter(move |row| row.model == model && row.kind == kind && row.group == group)
         };
+        let panel =
+            |title: &str,
+             y_label: &str,
+             value: fn(&crate::pipelines::stability::DistanceRow) -> f64| CurvePanel {
+                title: title.into(),
+                y_label: y_label.into(),
+                series: series
+                    .iter()
+                    .map(|(label, model, kind, group)| CurveSeries {
+                        label: label.clone(),
+                        points: rows(model, kind, group)
+                            .filter(|row| row.distance <= 40)
+                            .map(|row| (row.distance as f64, value(row)))
+                            .collect(),
+                    })
+                    .filter(|series| !series.points.is_empty())
+                    .collect(),
+                references: Vec::new(),
+            };
         CurvesFigure {
             panels: vec![
                 panel("Boundary probability", "mean |change|", |row| row.change),
@@ -69,7 +75,12 @@ impl StabilityPage {
             ("letters within 8 bases".into(), TABLE, "snv", "random"),
             ("untrained".into(), UNTRAINED, "snv", "random"),
             ("donor cores".into(), MODEL, "snv", "donor"),
-            ("the same letters elsewhere".into(), MODEL, "snv", "donor_control"),
+            (
+                "the same letters elsewhere".into(),
+                MODEL,
+                "snv",
+                "donor_control",
+            ),
         ])
     }
 
@@ -77,20 +88,27 @@ impl StabilityPage {
     pub(super) fn forest(&self) -> ForestFigure {
         let group = |measure: &str, title: &str| ForestGroup {
             title: title.into(),
-            rows: (self.found.comparisons.iter().filter(|row| row.measure == measure))
-                .map(|row| ForestRow {
-                    label: row.comparison.clone(),
-                    value: row.difference,
-                    ci_low: row.ci_low,
-                    ci_high: row.ci_high,
-                    n_pairs: row.n,
-                    n_clusters: row.n_clusters,
-                    p: p_value(row.p_value, Some(row.p_floor)),
-                })
-                .collect(),
+            rows: (self
+                .found
+                .comparisons
+                .iter()
+                .filter(|row| row.measure == measure))
+            .map(|row| ForestRow {
+                label: row.comparison.clone(),
+                value: row.difference,
+                ci_low: row.ci_low,
+                ci_high: row.ci_high,
+                n_pairs: row.n,
+                n_clusters: row.n_clusters,
+                p: p_value(row.p_value, Some(row.p_floor)),
+            })
+            .collect(),
         };
         ForestFigure {
-            groups: vec![group("change", "Sum of |change of boundary probability|"), group("decisions", "Decisions changed")],
+            groups: vec![
+                group("change", "Sum of |change of boundary probability|"),
+                group("decisions", "Decisions changed"),
+            ],
             x_label: "difference an edit".into(),
         }
     }
@@ -99,10 +117,16 @@ impl StabilityPage {
     pub(super) fn map(&self) -> HeatmapFigure {
         let first = -(MAP_BP as i64);
         let cell = |letter: &str, offset: i64| {
-            self.found.map.iter().find(|row| row.letter == letter && row.offset == offset).map_or(0.0, |row| row.change)
+            self.found
+                .map
+                .iter()
+                .find(|row| row.letter == letter && row.offset == offset)
+                .map_or(0.0, |row| row.change)
         };
-        let rows: Vec<Vec<f64>> =
-            ["A", "C", "G", "T"].iter().map(|letter| (first..-first).map(|offset| cell(letter, offset)).collect()).collect();
+        let rows: Vec<Vec<f64>> = ["A", "C", "G", "T"]
+            .iter()
+            .map(|letter| (first..-first).map(|offset| cell(letter, offset)).collect())
+            .collect();
         let most = rows.iter().flatten().copied().fold(0.0, f64::max);
         HeatmapFigure {
             title: "Sum of |change of boundary probability| by substitution".into(),

@@ -2,7 +2,9 @@
 
 use super::pictures::words;
 use super::{StabilityPage, Svg};
-use crate::pipelines::stability::{ComparisonRow, LETTERS, MODEL, SHARE, SummaryRow, TABLE, UNTRAINED};
+use crate::pipelines::stability::{
+    ComparisonRow, LETTERS, MODEL, SHARE, SummaryRow, TABLE, UNTRAINED,
+};
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::{count, percent};
 use crate::report::{Block, Cell, Format, Level, Section, Table, columns};
@@ -29,7 +31,10 @@ impl StabilityPage {
         let mut blocks = Vec::new();
         if self.request.sites.comparison.negative_control {
             let text = "Splice cores are replaced by other controls of them: what is said of cores must be nothing. It checks the method, not the model.";
-            blocks.push(Block::Callout { level: Level::Note, text: text.into() });
+            blocks.push(Block::Callout {
+                level: Level::Note,
+                text: text.into(),
+            });
         }
         blocks.push(Block::Figure {
             svg: svg.distances.clone(),
@@ -47,9 +52,15 @@ impl StabilityPage {
                 (r.n as usize).into(),
                 (r.n_clusters as usize).into(),
                 r.change.into(),
-                Cell::Interval { low: r.change_low, high: r.change_high },
+                Cell::Interval {
+                    low: r.change_low,
+                    high: r.change_high,
+                },
                 r.decisions.into(),
-                Cell::Interval { low: r.decisions_low, high: r.decisions_high },
+                Cell::Interval {
+                    low: r.decisions_low,
+                    high: r.decisions_high,
+                },
                 r.share.into(),
                 r.tokens.into(),
                 (r.reach_95 as usize).into(),
@@ -76,7 +87,10 @@ impl StabilityPage {
             columns: columns(&head),
             rows: self.found.summary.iter().map(row).collect(),
         }));
-        Section { title: "Result".into(), blocks }
+        Section {
+            title: "Result".into(),
+            blocks,
+        }
     }
 
     pub(super) fn against(&self, svg: &Svg) -> Section {
@@ -89,9 +103,18 @@ impl StabilityPage {
                 r.first.into(),
                 r.second.into(),
                 r.difference.into(),
-                Cell::Interval { low: r.ci_low, high: r.ci_high },
-                Cell::P { value: r.p_value, floor: Some(r.p_floor) },
-                Cell::P { value: r.p_holm, floor: None },
+                Cell::Interval {
+                    low: r.ci_low,
+                    high: r.ci_high,
+                },
+                Cell::P {
+                    value: r.p_value,
+                    floor: Some(r.p_floor),
+                },
+                Cell::P {
+                    value: r.p_holm,
+                    floor: None,
+                },
             ]
         };
         let head = [
@@ -113,12 +136,13 @@ impl StabilityPage {
             columns: columns(&head),
             rows: self.found.comparisons.iter().map(row).collect(),
         };
-        let figure = |svg: &str, label: &str, caption: &str, name: &str, table: &str| Block::Figure {
-            svg: svg.into(),
-            label: label.into(),
-            caption: caption.into(),
-            downloads: downloads(name, table),
-        };
+        let figure =
+            |svg: &str, label: &str, caption: &str, name: &str, table: &str| Block::Figure {
+                svg: svg.into(),
+                label: label.into(),
+                caption: caption.into(),
+                downloads: downloads(name, table),
+            };
         let blocks = vec![
             figure(
                 &svg.models,
@@ -127,10 +151,19 @@ impl StabilityPage {
                 "response_models",
                 "distances",
             ),
-            figure(&svg.comparisons, "Differences", "Mean differences with 95% intervals over draws of units.", "forest", "comparisons"),
+            figure(
+                &svg.comparisons,
+                "Differences",
+                "Mean differences with 95% intervals over draws of units.",
+                "forest",
+                "comparisons",
+            ),
             Block::Table(table),
         ];
-        Section { title: "Against what".into(), blocks }
+        Section {
+            title: "Against what".into(),
+            blocks,
+        }
     }
 
     pub(super) fn mutation_map(&self, svg: &Svg) -> Option<Section> {
@@ -143,7 +176,10 @@ impl StabilityPage {
                 .into(),
             downloads: downloads("mutation_map", "mutation_map"),
         };
-        Some(Section { title: "One place".into(), blocks: vec![figure] })
+        Some(Section {
+            title: "One place".into(),
+            blocks: vec![figure],
+        })
     }
 
     pub(super) fn methods(&self) -> Section {
@@ -167,7 +203,10 @@ impl StabilityPage {
             ),
             "Units of replication are clusters of overlapping genes. Intervals: BCa over draws of units. Tests: sign flips of units.".into(),
         ];
-        Section { title: "How it was done".into(), blocks: texts.into_iter().map(paragraph).collect() }
+        Section {
+            title: "How it was done".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
     }
 
     pub(super) fn caveats(&self) -> Section {
@@ -178,6 +217,9 @@ impl StabilityPage {
         if self.about.bundled {
             texts.push("Most of this chromosome was training sequence of the bundled model (without labels).".into());
         }
-        Section { title: "What this does not show".into(), blocks: texts.into_iter().map(paragraph).collect() }
+        Section {
+            title: "What this does not show".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
     }
 }

@@ -13,9 +13,18 @@ pub enum Cells<'a> {
     Truth(Vec<Option<bool>>),
 }
 
-/// One row. A missing number of floating point is `NaN` where the field cannot be missing, a missing text is empty.
-pub fn row<T: DeserializeOwned>(fields: &[Field], columns: &[Cells<'_>], index: usize) -> Result<T, Error> {
-    T::deserialize(Row { fields, columns, index })
+/// One row. A missing number of floating point is `NaN` where the field cannot be missing, a
+/// missing text is empty.
+pub fn row<T: DeserializeOwned>(
+    fields: &[Field],
+    columns: &[Cells<'_>],
+    index: usize,
+) -> Result<T, Error> {
+    T::deserialize(Row {
+        fields,
+        columns,
+        index,
+    })
 }
 
 struct Row<'a> {
@@ -45,16 +54,29 @@ struct Fields<'a> {
 impl<'de> MapAccess<'de> for Fields<'_> {
     type Error = Error;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        let Some(field) = self.row.fields.get(self.at) else { return Ok(None) };
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        let Some(field) = self.row.fields.get(self.at) else {
+            return Ok(None);
+        };
         self.at += 1;
         seed.deserialize(StrDeserializer::new(field.name)).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
         let field = self.at.saturating_sub(1);
-        let Row { fields, columns, index } = &self.row;
-        seed.deserialize(Cell { name: fields[field].name, column: &columns[field], index: *index })
+        let Row {
+            fields,
+            columns,
+            index,
+        } = &self.row;
+        seed.deserialize(Cell {
+            name: fields[field].name,
+            column: &columns[field],
+            index: *index,
+        })
     }
 }
 
@@ -79,7 +101,13 @@ impl<'de> Deserializer<'de> for Cell<'_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let missing = || Error::custom(format!("row {}: no value for {}", self.index + 1, self.name));
+        let missing = || {
+            Error::custom(format!(
+                "row {}: no value for {}",
+                self.index + 1,
+                self.name
+            ))
+        };
         match self.column {
             Cells::Text(cells) => visitor.visit_str(cells[self.index].unwrap_or_default()),
             Cells::Float(cells) => visitor.visit_f64(cells[self.index].unwrap_or(f64::NAN)),
@@ -89,7 +117,11 @@ impl<'de> Deserializer<'de> for Cell<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.is_missing() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.is_missing() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
     forward_to_deserialize_any! {

@@ -1,4 +1,5 @@
-//! The columns of a row type, asked of the type itself: a deserializer that answers every field with a blank and notes what was wanted.
+//! The columns of a row type, asked of the type itself: a deserializer that answers every field
+//! with a blank and notes what was wanted.
 
 use serde::de::value::Error;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
@@ -38,8 +39,17 @@ struct Row<'a>(&'a mut Vec<Field>);
 impl<'de> Deserializer<'de> for Row<'_> {
     type Error = Error;
 
-    fn deserialize_struct<V: Visitor<'de>>(self, _: &str, names: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_map(Blanks { names: names.iter(), name: "", found: self.0 })
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_map(Blanks {
+            names: names.iter(),
+            name: "",
+            found: self.0,
+        })
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
@@ -61,14 +71,23 @@ struct Blanks<'a> {
 impl<'de> MapAccess<'de> for Blanks<'_> {
     type Error = Error;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        let Some(name) = self.names.next() else { return Ok(None) };
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        let Some(name) = self.names.next() else {
+            return Ok(None);
+        };
         self.name = name;
-        seed.deserialize(serde::de::value::StrDeserializer::new(name)).map(Some)
+        seed.deserialize(serde::de::value::StrDeserializer::new(name))
+            .map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        seed.deserialize(Blank { name: self.name, found: self.found })
+        seed.deserialize(Blank {
+            name: self.name,
+            found: self.found,
+        })
     }
 }
 
@@ -79,7 +98,10 @@ struct Blank<'a> {
 
 impl Blank<'_> {
     fn note(self, kind: Kind) {
-        self.found.push(Field { name: self.name, kind });
+        self.found.push(Field {
+            name: self.name,
+            kind,
+        });
     }
 }
 
@@ -112,7 +134,10 @@ impl<'de> Deserializer<'de> for Blank<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-        Err(Error::custom(format!("the field {} is neither text, nor a number, nor a truth value", self.name)))
+        Err(Error::custom(format!(
+            "the field {} is neither text, nor a number, nor a truth value",
+            self.name
+        )))
     }
 
     forward_to_deserialize_any! {

@@ -16,9 +16,20 @@ impl VariantsPage {
         let (found, drawn) = (&self.found, svg.evaluation.as_ref()?);
         let name = self.request.labels.as_deref().unwrap_or_default();
         let mut blocks = Vec::new();
-        if let Some(few) = found.evaluation.iter().map(|row| row.n_groups).filter(|n| *n < FEW_GROUPS).max() {
-            let text = format!("Intervals and p-values are over {few} groups: so few say little of others.");
-            blocks.push(Block::Callout { level: Level::Warning, text });
+        if let Some(few) = found
+            .evaluation
+            .iter()
+            .map(|row| row.n_groups)
+            .filter(|n| *n < FEW_GROUPS)
+            .max()
+        {
+            let text = format!(
+                "Intervals and p-values are over {few} groups: so few say little of others."
+            );
+            blocks.push(Block::Callout {
+                level: Level::Warning,
+                text,
+            });
         }
         blocks.push(Block::Figure {
             svg: drawn.clone(),
@@ -35,7 +46,10 @@ impl VariantsPage {
                 (r.n as usize).into(),
                 (r.n_groups as usize).into(),
                 r.value.into(),
-                Cell::Interval { low: r.ci_low, high: r.ci_high },
+                Cell::Interval {
+                    low: r.ci_low,
+                    high: r.ci_high,
+                },
             ]
         };
         let head = [
@@ -57,8 +71,14 @@ impl VariantsPage {
                 measure(&r.measure).into(),
                 (r.n_groups as usize).into(),
                 r.difference.into(),
-                Cell::Interval { low: r.ci_low, high: r.ci_high },
-                Cell::P { value: r.p_value, floor: Some(r.p_floor).filter(|floor| floor.is_finite()) },
+                Cell::Interval {
+                    low: r.ci_low,
+                    high: r.ci_high,
+                },
+                Cell::P {
+                    value: r.p_value,
+                    floor: Some(r.p_floor).filter(|floor| floor.is_finite()),
+                },
             ]
         };
         let head = [
@@ -78,7 +98,10 @@ impl VariantsPage {
         if !found.groups.is_empty() {
             blocks.push(Block::Table(self.groups()));
         }
-        Some(Section { title: "Against what is known".into(), blocks })
+        Some(Section {
+            title: "Against what is known".into(),
+            blocks,
+        })
     }
 
     /// One row a group, one column a score.
@@ -88,18 +111,34 @@ impl VariantsPage {
         let mut scores: Vec<&str> = size().map(|row| row.score.as_str()).collect();
         scores.dedup();
         let first = size().filter(|row| Some(row.score.as_str()) == scores.first().copied());
-        let value =
-            |group: &str, score: &str| size().find(|row| row.group == group && row.score == score).map_or(f64::NAN, |row| row.value);
+        let value = |group: &str, score: &str| {
+            size()
+                .find(|row| row.group == group && row.score == score)
+                .map_or(f64::NAN, |row| row.value)
+        };
         let row = |r: &crate::pipelines::variants::GroupRow| -> Vec<Cell> {
-            let values = scores.iter().map(|score| Cell::Number(value(&r.group, score)));
-            [r.group.clone().into(), (r.n as usize).into()].into_iter().chain(values).collect()
+            let values = scores
+                .iter()
+                .map(|score| Cell::Number(value(&r.group, score)));
+            [r.group.clone().into(), (r.n as usize).into()]
+                .into_iter()
+                .chain(values)
+                .collect()
         };
         let mut head = vec![("group", Format::Text), ("alleles", Format::Integer)];
-        head.extend(scores.iter().map(|score| (words(score), Format::Decimals(3))));
+        head.extend(
+            scores
+                .iter()
+                .map(|score| (words(score), Format::Decimals(3))),
+        );
         let caption = format!(
             "Spearman’s correlation with the size of the effect, by group. Groups with fewer than {LEAST_OF_GROUP} alleles have none."
         );
-        Table { caption, columns: columns(&head), rows: first.map(row).collect() }
+        Table {
+            caption,
+            columns: columns(&head),
+            rows: first.map(row).collect(),
+        }
     }
 
     pub(super) fn scores(&self, svg: &Svg) -> Section {
@@ -111,22 +150,41 @@ impl VariantsPage {
                 .into(),
             downloads: downloads("scores", "variants"),
         }];
-        let mut rows: Vec<&VariantRow> = self.found.variants.iter().filter(|row| row.reason.is_empty()).collect();
+        let mut rows: Vec<&VariantRow> = self
+            .found
+            .variants
+            .iter()
+            .filter(|row| row.reason.is_empty())
+            .collect();
         rows.sort_by(|a, b| b.boundary_change.total_cmp(&a.boundary_change));
-        blocks.push(Block::Table(listed(&rows, "Alleles that change boundaries most.")));
+        blocks.push(Block::Table(listed(
+            &rows,
+            "Alleles that change boundaries most.",
+        )));
         rows.retain(|row| row.kind == "snv");
         rows.sort_by(|a, b| a.llr.total_cmp(&b.llr));
-        blocks.push(Block::Table(listed(&rows, "SNVs that the model finds least likely.")));
+        blocks.push(Block::Table(listed(
+            &rows,
+            "SNVs that the model finds least likely.",
+        )));
         if let Some(indexed) = self.vcf {
             let index = indexed.then(|| link("its tabix index", VCF_INDEX.into()));
-            let links = std::iter::once(link("the input’s VCF with INFO fields LDAR_*", VCF.into())).chain(index);
+            let links =
+                std::iter::once(link("the input’s VCF with INFO fields LDAR_*", VCF.into()))
+                    .chain(index);
             blocks.push(Block::Links(links.collect()));
             if !indexed {
                 let text = "There is no tabix index: the records of the input are not sorted, or lie beyond what such an index can tell.";
-                blocks.push(Block::Callout { level: Level::Note, text: text.into() });
+                blocks.push(Block::Callout {
+                    level: Level::Note,
+                    text: text.into(),
+                });
             }
         }
-        Section { title: "Scores".into(), blocks }
+        Section {
+            title: "Scores".into(),
+            blocks,
+        }
     }
 
     pub(super) fn accounting(&self) -> Section {
@@ -136,23 +194,40 @@ impl VariantsPage {
         let table = Table {
             caption: format!(
                 "What became of every allele. All are in the tables{}.",
-                if self.vcf.is_some() { ", and every record of the input is in the VCF" } else { "" }
+                if self.vcf.is_some() {
+                    ", and every record of the input is in the VCF"
+                } else {
+                    ""
+                }
             ),
             columns: columns(&[("outcome", Format::Text), ("alleles", Format::Integer)]),
             rows: self.found.accounting.iter().map(row).collect(),
         };
-        let noted = |note: &str| self.found.variants.iter().filter(|row| row.notes.split(',').any(|one| one == note)).count();
+        let noted = |note: &str| {
+            self.found
+                .variants
+                .iter()
+                .filter(|row| row.notes.split(',').any(|one| one == note))
+                .count()
+        };
         let text = format!(
             "Scored with less than a margin of sequence on a side: {}. With an unknown base within reach: {}.",
             count(noted("near_end")),
             count(noted("n_nearby"))
         );
-        Section { title: "What was scored".into(), blocks: vec![Block::Table(table), paragraph(text)] }
+        Section {
+            title: "What was scored".into(),
+            blocks: vec![Block::Table(table), paragraph(text)],
+        }
     }
 
     pub(super) fn methods(&self) -> Section {
         let request = &self.request;
-        let strands = if request.both_strands { "Scores are means over both strands" } else { "The plus strand is read" };
+        let strands = if request.both_strands {
+            "Scores are means over both strands"
+        } else {
+            "The plus strand is read"
+        };
         let texts = [
             format!(
                 "Windows of {} bases, laid so that every variant has at least {} bases to the ends of its window where the contig has them. Alleles are scored in the same window, \
@@ -178,7 +253,10 @@ impl VariantsPage {
             ),
             "Intervals: BCa over draws of whole groups.".into(),
         ];
-        Section { title: "How it was done".into(), blocks: texts.into_iter().map(paragraph).collect() }
+        Section {
+            title: "How it was done".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
     }
 
     pub(super) fn caveats(&self) -> Section {
@@ -192,7 +270,10 @@ impl VariantsPage {
                     .into(),
             );
         }
-        Section { title: "What this does not show".into(), blocks: texts.into_iter().map(paragraph).collect() }
+        Section {
+            title: "What this does not show".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
     }
 }
 
@@ -208,8 +289,13 @@ fn listed(rows: &[&VariantRow], caption: &str) -> Table {
         ("tokens", Format::Decimals(1)),
         ("hidden state", Format::Significant(2)),
     ];
-    let short =
-        |allele: &str| if allele.len() > 12 { format!("{}…", allele.chars().take(11).collect::<String>()) } else { allele.to_string() };
+    let short = |allele: &str| {
+        if allele.len() > 12 {
+            format!("{}…", allele.chars().take(11).collect::<String>())
+        } else {
+            allele.to_string()
+        }
+    };
     let row = |r: &&VariantRow| -> Vec<Cell> {
         vec![
             format!("{}:{}", r.contig, count((r.position + 1).max(0) as usize)).into(),
@@ -224,7 +310,11 @@ fn listed(rows: &[&VariantRow], caption: &str) -> Table {
     };
     let shown = &rows[..rows.len().min(SHOWN)];
     let caption = format!("{caption} {} of {}.", count(shown.len()), count(rows.len()));
-    Table { caption, columns: columns(&head), rows: shown.iter().map(row).collect() }
+    Table {
+        caption,
+        columns: columns(&head),
+        rows: shown.iter().map(row).collect(),
+    }
 }
 
 /// An outcome in words.

@@ -6,7 +6,8 @@ use super::WIDEST;
 use crate::stats::bootstrap::totals_interval;
 use crate::stats::rng::Rng;
 
-/// Count, sum and sum of squares of the values, then the squared errors of the widths 0 to [`WIDEST`].
+/// Count, sum and sum of squares of the values, then the squared errors of the widths 0 to
+/// [`WIDEST`].
 type Row = [f64; 3 + WIDEST + 1];
 
 /// Squared errors by cluster.
@@ -20,7 +21,8 @@ pub struct Explained {
 pub struct R2 {
     /// Letters on either side.
     pub k: usize,
-    /// `1 - sum (value - estimate)^2 / sum (value - mean)^2`; below 0 where the mean of the values is the better estimate, `NaN` where all are alike.
+    /// `1 - sum (value - estimate)^2 / sum (value - mean)^2`; below 0 where the mean of the values
+    /// is the better estimate, `NaN` where all are alike.
     pub r2: f64,
     /// Lower end of the interval.
     pub ci_low: f64,
@@ -32,9 +34,16 @@ impl Explained {
     /// Adds a value and its estimates (those of [`super::ContextTable::predict`]) to a cluster.
     pub fn add(&mut self, cluster: usize, value: f32, estimates: &[f32; WIDEST + 1]) {
         let value = f64::from(value);
-        let row = self.clusters.entry(cluster).or_insert([0.0; 3 + WIDEST + 1]);
-        let errors = estimates.iter().map(|estimate| (value - f64::from(*estimate)).powi(2));
-        row.iter_mut().zip([1.0, value, value * value].into_iter().chain(errors)).for_each(|(sum, value)| *sum += value);
+        let row = self
+            .clusters
+            .entry(cluster)
+            .or_insert([0.0; 3 + WIDEST + 1]);
+        let errors = estimates
+            .iter()
+            .map(|estimate| (value - f64::from(*estimate)).powi(2));
+        row.iter_mut()
+            .zip([1.0, value, value * value].into_iter().chain(errors))
+            .for_each(|(sum, value)| *sum += value);
     }
 
     /// The values of both.
@@ -42,8 +51,13 @@ impl Explained {
     pub fn merged(&self, other: &Explained) -> Explained {
         let mut all = self.clone();
         for (cluster, row) in &other.clusters {
-            let sums = all.clusters.entry(*cluster).or_insert([0.0; 3 + WIDEST + 1]);
-            sums.iter_mut().zip(row).for_each(|(sum, more)| *sum += more);
+            let sums = all
+                .clusters
+                .entry(*cluster)
+                .or_insert([0.0; 3 + WIDEST + 1]);
+            sums.iter_mut()
+                .zip(row)
+                .for_each(|(sum, more)| *sum += more);
         }
         all
     }
@@ -66,10 +80,19 @@ impl Explained {
         let of_width = |k: usize| {
             let r2 = |row: &Row| {
                 let squares = row[2] - row[1] * row[1] / row[0];
-                if squares > 1e-12 * row[2] { 1.0 - row[3 + k] / squares } else { f64::NAN }
+                if squares > 1e-12 * row[2] {
+                    1.0 - row[3 + k] / squares
+                } else {
+                    f64::NAN
+                }
             };
             let (ci_low, ci_high) = totals_interval(&rows, r2, replicates, level, &rng);
-            R2 { k, r2: r2(&total), ci_low, ci_high }
+            R2 {
+                k,
+                r2: r2(&total),
+                ci_low,
+                ci_high,
+            }
         };
         (1..=WIDEST).map(of_width).collect()
     }

@@ -1,11 +1,28 @@
-//! How far a context's mean is trusted: weights chosen by predicting training folds from each other.
+//! How far a context's mean is trusted: weights chosen by predicting training folds from each
+//! other.
 
 use rayon::prelude::*;
 
 use super::{FOLDS, Observation, Sums, WIDEST, prefix, shrunk};
 
 /// Weights that are tried, in observations; infinite leaves a width out.
-pub const WEIGHTS: [f64; 15] = [f64::INFINITY, 1024.0, 512.0, 256.0, 128.0, 64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.125];
+pub const WEIGHTS: [f64; 15] = [
+    f64::INFINITY,
+    1024.0,
+    512.0,
+    256.0,
+    128.0,
+    64.0,
+    32.0,
+    16.0,
+    8.0,
+    4.0,
+    2.0,
+    1.0,
+    0.5,
+    0.25,
+    0.125,
+];
 
 /// Estimates of a context with two folds held out: `[f][g]` (`[f][f]` is not used).
 type Estimates = [[f64; FOLDS]; FOLDS];
@@ -32,17 +49,31 @@ pub(super) fn weights(all: &[Observation], sums: &Sums) -> Vec<[f64; FOLDS]> {
     chosen
 }
 
-/// The losses of the weights of `target` in the part of the table under one context of width `width - 1`, whose estimates are `above`.
-fn losses(run: &[Observation], width: usize, target: usize, above: &Estimates, chosen: &[[f64; FOLDS]]) -> Losses {
+/// The losses of the weights of `target` in the part of the table under one context of width `width -
+/// 1`, whose estimates are `above`.
+fn losses(
+    run: &[Observation],
+    width: usize,
+    target: usize,
+    above: &Estimates,
+    chosen: &[[f64; FOLDS]],
+) -> Losses {
     let of_child = |child: &[Observation]| {
         let mut losses = Losses::default();
         let sums = Sums::of(child);
-        // A context of one fold says nothing of how it carries over to others, nor do those inside it.
+        // A context of one fold says nothing of how it carries over to others, nor do those inside
+        // it.
         if sums.n.iter().filter(|n| **n > 0).count() < 2 {
             return losses;
         }
         if width < target {
-            return self::losses(child, width + 1, target, &estimates(&sums, &chosen[width], above), chosen);
+            return self::losses(
+                child,
+                width + 1,
+                target,
+                &estimates(&sums, &chosen[width], above),
+                chosen,
+            );
         }
         for (f, losses) in losses.iter_mut().enumerate() {
             for g in (0..FOLDS).filter(|g| *g != f && sums.n[*g] > 0) {
@@ -55,7 +86,9 @@ fn losses(run: &[Observation], width: usize, target: usize, above: &Estimates, c
         }
         losses
     };
-    let children: Vec<&[Observation]> = run.chunk_by(|a, b| prefix(a.letters, width) == prefix(b.letters, width)).collect();
+    let children: Vec<&[Observation]> = run
+        .chunk_by(|a, b| prefix(a.letters, width) == prefix(b.letters, width))
+        .collect();
     // In parallel near the root; added in order, so that the number of threads changes nothing.
     let parts: Vec<Losses> = match width {
         1 | 2 => children.into_par_iter().map(of_child).collect(),
@@ -72,6 +105,12 @@ fn losses(run: &[Observation], width: usize, target: usize, above: &Estimates, c
 
 /// The estimates of a context from those of the narrower one.
 fn estimates(sums: &Sums, weights: &[f64; FOLDS], above: &Estimates) -> Estimates {
-    let estimate = |f: usize, g: usize| shrunk(sums.of_folds(|fold| fold != f && fold != g), weights[f], above[f][g]);
+    let estimate = |f: usize, g: usize| {
+        shrunk(
+            sums.of_folds(|fold| fold != f && fold != g),
+            weights[f],
+            above[f][g],
+        )
+    };
     std::array::from_fn(|f| std::array::from_fn(|g| estimate(f, g)))
 }

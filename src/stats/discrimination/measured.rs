@@ -7,7 +7,8 @@ use super::{Cases, FOLDS};
 use crate::stats::ridge::Design;
 use crate::stats::ridge::logistic::{Labelled, fit};
 
-/// Penalties that are tried for a standardised number's coefficient, for each unit of weight; infinite leaves the numbers out.
+/// Penalties that are tried for a standardised number's coefficient, for each unit of weight;
+/// infinite leaves the numbers out.
 const PENALTIES: [f64; 6] = [f64::INFINITY, 3.0, 0.3, 0.03, 0.003, 0.0003];
 
 /// What the numbers say of every row.
@@ -19,26 +20,47 @@ pub struct Scores {
     pub used: usize,
 }
 
-/// Fits a model of standardised numbers, `(rows, width)`, and of the score of the nucleotides where one is given. Not to use the numbers at all is among
-/// the choices: what does not help in the other folds is left out.
+/// Fits a model of standardised numbers, `(rows, width)`, and of the score of the nucleotides where
+/// one is given. Not to use the numbers at all is among the choices: what does not help in the
+/// other folds is left out.
 ///
 /// # Errors
 /// In words, why it cannot be fitted.
-pub fn fit_scores(cases: &Cases, numbers: &[f64], width: usize, sequence: Option<&SequenceModel>) -> Result<Scores, String> {
-    let folds: Option<Vec<(Vec<f64>, bool)>> =
-        (0..FOLDS).into_par_iter().map(|fold| of_fold(cases, numbers, width, sequence, fold)).collect();
+pub fn fit_scores(
+    cases: &Cases,
+    numbers: &[f64],
+    width: usize,
+    sequence: Option<&SequenceModel>,
+) -> Result<Scores, String> {
+    let folds: Option<Vec<(Vec<f64>, bool)>> = (0..FOLDS)
+        .into_par_iter()
+        .map(|fold| of_fold(cases, numbers, width, sequence, fold))
+        .collect();
     let folds = folds.ok_or("the model of the measured numbers did not converge")?;
-    let logits = (0..cases.n()).map(|row| folds[cases.folds[row]].0[row]).collect();
-    Ok(Scores { logits, used: folds.iter().filter(|(_, used)| *used).count() })
+    let logits = (0..cases.n())
+        .map(|row| folds[cases.folds[row]].0[row])
+        .collect();
+    Ok(Scores {
+        logits,
+        used: folds.iter().filter(|(_, used)| *used).count(),
+    })
 }
 
 /// The log-odds of all rows from a model without one fold, and whether it uses the numbers.
-fn of_fold(cases: &Cases, numbers: &[f64], width: usize, sequence: Option<&SequenceModel>, outer: usize) -> Option<(Vec<f64>, bool)> {
+fn of_fold(
+    cases: &Cases,
+    numbers: &[f64],
+    width: usize,
+    sequence: Option<&SequenceModel>,
+    outer: usize,
+) -> Option<(Vec<f64>, bool)> {
     // The intercept, and the score of the nucleotides.
     let base = 1 + usize::from(sequence.is_some());
-    let first = |row: usize| std::iter::once(1.0).chain(sequence.map(|model| model.inner[outer][row]));
+    let first =
+        |row: usize| std::iter::once(1.0).chain(sequence.map(|model| model.inner[outer][row]));
     let plain = Design::new(base, (0..cases.n()).flat_map(first).collect(), None);
-    let row = |row: usize| first(row).chain(numbers[row * width..(row + 1) * width].iter().copied());
+    let row =
+        |row: usize| first(row).chain(numbers[row * width..(row + 1) * width].iter().copied());
     let design = Design::new(base + width, (0..cases.n()).flat_map(row).collect(), None);
     let mut losses = [0.0; PENALTIES.len()];
     for inner in (0..FOLDS).filter(|inner| *inner != outer) {
@@ -51,8 +73,17 @@ fn of_fold(cases: &Cases, numbers: &[f64], width: usize, sequence: Option<&Seque
         }
     }
     let best = (0..PENALTIES.len()).min_by(|a, b| losses[*a].total_cmp(&losses[*b]))?;
-    let fitted = Fitted::of(cases, &cases.without(&[outer]), (&plain, &design, base), PENALTIES[best], &[])?;
-    Some(((0..cases.n()).map(|row| fitted.logit(row)).collect(), best > 0))
+    let fitted = Fitted::of(
+        cases,
+        &cases.without(&[outer]),
+        (&plain, &design, base),
+        PENALTIES[best],
+        &[],
+    )?;
+    Some((
+        (0..cases.n()).map(|row| fitted.logit(row)).collect(),
+        best > 0,
+    ))
 }
 
 struct Fitted<'a> {
@@ -62,7 +93,13 @@ struct Fitted<'a> {
 
 impl<'a> Fitted<'a> {
     /// `designs`: without the numbers, with them, and how many columns the first has.
-    fn of(cases: &Cases, rows: &[usize], designs: (&'a Design, &'a Design, usize), penalty: f64, start: &[f64]) -> Option<Fitted<'a>> {
+    fn of(
+        cases: &Cases,
+        rows: &[usize],
+        designs: (&'a Design, &'a Design, usize),
+        penalty: f64,
+        start: &[f64],
+    ) -> Option<Fitted<'a>> {
         let (plain, with, base) = designs;
         let design = if penalty.is_finite() { with } else { plain };
         let weight = cases.weight_of(rows);
@@ -70,9 +107,19 @@ impl<'a> Fitted<'a> {
         penalties[..base].fill(1e-6 * weight);
         penalties[0] = 0.0;
         let mut from = vec![0.0; design.width()];
-        from.iter_mut().zip(start).for_each(|(from, start)| *from = *start);
-        let data = Labelled { design, rows, labels: &cases.is_site, weights: &cases.weights };
-        Some(Fitted { design, coefficients: fit(data, &penalties, &from)? })
+        from.iter_mut()
+            .zip(start)
+            .for_each(|(from, start)| *from = *start);
+        let data = Labelled {
+            design,
+            rows,
+            labels: &cases.is_site,
+            weights: &cases.weights,
+        };
+        Some(Fitted {
+            design,
+            coefficients: fit(data, &penalties, &from)?,
+        })
     }
 
     fn logit(&self, row: usize) -> f64 {

@@ -33,9 +33,18 @@ impl Signs {
 impl Flips {
     /// All `2^n_clusters` flips if they are at most `permutations`, else that many random ones.
     pub fn new(n_clusters: usize, permutations: usize, rng: Rng) -> Flips {
-        let all = if n_clusters < 63 { 1u64 << n_clusters } else { u64::MAX };
+        let all = if n_clusters < 63 {
+            1u64 << n_clusters
+        } else {
+            u64::MAX
+        };
         let exact = all <= permutations as u64;
-        Flips { count: if exact { all } else { permutations as u64 }, n_clusters, rng, exact }
+        Flips {
+            count: if exact { all } else { permutations as u64 },
+            n_clusters,
+            rng,
+            exact,
+        }
     }
 
     /// How many there are.
@@ -45,7 +54,11 @@ impl Flips {
 
     /// Flip number `flip`; of all flips, number 0 is the data as they are.
     pub fn signs(&self, flip: u64) -> Signs {
-        if self.exact { Signs::Mask(flip) } else { Signs::Random(self.rng.derive_number(flip)) }
+        if self.exact {
+            Signs::Mask(flip)
+        } else {
+            Signs::Random(self.rng.derive_number(flip))
+        }
     }
 
     /// The p-value where `beyond` flips were at least as extreme as the data.
@@ -57,6 +70,10 @@ impl Flips {
     /// The least p-value of a two-sided test.
     pub fn p_floor(&self) -> f64 {
         let least = 2f64.powi(1 - i32::try_from(self.n_clusters).unwrap_or(i32::MAX));
-        if self.exact { least.min(1.0) } else { least.max(1.0 / (self.count as f64 + 1.0)).min(1.0) }
+        if self.exact {
+            least.min(1.0)
+        } else {
+            least.max(1.0 / (self.count as f64 + 1.0)).min(1.0)
+        }
     }
 }

@@ -5,7 +5,8 @@ use crate::matrix::cholesky::Cholesky;
 
 /// Newton steps, at most.
 const MOST_STEPS: usize = 60;
-/// A fit has converged where the next step promises less than this of the deviance, for each unit of weight.
+/// A fit has converged where the next step promises less than this of the deviance, for each unit
+/// of weight.
 const PROMISE: f64 = 1e-9;
 
 /// Rows to fit on: place, label and weight go together.
@@ -21,11 +22,21 @@ pub struct Labelled<'a> {
     pub weights: &'a [f64],
 }
 
-/// Coefficients `b` that minimise `sum w log(1 + exp(-s x.b)) + sum penalty b^2 / 2` over the rows (`s` is 1 for a true label and -1 for a false one), one
-/// penalty a column. `start` is where the search begins. `None` where a label is missing or the sum has no minimum.
+/// Coefficients `b` that minimise `sum w log(1 + exp(-s x.b)) + sum penalty b^2 / 2` over the rows
+/// (`s` is 1 for a true label and -1 for a false one), one penalty a column. `start` is where the
+/// search begins. `None` where a label is missing or the sum has no minimum.
 pub fn fit(data: Labelled<'_>, penalties: &[f64], start: &[f64]) -> Option<Vec<f64>> {
-    let Labelled { design, rows, labels, weights } = data;
-    let n = |label: bool| rows.iter().filter(|row| labels[**row] == label && weights[**row] > 0.0).count();
+    let Labelled {
+        design,
+        rows,
+        labels,
+        weights,
+    } = data;
+    let n = |label: bool| {
+        rows.iter()
+            .filter(|row| labels[**row] == label && weights[**row] > 0.0)
+            .count()
+    };
     if n(true) == 0 || n(false) == 0 {
         return None;
     }
@@ -34,25 +45,44 @@ pub fn fit(data: Labelled<'_>, penalties: &[f64], start: &[f64]) -> Option<Vec<f
     let mut b = start.to_vec();
     let mut current = objective(data, penalties, &b);
     for _ in 0..MOST_STEPS {
-        let mut slope: Vec<f64> = b.iter().zip(penalties).map(|(b, penalty)| -penalty * b).collect();
+        let mut slope: Vec<f64> = b
+            .iter()
+            .zip(penalties)
+            .map(|(b, penalty)| -penalty * b)
+            .collect();
         let mut curvature = Vec::with_capacity(rows.len());
         for row in rows {
             let p = 1.0 / (1.0 + (-design.times(*row, &b)).exp());
-            design.add_to(*row, weights[*row] * (f64::from(u8::from(labels[*row])) - p), &mut slope);
+            design.add_to(
+                *row,
+                weights[*row] * (f64::from(u8::from(labels[*row])) - p),
+                &mut slope,
+            );
             curvature.push(weights[*row] * p * (1.0 - p));
         }
         let mut hessian = design.gram(rows, &curvature);
-        penalties.iter().enumerate().for_each(|(column, penalty)| hessian[column * (width + 1)] += penalty);
+        penalties
+            .iter()
+            .enumerate()
+            .for_each(|(column, penalty)| hessian[column * (width + 1)] += penalty);
         let mut step = slope.clone();
         Cholesky::new(hessian, width)?.solve(&mut step, 1);
-        let promise: f64 = slope.iter().zip(&step).map(|(slope, step)| slope * step).sum();
+        let promise: f64 = slope
+            .iter()
+            .zip(&step)
+            .map(|(slope, step)| slope * step)
+            .sum();
         if promise < PROMISE * total {
             return Some(b);
         }
         // A full step may overshoot where the labels are nearly separable.
         let mut share = 1.0;
         loop {
-            let next: Vec<f64> = b.iter().zip(&step).map(|(b, step)| b + share * step).collect();
+            let next: Vec<f64> = b
+                .iter()
+                .zip(&step)
+                .map(|(b, step)| b + share * step)
+                .collect();
             let value = objective(data, penalties, &next);
             if value <= current {
                 (b, current) = (next, value);
@@ -68,8 +98,13 @@ pub fn fit(data: Labelled<'_>, penalties: &[f64], start: &[f64]) -> Option<Vec<f
 }
 
 fn objective(data: Labelled<'_>, penalties: &[f64], b: &[f64]) -> f64 {
-    let of_row = |row: &usize| data.weights[*row] * loss(data.design.times(*row, b), data.labels[*row]);
-    let penalty: f64 = b.iter().zip(penalties).map(|(b, penalty)| penalty * b * b).sum();
+    let of_row =
+        |row: &usize| data.weights[*row] * loss(data.design.times(*row, b), data.labels[*row]);
+    let penalty: f64 = b
+        .iter()
+        .zip(penalties)
+        .map(|(b, penalty)| penalty * b * b)
+        .sum();
     data.rows.iter().map(of_row).sum::<f64>() + penalty / 2.0
 }
 
@@ -88,12 +123,22 @@ mod tests {
     #[test]
     fn the_slope_is_zero_at_the_fit_and_no_neighbour_is_better() {
         let (design, plain) = example(400, 3);
-        let labels: Vec<bool> =
-            plain.iter().enumerate().map(|(i, row)| row[1] + 0.8 * row[4] + ((i * 37) % 11) as f64 / 11.0 > 0.7).collect();
+        let labels: Vec<bool> = plain
+            .iter()
+            .enumerate()
+            .map(|(i, row)| row[1] + 0.8 * row[4] + ((i * 37) % 11) as f64 / 11.0 > 0.7)
+            .collect();
         let weights: Vec<f64> = (0..400).map(|i| 0.5 + (i % 3) as f64).collect();
         let rows: Vec<usize> = (0..400).filter(|row| row % 5 != 0).collect();
-        let penalties: Vec<f64> = (0..9).map(|column| if column == 0 { 0.0 } else { 2.0 }).collect();
-        let data = Labelled { design: &design, rows: &rows, labels: &labels, weights: &weights };
+        let penalties: Vec<f64> = (0..9)
+            .map(|column| if column == 0 { 0.0 } else { 2.0 })
+            .collect();
+        let data = Labelled {
+            design: &design,
+            rows: &rows,
+            labels: &labels,
+            weights: &weights,
+        };
         let b = fit(data, &penalties, &[0.0; 9]).unwrap();
         let best = objective(data, &penalties, &b);
         for column in 0..9 {
@@ -105,8 +150,21 @@ mod tests {
         }
         // The same minimum from elsewhere.
         let other = fit(data, &penalties, &[0.7; 9]).unwrap();
-        assert!(b.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-3), "{b:?} {other:?}");
-        assert_eq!(fit(Labelled { labels: &[true; 400], ..data }, &penalties, &[0.0; 9]), None);
+        assert!(
+            b.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-3),
+            "{b:?} {other:?}"
+        );
+        assert_eq!(
+            fit(
+                Labelled {
+                    labels: &[true; 400],
+                    ..data
+                },
+                &penalties,
+                &[0.0; 9]
+            ),
+            None
+        );
     }
 
     #[test]
@@ -118,11 +176,18 @@ mod tests {
 
     #[test]
     fn separable_labels_converge_under_a_penalty() {
-        let values: Vec<f64> = (0..40).flat_map(|i| [1.0, f64::from(i) / 10.0 - 2.0]).collect();
+        let values: Vec<f64> = (0..40)
+            .flat_map(|i| [1.0, f64::from(i) / 10.0 - 2.0])
+            .collect();
         let design = Design::new(2, values, None);
         let labels: Vec<bool> = (0..40).map(|i| i >= 20).collect();
         let rows: Vec<usize> = (0..40).collect();
-        let data = Labelled { design: &design, rows: &rows, labels: &labels, weights: &[1.0; 40] };
+        let data = Labelled {
+            design: &design,
+            rows: &rows,
+            labels: &labels,
+            weights: &[1.0; 40],
+        };
         let b = fit(data, &[0.0, 1e-3], &[0.0; 2]).unwrap();
         assert!(b[1] > 5.0 && b[1].is_finite(), "{b:?}");
     }

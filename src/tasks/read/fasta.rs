@@ -13,7 +13,12 @@ pub(super) fn read(text: &[u8], longest: usize, rows: &mut Rows) -> Result<()> {
                 let what = "the header has no label: '>NAME LABEL', '>NAME|LABEL', or a word 'label=LABEL'";
                 return Err(rows.wrong(at, what));
             };
-            let next = Row { name: name.into(), label: label.into(), at, ..Row::default() };
+            let next = Row {
+                name: name.into(),
+                label: label.into(),
+                at,
+                ..Row::default()
+            };
             if let Some(done) = record.replace(next) {
                 rows.push(done, longest)?;
             }
@@ -27,6 +32,12 @@ pub(super) fn read(text: &[u8], longest: usize, rows: &mut Rows) -> Result<()> {
 fn name_and_label(header: &str) -> Option<(&str, &str)> {
     let mut words = header.split_whitespace();
     let name = words.next()?;
-    let (keyed, last) = (words.clone().find_map(|word| word.strip_prefix("label=")), words.next_back());
-    keyed.map(|label| (name, label)).or_else(|| name.rsplit_once('|')).or_else(|| last.map(|label| (name, label)))
+    let (keyed, last) = (
+        words.clone().find_map(|word| word.strip_prefix("label=")),
+        words.next_back(),
+    );
+    keyed
+        .map(|label| (name, label))
+        .or_else(|| name.rsplit_once('|'))
+        .or_else(|| last.map(|label| (name, label)))
 }

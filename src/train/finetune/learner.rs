@@ -66,7 +66,11 @@ impl Learner {
         let mut tuned = FineTuned::new(config, readout, &mut Loaded::new(all.clone()))?;
         tuned.model.set_training_precision(precision)?;
         let (names, frozen) = trained_names(config, protocol.trained)?;
-        let trained: BTreeMap<_, _> = all.clone().into_iter().filter(|(name, _)| names.contains(name)).collect();
+        let trained: BTreeMap<_, _> = all
+            .clone()
+            .into_iter()
+            .filter(|(name, _)| names.contains(name))
+            .collect();
         let settings = AdamW {
             betas: protocol.betas,
             eps: protocol.eps,
@@ -75,12 +79,25 @@ impl Learner {
             lr_multiplier: Vec::new(),
         };
         let group = |name: &str| Group {
-            lr_multiplier: if head::TENSORS.contains(&name) { protocol.head_rate } else { 1.0 },
+            lr_multiplier: if head::TENSORS.contains(&name) {
+                protocol.head_rate
+            } else {
+                1.0
+            },
             decays: decays(name),
         };
         let optimizer = Optimizer::grouped(settings, &trained, group)?;
         let (at_once, recompute) = (protocol.at_once, protocol.recompute);
-        Ok(Learner { tuned, optimizer, trained, all, frozen, at_once, recompute, device: device.clone() })
+        Ok(Learner {
+            tuned,
+            optimizer,
+            trained,
+            all,
+            frozen,
+            at_once,
+            recompute,
+            device: device.clone(),
+        })
     }
 
     /// Mean loss over a batch, and the gradients of that mean.
@@ -94,7 +111,12 @@ impl Learner {
             Inputs::Features(features) => std::iter::once(0..features.len()).collect(),
         };
         for part in parts {
-            let tape = if self.recompute { Tape::frugal() } else { Tape::on() }.frozen(self.frozen);
+            let tape = if self.recompute {
+                Tape::frugal()
+            } else {
+                Tape::on()
+            }
+            .frozen(self.frozen);
             let features = match &batch.inputs {
                 Inputs::Tokens(tokens) => self.tuned.features(&tape, &tokens[part.clone()])?,
                 Inputs::Features(features) => self.tensor(&features[part.clone()])?,
@@ -103,10 +125,14 @@ impl Learner {
             let (sum, slopes) = score(&outputs.to_vec2::<f32>()?, &batch.goals[part], n);
             loss += sum / n as f64;
             let slopes = Tensor::from_vec(slopes, outputs.shape(), &self.device)?;
-            self.optimizer.accumulate(&tape.backward([(outputs, slopes)])?, &mut sums)?;
+            self.optimizer
+                .accumulate(&tape.backward([(outputs, slopes)])?, &mut sums)?;
         }
         if !loss.is_finite() {
-            return Err(Error::Invalid(format!("the loss is {loss} at step {}: lower the learning rate", self.optimizer.step + 1)));
+            return Err(Error::Invalid(format!(
+                "the loss is {loss} at step {}: lower the learning rate",
+                self.optimizer.step + 1
+            )));
         }
         Ok((loss, sums))
     }
@@ -130,7 +156,11 @@ impl Learner {
     /// Vectors of unlike widths.
     pub fn tensor(&self, features: &[Vec<f32>]) -> Result<Tensor> {
         let width = features.first().map_or(0, Vec::len);
-        Ok(Tensor::from_vec(features.concat(), (features.len(), width), &self.device)?)
+        Ok(Tensor::from_vec(
+            features.concat(),
+            (features.len(), width),
+            &self.device,
+        )?)
     }
 
     /// The tensors that are trained, by name.
@@ -144,7 +174,10 @@ impl Learner {
     }
 
     /// The gradients by parameter name.
-    pub fn named<'a>(&'a self, gradients: &'a Gradients) -> impl Iterator<Item = (&'a str, &'a Tensor)> {
+    pub fn named<'a>(
+        &'a self,
+        gradients: &'a Gradients,
+    ) -> impl Iterator<Item = (&'a str, &'a Tensor)> {
         gradients.named(&self.optimizer)
     }
 
@@ -159,7 +192,8 @@ impl Learner {
     }
 }
 
-/// Summed loss (cross-entropy in nats, or the squared difference), and the slopes of the mean over `n` sequences.
+/// Summed loss (cross-entropy in nats, or the squared difference), and the slopes of the mean over
+/// `n` sequences.
 fn score(outputs: &[Vec<f32>], goals: &[Goal], n: usize) -> (f64, Vec<f32>) {
     let (mut sum, mut slopes) = (0.0, Vec::new());
     for (outputs, goal) in outputs.iter().zip(goals) {
@@ -167,7 +201,11 @@ fn score(outputs: &[Vec<f32>], goals: &[Goal], n: usize) -> (f64, Vec<f32>) {
             Goal::Class(class) => {
                 let probabilities = softmax(outputs);
                 sum += crate::kernels::loss::nats(outputs, class as usize);
-                slopes.extend((0..).zip(probabilities).map(|(c, p)| ((p - f64::from(u8::from(c == class))) / n as f64) as f32));
+                slopes.extend(
+                    (0..)
+                        .zip(probabilities)
+                        .map(|(c, p)| ((p - f64::from(u8::from(c == class))) / n as f64) as f32),
+                );
             }
             Goal::Value(value) => {
                 for &output in outputs {
@@ -183,7 +221,10 @@ fn score(outputs: &[Vec<f32>], goals: &[Goal], n: usize) -> (f64, Vec<f32>) {
 
 /// Names of the trained tensors, and the number of blocks in front of them.
 fn trained_names(config: &Config, trained: Trained) -> Result<(Vec<String>, usize)> {
-    let mut names: Vec<String> = inventory(config)?.into_iter().map(|(name, _)| name).collect();
+    let mut names: Vec<String> = inventory(config)?
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
     // Blocks in the order in which they run, which is that of the inventory.
     let block = |name: &str| {
         let (stack, rest) = name.rsplit_once(".layers.")?;
@@ -195,15 +236,27 @@ fn trained_names(config: &Config, trained: Trained) -> Result<(Vec<String>, usiz
         Trained::All => 0,
         Trained::Head => blocks.len(),
         Trained::LastBlocks(n) if n > blocks.len() => {
-            return Err(Error::Usage(format!("--last-blocks {n}: the model has {} blocks", blocks.len())));
+            return Err(Error::Usage(format!(
+                "--last-blocks {n}: the model has {} blocks",
+                blocks.len()
+            )));
         }
         Trained::LastBlocks(n) => blocks.len() - n,
     };
     if trained != Trained::All {
         let last = &blocks[frozen..];
-        names.retain(|name| match name.strip_suffix("rmsnorm.weight").filter(|_| block(name).is_none()) {
-            Some(stack) => last.iter().any(|block| block.strip_prefix(stack).is_some_and(|rest| rest.starts_with("layers."))),
-            None => last.iter().any(|block| name.starts_with(block)),
+        names.retain(|name| {
+            match name
+                .strip_suffix("rmsnorm.weight")
+                .filter(|_| block(name).is_none())
+            {
+                Some(stack) => last.iter().any(|block| {
+                    block
+                        .strip_prefix(stack)
+                        .is_some_and(|rest| rest.starts_with("layers."))
+                }),
+                None => last.iter().any(|block| name.starts_with(block)),
+            }
         });
     }
     names.extend(head::TENSORS.map(String::from));
@@ -213,10 +266,15 @@ fn trained_names(config: &Config, trained: Trained) -> Result<(Vec<String>, usiz
 /// The goals of targets; values in units of the head's output.
 pub fn goals(targets: &crate::tasks::Targets, answer: &Answer) -> Vec<Goal> {
     match (targets, answer) {
-        (crate::tasks::Targets::Values(values), Answer::Value { mean, sd }) => {
-            values.iter().map(|v| Goal::Value((v - mean) / sd)).collect()
-        }
-        _ => targets.labels().iter().map(|&label| Goal::Class(label)).collect(),
+        (crate::tasks::Targets::Values(values), Answer::Value { mean, sd }) => values
+            .iter()
+            .map(|v| Goal::Value((v - mean) / sd))
+            .collect(),
+        _ => targets
+            .labels()
+            .iter()
+            .map(|&label| Goal::Class(label))
+            .collect(),
     }
 }
 
@@ -228,13 +286,26 @@ mod tests {
     fn the_last_blocks_are_those_before_the_head() {
         let config = Config::named("2m").unwrap();
         let (all, none) = trained_names(&config, Trained::All).unwrap();
-        assert_eq!((all.len(), none), (inventory(&config).unwrap().len() + 2, 0));
-        assert_eq!(trained_names(&config, Trained::Head).unwrap(), (head::TENSORS.map(String::from).to_vec(), 13));
+        assert_eq!(
+            (all.len(), none),
+            (inventory(&config).unwrap().len() + 2, 0)
+        );
+        assert_eq!(
+            trained_names(&config, Trained::Head).unwrap(),
+            (head::TENSORS.map(String::from).to_vec(), 13)
+        );
         let (names, frozen) = trained_names(&config, Trained::LastBlocks(4)).unwrap();
         assert_eq!(frozen, 9);
         let has = |name: &str| names.iter().any(|known| known.starts_with(name));
-        assert!(has("backbone.decoder.layers.0.") && has("backbone.decoder.rmsnorm.weight") && has("head.bias"));
-        assert!(has("backbone.main_network.main_network.layers.5.mlp") && has("backbone.main_network.main_network.rmsnorm.weight"));
+        assert!(
+            has("backbone.decoder.layers.0.")
+                && has("backbone.decoder.rmsnorm.weight")
+                && has("head.bias")
+        );
+        assert!(
+            has("backbone.main_network.main_network.layers.5.mlp")
+                && has("backbone.main_network.main_network.rmsnorm.weight")
+        );
         assert!(
             !has("backbone.main_network.main_network.layers.4.")
                 && !has("backbone.encoder")
@@ -256,8 +327,14 @@ mod tests {
                 score(&moved, &goals, 5).0 / 5.0
             };
             let numeric = (at(1e-3) - at(-1e-3)) / 2e-3;
-            assert!((numeric - f64::from(*slope)).abs() < 1e-4, "{i}: {numeric} {slope}");
+            assert!(
+                (numeric - f64::from(*slope)).abs() < 1e-4,
+                "{i}: {numeric} {slope}"
+            );
         }
-        assert_eq!(score(&[vec![1.5]], &[Goal::Value(1.0)], 4), (0.25, vec![0.25]));
+        assert_eq!(
+            score(&[vec![1.5]], &[Goal::Value(1.0)], 4),
+            (0.25, vec![0.25])
+        );
     }
 }

@@ -34,7 +34,8 @@ pub struct Protocol {
     pub monitor: Monitor,
     /// Sequences per step.
     pub batch: usize,
-    /// Bases per forward and backward pass, at most (a longer sequence alone): steps of more are made of several, whose gradients are summed.
+    /// Bases per forward and backward pass, at most (a longer sequence alone): steps of more are
+    /// made of several, whose gradients are summed.
     pub at_once: usize,
     /// Which weights are trained.
     pub trained: Trained,
@@ -42,7 +43,8 @@ pub struct Protocol {
     pub pooling: Pooling,
     /// Train on either strand by chance, and give the mean of both strands' scores.
     pub both_strands: bool,
-    /// Run every layer again on the way back instead of keeping what is inside it: slower, in a fraction of the memory.
+    /// Run every layer again on the way back instead of keeping what is inside it: slower, in a
+    /// fraction of the memory.
     pub recompute: bool,
 }
 
@@ -50,8 +52,8 @@ pub struct Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
-    /// PyTorch's "reduce on plateau" that is fed a score which should rise, and waits for it to fall: as the authors ran it. In effect the rate falls
-    /// about every third epoch.
+    /// PyTorch's "reduce on plateau" that is fed a score which should rise, and waits for it to
+    /// fall: as the authors ran it. In effect the rate falls about every third epoch.
     Authors,
     /// The same, waiting for it to rise.
     Plateau,
@@ -83,7 +85,8 @@ pub enum Trained {
     LastBlocks(usize),
 }
 
-/// Whether weight decay shrinks a parameter: the authors' rule, by its name. `A_log`, `D` and `dt_bias` are decayed.
+/// Whether weight decay shrinks a parameter: the authors' rule, by its name. `A_log`, `D` and
+/// `dt_bias` are decayed.
 pub fn decays(name: &str) -> bool {
     !(name.ends_with(".bias") || name.contains("norm") || name.contains("ln"))
 }
@@ -115,10 +118,17 @@ impl Protocol {
 
     /// A few epochs at a constant rate, for a first look: minutes on two cores.
     pub fn short() -> Protocol {
-        Protocol { rate: 1e-3, schedule: Schedule::Constant, epochs: 4, batch: 32, ..Protocol::ldarnet() }
+        Protocol {
+            rate: 1e-3,
+            schedule: Schedule::Constant,
+            epochs: 4,
+            batch: 32,
+            ..Protocol::ldarnet()
+        }
     }
 
-    /// The nearest published protocol for Genomic Benchmarks, Caduceus'; optimizer and head are those of [`Protocol::ldarnet`].
+    /// The nearest published protocol for Genomic Benchmarks, Caduceus'; optimizer and head are
+    /// those of [`Protocol::ldarnet`].
     pub fn caduceus() -> Protocol {
         Protocol {
             rate: 1e-3,
@@ -148,10 +158,17 @@ impl Protocol {
         let fail = |what: &str| Err(Error::Usage(what.to_string()));
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let below_one = |x: f64| (0.0..1.0).contains(&x);
-        if !positive(self.rate) || !positive(self.head_rate) || !positive(self.eps) || !positive(self.max_grad_norm) {
+        if !positive(self.rate)
+            || !positive(self.head_rate)
+            || !positive(self.eps)
+            || !positive(self.max_grad_norm)
+        {
             return fail("--rate, --head-rate, --eps and --max-grad-norm are above 0");
         }
-        if !below_one(self.betas.0) || !below_one(self.betas.1) || !(0.0..=1.0).contains(&self.weight_decay) {
+        if !below_one(self.betas.0)
+            || !below_one(self.betas.1)
+            || !(0.0..=1.0).contains(&self.weight_decay)
+        {
             return fail("--betas lie from 0 to below 1, --weight-decay from 0 to 1");
         }
         if !(self.factor > 0.0 && self.factor < 1.0) {

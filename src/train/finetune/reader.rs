@@ -1,4 +1,5 @@
-//! The sequences of a task as the learner takes them: those to train on or validate with, then those that are tested.
+//! The sequences of a task as the learner takes them: those to train on or validate with, then
+//! those that are tested.
 
 use super::learner::{Batch, Goal, Inputs, Learner};
 use crate::Result;
@@ -21,7 +22,11 @@ impl Reader {
     /// Letters to tokens.
     pub fn new(task: &Task) -> Reader {
         let sequences = task.data.sequences.iter().chain(&task.test.sequences);
-        Reader { tokens: sequences.map(|letters| encode(letters)).collect(), features: Vec::new(), data: task.data.len() }
+        Reader {
+            tokens: sequences.map(|letters| encode(letters)).collect(),
+            features: Vec::new(),
+            data: task.data.len(),
+        }
     }
 
     /// The rows that are tested.
@@ -39,18 +44,36 @@ impl Reader {
         rows.iter().map(|&row| self.tokens[row].len()).sum()
     }
 
-    /// Reads all sequences once with a model that will stay as it is: from now on its pooled vectors stand for them. `done` is told the bases read.
+    /// Reads all sequences once with a model that will stay as it is: from now on its pooled
+    /// vectors stand for them. `done` is told the bases read.
     ///
     /// # Errors
     /// As [`FineTuned::features`].
-    pub fn freeze(&mut self, tuned: &FineTuned, at_once: usize, done: &mut dyn FnMut(usize) -> Result<()>) -> Result<()> {
+    pub fn freeze(
+        &mut self,
+        tuned: &FineTuned,
+        at_once: usize,
+        done: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
         self.features.clear();
         let other = |tokens: &Vec<u8>| reverse_complement(tokens);
-        for turned in if tuned.readout.both_strands { &[false, true][..] } else { &[false] } {
+        for turned in if tuned.readout.both_strands {
+            &[false, true][..]
+        } else {
+            &[false]
+        } {
             let mut features = Vec::with_capacity(self.tokens.len());
             for part in parts(&self.tokens, at_once) {
-                let tokens: Vec<Vec<u8>> =
-                    self.tokens[part].iter().map(|tokens| if *turned { other(tokens) } else { tokens.clone() }).collect();
+                let tokens: Vec<Vec<u8>> = self.tokens[part]
+                    .iter()
+                    .map(|tokens| {
+                        if *turned {
+                            other(tokens)
+                        } else {
+                            tokens.clone()
+                        }
+                    })
+                    .collect();
                 features.extend(tuned.features(&Tape::off(), &tokens)?.to_vec2::<f32>()?);
                 done(tokens.iter().map(Vec::len).sum())?;
             }
@@ -62,13 +85,25 @@ impl Reader {
     /// One step's sequences: rows, and whether each is read on the other strand.
     pub fn batch(&self, rows: &[(usize, bool)], goals: &[Goal]) -> Batch {
         let inputs = if self.features.is_empty() {
-            let tokens =
-                |&(row, turned): &(usize, bool)| if turned { reverse_complement(&self.tokens[row]) } else { self.tokens[row].clone() };
+            let tokens = |&(row, turned): &(usize, bool)| {
+                if turned {
+                    reverse_complement(&self.tokens[row])
+                } else {
+                    self.tokens[row].clone()
+                }
+            };
             Inputs::Tokens(rows.iter().map(tokens).collect())
         } else {
-            Inputs::Features(rows.iter().map(|&(row, turned)| self.features[usize::from(turned)][row].clone()).collect())
+            Inputs::Features(
+                rows.iter()
+                    .map(|&(row, turned)| self.features[usize::from(turned)][row].clone())
+                    .collect(),
+            )
         };
-        Batch { inputs, goals: rows.iter().map(|&(row, _)| goals[row]).collect() }
+        Batch {
+            inputs,
+            goals: rows.iter().map(|&(row, _)| goals[row]).collect(),
+        }
     }
 
     /// Scores of rows. `done` is told the bases read.
@@ -88,12 +123,18 @@ impl Reader {
         }
         let of = |features: &Vec<Vec<f32>>| {
             let features: Vec<Vec<f32>> = rows.iter().map(|&row| features[row].clone()).collect();
-            learner.tuned.scores_of_features(&learner.tensor(&features)?)
+            learner
+                .tuned
+                .scores_of_features(&learner.tensor(&features)?)
         };
         let strands = self.features.iter().map(of).collect::<Result<Vec<_>>>()?;
         done(self.bases(rows))?;
         Ok(match &strands[..] {
-            [one, other] => one.iter().zip(other).map(|(one, other)| mean(one, other)).collect(),
+            [one, other] => one
+                .iter()
+                .zip(other)
+                .map(|(one, other)| mean(one, other))
+                .collect(),
             _ => strands.concat(),
         })
     }

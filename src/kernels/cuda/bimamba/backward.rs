@@ -10,8 +10,15 @@ use candle_core::{DType, Result, Tensor};
 /// Rows that one block of the gate's gradient sums over.
 const GATE_ROWS: usize = 16;
 
-/// Gradients of the projection and of both cores' packed parameters, from the scans' outputs `y` and the gradient of the mixer's output.
-pub fn backward(plan: &Plan, projected: &Tensor, cores: [&Tensor; 2], y: Tensor, grad: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
+/// Gradients of the projection and of both cores' packed parameters, from the scans' outputs `y`
+/// and the gradient of the mixer's output.
+pub fn backward(
+    plan: &Plan,
+    projected: &Tensor,
+    cores: [&Tensor; 2],
+    y: Tensor,
+    grad: &Tensor,
+) -> Result<(Tensor, Tensor, Tensor)> {
     let dims = plan.dims;
     let mut d_projected = Buffer::new(projected, projected.dtype(), (plan.rows, dims.in_proj()))?;
     let (dy, d_norm) = plan.gate_backward(projected, &y, cores, grad, &mut d_projected)?;
@@ -21,14 +28,17 @@ pub fn backward(plan: &Plan, projected: &Tensor, cores: [&Tensor; 2], y: Tensor,
     drop((dy, inputs));
     let d_conv = plan.conv_backward(projected, cores, [&dx, &dbc, &d_raw], &mut d_projected)?;
     let core = |direction: usize| -> Result<Tensor> {
-        let part = |sums: &Tensor| sums.narrow(0, direction * sums.elem_count() / 2, sums.elem_count() / 2);
+        let part = |sums: &Tensor| {
+            sums.narrow(0, direction * sums.elem_count() / 2, sums.elem_count() / 2)
+        };
         Tensor::cat(&[part(&d_conv)?, part(&d_scalars)?, part(&d_norm)?], 0)
     };
     Ok((d_projected.tensor()?, core(0)?, core(1)?))
 }
 
 impl Plan {
-    /// Gradients of the scans' outputs and of the norms' weights, (2 d_inner); writes the columns of z.
+    /// Gradients of the scans' outputs and of the norms' weights, (2 d_inner); writes the columns
+    /// of z.
     fn gate_backward(
         &self,
         projected: &Tensor,
@@ -57,14 +67,29 @@ impl Plan {
             k,
             Arg::Float(EPS),
         ];
-        launch("bimamba_gate_backward", Some(dtype), Pass::Backward, Grid::line(parts, THREADS, 4 * GATE_ROWS * 4), args)?;
+        launch(
+            "bimamba_gate_backward",
+            Some(dtype),
+            Pass::Backward,
+            Grid::line(parts, THREADS, 4 * GATE_ROWS * 4),
+            args,
+        )?;
         Ok((dy.tensor()?, column_sums(&d_norm.tensor()?)?))
     }
 
-    /// Gradients of x, of B and C by groups of heads, of the raw steps, and of dt_bias, A_log and D, (2 x 3 heads).
-    fn scan_backward(&self, inputs: &Inputs, dy: &Tensor, [fwd, bwd]: [&Tensor; 2]) -> Result<(Tensor, Tensor, Tensor, Tensor)> {
+    /// Gradients of x, of B and C by groups of heads, of the raw steps, and of dt_bias, A_log and
+    /// D, (2 x 3 heads).
+    fn scan_backward(
+        &self,
+        inputs: &Inputs,
+        dy: &Tensor,
+        [fwd, bwd]: [&Tensor; 2],
+    ) -> Result<(Tensor, Tensor, Tensor, Tensor)> {
         let (dims, dtype, heads) = (self.dims, dy.dtype(), self.dims.n_heads());
-        let (states, d_states) = (self.states(inputs, None, Pass::Backward)?, self.states(inputs, Some(dy), Pass::Backward)?);
+        let (states, d_states) = (
+            self.states(inputs, None, Pass::Backward)?,
+            self.states(inputs, Some(dy), Pass::Backward)?,
+        );
         let mut dx = Buffer::new(dy, dtype, (2, self.rows, dims.d_inner))?;
         let mut d_raw = Buffer::new(dy, DType::F32, (2, heads, self.rows))?;
         let mut d_scalars = Buffer::new(dy, DType::F32, (self.n_chunks, 6 * heads))?;
@@ -90,9 +115,23 @@ impl Plan {
         ];
         let size = dtype.size_in_bytes();
         let shared = CHUNK * (LD + 8) * 4 + (4 * CHUNK * LD + 2 * self.wide()) * size;
-        let grid = Grid { blocks: [self.n_chunks * self.groups(), 1, 2], threads: THREADS, shared };
-        launch("bimamba_scan_backward", Some(dtype), Pass::Backward, grid, args)?;
-        let mut dbc = Buffer::new(dy, DType::F32, (2, self.groups(), self.rows, 2 * dims.d_state))?;
+        let grid = Grid {
+            blocks: [self.n_chunks * self.groups(), 1, 2],
+            threads: THREADS,
+            shared,
+        };
+        launch(
+            "bimamba_scan_backward",
+            Some(dtype),
+            Pass::Backward,
+            grid,
+            args,
+        )?;
+        let mut dbc = Buffer::new(
+            dy,
+            DType::F32,
+            (2, self.groups(), self.rows, 2 * dims.d_state),
+        )?;
         let [rows, d, n, k] = self.sizes();
         let args = &mut [
             Arg::In(&inputs.xbc),
@@ -110,13 +149,31 @@ impl Plan {
             k,
         ];
         // V and later a state share a place.
-        let shared = (self.wide() + 4 * CHUNK) * 4 + (self.wide() + 3 * CHUNK * LD) * size + (self.wide() * size).max(CHUNK * LD * 4);
-        let grid = Grid { blocks: [self.n_chunks * self.groups(), 1, 4], threads: THREADS, shared };
-        launch("bimamba_bc_backward", Some(dtype), Pass::Backward, grid, args)?;
-        Ok((dx.tensor()?, dbc.tensor()?, d_raw.tensor()?, column_sums(&d_scalars.tensor()?)?))
+        let shared = (self.wide() + 4 * CHUNK) * 4
+            + (self.wide() + 3 * CHUNK * LD) * size
+            + (self.wide() * size).max(CHUNK * LD * 4);
+        let grid = Grid {
+            blocks: [self.n_chunks * self.groups(), 1, 4],
+            threads: THREADS,
+            shared,
+        };
+        launch(
+            "bimamba_bc_backward",
+            Some(dtype),
+            Pass::Backward,
+            grid,
+            args,
+        )?;
+        Ok((
+            dx.tensor()?,
+            dbc.tensor()?,
+            d_raw.tensor()?,
+            column_sums(&d_scalars.tensor()?)?,
+        ))
     }
 
-    /// Gradients of the convolutions' parameters, (2 x conv_dim (d_conv + 1)); writes the columns of x, B, C and dt.
+    /// Gradients of the convolutions' parameters, (2 x conv_dim (d_conv + 1)); writes the columns
+    /// of x, B, C and dt.
     fn conv_backward(
         &self,
         projected: &Tensor,
@@ -125,7 +182,11 @@ impl Plan {
         d_projected: &mut Buffer,
     ) -> Result<Tensor> {
         let (dims, dtype) = (self.dims, projected.dtype());
-        let mut d_conv = Buffer::new(projected, DType::F32, (self.n_chunks, 2 * dims.conv_dim() * (dims.d_conv + 1)))?;
+        let mut d_conv = Buffer::new(
+            projected,
+            DType::F32,
+            (self.n_chunks, 2 * dims.conv_dim() * (dims.d_conv + 1)),
+        )?;
         let [rows, d, n, k] = self.sizes();
         let args = &mut [
             Arg::In(projected),
@@ -143,8 +204,18 @@ impl Plan {
             k,
         ];
         let channels = dims.conv_dim() + dims.n_heads();
-        let grid = Grid { blocks: [self.n_chunks, channels.div_ceil(CONV_THREADS), 1], threads: CONV_THREADS, shared: 0 };
-        launch("bimamba_conv_backward", Some(dtype), Pass::Backward, grid, args)?;
+        let grid = Grid {
+            blocks: [self.n_chunks, channels.div_ceil(CONV_THREADS), 1],
+            threads: CONV_THREADS,
+            shared: 0,
+        };
+        launch(
+            "bimamba_conv_backward",
+            Some(dtype),
+            Pass::Backward,
+            grid,
+            args,
+        )?;
         column_sums(&d_conv.tensor()?)
     }
 }

@@ -7,7 +7,12 @@ use crate::kernels::ssd::Dims;
 use crate::kernels::tape::Tape;
 use candle_core::{DType, Device, Result, Tensor};
 
-const SMALL: Dims = Dims { d_inner: 64, d_state: 16, d_conv: 4, chunk: 64 };
+const SMALL: Dims = Dims {
+    d_inner: 64,
+    d_state: 16,
+    d_conv: 4,
+    chunk: 64,
+};
 
 /// What follows the projection, on the tape.
 fn core(tape: &Tape, x: &[Tensor], dims: Dims, lengths: &[usize]) -> Result<Tensor> {
@@ -27,31 +32,67 @@ fn core(tape: &Tape, x: &[Tensor], dims: Dims, lengths: &[usize]) -> Result<Tens
 /// In bf16 against the recurrence.
 fn bf16(dims: Dims, lengths: &[usize]) {
     let rows = lengths.iter().sum::<usize>();
-    let inputs = [values((rows, dims.in_proj()), 4, 1.5), values(dims.n_params(), 5, 1.0), values(dims.n_params(), 6, 1.0)];
-    same_bf16(&inputs, 1, |t, x| core(t, x, dims, lengths), |x| reference::bimamba(&x[0], &x[1], &x[2], dims, &seqs(lengths)));
+    let inputs = [
+        values((rows, dims.in_proj()), 4, 1.5),
+        values(dims.n_params(), 5, 1.0),
+        values(dims.n_params(), 6, 1.0),
+    ];
+    same_bf16(
+        &inputs,
+        1,
+        |t, x| core(t, x, dims, lengths),
+        |x| reference::bimamba(&x[0], &x[1], &x[2], dims, &seqs(lengths)),
+    );
 }
 
 #[test]
 fn bf16_is_no_worse_than_the_recurrence_in_bf16() {
     bf16(SMALL, &[1, 63, 64, 65, 130]);
-    bf16(Dims { d_inner: 384, d_state: 24, d_conv: 3, ..SMALL }, &[70, 3]);
+    bf16(
+        Dims {
+            d_inner: 384,
+            d_state: 24,
+            d_conv: 3,
+            ..SMALL
+        },
+        &[70, 3],
+    );
 }
 
 /// Input, projection, cores; `slow` is taken from the biases of the steps.
 fn inputs(dims: Dims, rows: usize, slow: f32) -> [Tensor; 4] {
-    let of = |shape: candle_core::Shape, seed, scale| values(shape, seed, scale).to_dtype(DType::F32).unwrap();
+    let of = |shape: candle_core::Shape, seed, scale| {
+        values(shape, seed, scale).to_dtype(DType::F32).unwrap()
+    };
     let start = dims.conv_dim() * (dims.d_conv + 1);
     let params = |seed| {
-        let mut params = of(dims.n_params().into(), seed, 1.0).to_vec1::<f32>().unwrap();
-        params[start..start + dims.n_heads()].iter_mut().for_each(|bias| *bias -= slow);
+        let mut params = of(dims.n_params().into(), seed, 1.0)
+            .to_vec1::<f32>()
+            .unwrap();
+        params[start..start + dims.n_heads()]
+            .iter_mut()
+            .for_each(|bias| *bias -= slow);
         Tensor::new(params, &Device::Cpu).unwrap()
     };
-    [of((rows, 24).into(), 4, 1.5), of((dims.in_proj(), 24).into(), 14, 0.3), params(5), params(6)]
+    [
+        of((rows, 24).into(), 4, 1.5),
+        of((dims.in_proj(), 24).into(), 14, 0.3),
+        params(5),
+        params(6),
+    ]
 }
 
 /// Relative error in the L2 norm.
 fn error(got: &Tensor, want: &Tensor) -> f32 {
-    let norm = |x: &Tensor| x.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
+    let norm = |x: &Tensor| {
+        x.sqr()
+            .unwrap()
+            .sum_all()
+            .unwrap()
+            .to_scalar::<f32>()
+            .unwrap()
+            .sqrt()
+    };
     norm(&(got.to_dtype(DType::F32).unwrap() - want).unwrap()) / norm(want).max(1e-12)
 }
 
@@ -67,16 +108,34 @@ fn agrees(dims: Dims, lengths: &[usize], slow: f32) {
         let out = mixer(&tape, &inputs[0], &inputs[1], cores, dims, &seqs).unwrap();
         let weights = values(out.shape(), 99, 1.0).to_dtype(DType::F32).unwrap();
         let grads = tape.backward([(out.clone(), weights)]).unwrap();
-        std::iter::once(out).chain(inputs.iter().map(|x| grads.get(x).unwrap().clone())).collect::<Vec<_>>()
+        std::iter::once(out)
+            .chain(inputs.iter().map(|x| grads.get(x).unwrap().clone()))
+            .collect::<Vec<_>>()
     };
     let want = run();
-    for (i, (got, want)) in emulated(Order::Descending, run).iter().zip(&want).enumerate() {
-        assert!(error(got, want) < 2e-5, "value and gradients, {i}: {:.2e}", error(got, want));
+    for (i, (got, want)) in emulated(Order::Descending, run)
+        .iter()
+        .zip(&want)
+        .enumerate()
+    {
+        assert!(
+            error(got, want) < 2e-5,
+            "value and gradients, {i}: {:.2e}",
+            error(got, want)
+        );
     }
-    let projected = inputs[0].matmul(&inputs[1].t().unwrap()).unwrap().to_dtype(DType::BF16).unwrap();
+    let projected = inputs[0]
+        .matmul(&inputs[1].t().unwrap())
+        .unwrap()
+        .to_dtype(DType::BF16)
+        .unwrap();
     let got = emulated(Order::Ascending, || scan(&projected, cores, dims, &seqs)).unwrap();
     assert_eq!(got.dtype(), DType::BF16);
-    assert!(error(&got, &want[0]) < 1e-2, "bf16: {:.2e}", error(&got, &want[0]));
+    assert!(
+        error(&got, &want[0]) < 1e-2,
+        "bf16: {:.2e}",
+        error(&got, &want[0])
+    );
 }
 
 #[test]
@@ -97,14 +156,37 @@ fn no_rows_at_all() {
 
 #[test]
 fn the_largest_state_and_more_heads_than_a_group_agree_with_the_cpu() {
-    agrees(Dims { d_inner: 128, d_state: 128, ..SMALL }, &[600], 0.0);
-    agrees(Dims { d_inner: 320, d_state: 37, d_conv: 3, ..SMALL }, &[70, 2], 0.0);
+    agrees(
+        Dims {
+            d_inner: 128,
+            d_state: 128,
+            ..SMALL
+        },
+        &[600],
+        0.0,
+    );
+    agrees(
+        Dims {
+            d_inner: 320,
+            d_state: 37,
+            d_conv: 3,
+            ..SMALL
+        },
+        &[70, 2],
+        0.0,
+    );
 }
 
 #[test]
 fn what_does_not_fit_is_refused() {
     let like = Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap();
-    let dims = Dims { d_state: 129, ..SMALL };
+    let dims = Dims {
+        d_state: 129,
+        ..SMALL
+    };
     assert!(Plan::new(&like, 5, dims, &seqs(&[5])).is_err());
-    assert!(Plan::new(&like, 5, SMALL, &seqs(&[4])).is_err() && Plan::new(&like, 5, SMALL, &seqs(&[5])).is_ok());
+    assert!(
+        Plan::new(&like, 5, SMALL, &seqs(&[4])).is_err()
+            && Plan::new(&like, 5, SMALL, &seqs(&[5])).is_ok()
+    );
 }

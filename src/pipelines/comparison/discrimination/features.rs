@@ -31,14 +31,16 @@ pub(in super::super) fn n_letters(width: usize) -> usize {
     width - 1 + 2 * WIDEST
 }
 
-/// Which of the nucleotides in reach of `width` offsets from `first` on a weight matrix scores; all, where no span is given.
+/// Which of the nucleotides in reach of `width` offsets from `first` on a weight matrix scores;
+/// all, where no span is given.
 pub(in super::super) fn scored(span: Option<Span>, first: i64, width: usize) -> Range<usize> {
     let n = n_letters(width);
     let column = |base: i64| (base - first + WIDEST as i64).clamp(0, n as i64) as usize;
     span.map_or(0..n, |span| column(span.start)..column(span.end))
 }
 
-/// Reads the sequence around all rows: of a window of offsets, with the bases that a weight matrix scores (all, where none are given).
+/// Reads the sequence around all rows: of a window of offsets, with the bases that a weight matrix
+/// scores (all, where none are given).
 pub(super) fn around(
     contigs: &mut ContigReader<'_>,
     rows: &Rows,
@@ -54,7 +56,10 @@ pub(super) fn around(
     for row in &order {
         let spot = rows.spots[*row];
         let (sequence, _) = contigs.letters(spot.contig)?;
-        let (start, end) = (spot.position.saturating_sub(reach), (spot.position + reach).min(sequence.len()));
+        let (start, end) = (
+            spot.position.saturating_sub(reach),
+            (spot.position + reach).min(sequence.len()),
+        );
         let letters = model_letters(&sequence[start..end], spot.strand);
         let at = match spot.strand {
             Strand::Plus => spot.position - start,
@@ -63,20 +68,39 @@ pub(super) fn around(
         let known = codes(&letters);
         let place = &mut all_codes[row * n_letters..(row + 1) * n_letters];
         for (code, offset) in place.iter_mut().zip(first - WIDEST as i64..) {
-            *code = usize::try_from(at as i64 + offset).ok().and_then(|i| known.get(i)).copied().unwrap_or(4);
+            *code = usize::try_from(at as i64 + offset)
+                .ok()
+                .and_then(|i| known.get(i))
+                .copied()
+                .unwrap_or(4);
         }
         if let Some(baseline) = baseline {
             let at = |offset: i64| (at as i64 + offset).max(0) as usize;
-            baseline.ask(&letters, at(first)..=at(last), rows.clusters[*row], &mut asked);
+            baseline.ask(
+                &letters,
+                at(first)..=at(last),
+                rows.clusters[*row],
+                &mut asked,
+            );
         }
     }
     let mut predicted = vec![0.0; rows.spots.len() * width];
     if let Some(baseline) = baseline {
-        for (row, values) in order.iter().zip(baseline.predict(&asked).chunks_exact(width)) {
-            predicted[row * width..(row + 1) * width].iter_mut().zip(values).for_each(|(to, value)| *to = f64::from(*value));
+        for (row, values) in order
+            .iter()
+            .zip(baseline.predict(&asked).chunks_exact(width))
+        {
+            predicted[row * width..(row + 1) * width]
+                .iter_mut()
+                .zip(values)
+                .for_each(|(to, value)| *to = f64::from(*value));
         }
     }
-    Ok(Around { letters: Letters::new(all_codes, n_letters, scored(span, first, width)), first, predicted })
+    Ok(Around {
+        letters: Letters::new(all_codes, n_letters, scored(span, first, width)),
+        first,
+        predicted,
+    })
 }
 
 /// What a source says of all rows.
@@ -85,7 +109,8 @@ pub(super) struct Measured {
     pub values: Vec<f64>,
     /// Offsets.
     pub width: usize,
-    /// `(rows, n_features)`: what models see. Of probabilities the log-odds and whether they are a cut, of a track the values.
+    /// `(rows, n_features)`: what models see. Of probabilities the log-odds and whether they are a
+    /// cut, of a track the values.
     pub features: Vec<f64>,
     /// Columns of the features.
     pub n_features: usize,
@@ -94,7 +119,12 @@ pub(super) struct Measured {
 impl Measured {
     pub fn new(rows: &Rows, of: &SpotValues, (first, last): (i64, i64), flank: i64) -> Measured {
         let (from, to) = ((flank + first) as usize, (flank + last) as usize);
-        let values: Vec<f64> = rows.numbers.iter().flat_map(|number| &of.values[*number][from..=to]).map(|v| f64::from(*v)).collect();
+        let values: Vec<f64> = rows
+            .numbers
+            .iter()
+            .flat_map(|number| &of.values[*number][from..=to])
+            .map(|v| f64::from(*v))
+            .collect();
         let width = to - from + 1;
         let (features, n_features) = match of.kind {
             Values::Signal | Values::Scores => (values.clone(), width),
@@ -106,7 +136,12 @@ impl Measured {
                 (values.iter().flat_map(both).collect(), 2 * width)
             }
         };
-        Measured { values, width, features, n_features }
+        Measured {
+            values,
+            width,
+            features,
+            n_features,
+        }
     }
 }
 

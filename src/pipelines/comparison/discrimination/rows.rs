@@ -7,14 +7,16 @@ use crate::stats::roc::Estimate;
 /// The models that are compared in every run.
 pub(super) const MODELS: [&str; 3] = ["letters", "boundaries", "letters+boundaries"];
 
-/// How well one model tells one kind of site from one set of controls, out of fold. `NaN` where it could not be estimated.
+/// How well one model tells one kind of site from one set of controls, out of fold. `NaN` where it
+/// could not be estimated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DiscriminationRow {
     /// The kind of site.
     pub site_kind: String,
     /// `decoy`, or `strength` for decoys as strong as their site.
     pub control: String,
-    /// What the model sees: `letters` (nucleotides), `boundaries`, `letters+boundaries`; with a reference also `untrained` and `letters+untrained`.
+    /// What the model sees: `letters` (nucleotides), `boundaries`, `letters+boundaries`; with a
+    /// reference also `untrained` and `letters+untrained`.
     pub features: String,
     /// Sites.
     pub n_sites: u64,
@@ -34,8 +36,9 @@ pub struct DiscriminationRow {
     pub bits_low: f64,
     /// Upper end.
     pub bits_high: f64,
-    /// Of `boundaries`: whether they tell at all (labels exchanged). Of `letters+boundaries`: whether boundaries tell beyond the nucleotides (generalised
-    /// covariance measure, the greatest over offsets). Of the others `NaN`.
+    /// Of `boundaries`: whether they tell at all (labels exchanged). Of `letters+boundaries`:
+    /// whether boundaries tell beyond the nucleotides (generalised covariance measure, the greatest
+    /// over offsets). Of the others `NaN`.
     pub p_value: f64,
 }
 
@@ -69,8 +72,8 @@ pub struct ConditionalRow {
     pub control: String,
     /// Inter-base positions downstream of the site, in transcript orientation.
     pub offset: i64,
-    /// The generalised covariance measure over its standard deviation under sign flips of clusters: above 0 where sites have more than their nucleotides let
-    /// expect.
+    /// The generalised covariance measure over its standard deviation under sign flips of clusters:
+    /// above 0 where sites have more than their nucleotides let expect.
     pub statistic: f64,
     /// Its p-value, adjusted for all offsets.
     pub p_maxt: f64,
@@ -123,9 +126,11 @@ pub struct EffectRow {
     pub control: String,
     /// As in `discrimination`; `sites` or `controls` for what is counted at them.
     pub features: String,
-    /// `auroc_within_clusters`, `average_precision`; of a model beside the nucleotides `gain_auroc`, `gain_bits` (over `letters`), `folds_with_boundaries` (in how
-    /// many folds they were used) and `max_t_95` (the 5 % line of `conditional`); of sites and controls `pattern_XYZ` (share cut or not at -1, 0, +1),
-    /// `nearest_cut_offset` (its mean) and `without_cut` (share without one in the window).
+    /// `auroc_within_clusters`, `average_precision`; of a model beside the nucleotides
+    /// `gain_auroc`, `gain_bits` (over `letters`), `folds_with_boundaries` (in how many folds they
+    /// were used) and `max_t_95` (the 5 % line of `conditional`); of sites and controls
+    /// `pattern_XYZ` (share cut or not at -1, 0, +1), `nearest_cut_offset` (its mean) and
+    /// `without_cut` (share without one in the window).
     pub statistic: String,
     /// Its value.
     pub value: f64,
@@ -136,7 +141,12 @@ pub struct EffectRow {
 }
 
 impl EffectRow {
-    pub(super) fn new(of: &DecoyRow, features: &str, statistic: &str, estimate: Estimate) -> EffectRow {
+    pub(super) fn new(
+        of: &DecoyRow,
+        features: &str,
+        statistic: &str,
+        estimate: Estimate,
+    ) -> EffectRow {
         EffectRow {
             site_kind: of.site_kind.clone(),
             control: of.control.clone(),
@@ -179,11 +189,13 @@ pub struct DecoyRow {
     pub n_sites: u64,
     /// Their decoys.
     pub n_controls: u64,
-    /// Sites whose only decoy lies nearer than 120 bases to an annotated site or another decoy: the gene has no room.
+    /// Sites whose only decoy lies nearer than 120 bases to an annotated site or another decoy: the
+    /// gene has no room.
     pub n_near: u64,
     /// Decoys a site, at most.
     pub per_site: u64,
-    /// The least distance of a decoy from an annotated site of its strand and from other decoys, in bases.
+    /// The least distance of a decoy from an annotated site of its strand and from other decoys, in
+    /// bases.
     pub least_bp: u64,
     /// Why nothing was estimated; empty where it was.
     pub note: String,
@@ -196,5 +208,10 @@ const MOST_POINTS: usize = 200;
 pub(super) fn thinned(curve: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     let step = curve.len().div_ceil(MOST_POINTS).max(1);
     let last = curve.len().saturating_sub(1);
-    curve.into_iter().enumerate().filter(|(index, _)| index % step == 0 || *index == last).map(|(_, point)| point).collect()
+    curve
+        .into_iter()
+        .enumerate()
+        .filter(|(index, _)| index % step == 0 || *index == last)
+        .map(|(_, point)| point)
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! How often the tests find what is not there, and what is: tracks of known making on the bundled chromosome, with its donors, acceptors and their decoys.
+//! How often the tests find what is not there, and what is: tracks of known making on the bundled
+//! chromosome, with its donors, acceptors and their decoys.
 //!
 //! ```sh
 //! cargo test --lib calibration -- --ignored --nocapture
@@ -66,8 +67,14 @@ impl Chromosome {
         for (number, (_, interval)) in study.clusters.iter().enumerate() {
             plus[interval.start..interval.end].fill(number);
         }
-        let minus: Vec<usize> = (0..sequence.len()).map(|t| plus[(sequence.len() - t).min(sequence.len() - 1)]).collect();
-        Chromosome { sequence: sequence.to_vec(), codes: STRANDS.map(turned), clusters: [plus, minus] }
+        let minus: Vec<usize> = (0..sequence.len())
+            .map(|t| plus[(sequence.len() - t).min(sequence.len() - 1)])
+            .collect();
+        Chromosome {
+            sequence: sequence.to_vec(),
+            codes: STRANDS.map(turned),
+            clusters: [plus, minus],
+        }
     }
 
     fn place(&self, spot: &Spot) -> (usize, usize) {
@@ -80,15 +87,24 @@ impl Chromosome {
     /// Values at each position of both strands, of the letters within `reach` on either side.
     fn of_letters(&self, reach: usize, value: impl Fn(&[u8]) -> f64) -> [Vec<f32>; 2] {
         let one = |codes: &Vec<u8>| {
-            let at = |t: usize| if t < reach || t + reach > codes.len() { 0.0 } else { value(&codes[t - reach..t + reach]) as f32 };
+            let at = |t: usize| {
+                if t < reach || t + reach > codes.len() {
+                    0.0
+                } else {
+                    value(&codes[t - reach..t + reach]) as f32
+                }
+            };
             (0..codes.len()).map(at).collect()
         };
         [one(&self.codes[0]), one(&self.codes[1])]
     }
 
-    /// Noise: a level of each cluster of genes, one of the region (some 300 bases), and one of the position.
+    /// Noise: a level of each cluster of genes, one of the region (some 300 bases), and one of the
+    /// position.
     fn noise(&self, rng: &mut Rng) -> [Vec<f32>; 2] {
-        let levels: Vec<f64> = (0..=self.clusters[0].iter().max().copied().unwrap_or(0)).map(|_| 0.1 * normal(rng)).collect();
+        let levels: Vec<f64> = (0..=self.clusters[0].iter().max().copied().unwrap_or(0))
+            .map(|_| 0.1 * normal(rng))
+            .collect();
         [0, 1].map(|strand| {
             let mut region = 0.0;
             let mut at = |cluster: &usize| {
@@ -99,19 +115,26 @@ impl Chromosome {
         })
     }
 
-    /// The log-odds of a random weight matrix of donors, through a logistic curve. Its columns are scattered about those of human donors: a matrix of the
-    /// donors on trial would know which of the places are among them, and that is more than their nucleotides say.
+    /// The log-odds of a random weight matrix of donors, through a logistic curve. Its columns are
+    /// scattered about those of human donors: a matrix of the donors on trial would know which of
+    /// the places are among them, and that is more than their nucleotides say.
     fn donor_matrix(&self, rng: &mut Rng) -> [Vec<f32>; 2] {
         let (sharpness, middle) = (0.5 + rng.uniform(), 2.0 + 4.0 * rng.uniform());
         let mut weights = |column: &[f64; 4]| {
-            let mut scattered = column.map(|share| ((share + 0.005) / 1.02).powf(sharpness) * (0.3 * normal(rng)).exp());
+            let mut scattered = column
+                .map(|share| ((share + 0.005) / 1.02).powf(sharpness) * (0.3 * normal(rng)).exp());
             let sum: f64 = scattered.iter().sum();
-            scattered.iter_mut().for_each(|share| *share = (4.0 * *share / sum).log2());
+            scattered
+                .iter_mut()
+                .for_each(|share| *share = (4.0 * *share / sum).log2());
             scattered
         };
         let matrix: Vec<[f64; 4]> = HUMAN_DONORS.iter().map(&mut weights).collect();
         self.of_letters(6, |letters| {
-            let of = letters[3..].iter().zip(&matrix).map(|(code, column)| column.get(usize::from(*code)).copied().unwrap_or(0.0));
+            let of = letters[3..]
+                .iter()
+                .zip(&matrix)
+                .map(|(code, column)| column.get(usize::from(*code)).copied().unwrap_or(0.0));
             1.0 / (1.0 + (middle - of.sum::<f64>()).exp())
         })
     }
@@ -119,7 +142,11 @@ impl Chromosome {
     /// A random function of the letters within `reach`.
     fn random_function(&self, reach: usize, rng: &mut Rng) -> [Vec<f32>; 2] {
         let table: Vec<f64> = (0..1usize << (4 * reach)).map(|_| rng.uniform()).collect();
-        self.of_letters(reach, |letters| table[letters.iter().fold(0, |number, code| number << 2 | usize::from(*code & 3))])
+        self.of_letters(reach, |letters| {
+            table[letters
+                .iter()
+                .fold(0, |number, code| number << 2 | usize::from(*code & 3))]
+        })
     }
 }
 
@@ -135,7 +162,10 @@ struct Outcome {
 #[test]
 #[ignore = "an hour: cargo test --lib calibration -- --ignored --nocapture"]
 fn calibration() {
-    let (genome, annotation) = (crate::bundled::genome().unwrap(), crate::bundled::annotation().unwrap());
+    let (genome, annotation) = (
+        crate::bundled::genome().unwrap(),
+        crate::bundled::annotation().unwrap(),
+    );
     let asked = SpliceProfileRequest::default();
     let request = &asked.comparison;
     let rng = Rng::new(1);
@@ -147,65 +177,157 @@ fn calibration() {
     let chromosome = Chromosome::new(&study, contigs.get(study.sites[0].contig).unwrap());
     let kinds: Vec<(Rows, Cases, Vec<f64>)> = (0..2)
         .map(|kind| {
-            let rows = Rows::new(&study, matched.sets.of(kind, 0).unwrap(), request.cluster, &numbers);
-            let cases = Cases::new(rows.is_site.clone(), rows.weights.clone(), &rows.units).unwrap();
-            let letters = features::around(&mut contigs, &rows, (study.kinds[kind].window, study.kinds[kind].span), None).unwrap().letters;
+            let rows = Rows::new(
+                &study,
+                matched.sets.of(kind, 0).unwrap(),
+                request.cluster,
+                &numbers,
+            );
+            let cases =
+                Cases::new(rows.is_site.clone(), rows.weights.clone(), &rows.units).unwrap();
+            let letters = features::around(
+                &mut contigs,
+                &rows,
+                (study.kinds[kind].window, study.kinds[kind].span),
+                None,
+            )
+            .unwrap()
+            .letters;
             let logits = SequenceModel::fit(&letters, &cases).unwrap().logits;
             (rows, cases, logits)
         })
         .collect();
     let letters: Vec<_> = (0..2)
         .map(|kind| {
-            features::around(&mut contigs, &kinds[kind].0, (study.kinds[kind].window, study.kinds[kind].span), None).unwrap().letters
+            features::around(
+                &mut contigs,
+                &kinds[kind].0,
+                (study.kinds[kind].window, study.kinds[kind].span),
+                None,
+            )
+            .unwrap()
+            .letters
         })
         .collect();
-    let stages: Vec<SecondStage<'_>> = (0..2).map(|kind| SecondStage::new(&letters[kind], &kinds[kind].1).unwrap()).collect();
+    let stages: Vec<SecondStage<'_>> = (0..2)
+        .map(|kind| SecondStage::new(&letters[kind], &kinds[kind].1).unwrap())
+        .collect();
     let flank = request.flank;
-    let mut judge = |mut track: [Vec<f32>; 2], planted: f32, noise: bool, seed: u64| -> Vec<Outcome> {
-        for site in study.sites.iter().filter(|_| planted > 0.0) {
-            let (strand, at) = chromosome.place(&Spot { contig: site.contig, strand: site.strand, position: site.position });
-            track[strand][at + 4] += planted;
-        }
-        let mut fit = Fit::default();
-        for (strand, values) in STRANDS.into_iter().zip(&track) {
-            let whole = Interval::new(0, chromosome.sequence.len());
-            fit.on(&study, &chromosome.sequence, study.sites[0].contig, strand, request.margin).tile(whole, values);
-        }
-        let baseline = Baseline::fit(&study, &fit).unwrap();
-        let of_spot = |spot: &Spot| {
-            let (strand, at) = chromosome.place(spot);
-            track[strand][at - flank..=at + flank].to_vec()
-        };
-        let values = SpotValues { values: spots.iter().map(of_spot).collect(), kind: Values::Signal };
-        let mut one = |kind: usize| {
-            let (rows, cases, logits) = &kinds[kind];
-            let window = study.kinds[kind].window;
-            let around = features::around(&mut contigs, rows, (window, study.kinds[kind].span), Some(&baseline)).unwrap();
-            let measured = Measured::new(rows, &values, window, flank as i64);
-            let tests = beyond(cases, (logits, &stages[kind]), &around, &measured, 999, seed);
-            let largest = (0..measured.width).max_by(|a, b| tests.offsets[*a].t.abs().total_cmp(&tests.offsets[*b].t.abs())).unwrap();
-            let features = standardised(&measured.features, measured.n_features, &cases.weights);
-            let scored =
-                Scored { positive: &cases.is_site, weights: &cases.weights, clusters: &cases.clusters, n_clusters: cases.n_clusters };
-            Outcome {
-                p_beyond: tests.offsets[largest].p_max_t,
-                offset: window.0 + largest as i64,
-                p_swap: swap_test(cases, &features, measured.n_features, &rows.pairs, 199, seed).unwrap().p_value,
-                auroc: noise.then(|| {
-                    let scores = fit_scores(cases, &features, measured.n_features, None).unwrap();
-                    scored.auroc(&scores.logits, 1000, seed)
-                }),
+    let mut judge =
+        |mut track: [Vec<f32>; 2], planted: f32, noise: bool, seed: u64| -> Vec<Outcome> {
+            for site in study.sites.iter().filter(|_| planted > 0.0) {
+                let (strand, at) = chromosome.place(&Spot {
+                    contig: site.contig,
+                    strand: site.strand,
+                    position: site.position,
+                });
+                track[strand][at + 4] += planted;
             }
+            let mut fit = Fit::default();
+            for (strand, values) in STRANDS.into_iter().zip(&track) {
+                let whole = Interval::new(0, chromosome.sequence.len());
+                fit.on(
+                    &study,
+                    &chromosome.sequence,
+                    study.sites[0].contig,
+                    strand,
+                    request.margin,
+                )
+                .tile(whole, values);
+            }
+            let baseline = Baseline::fit(&study, &fit).unwrap();
+            let of_spot = |spot: &Spot| {
+                let (strand, at) = chromosome.place(spot);
+                track[strand][at - flank..=at + flank].to_vec()
+            };
+            let values = SpotValues {
+                values: spots.iter().map(of_spot).collect(),
+                kind: Values::Signal,
+            };
+            let mut one = |kind: usize| {
+                let (rows, cases, logits) = &kinds[kind];
+                let window = study.kinds[kind].window;
+                let around = features::around(
+                    &mut contigs,
+                    rows,
+                    (window, study.kinds[kind].span),
+                    Some(&baseline),
+                )
+                .unwrap();
+                let measured = Measured::new(rows, &values, window, flank as i64);
+                let tests = beyond(
+                    cases,
+                    (logits, &stages[kind]),
+                    &around,
+                    &measured,
+                    999,
+                    seed,
+                );
+                let largest = (0..measured.width)
+                    .max_by(|a, b| {
+                        tests.offsets[*a]
+                            .t
+                            .abs()
+                            .total_cmp(&tests.offsets[*b].t.abs())
+                    })
+                    .unwrap();
+                let features =
+                    standardised(&measured.features, measured.n_features, &cases.weights);
+                let scored = Scored {
+                    positive: &cases.is_site,
+                    weights: &cases.weights,
+                    clusters: &cases.clusters,
+                    n_clusters: cases.n_clusters,
+                };
+                Outcome {
+                    p_beyond: tests.offsets[largest].p_max_t,
+                    offset: window.0 + largest as i64,
+                    p_swap: swap_test(
+                        cases,
+                        &features,
+                        measured.n_features,
+                        &rows.pairs,
+                        199,
+                        seed,
+                    )
+                    .unwrap()
+                    .p_value,
+                    auroc: noise.then(|| {
+                        let scores =
+                            fit_scores(cases, &features, measured.n_features, None).unwrap();
+                        scored.auroc(&scores.logits, 1000, seed)
+                    }),
+                }
+            };
+            vec![one(0), one(1)]
         };
-        vec![one(0), one(1)]
-    };
     type Making<'a> = Box<dyn Fn(&mut Rng) -> [Vec<f32>; 2] + 'a>;
     let makings: [(&str, usize, f32, Making<'_>); 5] = [
-        ("donor weight matrix", TRACKS, 0.0, Box::new(|rng| chromosome.donor_matrix(rng))),
+        (
+            "donor weight matrix",
+            TRACKS,
+            0.0,
+            Box::new(|rng| chromosome.donor_matrix(rng)),
+        ),
         ("noise", TRACKS, 0.0, Box::new(|rng| chromosome.noise(rng))),
-        ("2+2 nucleotides", TRACKS, 0.0, Box::new(|rng| chromosome.random_function(2, rng))),
-        ("4+4 nucleotides", TRACKS, 0.0, Box::new(|rng| chromosome.random_function(4, rng))),
-        ("noise and 0.1 at +4 of sites", PLANTED, 0.1, Box::new(|rng| chromosome.noise(rng))),
+        (
+            "2+2 nucleotides",
+            TRACKS,
+            0.0,
+            Box::new(|rng| chromosome.random_function(2, rng)),
+        ),
+        (
+            "4+4 nucleotides",
+            TRACKS,
+            0.0,
+            Box::new(|rng| chromosome.random_function(4, rng)),
+        ),
+        (
+            "noise and 0.1 at +4 of sites",
+            PLANTED,
+            0.1,
+            Box::new(|rng| chromosome.noise(rng)),
+        ),
     ];
     println!("| tracks | n | sites | B rejected | at +4 | A rejected | AUROC intervals with 0.5 |");
     for (name, n, planted, make) in makings {
@@ -220,8 +342,12 @@ fn calibration() {
             if (number + 1) % 50 == 0 {
                 for kind in 0..2 {
                     let of = || all.iter().map(|two| &two[kind]);
-                    let share = |yes: &dyn Fn(&Outcome) -> bool| of().filter(|one| yes(one)).count() as f64 / all.len() as f64;
-                    let covered = of().filter_map(|one| one.auroc).map(|e| f64::from(u8::from(e.low <= 0.5 && 0.5 <= e.high)));
+                    let share = |yes: &dyn Fn(&Outcome) -> bool| {
+                        of().filter(|one| yes(one)).count() as f64 / all.len() as f64
+                    };
+                    let covered = of()
+                        .filter_map(|one| one.auroc)
+                        .map(|e| f64::from(u8::from(e.low <= 0.5 && 0.5 <= e.high)));
                     let covered: Vec<f64> = covered.collect();
                     println!(
                         "| {name} | {} | {}s | {:.3} | {:.3} | {:.3} | {:.3} |",
