@@ -65,6 +65,7 @@ impl Request {
         let origin = Origin::Merged(shards);
         match command {
             Command::SpliceProfile(arguments) => arguments.validate()?.run(origin),
+            Command::SiteProfile(arguments) => arguments.validate()?.run(origin),
             Command::MotifEnrichment(arguments) => arguments.validate()?.run(origin),
             Command::Boundaries(arguments) => arguments.validate()?.run(origin),
             Command::Density(arguments) => arguments.validate()?.run(origin),

@@ -32,6 +32,7 @@ mod results;
 mod router;
 mod scan;
 mod shards;
+mod site_profile;
 mod source;
 mod splice_profile;
 mod stability;
@@ -80,6 +81,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     SpliceProfile(Box<splice_profile::Arguments>),
+    SiteProfile(Box<site_profile::Arguments>),
     MotifEnrichment(Box<motif_enrichment::Arguments>),
     Density(Box<density::Arguments>),
     Locus(Box<locus::Arguments>),
@@ -112,6 +114,7 @@ fn run(arguments: Arguments) -> Result<()> {
     let threads = arguments.threads;
     match arguments.command {
         Command::SpliceProfile(arguments) => arguments.validate()?.run(Origin::Typed),
+        Command::SiteProfile(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::MotifEnrichment(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Density(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Locus(arguments) => arguments.validate()?.run(),

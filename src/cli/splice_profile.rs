@@ -177,13 +177,13 @@ pub struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Reference {
+pub(super) enum Reference {
     /// A model of the same size with fresh weights, by --seed: it is read too, in the same time
     Untrained,
 }
 
 /// `-10:10`: the first and last of some offsets, of which one at least.
-fn window(text: &str) -> std::result::Result<(i64, i64), String> {
+pub(super) fn window(text: &str) -> std::result::Result<(i64, i64), String> {
     let offsets = text
         .split_once(':')
         .and_then(|(first, last)| Some((first.parse::<i64>().ok()?, last.parse::<i64>().ok()?)));

@@ -191,6 +191,11 @@ impl<'a> Area<'a> {
         self.genes.first().map_or(0, |gene| gene.start)
     }
 
+    /// Where it ends.
+    pub fn end(&self) -> usize {
+        self.genes.iter().map(|gene| gene.end).max().unwrap_or(0)
+    }
+
     /// What matching compares. Distances are to the ends of `genes`, or of all genes of the area.
     pub fn covariates(&self, position: usize, genes: Option<&[Interval]>) -> Covariates {
         let Ground {

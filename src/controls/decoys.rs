@@ -1,5 +1,5 @@
-//! Many decoys a site, to learn from: positions of the site's own cluster and strand with its core
-//! letters, far from annotated sites and from each other.
+//! Many controls a site, to learn from: positions of the site's own cluster and strand (those with
+//! its core letters, or those that the user gives), far from annotated sites and from each other.
 
 use std::collections::BTreeSet;
 
@@ -41,10 +41,12 @@ struct Candidate {
     is_far: bool,
 }
 
-/// Decoys of those sites of an area that are `wanted`: to all their first, in random order, then to
-/// all their second, and so on. Only a first decoy may lie nearer than [`APART_BP`].
+/// Decoys, from `candidates` of an area, of those of its sites that are `wanted`: to all their
+/// first, in random order, then to all their second, and so on. Only a first decoy may lie nearer
+/// than [`APART_BP`].
 pub fn choose(
     area: &Area<'_>,
+    candidates: impl Iterator<Item = usize>,
     wanted: &dyn Fn(usize) -> bool,
     search: Search,
     rng: &mut Rng,
@@ -57,20 +59,19 @@ pub fn choose(
     }
     rng.shuffle(&mut order);
     let strength = |position: usize| area.covariates(position, None).strength_bits;
-    let mut pool: Vec<Candidate> = (area
-        .with_core()
-        .filter(|position| area.bases_to_site(*position) >= search.least_bp))
-    .map(|position| Candidate {
-        position,
-        strength_bits: if search.caliper_bits.is_some() {
-            strength(position)
-        } else {
-            0.0
-        },
-        is_far: area.bases_to_site(position) >= APART_BP,
-    })
-    .filter(|candidate| candidate.strength_bits.is_finite())
-    .collect();
+    let mut pool: Vec<Candidate> = candidates
+        .filter(|position| area.bases_to_site(*position) >= search.least_bp)
+        .map(|position| Candidate {
+            position,
+            strength_bits: if search.caliper_bits.is_some() {
+                strength(position)
+            } else {
+                0.0
+            },
+            is_far: area.bases_to_site(position) >= APART_BP,
+        })
+        .filter(|candidate| candidate.strength_bits.is_finite())
+        .collect();
     pool.sort_by(|a, b| a.strength_bits.total_cmp(&b.strength_bits));
     let ranges = order.iter().map(|index| match search.caliper_bits {
         None => 0..pool.len(),
@@ -200,7 +201,13 @@ mod tests {
             least_bp: LEAST,
             caliper_bits,
         };
-        let decoys = choose(&area, &|_| true, search, &mut Rng::new(seed));
+        let decoys = choose(
+            &area,
+            area.with_core(),
+            &|_| true,
+            search,
+            &mut Rng::new(seed),
+        );
         let strengths = sites
             .iter()
             .chain(decoys.iter().flat_map(|d| &d.positions))

@@ -153,7 +153,7 @@ fn curves<S: Surface>(
     frame.x_axis(canvas, &x, &all.labelled(), 0.0)?;
     frame.names(
         canvas,
-        ("share of decoys", 21.0),
+        ("share of controls", 21.0),
         ("share of sites", all.name_offset()),
     )
 }
@@ -362,7 +362,7 @@ impl Figure for DiscriminationFigure {
             title(
                 canvas,
                 &plot,
-                "Sites less decoys, band for all offsets at once",
+                "Sites less controls, band for all offsets at once",
             )?;
             let offsets = || {
                 panel

@@ -6,6 +6,7 @@ pub mod baseline;
 mod correction;
 pub mod discrimination;
 mod heatmap;
+mod letters;
 mod matching;
 mod reading;
 mod rows;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::controls::balance::BalanceRow;
 pub use discrimination::Discrimination;
 pub use heatmap::{MOST_BINS, MOST_SITES};
+pub use letters::{LetterRow, letters};
 pub use matching::Matched;
 pub use reading::strand_windows;
 pub use rows::{

@@ -12,6 +12,7 @@ pub mod locus;
 pub mod motif_enrichment;
 mod questions;
 pub mod signal;
+pub mod site_profile;
 pub mod splice_profile;
 pub mod stability;
 pub mod store;

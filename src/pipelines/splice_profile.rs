@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::pipelines::comparison::{
     BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, Discrimination,
-    ENDPOINT_REACH, HeatmapRow, MOST_BINS, MOST_SITES, MatchingRow, OffsetRow, PairRow, ProfileRow,
-    RunRow, StatisticsRow, StrandRow, SumRow, Unit, WidthRow,
+    ENDPOINT_REACH, HeatmapRow, LetterRow, MOST_BINS, MOST_SITES, MatchingRow, OffsetRow, PairRow,
+    ProfileRow, RunRow, StatisticsRow, StrandRow, SumRow, Unit, WidthRow,
 };
-pub use rows::{AccountingRow, LetterRow, SiteRow};
+pub use rows::{AccountingRow, SiteRow};
 
 use crate::controls::strength::Span;
 use crate::controls::{Core, Side};
@@ -153,10 +153,12 @@ pub fn run_beside(
             site.1.status = SiteStatus::NoPartner;
         }
     }
+    let is_used = |site: &&Site| junctions.sites[site.number].status == SiteStatus::Used;
+    let used = study.sites.iter().filter(is_used);
     Ok(SpliceProfile {
         sites: rows::sites(annotation, &junctions, &found),
         accounting: rows::accounting(&junctions),
-        letters: rows::letters(&junctions, &mut contigs)?,
+        letters: comparison::letters(used, &study.kinds, &mut contigs)?,
         annotation: annotation_report(annotation, &junctions),
         comparison: found,
     })

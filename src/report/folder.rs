@@ -19,7 +19,7 @@ const OURS: [&str; 7] = [
     VCF_INDEX,
 ];
 /// The same for its figures.
-const FIGURES: [&str; 33] = [
+const FIGURES: [&str; 35] = [
     "r2_motifs",
     "native_vs_shuffled",
     "volcano",
@@ -31,6 +31,8 @@ const FIGURES: [&str; 33] = [
     "balance",
     "r1_splice",
     "r1_discrimination",
+    "profile",
+    "discrimination",
     "r1_splice_families",
     "r1_splice_residual",
     "r1_heatmap_donor",

@@ -11,6 +11,14 @@ pub fn integer(value: i64) -> String {
     format!("{sign}{}", grouped(&digits))
 }
 
+/// A word with a capital.
+pub fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or(String::new(), |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
 /// A count with thousands separators.
 pub fn count(value: usize) -> String {
     grouped(&value.to_string())

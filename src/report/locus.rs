@@ -5,10 +5,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::block::{downloads, paragraph};
-use super::format::{MISSING, count, decimals, percent};
+use super::format::{MISSING, capital, count, decimals, percent};
 use super::page::Gallery;
 use super::record::{About, Record};
-use super::splice_profile::answer::capital;
 use super::{Block, Card, Cell, Column, Format, Level, Report, Section, Table, columns, tables};
 use crate::error::Result;
 use crate::figures::{LocusFigure, LocusGene, LocusHit, LocusSeries};

@@ -8,6 +8,8 @@
 //! | `table` | tables: columns, cells, their formats |
 //! | `inline_svg` | putting several SVG documents into one page without clashes |
 //! | `splice_profile` | the page, figures and tables of `splice-profile` |
+//! | `discrimination` | sites told from controls: the section and figure that analyses share |
+//! | `site_profile` | those of `site-profile` |
 //! | `compare` | those of `compare` |
 //! | `motif_enrichment` | those of `motif-enrichment` |
 //! | `density` | those of `density` |
@@ -37,6 +39,7 @@ pub mod benchmark;
 pub mod block;
 pub mod compare;
 pub mod density;
+mod discrimination;
 pub mod finetune;
 pub mod folder;
 pub mod format;
@@ -50,6 +53,7 @@ pub mod provenance;
 pub mod pruned;
 pub mod record;
 pub mod shard;
+pub mod site_profile;
 pub mod splice_profile;
 pub mod stability;
 pub mod table;
@@ -66,8 +70,9 @@ pub use html::{Chapter, Report, Section};
 pub use table::{Cell, Column, Format, Table, columns};
 
 /// The tables of all analyses.
-const TABLES: [&[&str]; 9] = [
+const TABLES: [&[&str]; 10] = [
     &splice_profile::TABLES,
+    &site_profile::TABLES,
     &motif_enrichment::TABLES,
     &density::TABLES,
     &locus::TABLES,

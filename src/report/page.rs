@@ -9,6 +9,7 @@ use super::html::is_page;
 use super::locus::LocusPage;
 use super::motif_enrichment::MotifPage;
 use super::record::Record;
+use super::site_profile::SitePage;
 use super::splice_profile::SplicePage;
 use super::stability::StabilityPage;
 use super::variants::VariantsPage;
@@ -87,6 +88,7 @@ pub fn report(folder: &Path, gallery: &Gallery) -> Result<Report> {
 fn of_record(record: &Record, gallery: &Gallery) -> Result<Report> {
     match record.analysis.as_str() {
         "splice-profile" => SplicePage::open(record)?.report(gallery),
+        "site-profile" => SitePage::open(record)?.report(gallery),
         "density" => DensityPage::open(record)?.report(gallery),
         "locus" => LocusPage::open(record)?.report(gallery),
         "compare" => ComparePage::open(record)?.report(gallery),

@@ -1,26 +1,27 @@
 //! What `splice-profile` leaves behind: its tables, its figures and its page.
 
-pub(super) mod answer;
+mod answer;
 mod compared;
-mod discrimination;
-mod pictures;
+pub(super) mod pictures;
 mod sections;
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::discrimination::{self, Told, Words};
+use super::format::{count, integer};
 use super::page::Gallery;
 use super::record::{About, Record};
 use super::{Report, tables, wording};
+use crate::controls::decoys::APART_BP;
 use crate::error::Result;
 use crate::figures::{
     BalanceFigure, CalibrationFigure, DistributionFigure, ForestFigure, HeatmapFigure,
-    ProfileFigure, R2Figure,
+    ProfileFigure, R2Figure, Side,
 };
-use crate::pipelines::splice_profile::{
-    Comparison, Discrimination, SpliceProfile, SpliceProfileRequest,
-};
+use crate::pipelines::comparison::discrimination::MOST_ROWS;
+use crate::pipelines::splice_profile::{Comparison, SpliceProfile, SpliceProfileRequest};
 
 /// The figures.
 struct Figures {
@@ -76,14 +77,7 @@ pub(super) const TABLES: [&str; 23] = [
 /// What keeps a file from being written.
 pub fn write_tables(found: &SpliceProfile, folder: &Path) -> Result<()> {
     let at = folder.join("tables");
-    let told = &found.comparison.discrimination;
-    tables::write(&at, "discrimination", &told.discrimination)?;
-    tables::write(&at, "conditional", &told.conditional)?;
-    tables::write(&at, "cuts", &told.cuts)?;
-    tables::write(&at, "effects", &told.effects)?;
-    tables::write(&at, "roc", &told.roc)?;
-    tables::write(&at, "difference", &told.difference)?;
-    tables::write(&at, "decoys", &told.decoys)?;
+    discrimination::write_tables(&found.comparison.discrimination, &at)?;
     tables::write(&at, "sites", &found.sites)?;
     tables::write(&at, "controls", &found.comparison.controls)?;
     tables::write(&at, "pairs", &found.comparison.pairs)?;
@@ -125,17 +119,8 @@ impl SplicePage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<SplicePage> {
         let request: SpliceProfileRequest = record.parameters()?;
-        let discrimination = Discrimination {
-            discrimination: record.table("discrimination")?,
-            conditional: record.table("conditional")?,
-            cuts: record.table("cuts")?,
-            effects: record.table("effects")?,
-            roc: record.table("roc")?,
-            difference: record.table("difference")?,
-            decoys: record.table("decoys")?,
-        };
         let comparison = Comparison {
-            discrimination,
+            discrimination: discrimination::open(record)?,
             controls: record.table("controls")?,
             pairs: record.table("pairs")?,
             profile: record.table("profile")?,
@@ -172,12 +157,12 @@ impl SplicePage {
     pub fn report(&self, gallery: &Gallery) -> Result<Report> {
         let figures = Figures::new(&self.found, wording::quantity(&self.about));
         let negative = self.found.comparison.negative_control;
-        let told = discrimination::figure(&self.found);
+        let told = told(&self.found);
         let svg = Svg {
             discrimination: if negative {
                 String::new()
             } else {
-                gallery.hang(&told, "r1_discrimination")?
+                gallery.hang(&told.figure(), "r1_discrimination")?
             },
             profile: gallery.hang(&figures.profile, "r1_splice")?,
             heatmaps: (figures.heatmaps.into_iter())
@@ -231,9 +216,53 @@ impl SplicePage {
             appendix: Vec::new(),
         };
         if !negative {
-            report.sections.insert(1, self.discrimination(&svg));
+            let section = told.section(&svg.discrimination, &self.words());
+            report.sections.insert(1, section);
         }
         Ok(wording::report(&self.about, report))
+    }
+
+    /// What the section on sites and decoys says of splice sites.
+    fn words(&self) -> Words {
+        let window = |(first, last): (i64, i64)| format!("{} to +{last}", integer(first));
+        Words {
+            title: "Do boundaries tell sites from decoys, and beyond the nucleotides?",
+            figure: "r1_discrimination",
+            clusters: "clusters of genes",
+            controls: format!(
+                "Every site has up to 10 decoys: positions of the same cluster of genes and strand with the same two core letters, at least {APART_BP} bases from any annotated site of the \
+                 strand and from each other. Where a gene has no room its site has one nearer decoy, never so near that the windows of the two overlap. Decoys of a site weigh as \
+                 much together as the site, so that sites and decoys weigh the same in every gene. With more sites than the models need, a random sample is used: at most {} \
+                 sites and decoys of a kind. Strength: only decoys whose weight-matrix score is within 0.2 standard deviations of their site’s. Bed: the controls of --control-bed that \
+                 lie in the same cluster of genes.",
+                count(MOST_ROWS)
+            ),
+            windows: format!(
+                "{} (donors) and {} (acceptors)",
+                window(self.request.donor_window),
+                window(self.request.acceptor_window)
+            ),
+            matrix: "donors −3..+6, acceptors −20..+3",
+        }
+    }
+}
+
+/// Sites told from decoys.
+fn told(found: &SpliceProfile) -> Told<'_> {
+    Told {
+        found: &found.comparison.discrimination,
+        letters: &found.letters,
+        sides,
+    }
+}
+
+/// What lies before and after a junction.
+fn sides(kind: &str) -> (Side, Side) {
+    let (exon, intron) = (Side::block("exon"), Side::line("intron"));
+    if kind == "donor" {
+        (exon, intron)
+    } else {
+        (intron, exon)
     }
 }
 
@@ -247,7 +276,7 @@ fn headline(found: &SpliceProfile) -> String {
     if found.comparison.negative_control {
         answer::headline(found)
     } else {
-        discrimination::headline(found)
+        told(found).headline()
     }
 }
 

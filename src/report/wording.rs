@@ -5,7 +5,7 @@ use super::Report;
 use super::record::About;
 
 /// What pages say of a model, and of a track in its place. Earlier ones win.
-const OF_A_TRACK: [(&str, &str); 30] = [
+const OF_A_TRACK: [(&str, &str); 32] = [
     (
         "Do the model’s boundaries fall on splice sites?",
         "Does the signal differ at splice sites?",
@@ -19,8 +19,16 @@ const OF_A_TRACK: [(&str, &str); 30] = [
         "Does the signal tell sites from decoys, and beyond the nucleotides?",
     ),
     (
-        "Sites from decoys, by boundaries and by nucleotides",
-        "Sites from decoys, by the signal and by nucleotides",
+        "Do boundaries tell sites from controls, and beyond the nucleotides?",
+        "Does the signal tell sites from controls, and beyond the nucleotides?",
+    ),
+    (
+        "Do the model’s boundaries mark the given sites?",
+        "Does the signal differ at the given sites?",
+    ),
+    (
+        "Sites from controls, by boundaries and by nucleotides",
+        "Sites from controls, by the signal and by nucleotides",
     ),
     (
         "Boundaries: the log-odds of the boundary probability and whether it is a cut (above one half), at offsets",

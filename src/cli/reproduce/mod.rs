@@ -56,8 +56,9 @@ fn assignment(text: &str) -> std::result::Result<(String, String), String> {
 }
 
 /// The analyses that have a page.
-const ANALYSES: [&str; 8] = [
+const ANALYSES: [&str; 9] = [
     "splice-profile",
+    "site-profile",
     "motif-enrichment",
     "density",
     "locus",

@@ -16,6 +16,23 @@ pub struct Given {
 }
 
 impl Seeker<'_> {
+    /// The user's controls that the sites of an area may be told from: free positions in its genes,
+    /// listed for it or named after one of its sites. One at its very start belongs to the area
+    /// before.
+    pub fn given_in(&self, area: &Area<'_>) -> Vec<usize> {
+        let free = &self.given.free;
+        let from = free.partition_point(|p| *p <= area.start());
+        let to = free.partition_point(|p| *p <= area.end()).max(from);
+        let named = (area.wanted.iter())
+            .filter_map(|wanted| self.given.paired.get(&wanted.position))
+            .flatten();
+        let mut all: Vec<usize> = free[from..to].iter().chain(named).copied().collect();
+        all.retain(|p| area.holds(*p) && area.is_free(*p));
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// The surroundings of a given position; scored with the matrix of the nearest area before it,
     /// in which it may or may not lie.
     pub(super) fn lone(&self, position: usize) -> Option<(usize, Area<'_>)> {

@@ -2,11 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
 use crate::genome::annotation::Annotation;
 use crate::genome::junctions::{Junctions, Site, SiteKind, SiteStatus};
-use crate::genome::sequence::base_downstream;
-use crate::pipelines::comparison::{Comparison, ContigReader};
+use crate::pipelines::comparison::Comparison;
 
 /// One annotated splice site, used or not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,75 +55,6 @@ pub struct AccountingRow {
     pub status: String,
     /// Sites.
     pub n: u64,
-}
-
-/// Letters of the used sites at one place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LetterRow {
-    /// `donor` or `acceptor`.
-    pub site_kind: String,
-    /// Offset of the inter-base position before the base, in transcript orientation.
-    pub offset: i64,
-    /// Frequency of A.
-    pub a: f64,
-    /// Frequency of C.
-    pub c: f64,
-    /// Frequency of G.
-    pub g: f64,
-    /// Frequency of T.
-    pub t: f64,
-    /// Sites.
-    pub n: u64,
-}
-
-/// Bases of the logo on either side of a junction.
-const LOGO_REACH: isize = 10;
-
-/// The letters around the used sites.
-pub(super) fn letters(
-    junctions: &Junctions,
-    contigs: &mut ContigReader<'_>,
-) -> Result<Vec<LetterRow>> {
-    let width = 2 * LOGO_REACH as usize;
-    let mut counts = SiteKind::ALL.map(|_| vec![[0u64; 4]; width]);
-    for site in junctions
-        .sites
-        .iter()
-        .filter(|site| site.status == SiteStatus::Used)
-    {
-        let (sequence, _) = contigs.letters(site.contig)?; // sites lie by contig: each is read once
-        let columns = &mut counts[usize::from(site.kind == SiteKind::Acceptor)];
-        for (column, k) in columns.iter_mut().zip(-LOGO_REACH..) {
-            let base = base_downstream(sequence, site.strand, site.position, k);
-            if let Some(letter) =
-                base.and_then(|base| b"ACGT".iter().position(|letter| *letter == base))
-            {
-                column[letter] += 1;
-            }
-        }
-    }
-    let rows = SiteKind::ALL
-        .into_iter()
-        .zip(counts)
-        .flat_map(|(kind, columns)| {
-            columns
-                .into_iter()
-                .zip(-LOGO_REACH as i64..)
-                .map(move |(counts, offset)| {
-                    let n = counts.iter().sum::<u64>();
-                    let [a, c, g, t] = counts.map(|count| count as f64 / n as f64);
-                    LetterRow {
-                        site_kind: kind.name().into(),
-                        offset,
-                        a,
-                        c,
-                        g,
-                        t,
-                        n,
-                    }
-                })
-        });
-    Ok(rows.filter(|row| row.n > 0).collect())
 }
 
 /// Every annotated site.

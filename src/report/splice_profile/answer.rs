@@ -2,7 +2,7 @@
 //! held to the probability of any false one among them (Holm).
 
 use crate::pipelines::splice_profile::{SpliceProfile, StatisticsRow};
-use crate::report::format::{decimals, p_value, with_interval};
+use crate::report::format::{capital, decimals, p_value, with_interval};
 use crate::stats::multiplicity::holm;
 
 /// The probability of any false sentence: of any false difference, and likewise of any false
@@ -81,14 +81,6 @@ pub fn p_text(row: &StatisticsRow) -> String {
 /// The dinucleotide of a kind of site.
 pub fn dinucleotide(site_kind: &str) -> &'static str {
     if site_kind == "donor" { "GT" } else { "AG" }
-}
-
-/// A word with a capital.
-pub fn capital(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map_or(String::new(), |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }
 
 /// The controls of a family, in words.

@@ -1,13 +1,13 @@
 //! The sections on families of controls, on the letters nearby, on single offsets and on the two
 //! strands.
 
-use super::answer::{beyond, capital, controls_of, primary};
+use super::answer::{beyond, controls_of, primary};
 use super::{SplicePage, Svg};
 use crate::controls::family::CALIPER_SD;
 use crate::pipelines::comparison::strand_windows;
 use crate::pipelines::splice_profile::{MatchingRow, RunRow, StatisticsRow, StrandRow, WidthRow};
 use crate::report::block::{downloads, link, paragraph};
-use crate::report::format::{MISSING, count, decimals, integer};
+use crate::report::format::{MISSING, capital, count, decimals, integer};
 use crate::report::{Block, Cell, Format, Level, Section, Table, columns};
 
 fn p_cell(row: &StatisticsRow, value: f64, floor: Option<f64>) -> Cell {

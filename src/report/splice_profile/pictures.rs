@@ -1,12 +1,12 @@
 //! From tables to figures.
 
-use super::Figures;
 use super::answer::primary;
+use super::{Figures, sides};
 use crate::controls::Covariates;
 use crate::figures::{
     BalanceFigure, BalancePanel, BalanceRow, CalibrationFigure, CalibrationSeries,
     DistributionFigure, DistributionPanel, ForestFigure, ForestGroup, ForestRow, HeatmapFigure,
-    ProfileFigure, ProfilePanel, ProfileSeries, R2Figure, R2Point, R2Series, Side,
+    ProfileFigure, ProfilePanel, ProfileSeries, R2Figure, R2Point, R2Series,
 };
 use crate::pipelines::splice_profile::{
     BaselineRow, ENDPOINT_REACH, HeatmapRow, SpliceProfile, StatisticsRow,
@@ -242,12 +242,7 @@ fn heatmap(found: &SpliceProfile, row: &StatisticsRow, quantity: &str) -> Option
 }
 
 fn profile(found: &SpliceProfile, row: &StatisticsRow) -> ProfilePanel {
-    let (exon, intron) = (Side::block("exon"), Side::line("intron"));
-    let (left, right) = if row.site_kind == "donor" {
-        (exon, intron)
-    } else {
-        (intron, exon)
-    };
+    let (left, right) = sides(&row.site_kind);
     let (sites, controls) = match found.comparison.negative_control {
         true => (
             format!("second {} controls", row.control),

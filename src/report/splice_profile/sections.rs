@@ -1,13 +1,13 @@
 //! The sections of the page.
 
-use super::answer::{capital, p_text, primary};
+use super::answer::{p_text, primary};
 use super::pictures::covariate_name;
-use super::{SplicePage, Svg, heatmap_name};
+use super::{SplicePage, Svg, heatmap_name, told};
 use crate::controls::Covariates;
 use crate::genome::junctions::{CanonicalRule, TranscriptChoice};
 use crate::pipelines::splice_profile::{BalanceRow, HeatmapRow, ProfileRow, StatisticsRow, Unit};
 use crate::report::block::{downloads, paragraph};
-use crate::report::format::{MISSING, count, decimals, interval, p_value};
+use crate::report::format::{MISSING, capital, count, decimals, interval, p_value};
 use crate::report::{Block, Card, Cell, Column, Format, Level, Section, Table, columns};
 use crate::stats::mean;
 
@@ -37,7 +37,7 @@ impl SplicePage {
                 text: text.into(),
             });
         } else {
-            blocks.push(Block::Cards(super::discrimination::cards(found)));
+            blocks.push(Block::Cards(told(found).cards()));
         }
         blocks.push(Block::Figure {
             svg: svg.profile.clone(),

@@ -13,7 +13,7 @@ pub(super) const MODELS: [&str; 3] = ["letters", "boundaries", "letters+boundari
 pub struct DiscriminationRow {
     /// The kind of site.
     pub site_kind: String,
-    /// `decoy`, or `strength` for decoys as strong as their site.
+    /// `decoy`, `strength` for decoys as strong as their site, `random`, or `bed` for the user's.
     pub control: String,
     /// What the model sees: `letters` (nucleotides), `boundaries`, `letters+boundaries`; with a
     /// reference also `untrained` and `letters+untrained`.
@@ -174,12 +174,12 @@ pub struct RocRow {
     pub true_positive_rate: f64,
 }
 
-/// The decoys of one kind of site.
+/// The controls of one kind of site that it is told from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DecoyRow {
     /// The kind of site.
     pub site_kind: String,
-    /// `decoy` or `strength`.
+    /// `decoy`, `strength`, `random` or `bed`.
     pub control: String,
     /// Usable sites.
     pub n_usable: u64,

@@ -5,15 +5,18 @@ use std::collections::HashSet;
 use rayon::prelude::*;
 
 use super::{DecoyRow, Spot};
+use crate::controls::Family;
 use crate::controls::decoys::{Decoys, Search, choose};
 use crate::controls::seek::Seeker;
 use crate::pipelines::comparison::{ComparisonRequest, Study};
 use crate::stats::context::WIDEST;
 use crate::stats::rng::Rng;
 
-/// The sets of controls: decoys of the same genes, and those of them that are as strong as their
-/// site by a weight matrix.
-pub const CONTROLS: [&str; 2] = ["decoy", "strength"];
+/// The sets of controls: decoys of the same genes; those of them that are as strong as their site
+/// by a weight matrix; of sites without core letters, random positions; the user's own.
+pub const CONTROLS: [&str; 4] = ["decoy", "strength", "random", "bed"];
+const STRENGTH: usize = 1;
+const GIVEN: usize = 3;
 /// Decoys a site, at most.
 pub const PER_SITE: usize = 10;
 /// Sites of a kind, at most: more are a random sample.
@@ -21,13 +24,26 @@ pub const MOST_SITES: usize = 2000;
 /// Sites and decoys of a kind, at most: where sites are many, each has fewer decoys.
 pub const MOST_ROWS: usize = 8000;
 
-/// Sites with their decoys.
+/// What is sought for one kind of site.
+struct Sought {
+    /// Sites that controls are sought for.
+    n_sites: usize,
+    /// Controls a site, at most.
+    per_site: usize,
+    /// The least distance of a control from annotated sites and other controls, in bases. Those the
+    /// user gives may lie anywhere.
+    least_bp: usize,
+    /// Which of [`CONTROLS`].
+    controls: Vec<usize>,
+}
+
+/// Sites with their controls.
 pub(in super::super) struct Sets {
     wanted: HashSet<usize>,
-    /// By kind: how many sites are wanted, decoys a site, and least distance.
-    kinds: Vec<(usize, usize, usize)>,
+    /// By kind.
+    kinds: Vec<Sought>,
     /// By kind and control.
-    found: Vec<[Vec<Decoys>; 2]>,
+    found: Vec<[Vec<Decoys>; CONTROLS.len()]>,
     rng: Rng,
 }
 
@@ -55,24 +71,37 @@ impl Sets {
             // Two windows must not share a position, nor one its nucleotides with what a table was
             // fitted on.
             let least_bp = (about.window.1 - about.window.0 + 1).max(2 * WIDEST as i64) as usize;
-            sets.kinds.push((of_kind.len(), per_site, least_bp));
+            let families = &request.controls.families;
+            let mut controls = match about.core.letters.is_empty() {
+                false => vec![0, STRENGTH],
+                true if families.contains(&Family::Random) => vec![2],
+                true => Vec::new(),
+            };
+            controls.extend(families.contains(&Family::Bed).then_some(GIVEN));
+            sets.kinds.push(Sought {
+                n_sites: of_kind.len(),
+                per_site,
+                least_bp,
+                controls,
+            });
             sets.found.push(Default::default());
             sets.wanted.extend(of_kind);
         }
         sets
     }
 
-    /// Seeks decoys on one strand of a contig. `caliper_bits` is the largest difference in strength
-    /// of the second set.
+    /// Seeks controls on one strand of a contig. `caliper_bits` is the largest difference in
+    /// strength of the set of equal strength.
     pub fn seek(&mut self, kind: usize, seeker: &Seeker<'_>, caliper_bits: f64) {
-        let (_, per_site, least_bp) = self.kinds[kind];
-        for (control, caliper_bits) in [None, Some(caliper_bits)].into_iter().enumerate() {
+        let sought = &self.kinds[kind];
+        for &control in &sought.controls {
+            let caliper_bits = (control == STRENGTH).then_some(caliper_bits);
             if caliper_bits.is_some_and(|bits| !bits.is_finite()) {
                 continue;
             }
             let search = Search {
-                per_site,
-                least_bp,
+                per_site: sought.per_site,
+                least_bp: if control == GIVEN { 1 } else { sought.least_bp },
                 caliper_bits,
             };
             let in_area = |area: &crate::controls::Area<'_>| {
@@ -85,8 +114,13 @@ impl Sets {
                     area.start(),
                     ground.strand
                 );
+                let candidates = match control {
+                    GIVEN => seeker.given_in(area),
+                    _ => area.with_core().collect(),
+                };
                 choose(
                     area,
+                    candidates.into_iter(),
                     &|site| self.wanted.contains(&site),
                     search,
                     &mut self.rng.derive(&name),
@@ -129,7 +163,7 @@ impl Sets {
 
     /// What was found, counted.
     pub fn row(&self, study: &Study<'_>, kind: usize, control: usize) -> DecoyRow {
-        let (wanted, per_site, least_bp) = self.kinds[kind];
+        let sought = &self.kinds[kind];
         let found = &self.found[kind][control];
         let served = || found.iter().filter(|set| !set.positions.is_empty());
         let n_all = study.sites.iter().filter(|site| site.kind == kind).count();
@@ -137,12 +171,16 @@ impl Sets {
             site_kind: study.kinds[kind].name.into(),
             control: CONTROLS[control].into(),
             n_usable: n_all as u64,
-            n_drawn: wanted as u64,
+            n_drawn: sought.n_sites as u64,
             n_sites: served().count() as u64,
             n_controls: served().map(|set| set.positions.len() as u64).sum(),
             n_near: served().filter(|set| set.is_near).count() as u64,
-            per_site: per_site as u64,
-            least_bp: least_bp as u64,
+            per_site: sought.per_site as u64,
+            least_bp: if control == GIVEN {
+                1
+            } else {
+                sought.least_bp as u64
+            },
             note: String::new(),
         }
     }

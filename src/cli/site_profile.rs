@@ -1,0 +1,275 @@
+//! `site-profile`: do boundaries tell any list of sites from controls?
+
+use super::analysis::{Course, Report};
+use super::answers::{Origin, ShardOption};
+use super::left_out::LeftOut;
+use super::reads::Reads;
+use super::splice_profile::{Reference, check_context, context_of, default_margin, window};
+use super::{counts, source};
+use crate::controls::{ControlRequest, Family};
+use crate::error::{Error, Result};
+use crate::genome::bed;
+use crate::pipelines::BoundarySource;
+use crate::pipelines::comparison::{ComparisonRequest, ENDPOINT_REACH, Unit};
+use crate::pipelines::site_profile::{self as pipeline, Anchor, SITE, SiteProfileRequest};
+use crate::pipelines::store::Part;
+use crate::report::provenance::Input;
+use crate::report::site_profile as report;
+use std::path::PathBuf;
+
+/// Ask whether boundaries tell any list of sites (BED) from random positions nearby, or from a
+/// second list; writes an HTML report
+///
+/// Models of the boundaries around a position, of its nucleotides, and of both are trained to tell
+/// sites from controls, and judged on blocks of the genome that they have not seen. So the page
+/// says whether boundaries know of the sites at all, and whether they know more than the
+/// nucleotides say. Beside it, mean profiles and the difference of the mean over -2 to +2.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ldar-analyze site-profile --sites starts.bed --out starts
+      positions in the bundled fly chromosome 4 against random ones nearby, with the bundled model; open starts/index.html
+  ldar-analyze site-profile --genome hg38.fa.gz --sites peaks.bed.gz --anchor middle --contigs chr1 --max-sites 2000 --out peaks
+  ldar-analyze site-profile --genome hg38.fa.gz --sites bound.bed --control-bed unbound.bed --checkpoint model.pt --reference untrained --out bound
+      motif hits that are bound against hits that are not; an untrained model of the same size beside
+  ldar-analyze site-profile --genome hg38.fa.gz --sites peaks.bed --signal phyloP.bw --out conservation
+      any track in place of a model
+
+A site is one position of a record (--anchor), in the orientation of its strand; a record without a strand is read on plus, and counted. Sites are
+compared within blocks of --block bases, the unit of replication. A former result in the folder of --out is replaced; any other folder that is not
+empty is left alone.")]
+pub struct Arguments {
+    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse,
+    /// fly (see fetch) [default: bundled fly chromosome 4]
+    #[arg(long, value_name = "FASTA", value_parser = source::path_of("genome"))]
+    genome: Option<PathBuf>,
+    /// The sites: BED, plain or gzip
+    #[arg(long, value_name = "BED")]
+    sites: PathBuf,
+    /// Controls in place of random positions: BED, plain or gzip; those in blocks with sites are
+    /// used
+    #[arg(long, value_name = "BED")]
+    control_bed: Option<PathBuf>,
+    /// Which position of a record it is about, in the orientation of its strand
+    #[arg(long, value_enum, default_value = "start")]
+    anchor: AnchorChoice,
+    #[command(flatten)]
+    reads: Reads,
+    #[command(flatten)]
+    shard: ShardOption,
+    /// Folder for the results
+    #[arg(long, value_name = "FOLDER", default_value = "site-profile")]
+    out: PathBuf,
+    /// Only these contigs, by any of their names
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    contigs: Vec<String>,
+    /// At most so many sites, a random subset
+    #[arg(long, value_name = "N", value_parser = counts::parse)]
+    max_sites: Option<usize>,
+    /// Length of a block: the unit of replication, within which controls are drawn
+    #[arg(long, value_name = "BASES", default_value_t = 50_000, value_parser = counts::parse)]
+    block: usize,
+    /// First and last offset whose boundaries are to tell sites from controls
+    #[arg(long, value_name = "FIRST:LAST", default_value = "-10:10", allow_hyphen_values = true, value_parser = window)]
+    window: (i64, i64),
+    /// What else is asked to tell sites from controls, to compare with
+    #[arg(long, value_enum, value_name = "WHAT")]
+    reference: Option<Reference>,
+    /// Positions of the profile on either side of a site
+    #[arg(long, value_name = "BASES", default_value_t = 120, value_parser = counts::parse)]
+    flank: usize,
+    /// Bases given to the model around sites [default: the length it was trained on, else 4096]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
+    context: Option<usize>,
+    /// Least distance of a read position from the ends of what the model is given [default: a
+    /// quarter of the context, at most 512]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
+    margin: Option<usize>,
+    /// Random flips of the permutation tests
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
+    permutations: usize,
+    /// Draws of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
+    bootstraps: usize,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Tiles given to the model together
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
+    batch: usize,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum AnchorChoice {
+    /// Its 5' end
+    Start,
+    /// Its middle
+    Middle,
+    /// Its 3' end
+    End,
+}
+
+/// What is to be run.
+pub struct Request {
+    genome: Option<PathBuf>,
+    sites: PathBuf,
+    control_bed: Option<PathBuf>,
+    reads: Reads,
+    part: Option<Part>,
+    out: PathBuf,
+    context: Option<usize>,
+    margin: Option<usize>,
+    pipeline: SiteProfileRequest,
+}
+
+impl Arguments {
+    /// Refuses what no run could meet, before anything is read.
+    pub fn validate(self) -> Result<Request> {
+        let usage = |message: String| Err(Error::Usage(message));
+        counts::check(&[
+            ("--permutations", self.permutations),
+            ("--bootstraps", self.bootstraps),
+            ("--batch", self.batch),
+            ("--max-sites", self.max_sites.unwrap_or(1)),
+        ])?;
+        if self.flank < ENDPOINT_REACH {
+            return usage(format!(
+                "--flank {}: at least {ENDPOINT_REACH} positions on either side",
+                self.flank
+            ));
+        }
+        if self.block < 2 * self.flank {
+            return usage(format!(
+                "--block {}: a block is at least as long as a profile, {} bases",
+                self.block,
+                2 * self.flank
+            ));
+        }
+        if let Some(context) = self.context {
+            let margin = self.margin.unwrap_or(default_margin(context));
+            check_context(context, margin, self.flank)?;
+        }
+        self.reads.refuse_shards_of_signal(self.shard.part())?;
+        if self.reads.is_signal() && self.reference.is_some() {
+            return usage("--reference untrained needs a model: a track has no weights".into());
+        }
+        let defaults = SiteProfileRequest::default();
+        let family = match self.control_bed {
+            Some(_) => Family::Bed,
+            None => Family::Random,
+        };
+        let comparison = ComparisonRequest {
+            flank: self.flank,
+            controls: ControlRequest {
+                families: vec![family],
+                ..defaults.comparison.controls.clone()
+            },
+            cluster: Unit::Gene,
+            permutations: self.permutations,
+            bootstraps: self.bootstraps,
+            seed: self.seed,
+            batch: self.batch,
+            ..defaults.comparison
+        };
+        Ok(Request {
+            genome: source::fasta(self.genome),
+            sites: self.sites,
+            control_bed: self.control_bed,
+            reads: self.reads,
+            part: self.shard.part(),
+            out: self.out,
+            context: self.context,
+            margin: self.margin,
+            pipeline: SiteProfileRequest {
+                comparison,
+                anchor: match self.anchor {
+                    AnchorChoice::Start => Anchor::Start,
+                    AnchorChoice::Middle => Anchor::Middle,
+                    AnchorChoice::End => Anchor::End,
+                },
+                block_bp: self.block,
+                contigs: self.contigs,
+                max_sites: self.max_sites,
+                window: self.window,
+                untrained: self.reference.is_some(),
+            },
+        })
+    }
+}
+
+fn left_out(found: &pipeline::SiteProfile) -> LeftOut {
+    let sites = found.accounting.iter().filter(|row| row.kind == SITE);
+    let (used, out): (Vec<_>, Vec<_>) = sites.partition(|row| row.status == "used");
+    LeftOut {
+        what: "sites",
+        used: used.iter().map(|row| row.n).sum(),
+        reasons: out
+            .into_iter()
+            .map(|row| (row.status.clone(), row.n))
+            .collect(),
+    }
+}
+
+impl Request {
+    /// Runs the analysis, writes the results folder and prints the short of it.
+    pub fn run(mut self, origin: Origin) -> Result<()> {
+        let course = Course::start(origin, &self.out, self.part)?;
+        let checkpoint = self.reads.checkpoint(&course.origin)?;
+        let comparison = &mut self.pipeline.comparison;
+        let trained = course.origin.trained_length(checkpoint.as_ref());
+        (comparison.context, comparison.margin) =
+            context_of(trained, self.context, self.margin, comparison.flank)?;
+        let genome = source::genome(self.genome.as_deref())?;
+        let sites = bed::read(&self.sites)?;
+        let controls = (self.control_bed.as_deref()).map_or(Ok(Vec::new()), bed::read)?;
+        let unstranded = sites.iter().chain(&controls).filter(|r| r.strand.is_none());
+        let n = unstranded.count();
+        if n > 0 {
+            course
+                .bar
+                .note(&format!("{n} records have no strand and are read on plus"));
+        }
+        let mut inputs = vec![source::genome_input(self.genome.as_deref())?];
+        inputs.extend(self.reads.inputs(&course.origin)?);
+        inputs.push(Input::file("sites", &self.sites)?);
+        if let Some(path) = &self.control_bed {
+            inputs.push(Input::file("controls", path)?);
+        }
+        let seed = self.pipeline.comparison.seed;
+        let untrained = match self.pipeline.untrained {
+            true => (self.reads).untrained(&course.origin, checkpoint.as_ref(), seed)?,
+            false => None,
+        };
+        let name = format!("untrained, seed {seed}");
+        let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
+        let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
+        let report = Report {
+            analysis: "site-profile",
+            bases_read: |found: &pipeline::SiteProfile| found.comparison.bases_read,
+            summary: report::summary,
+            left_out,
+            write_tables: report::write_tables,
+            outcome: report::outcome,
+        };
+        let run = |second: Option<(&str, &dyn BoundarySource)>| {
+            course.read_beside(
+                (&opened, second),
+                (parameters, &inputs),
+                &report,
+                |source, reference, progress| {
+                    pipeline::run(
+                        &genome,
+                        (&sites, &controls),
+                        (source, reference),
+                        &self.pipeline,
+                        progress,
+                    )
+                },
+            )
+        };
+        match &untrained {
+            Some(untrained) => untrained.with(0, |source| run(Some((name.as_str(), source)))),
+            None => run(None),
+        }
+    }
+}

@@ -1,0 +1,469 @@
+//! What `site-profile` leaves behind: its tables, its figures and its page.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::block::{downloads, paragraph};
+use super::discrimination::{self, Told, Words};
+use super::format::{count, decimals, integer, interval, p_value};
+use super::page::Gallery;
+use super::record::{About, Record};
+use super::splice_profile::pictures::covariate_name;
+use super::{Block, Cell, Format, Level, Report, Section, Table, columns, tables, wording};
+use crate::controls::decoys::APART_BP;
+use crate::error::Result;
+use crate::figures::{ProfileFigure, ProfilePanel, ProfileSeries, Side};
+use crate::pipelines::comparison::discrimination::MOST_ROWS;
+use crate::pipelines::comparison::{BalanceRow, Comparison, ENDPOINT_REACH, StatisticsRow};
+use crate::pipelines::site_profile::{AccountingRow, SITE, SiteProfile, SiteProfileRequest};
+
+pub(super) const TABLES: [&str; 19] = [
+    "discrimination",
+    "conditional",
+    "cuts",
+    "effects",
+    "roc",
+    "difference",
+    "decoys",
+    "sites",
+    "controls",
+    "pairs",
+    "profile",
+    "statistics",
+    "balance",
+    "accounting",
+    "letters",
+    "matching",
+    "offsets",
+    "runs",
+    "baseline",
+];
+
+/// Writes the tables.
+///
+/// # Errors
+/// What keeps a file from being written.
+pub fn write_tables(found: &SiteProfile, folder: &Path) -> Result<()> {
+    let (at, compared) = (folder.join("tables"), &found.comparison);
+    discrimination::write_tables(&compared.discrimination, &at)?;
+    tables::write(&at, "sites", &found.sites)?;
+    tables::write(&at, "controls", &compared.controls)?;
+    tables::write(&at, "pairs", &compared.pairs)?;
+    tables::write(&at, "profile", &compared.profile)?;
+    tables::write(&at, "statistics", &compared.statistics)?;
+    tables::write(&at, "balance", &compared.balance)?;
+    tables::write(&at, "accounting", &found.accounting)?;
+    tables::write(&at, "letters", &found.letters)?;
+    tables::write(&at, "matching", &compared.matching)?;
+    tables::write(&at, "offsets", &compared.offsets)?;
+    tables::write(&at, "runs", &compared.runs)?;
+    tables::write(&at, "baseline", &compared.baseline)
+}
+
+/// What `run.json` keeps of the outcome.
+pub fn outcome(found: &SiteProfile) -> Value {
+    json!({
+        "tiles_read": found.comparison.tiles_read,
+        "bases_read": found.comparison.bases_read,
+        "unstranded": found.unstranded,
+        "statistics": found.comparison.statistics,
+        "matching": found.comparison.matching,
+        "accounting": found.accounting,
+    })
+}
+
+/// A short answer for the terminal.
+pub fn summary(found: &SiteProfile) -> String {
+    let mut text = format!("{}\n", told(found).headline());
+    for row in of_measure(found, "probability") {
+        text += &format!(
+            "mean over -2 to +2: {} at sites, {} at controls, difference {} (95% CI {}), p {}; {} pairs from {} blocks\n",
+            decimals(row.site_mean, 4),
+            decimals(row.control_mean, 4),
+            decimals(row.difference, 4),
+            interval(row.ci_low, row.ci_high),
+            p_value(row.p_value, Some(row.p_floor)),
+            row.n_pairs,
+            row.n_clusters
+        );
+    }
+    text.replace('\u{A0}', " ")
+}
+
+/// Sites told from controls.
+fn told(found: &SiteProfile) -> Told<'_> {
+    Told {
+        found: &found.comparison.discrimination,
+        letters: &found.letters,
+        sides,
+    }
+}
+
+fn sides(_: &str) -> (Side, Side) {
+    (Side::line("upstream"), Side::line("downstream"))
+}
+
+fn of_measure<'a>(
+    found: &'a SiteProfile,
+    measure: &'a str,
+) -> impl Iterator<Item = &'a StatisticsRow> {
+    (found.comparison.statistics.iter()).filter(move |row| row.measure == measure)
+}
+
+/// The page.
+pub(super) struct SitePage {
+    found: SiteProfile,
+    request: SiteProfileRequest,
+    about: About,
+}
+
+impl SitePage {
+    /// From a results folder.
+    pub fn open(record: &Record) -> Result<SitePage> {
+        let comparison = Comparison {
+            discrimination: discrimination::open(record)?,
+            controls: record.table("controls")?,
+            profile: record.table("profile")?,
+            statistics: record.table("statistics")?,
+            balance: record.table("balance")?,
+            matching: record.table("matching")?,
+            baseline: record.table("baseline")?,
+            tiles_read: record.outcome("tiles_read")?,
+            bases_read: record.outcome("bases_read")?,
+            ..Comparison::default() // the other tables are for those who redo the tests
+        };
+        Ok(SitePage {
+            found: SiteProfile {
+                sites: record.table("sites")?,
+                accounting: record.table("accounting")?,
+                letters: record.table("letters")?,
+                unstranded: record.outcome("unstranded")?,
+                comparison,
+            },
+            request: record.parameters()?,
+            about: record.about(),
+        })
+    }
+
+    /// Draws and tells.
+    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+        let told = told(&self.found);
+        let profile = gallery.hang(&self.profile(), "profile")?;
+        let discrimination = gallery.hang(&told.figure(), "discrimination")?;
+        let report = Report {
+            title: "Do the model’s boundaries mark the given sites?".into(),
+            subtitle: format!("{} · {}", self.about.model, self.about.genome),
+            headline: told.headline(),
+            answer: self.answer(),
+            sections: vec![
+                self.result(&profile),
+                told.section(&discrimination, &self.words()),
+                self.endpoint(),
+                self.accounting(),
+                self.balance(),
+                self.methods(),
+                self.about.section(&self.request, &TABLES),
+            ],
+            chapters: Vec::new(),
+            appendix: Vec::new(),
+        };
+        Ok(wording::report(&self.about, report))
+    }
+
+    fn n(&self, kind: &str, status: &str) -> usize {
+        let rows = self.found.accounting.iter();
+        rows.filter(|row| row.kind == kind && row.status == status)
+            .map(|row| row.n as usize)
+            .sum()
+    }
+
+    fn answer(&self) -> String {
+        let all = of_measure(&self.found, "probability").next();
+        all.filter(|row| row.n_pairs > 0).map_or_else(
+            || "No site could be compared; the table of records says why.".into(),
+            |row| {
+                format!(
+                    "{} of {} records are used, in {} blocks. The mean boundary probability over offsets −2 to +2 is {} at sites and {} at their matched controls: a difference of {} (95% CI {}; p {}).",
+                    count(self.n(SITE, "used")),
+                    count(self.found.sites.len()),
+                    count(row.n_clusters as usize),
+                    decimals(row.site_mean, 4),
+                    decimals(row.control_mean, 4),
+                    decimals(row.difference, 4),
+                    interval(row.ci_low, row.ci_high),
+                    p_value(row.p_value, Some(row.p_floor))
+                )
+            },
+        )
+    }
+
+    fn profile(&self) -> ProfileFigure {
+        let reach = ENDPOINT_REACH as i32;
+        let (left, right) = sides(SITE);
+        let panel = |row: &StatisticsRow| {
+            let series = |group: &str, name: String| {
+                let rows: Vec<_> = (self.found.comparison.profile.iter())
+                    .filter(|p| (&p.control, &p.measure) == (&row.control, &row.measure))
+                    .filter(|p| p.group == group)
+                    .collect();
+                ProfileSeries {
+                    label: format!("{name} (n = {}, {} blocks)", row.n_pairs, row.n_clusters),
+                    offsets: rows.iter().map(|p| p.offset as i32).collect(),
+                    mean: rows.iter().map(|p| p.mean).collect(),
+                    ci_low: rows.iter().map(|p| p.ci_low).collect(),
+                    ci_high: rows.iter().map(|p| p.ci_high).collect(),
+                }
+            };
+            ProfilePanel {
+                title: String::new(),
+                left: left.clone(),
+                right: right.clone(),
+                series: vec![
+                    series("site", "sites".into()),
+                    series(&row.control, format!("{} controls", row.control)),
+                ],
+                endpoint: Some((-reach, reach)),
+                logo: (self.found.letters.iter())
+                    .map(|l| [l.a, l.c, l.g, l.t])
+                    .collect(),
+                logo_first: (self.found.letters.first()).map_or(0, |l| l.offset as i32),
+            }
+        };
+        let panels = of_measure(&self.found, "probability").map(panel).collect();
+        ProfileFigure {
+            x_label: "Offset from the site (bases, 5′ to 3′)".into(),
+            y_label: format!("Mean {}", wording::quantity(&self.about)),
+            ..ProfileFigure::new(panels)
+        }
+    }
+
+    fn result(&self, svg: &str) -> Section {
+        let mut blocks = vec![Block::Cards(told(&self.found).cards())];
+        if self.found.unstranded.iter().sum::<u64>() > 0 {
+            let [sites, controls] = self.found.unstranded;
+            let text = format!(
+                "{sites} sites and {controls} controls have no strand in their list and were read on plus."
+            );
+            let level = Level::Note;
+            blocks.push(Block::Callout { level, text });
+        }
+        blocks.push(Block::Figure {
+            svg: svg.into(),
+            label: "Mean boundary probability around the sites".into(),
+            caption: format!(
+                "Offset 0 is exactly the site, the {} of its record, in the orientation of its strand. Upper row: all {} offsets either side; lower row: the ten nearest. Blue: sites; \
+                 orange: one matched control each. Bands are pointwise 95% intervals of a bootstrap over blocks; the grey window is the secondary endpoint, fixed in advance. Logo: the letters of all \
+                 used sites, 2 bits high.",
+                self.request.anchor.name(),
+                self.request.comparison.flank
+            ),
+            downloads: downloads("profile", "profile"),
+        });
+        Section {
+            title: "Result".into(),
+            blocks,
+        }
+    }
+
+    fn is_given(&self) -> bool {
+        use crate::controls::Family;
+        (self.request.comparison.controls.families).contains(&Family::Bed)
+    }
+
+    fn words(&self) -> Words {
+        let (first, last) = self.request.window;
+        let blocks = format!("blocks of {} bases", count(self.request.block_bp));
+        let controls = match self.is_given() {
+            true => format!(
+                "Every site has up to 10 controls of the list, from its own block and strand; each serves one site, and all but a site’s first keep {APART_BP} bases from every site and \
+                 from each other."
+            ),
+            false => format!(
+                "Every site has up to 10 random positions of its own block and strand, at least {APART_BP} bases from every site of the list on that strand and from each other. Where a block \
+                 has no room its sites have one nearer position, never so near that the windows of the two overlap."
+            ),
+        };
+        Words {
+            title: "Do boundaries tell sites from controls, and beyond the nucleotides?",
+            figure: "discrimination",
+            clusters: "blocks",
+            controls: format!(
+                "Units of replication are {blocks}. {controls} Controls of a site weigh as much together as the site. With more sites than the models need, a random sample is used: at \
+                 most {} sites and controls.",
+                count(MOST_ROWS)
+            ),
+            windows: format!("{} to +{last}", integer(first)),
+            matrix: "over the whole window",
+        }
+    }
+
+    fn endpoint(&self) -> Section {
+        let line = |row: &StatisticsRow| -> Vec<Cell> {
+            vec![
+                row.measure.clone().into(),
+                row.control.clone().into(),
+                (row.n_pairs as usize).into(),
+                (row.n_clusters as usize).into(),
+                row.site_mean.into(),
+                row.control_mean.into(),
+                row.difference.into(),
+                Cell::Interval {
+                    low: row.ci_low,
+                    high: row.ci_high,
+                },
+                row.d.into(),
+                row.auroc.into(),
+                Cell::P {
+                    value: row.p_value,
+                    floor: Some(row.p_floor),
+                },
+            ]
+        };
+        let head = [
+            ("measure", Format::Text),
+            ("control", Format::Text),
+            ("pairs", Format::Integer),
+            ("blocks", Format::Integer),
+            ("sites", Format::Decimals(4)),
+            ("controls", Format::Decimals(4)),
+            ("difference", Format::Decimals(4)),
+            ("95% CI", Format::Interval),
+            ("d", Format::Decimals(2)),
+            ("AUROC", Format::Decimals(3)),
+            ("p", Format::PValue),
+        ];
+        let table = Table {
+            caption: "Mean boundary probability over inter-base positions −2 to +2, each site less one matched control; and the same of what a table of the letters nearby leaves \
+                      unexplained (residual). d: mean difference over the standard deviation of the differences. p: sign flips of whole blocks, not adjusted."
+                .into(),
+            columns: columns(&head),
+            rows: self.found.comparison.statistics.iter().map(line).collect(),
+        };
+        Section {
+            title: "Secondary endpoint: the mean over offsets −2 to +2".into(),
+            blocks: vec![Block::Table(table)],
+        }
+    }
+
+    fn accounting(&self) -> Section {
+        let radius = count(self.request.comparison.radius_bp());
+        let words = |row: &AccountingRow| match row.status.as_str() {
+            "used" => "used: has a matched control".into(),
+            "usable" => "in a block with sites, with a whole window".into(),
+            "no_partner" => "usable, but without a matched control".into(),
+            "no_site_in_block" => {
+                "usable, but no site lies in its block: a larger --block holds more".into()
+            }
+            "duplicate" => "the same position and strand as an earlier line".into(),
+            "not_sampled" => "usable, but not in the random subset of --max-sites".into(),
+            "no_signal" => format!("a base without a value in the track within {radius} bases"),
+            "window_not_acgt" => format!("a letter other than A, C, G, T within {radius} bases"),
+            "window_off_contig" => format!("the contig ends within {radius} bases"),
+            "contig_not_chosen" => "its contig was not asked for".into(),
+            "contig_not_in_genome" => "its contig is not in the genome".into(),
+            other => other.replace('_', " "),
+        };
+        let line = |row: &AccountingRow| -> Vec<Cell> {
+            vec![
+                row.kind.clone().into(),
+                row.status.clone().into(),
+                words(row).into(),
+                (row.n as usize).into(),
+            ]
+        };
+        let head = [
+            ("records", Format::Text),
+            ("status", Format::Text),
+            ("meaning", Format::Text),
+            ("n", Format::Integer),
+        ];
+        let table = Table {
+            caption: "What became of every record of the lists.".into(),
+            columns: columns(&head),
+            rows: self.found.accounting.iter().map(line).collect(),
+        };
+        Section {
+            title: "Records".into(),
+            blocks: vec![Block::Table(table)],
+        }
+    }
+
+    fn balance(&self) -> Section {
+        let line = |row: &BalanceRow| -> Vec<Cell> {
+            vec![
+                row.control.clone().into(),
+                covariate_name(&row.covariate).into(),
+                row.site_mean_after.into(),
+                row.control_mean_after.into(),
+                row.smd_before.into(),
+                row.smd_after.into(),
+            ]
+        };
+        let number = Format::Significant(3);
+        let head = [
+            ("control", Format::Text),
+            ("covariate", Format::Text),
+            ("sites", number),
+            ("controls", number),
+            ("SMD before", Format::Decimals(3)),
+            ("SMD after", Format::Decimals(3)),
+        ];
+        let measured = |row: &&BalanceRow| {
+            row.site_mean_after.is_finite() && row.covariate != "gene_end_distance_bp"
+        };
+        let table = Table {
+            caption: "Means of sites and their matched controls, and standardised mean differences (SMD) before and after matching. Matched is what profiles and the secondary \
+                      endpoint compare; the models above see controls of any composition, and nucleotides beside them."
+                .into(),
+            columns: columns(&head),
+            rows: (self.found.comparison.balance.iter()).filter(measured).map(line).collect(),
+        };
+        Section {
+            title: "How well matched controls match".into(),
+            blocks: vec![Block::Table(table)],
+        }
+    }
+
+    fn methods(&self) -> Section {
+        let r = &self.request.comparison;
+        let control = match self.is_given() {
+            true => {
+                "the one of the list that is nearest in composition, on the same contig and strand"
+            }
+            false => "the position of the same block and strand that is nearest in composition",
+        };
+        let blocks = vec![
+            paragraph(format!(
+                "A site is the {} of its record, in the orientation of its strand. Units of replication are blocks of {} bases of the genome: folds, bootstrap draws and sign flips are of \
+                 whole blocks. Seed {}.",
+                self.request.anchor.name(),
+                count(self.request.block_bp),
+                r.seed
+            )),
+            paragraph(format!(
+                "Matched controls: {control} (G+C of the {} bases on either side, each within {}, CpG and soft-masking). What matching leaves unequal is taken out by \
+                 regression (Abadie & Imbens 2011). The two-sided permutation test flips whole blocks, {} times; the interval holds what it does not reject.",
+                r.controls.gc_flank_bp,
+                r.controls.caliper,
+                count(r.permutations)
+            )),
+            paragraph(format!(
+                "Reading: the model is given tiles of {} bases; positions within {} bases of a tile’s end are not used, unless the contig ends there, and neither is the first position of a \
+                 tile, which is a boundary by definition. {} tiles, {} bases.",
+                count(r.context),
+                count(r.margin),
+                count(self.found.comparison.tiles_read as usize),
+                count(self.found.comparison.bases_read as usize)
+            )),
+            paragraph(
+                "That boundaries tell sites from controls says that they follow something that the two differ in, which may be composition alone. What they tell beyond the nucleotides \
+                 around a position is the test that the models of nucleotides and of both give.",
+            ),
+        ];
+        Section {
+            title: "Methods".into(),
+            blocks,
+        }
+    }
+}
