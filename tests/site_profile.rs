@@ -25,11 +25,11 @@ fn ok(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Records of two positions a block of 20 kb, some 50 kb into the chromosome.
+/// Records of four positions a block of 20 kb, some 50 kb into the chromosome.
 fn list(first: usize, strand: &str) -> String {
     let mut text = String::from("track name=x\n");
-    for i in 0..24 {
-        let start = 60_000 + first + i / 2 * 20_000 + i % 2 * 7000;
+    for i in 0..48 {
+        let start = 60_000 + first + i / 4 * 20_000 + i % 4 * 4000;
         writeln!(text, "4\t{start}\t{}\tr{i}\t0\t{strand}", start + 11).unwrap();
     }
     text
@@ -62,7 +62,7 @@ fn sites_are_told_drawn_and_put_together_from_shards() {
     std::fs::write(at.join("sites.bed"), list(0, "+") + "chrNo\t5\t9\n").unwrap();
     std::fs::write(
         at.join("controls.bed"),
-        list(3000, "-") + "4\t9\t12\t.\t0\t+\n",
+        list(1500, "-") + "4\t9\t12\t.\t0\t+\n",
     )
     .unwrap();
     let said = ok(
