@@ -2,6 +2,7 @@
 //! `report` write files. `comparison` is what they share that set positions against matched
 //! controls.
 
+pub mod association;
 pub mod boundaries;
 pub mod compare;
 pub mod comparison;
