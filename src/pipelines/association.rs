@@ -142,6 +142,8 @@ pub struct Association {
     pub reading: Vec<ReadingRow>,
     /// Bases that the model read.
     pub bases_read: u64,
+    /// Bases of the windows of the primary question.
+    pub primary_bp: u64,
 }
 
 /// A track, measure, size of window and what is accounted for, each by its number; rows come in
@@ -169,7 +171,10 @@ pub fn run(
         .iter()
         .map(|contig| genome.contigs()[*contig].length_bp as u64)
         .sum();
-    let mut found = Association::default();
+    let mut found = Association {
+        primary_bp: request.primary_bp() as u64,
+        ..Association::default()
+    };
     let mut lines: BTreeMap<Question, Vec<(usize, Line)>> = BTreeMap::new();
     let mut around: Vec<Around> = tracks
         .iter()

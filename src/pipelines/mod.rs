@@ -4,6 +4,7 @@
 
 pub mod association;
 pub mod boundaries;
+pub mod codon_phase;
 pub mod compare;
 pub mod comparison;
 pub mod density;

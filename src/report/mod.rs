@@ -14,6 +14,8 @@
 //! | `locus` | those of `locus` |
 //! | `variants` | those of `variants` |
 //! | `stability` | those of `stability` |
+//! | `association` | those of `association` |
+//! | `codon_phase` | those of `codon-phase` |
 //! | `finetune` | those of `finetune` |
 //! | `benchmark` | those of `benchmark` |
 //! | `page` | from a results folder to its figures and page |
@@ -33,8 +35,10 @@
 //! Everything a caller passes is text and is escaped, except the SVG of a figure. The page loads
 //! nothing.
 
+pub mod association;
 pub mod benchmark;
 pub mod block;
+pub mod codon_phase;
 pub mod compare;
 pub mod density;
 pub mod finetune;
@@ -66,7 +70,7 @@ pub use html::{Chapter, Report, Section};
 pub use table::{Cell, Column, Format, Table, columns};
 
 /// The tables of all analyses.
-const TABLES: [&[&str]; 9] = [
+const TABLES: [&[&str]; 11] = [
     &splice_profile::TABLES,
     &motif_enrichment::TABLES,
     &density::TABLES,
@@ -75,5 +79,7 @@ const TABLES: [&[&str]; 9] = [
     &finetune::TABLES,
     &variants::TABLES,
     &stability::TABLES,
+    &association::TABLES,
+    &codon_phase::TABLES,
     &benchmark::TABLES,
 ];

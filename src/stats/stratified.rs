@@ -32,10 +32,23 @@ pub struct Stratified {
     pub n_second: u64,
     /// Observations of the first group in strata without any of the second.
     pub n_unmatched: u64,
-    /// What each cluster adds to the difference, to first order: their total over that of the
-    /// counts is `first - second`. Both groups' hits are taken less what the stratum's pooled share
-    /// lets expect, so that a cluster adds nothing by its mere size.
-    pub sums: ClusterSums,
+    /// What each cluster adds to the difference, to first order, as (cluster, sum, weight): the
+    /// total of the sums over that of the weights is `first - second`. Both groups' hits are taken
+    /// less what the stratum's pooled share lets expect, so that a cluster adds nothing by its mere
+    /// size.
+    pub clusters: Vec<(u32, f64, f64)>,
+}
+
+impl Stratified {
+    /// The difference as sums of clusters, for tests and intervals.
+    pub fn sums(&self) -> ClusterSums {
+        let (sums, weights) = self
+            .clusters
+            .iter()
+            .map(|(_, sum, weight)| (*sum, *weight))
+            .unzip();
+        ClusterSums::new(sums, weights)
+    }
 }
 
 /// Hits and observations of both groups in a stratum: `[n1, hits1, n0, hits0]`.
@@ -84,14 +97,16 @@ pub fn stratified(
         // Each group carries half of the stratum's weight.
         entry.1 += other / n / 2.0;
     }
-    let (sums, counts) = clusters.into_values().unzip();
     Stratified {
         first: shares[0] / weights,
         second: shares[1] / weights,
         n_first: sum(0, true),
         n_second: sum(2, true),
         n_unmatched: sum(0, false),
-        sums: ClusterSums::new(sums, counts),
+        clusters: clusters
+            .into_iter()
+            .map(|(cluster, (sum, weight))| (cluster, sum, weight))
+            .collect(),
     }
 }
 
@@ -130,7 +145,7 @@ mod tests {
             (found.n_first, found.n_second, found.n_unmatched),
             (5, 6, 1)
         );
-        let test = found.sums.test(100, 1);
+        let test = found.sums().test(100, 1);
         assert!((test.statistic - 5.0 / 16.0).abs() < 1e-12 && test.n_clusters == 3);
         assert!(stratified([].into_iter(), 3).first.is_nan());
     }
@@ -150,7 +165,10 @@ mod tests {
                     one(cluster, stratum as u32, rng.uniform() < 0.33, hit)
                 })
                 .collect();
-            let p = stratified(all.into_iter(), 300).sums.test(199, run).p_value;
+            let p = stratified(all.into_iter(), 300)
+                .sums()
+                .test(199, run)
+                .p_value;
             rejected += usize::from(p <= 0.05);
         }
         let share = rejected as f64 / runs as f64;

@@ -56,7 +56,7 @@ fn assignment(text: &str) -> std::result::Result<(String, String), String> {
 }
 
 /// The analyses that have a page.
-const ANALYSES: [&str; 8] = [
+const ANALYSES: [&str; 10] = [
     "splice-profile",
     "motif-enrichment",
     "density",
@@ -64,6 +64,8 @@ const ANALYSES: [&str; 8] = [
     "compare",
     "finetune",
     "stability",
+    "association",
+    "codon-phase",
     "variants",
 ];
 

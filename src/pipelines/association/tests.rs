@@ -167,7 +167,7 @@ fn what_is_planted_is_found_and_gc_is_not() {
         density
             .iter()
             .zip(&blur.1[contig])
-            .map(|(d, n)| 4.0 * d + 0.1 * n)
+            .map(|(d, n)| 4.0 * d + 0.03 * n)
             .collect()
     };
     let steep =
