@@ -244,7 +244,11 @@ fn values(panels: &[ProfilePanel]) -> Option<(f64, f64)> {
 fn needs_zoom(panels: &[ProfilePanel]) -> bool {
     let (first, last) = offsets(panels);
     let mut all = panels.iter().flat_map(|p| &p.series).map(|s| &s.offsets);
-    let base_by_base = all.any(|offsets| offsets.windows(2).any(|two| two[1] - two[0] == 1));
+    let base_by_base = all.any(|offsets| {
+        offsets
+            .windows(2)
+            .any(|two| two[0].checked_add(1) == Some(two[1]))
+    });
     // Twice as many offsets as the zoom would show, and a position to zoom on.
     base_by_base
         && i64::from(last) - i64::from(first) > i64::from(4 * ZOOM)

@@ -166,7 +166,7 @@ fn what_is_planted_is_found_in_its_phase_and_stage() {
     for stage in [1, 2] {
         let row = of(stage, OTHER_FRAMES, 0);
         assert!(
-            row.p_holm <= 0.015 && row.ci_low > 0.1 && row.ci_high < 0.2,
+            row.p_holm <= 0.015 && row.ci_low > 0.05 && row.ci_low < 0.15 && row.ci_high > 0.15,
             "{row:?}"
         );
         assert!((row.rate - row.control_rate - row.difference).abs() < 1e-9);
