@@ -61,7 +61,7 @@ fn codons_are_read_told_and_put_together_from_shards() {
     let phases = lines("phases");
     let n: Vec<u64> = phases.iter().map(|row| row[2].parse().unwrap()).collect();
     assert!(
-        phases.len() % 3 == 0 && n[0].abs_diff(n[1]) < 200 && n[0] > 1000,
+        phases.len().is_multiple_of(3) && n[0].abs_diff(n[1]) < 200 && n[0] > 1000,
         "{phases:?}"
     );
     let page = std::fs::read_to_string(at.join("out/index.html")).unwrap();

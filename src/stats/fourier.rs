@@ -26,15 +26,16 @@ pub fn circular_correlation(a: &[f64], b: &[f64]) -> Vec<f64> {
         .collect();
     transform(&mut packed, &roots);
     // Both series went as one complex one: its transform parts into theirs by symmetry.
-    let mut product = vec![(0.0, 0.0); size];
-    for k in 0..size {
-        let (here, there) = (packed[k], packed[(size - k) % size]);
-        let of_a = ((here.0 + there.0) / 2.0, (here.1 - there.1) / 2.0);
-        let of_b = ((here.1 + there.1) / 2.0, (there.0 - here.0) / 2.0);
-        // The inverse is the forward transform of the conjugate, conjugated.
-        let (real, imaginary) = times((of_a.0, -of_a.1), of_b);
-        product[k] = (real, -imaginary);
-    }
+    let mut product: Vec<Complex> = (0..size)
+        .map(|k| {
+            let (here, there) = (packed[k], packed[(size - k) % size]);
+            let of_a = ((here.0 + there.0) / 2.0, (here.1 - there.1) / 2.0);
+            let of_b = ((here.1 + there.1) / 2.0, (there.0 - here.0) / 2.0);
+            // The inverse is the forward transform of the conjugate, conjugated.
+            let (real, imaginary) = times((of_a.0, -of_a.1), of_b);
+            (real, -imaginary)
+        })
+        .collect();
     drop(packed);
     transform(&mut product, &roots);
     let at = |lag: usize| product[lag].0 / size as f64;

@@ -216,7 +216,7 @@ impl Study {
         for gene in genes.filter(|gene| self.contig_of[gene.contig] == Some(contig)) {
             let frames = &mut frames[usize::from(gene.strand == Strand::Minus)];
             for transcript in &gene.transcripts {
-                let is_codons = transcript.cds_bp() % 3 == 0;
+                let is_codons = transcript.cds_bp().is_multiple_of(3);
                 for (number, base) in coding(transcript, gene.strand).into_iter().enumerate() {
                     let own = if is_codons {
                         (number % 3) as u8 + 1
