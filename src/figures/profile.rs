@@ -174,7 +174,7 @@ impl ProfileFigure {
                 offsets: (first, last),
                 range,
                 first_column: column == 0,
-                markers: !zoomed,
+                markers: !zoomed && i64::from(last) - i64::from(first) <= i64::from(4 * ZOOM),
                 logo: false,
                 x_label: &self.x_label,
                 y_label: &self.y_label,

@@ -172,7 +172,7 @@ impl CodonPhasePage {
 
     pub(super) fn caveats(&self) -> Section {
         let mut texts = vec![format!(
-            "Frames differ in more than {} letters: a difference that is left may be one of longer words that are frequent in one frame, and needs no notion of a codon.",
+            "Frames differ in more than {} letters: a difference that is left may be one of longer words that are frequent in one frame, and needs no notion of a codon. A model with random weights can show one too: run an untrained checkpoint beside a trained one.",
             2 * K_HALF
         )];
         if self.about.bundled {
