@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::format::{count, decimals, interval, number, p_value, with_interval};
+use super::format::{count, decimals, number, p_value, with_interval};
 use super::page::Gallery;
 use super::record::{About, Record};
 use super::{Report, tables};
@@ -175,9 +175,10 @@ fn headline(found: &Association) -> String {
     let windows = format!("{}-bp windows", count(found.primary_bp as usize));
     let said = |row: &CorrelationRow| {
         format!(
-            "{} (95% CI {}, p {})",
+            "{} (95% CI {} to {}, p {})",
             decimals(row.correlation, 3),
-            interval(row.ci_low, row.ci_high),
+            decimals(row.ci_low, 3),
+            decimals(row.ci_high, 3),
             p_value(row.p_value, Some(row.p_floor))
         )
     };
@@ -228,7 +229,7 @@ fn answer(found: &Association) -> String {
         (n + row.n_positions, b + row.n_boundaries)
     });
     texts.push(format!(
-        "{} boundaries at {} positions of {} contigs.",
+        "{} boundaries at {} positions; contigs read: {}.",
         count(boundaries as usize),
         count(n as usize),
         count(

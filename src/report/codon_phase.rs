@@ -161,11 +161,14 @@ impl CodonPhasePage {
     }
 }
 
-/// The strongest row of a stage against the other frames.
-fn strongest(found: &CodonPhase, stage: u64) -> Option<&ComparisonRow> {
+/// The clearest difference of a stage from the other frames: the least p, then the largest.
+fn clearest(found: &CodonPhase, stage: u64) -> Option<&ComparisonRow> {
     let rows =
         (found.comparisons.iter()).filter(|row| row.stage == stage && row.control == OTHER_FRAMES);
-    rows.max_by(|a, b| a.difference.abs().total_cmp(&b.difference.abs()))
+    rows.min_by(|a, b| {
+        let larger = b.difference.abs().total_cmp(&a.difference.abs());
+        a.p_holm.total_cmp(&b.p_holm).then(larger)
+    })
 }
 
 /// The stages, the outermost first.
@@ -188,7 +191,7 @@ fn points(row: &ComparisonRow) -> String {
 /// The answer in a sentence: of the innermost stage, where codons would be looked for.
 fn headline(found: &CodonPhase) -> String {
     let all = stages(found);
-    let Some(row) = all.last().and_then(|stage| strongest(found, *stage)) else {
+    let Some(row) = all.last().and_then(|stage| clearest(found, *stage)) else {
         return "No k-mer lies in two frames.".into();
     };
     let stage = match all.len() {
@@ -203,7 +206,7 @@ fn headline(found: &CodonPhase) -> String {
             points(row)
         ),
         false => format!(
-            "{stage}no codon phase beyond k-mers is shown; largest difference, {place}: {}.",
+            "{stage}no codon phase beyond k-mers is shown; clearest difference, {place}: {}.",
             points(row)
         ),
     }
@@ -337,7 +340,7 @@ mod tests {
             phases: vec![phase(0), phase(1)],
             comparisons: vec![
                 row(0, 0, 0.2, 1e-4),
-                row(1, 0, 0.001, 0.9),
+                row(1, 0, 0.04, 0.9),
                 row(1, 2, -0.03, 1e-4),
             ],
             ..CodonPhase::default()

@@ -279,7 +279,8 @@ impl AssociationPage {
              The unit of replication of the test is the whole track of a contig, turned as one: shifts keep its autocorrelation."
                 .into(),
             format!(
-                "Intervals: BCa over draws of blocks of {} bases, with ranks and fit as they are. They take blocks as independent.",
+                "Intervals: BCa over draws of blocks of {} bases, with ranks and fit as they are. They take blocks as independent; a track that drifts over longer distances \
+                 varies more than they tell. Shifts turn such a track as a whole: where interval and test disagree, go by the test.",
                 count(request.block_bp)
             ),
             format!(

@@ -1,6 +1,6 @@
 //! The sections of the page.
 
-use super::{CodonPhasePage, Svg, strongest, words};
+use super::{CodonPhasePage, Svg, clearest, words};
 use crate::pipelines::codon_phase::{ComparisonRow, EDGE_BP, FLANK_BP, GeneRow, K_HALF, PhaseRow};
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::{count, decimals, interval, p_value};
@@ -9,10 +9,10 @@ use crate::report::{Block, Card, Cell, Format, Section, Table, columns};
 impl CodonPhasePage {
     pub(super) fn result(&self, svg: &Svg) -> Section {
         let card = |stage: u64| {
-            let row = strongest(&self.found, stage)?;
+            let row = clearest(&self.found, stage)?;
             Some(Card {
                 label: format!(
-                    "Stage {stage}, largest difference between frames: {}, in points",
+                    "Stage {stage}, clearest difference between frames: {}, in points",
                     words(row.phase)
                 ),
                 value: decimals(100.0 * row.difference, 2),
