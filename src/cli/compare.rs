@@ -46,7 +46,8 @@ Examples:
 What can be compared:
   bundled           the bundled model
   FILE              a checkpoint: the authors' .pt, or safetensors
-  ...,router=HOW    a model with another way to choose the bases it keeps, as --router has them
+  ...,router=HOW    a model with another way to choose the bases it keeps, as --router has them; its fixed:N counts from the start of what is
+                    read, from which junctions lie at one distance, as kmer:K does: for a grid take fixed:N
   fixed:N           a grid over the contig: a cut before every base whose 0-based number is a multiple of N
   random:N          a cut at each position with probability 1/N
   kmer:K            words of K letters from the start of what is read, as the Nucleotide Transformer cuts
