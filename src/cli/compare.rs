@@ -36,6 +36,8 @@ Examples:
       the bundled model against a grid of 4, random cuts and 6-mers, on the bundled chromosome
   ldar-analyze compare old.pt new.pt fixed:4 --genome hg38.fa.gz --annotation gencode.gtf.gz --out cuts
       two checkpoints and a grid
+  ldar-analyze compare bundled bundled,router=turned bundled,router=fixed:4
+      the bundled model beside itself with other ways to choose the bases it keeps
   ldar-analyze compare bundled bpe:tokenizer.json
       against byte-pair tokens of a Hugging Face tokenizer, such as DNABERT-2's
   ldar-analyze compare old.pt new.pt --genome hg38.fa.gz --annotation gencode.gtf.gz --shard 3/40 --out shards/3
@@ -44,6 +46,8 @@ Examples:
 What can be compared:
   bundled           the bundled model
   FILE              a checkpoint: the authors' .pt, or safetensors
+  ...,router=HOW    a model with another way to choose the bases it keeps, as --router has them; its fixed:N counts from the start of what is
+                    read, from which junctions lie at one distance, as kmer:K does: for a grid take fixed:N
   fixed:N           a grid over the contig: a cut before every base whose 0-based number is a multiple of N
   random:N          a cut at each position with probability 1/N
   kmer:K            words of K letters from the start of what is read, as the Nucleotide Transformer cuts
@@ -100,11 +104,14 @@ pub struct Arguments {
     shard: ShardOption,
 }
 
+/// What parts a model from its router.
+const ROUTER: &str = ",router=";
+
 /// One of those compared, as asked for.
 #[derive(Debug, Clone, PartialEq)]
 enum What {
-    Bundled,
-    Checkpoint(PathBuf),
+    /// A checkpoint, the bundled one without a file.
+    Model(Option<PathBuf>, RouterOption),
     Fixed(usize),
     Random(usize),
     Kmer(usize),
@@ -122,36 +129,58 @@ impl What {
                 ))
             })
         };
+        if let Some((model, router)) = text.rsplit_once(ROUTER) {
+            let router =
+                RouterOption::parse(router).map_err(|e| Error::Usage(format!("{text}: {e}")))?;
+            return match What::parse(model)? {
+                What::Model(file, _) => Ok(What::Model(file, router)),
+                _ => Err(Error::Usage(format!(
+                    "{text}: only a model chooses the bases it keeps"
+                ))),
+            };
+        }
         match text.split_once(':') {
-            None if text == "bundled" => Ok(What::Bundled),
+            None if text == "bundled" => Ok(What::Model(None, RouterOption::default())),
             Some(("fixed", n)) => Ok(What::Fixed(number(n, 100_000)?)),
             Some(("random", n)) => Ok(What::Random(number(n, 100_000)?)),
             Some(("kmer", k)) => Ok(What::Kmer(number(k, 64)?)),
             Some(("bpe", path)) => Ok(What::Bpe(path.into())),
             Some(("track", path)) => Ok(What::Track(path.into())),
-            _ => Ok(What::Checkpoint(source::resolve(
-                "checkpoint",
-                text.into(),
-            )?)),
+            _ => Ok(What::Model(
+                Some(source::resolve("checkpoint", text.into())?),
+                RouterOption::default(),
+            )),
         }
     }
 
     fn file(&self) -> Option<&Path> {
         match self {
-            What::Checkpoint(path) | What::Bpe(path) | What::Track(path) => Some(path),
+            What::Model(path, _) => path.as_deref(),
+            What::Bpe(path) | What::Track(path) => Some(path),
             _ => None,
         }
     }
 
     fn is_model(&self) -> bool {
-        matches!(self, What::Bundled | What::Checkpoint(_))
+        matches!(self, What::Model(..))
+    }
+
+    /// The router that a model is given by its name, as it was typed.
+    fn router(&self) -> Option<String> {
+        match self {
+            What::Model(_, router) => router.routing().map(|routing| routing.to_string()),
+            _ => None,
+        }
     }
 
     fn name(&self, text: &str) -> String {
         match self.file() {
             Some(path) => path
                 .file_name()
-                .map_or(text.into(), |name| name.to_string_lossy().into_owned()),
+                .map_or(text.into(), |name| match self.router() {
+                    Some(router) => format!("{}{ROUTER}{router}", name.to_string_lossy()),
+                    None => name.to_string_lossy().into_owned(),
+                }),
             None => text.into(),
         }
     }
@@ -319,8 +348,14 @@ impl Request {
         let mut parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         // Files are known by their content.
         let known = |(_, what): &(String, What)| {
-            what.file()
-                .map_or(json!(format!("{what:?}")), |_| json!("file"))
+            let router = what
+                .router()
+                .map_or(String::new(), |router| format!("{ROUTER}{router}"));
+            json!(match (what.file(), what.is_model()) {
+                (Some(_), _) => format!("file{router}"),
+                (None, true) => format!("bundled{router}"),
+                (None, false) => format!("{what:?}"),
+            })
         };
         parameters["contenders"] = self.contenders.iter().map(known).collect();
         self.router.note(&mut parameters);
@@ -334,14 +369,20 @@ impl Request {
         // Tokenizers and tracks are asked as they are; of models, each known by its file, the
         // answers are kept.
         let is_model = |number: usize| self.contenders[number].1.is_model();
-        let files = inputs
+        let routers = (self.contenders.iter())
+            .filter(|(_, what)| what.is_model())
+            .map(|(_, what)| what.router().map_or(String::new(), |r| format!(" {r}")));
+        let files: Vec<String> = inputs
             .iter()
             .filter(|input| input.role == "checkpoint")
-            .map(|input| input.sha256.as_str());
+            .zip(routers)
+            .map(|(input, router)| format!("{}{router}", input.sha256))
+            .collect();
         let of_models = (0..all.len())
             .filter(|number| is_model(*number))
             .map(|number| all[number].as_ref());
-        let of_models: Vec<(&str, &dyn BoundarySource)> = files.zip(of_models).collect();
+        let of_models: Vec<(&str, &dyn BoundarySource)> =
+            files.iter().map(String::as_str).zip(of_models).collect();
         let report = Report {
             analysis: "compare",
             bases_read: |found: &pipeline::Compared| found.bases_read,
@@ -385,11 +426,16 @@ impl Request {
     fn checkpoints(&self, origin: &Origin) -> Result<Vec<Option<Checkpoint>>> {
         let open = |(_, what): &(String, What)| match what {
             _ if origin.model().is_some() => Ok(None),
-            What::Bundled => self.router.checkpoint(source::checkpoint(None)?).map(Some),
-            What::Checkpoint(path) => self
-                .router
-                .checkpoint(source::checkpoint(Some(path))?)
-                .map(Some),
+            What::Model(path, own) => {
+                let router = if own.routing().is_some() {
+                    *own
+                } else {
+                    self.router
+                };
+                router
+                    .checkpoint(source::checkpoint(path.as_deref())?)
+                    .map(Some)
+            }
             _ => Ok(None),
         };
         self.contenders.iter().map(open).collect()
@@ -409,7 +455,7 @@ impl Request {
                 (What::Kmer(k), _) => Box::new(Tokenizer::Kmer(*k)),
                 (What::Bpe(path), _) => Box::new(Tokenizer::open(path)?),
                 (What::Track(path), _) => Box::new(Signal::open(path, None, Missing::Zero, genome.contigs())?),
-                (What::Bundled | What::Checkpoint(_), None) => Box::new(Unopened(Values::Probabilities)),
+                (What::Model(..), None) => Box::new(Unopened(Values::Probabilities)),
             })
         };
         self.contenders.iter().zip(models).map(source).collect()
@@ -424,8 +470,7 @@ impl Request {
         };
         for (_, what) in &self.contenders {
             match what {
-                What::Bundled => inputs.push(checkpoint(None)?),
-                What::Checkpoint(path) => inputs.push(checkpoint(Some(path))?),
+                What::Model(path, _) => inputs.push(checkpoint(path.as_deref())?),
                 What::Bpe(path) => inputs.push(Input::file("tokenizer", path)?),
                 What::Track(path) => inputs.push(Input::file("track", path)?),
                 What::Fixed(_) | What::Random(_) | What::Kmer(_) => {}
@@ -442,7 +487,14 @@ mod tests {
 
     #[test]
     fn what_is_compared_is_read_from_its_name() {
-        assert_eq!(What::parse("bundled").unwrap(), What::Bundled);
+        let bundled = What::Model(None, RouterOption::default());
+        assert_eq!(What::parse("bundled").unwrap(), bundled);
+        let turned = What::parse("a/b.pt,router=turned").unwrap();
+        assert_eq!(turned.name("a/b.pt,router=turned"), "b.pt,router=turned");
+        assert_eq!(
+            (turned.router().as_deref(), turned.is_model()),
+            (Some("turned"), true)
+        );
         assert_eq!(What::parse("fixed:4").unwrap(), What::Fixed(4));
         assert_eq!(What::parse("kmer:6").unwrap(), What::Kmer(6));
         assert_eq!(What::parse("a/b.pt").unwrap().name("a/b.pt"), "b.pt");
@@ -450,7 +502,14 @@ mod tests {
             What::parse("bpe:x/tokenizer.json").unwrap(),
             What::Bpe("x/tokenizer.json".into())
         );
-        for bad in ["fixed:0", "random:", "kmer:x", "kmer:65"] {
+        for bad in [
+            "fixed:0",
+            "random:",
+            "kmer:x",
+            "kmer:65",
+            "bundled,router=x",
+            "kmer:6,router=none",
+        ] {
             assert!(matches!(What::parse(bad), Err(Error::Usage(_))), "{bad}");
         }
     }

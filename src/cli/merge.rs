@@ -71,6 +71,8 @@ impl Request {
             Command::Density(arguments) => arguments.validate()?.run(origin),
             Command::Compare(arguments) => arguments.validate()?.run(origin),
             Command::Finetune(arguments) => arguments.validate()?.run(origin),
+            Command::Association(arguments) => arguments.validate()?.run(origin),
+            Command::CodonPhase(arguments) => arguments.validate()?.run(origin),
             Command::Variants(arguments) => arguments.validate()?.run(origin),
             Command::Stability(arguments) => arguments.validate()?.run(origin),
             _ => Err(Error::file(

@@ -6,10 +6,12 @@
 
 mod analysis;
 mod answers;
+mod association;
 mod bench;
 mod benchmark;
 mod biotypes;
 mod boundaries;
+mod codon_phase;
 mod compare;
 mod compute;
 mod convert;
@@ -85,6 +87,8 @@ enum Command {
     MotifEnrichment(Box<motif_enrichment::Arguments>),
     Density(Box<density::Arguments>),
     Locus(Box<locus::Arguments>),
+    Association(Box<association::Arguments>),
+    CodonPhase(Box<codon_phase::Arguments>),
     Variants(Box<variants::Arguments>),
     Stability(Box<stability::Arguments>),
     Reproduce(reproduce::Arguments),
@@ -118,6 +122,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::MotifEnrichment(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Density(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Locus(arguments) => arguments.validate()?.run(),
+        Command::Association(arguments) => arguments.validate()?.run(Origin::Typed),
+        Command::CodonPhase(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Variants(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Stability(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Reproduce(arguments) => arguments.run(threads),

@@ -47,12 +47,22 @@ pub struct Reads {
     compute: Compute,
 }
 
+/// What bases without a value in a track are.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum MissingChoice {
-    /// Unknown: sites and controls whose window holds one are not used
+pub enum MissingChoice {
+    /// Unknown: what needs one is not used
     Unknown,
     /// Zero, as in tracks of coverage
     Zero,
+}
+
+impl From<MissingChoice> for Missing {
+    fn from(choice: MissingChoice) -> Missing {
+        match choice {
+            MissingChoice::Unknown => Missing::Unknown,
+            MissingChoice::Zero => Missing::Zero,
+        }
+    }
 }
 
 /// What was opened.
@@ -141,12 +151,13 @@ impl Reads {
     }
 
     fn signal(&self, contigs: &[Contig]) -> Result<Signal> {
-        let missing = match self.signal_missing {
-            MissingChoice::Unknown => Missing::Unknown,
-            MissingChoice::Zero => Missing::Zero,
-        };
         let plus = self.signal.as_deref().unwrap_or(Path::new(""));
-        Signal::open(plus, self.signal_minus.as_deref(), missing, contigs)
+        Signal::open(
+            plus,
+            self.signal_minus.as_deref(),
+            self.signal_missing.into(),
+            contigs,
+        )
     }
 
     /// The files.

@@ -6,7 +6,7 @@ use crate::model::{Config, Routing};
 use serde_json::Value;
 
 /// The option.
-#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, clap::Args)]
 pub struct RouterOption {
     /// How the model chooses the bases it keeps, in place of the way in its configuration: learned;
     /// fixed:N or fixed:N+PHASE (a grid from the start of what is read, N a number from 1);
@@ -17,6 +17,16 @@ pub struct RouterOption {
 }
 
 impl RouterOption {
+    /// The router of this name.
+    pub fn parse(text: &str) -> std::result::Result<RouterOption, String> {
+        match text.parse() {
+            Ok(routing) => Ok(RouterOption {
+                router: Some(routing),
+            }),
+            Err(error) => Err(format!("{error}")),
+        }
+    }
+
     /// The one that was asked for.
     pub fn routing(self) -> Option<Routing> {
         self.router

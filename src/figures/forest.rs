@@ -15,13 +15,8 @@ const ROW: f64 = 13.0;
 const TITLE: f64 = 15.0;
 const HEAD: f64 = 18.0;
 const FOOT: f64 = 34.0;
-/// Right ends of the columns right of the plot, from the right edge of the figure, and their heads.
-const COLUMNS: [(f64, &str); 4] = [
-    (112.0, "difference (95% CI)"),
-    (78.0, "pairs"),
-    (42.0, "clusters"),
-    (3.0, "p"),
-];
+/// Right ends of the columns right of the plot, from the right edge of the figure.
+const COLUMNS: [f64; 4] = [112.0, 78.0, 42.0, 3.0];
 /// Room for those columns.
 const NUMBERS: f64 = 226.0;
 /// A label is cut at this width.
@@ -33,6 +28,9 @@ const MOST_ROWS: usize = 200;
 pub struct ForestFigure {
     /// The groups, from top to bottom.
     pub groups: Vec<ForestGroup>,
+    /// What the columns of numbers hold: estimates, observations and units of replication; a column
+    /// of p-values follows.
+    pub heads: [&'static str; 3],
     /// Title of the horizontal axis.
     pub x_label: String,
 }
@@ -73,6 +71,9 @@ impl ForestRow {
 }
 
 impl ForestFigure {
+    /// The heads of mean differences of pairs.
+    pub const DIFFERENCES: [&str; 3] = ["difference (95% CI)", "pairs", "clusters"];
+
     /// The groups with as many rows as are shown.
     fn shown(&self) -> impl Iterator<Item = (&ForestGroup, &[ForestRow])> {
         self.groups.iter().scan(MOST_ROWS, |room, group| {
@@ -134,7 +135,7 @@ impl ForestFigure {
             canvas.marker(Marker::Square, (x.at(row.value), y), 2.7, BLUE)?;
         }
         let ink = if row.value.is_finite() { BLACK } else { GREY };
-        for ((end, _), cell) in COLUMNS.iter().zip(cells) {
+        for (end, cell) in COLUMNS.iter().zip(cells) {
             let style = Type::new(TICK_SIZE, ink).align(Align::End);
             canvas.text(
                 &theme::fit(&cell, 112.0, TICK_SIZE, false),
@@ -146,7 +147,7 @@ impl ForestFigure {
     }
 
     fn heads<S: Surface>(&self, canvas: &mut Canvas<'_, S>, y: f64) -> Result<()> {
-        for (end, head) in COLUMNS {
+        for (end, head) in COLUMNS.iter().zip(self.heads.iter().chain(&["p"])) {
             canvas.text(
                 head,
                 (WIDTH - end, y),
@@ -186,8 +187,13 @@ impl Figure for ForestFigure {
                 };
                 text += &match row.value.is_finite() {
                     true => format!(
-                        " {} {:.4} ({interval}{} pairs, {} clusters);",
-                        row.label, row.value, row.n_pairs, row.n_clusters
+                        " {} {:.4} ({interval}{} {}, {} {});",
+                        row.label,
+                        row.value,
+                        row.n_pairs,
+                        self.heads[1],
+                        row.n_clusters,
+                        self.heads[2]
                     ),
                     false => format!(" {} not defined;", row.label),
                 };

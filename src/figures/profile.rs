@@ -3,7 +3,8 @@
 //!
 //! Each panel is drawn twice: over all offsets, and below it zoomed on the ten offsets either side
 //! of the position, with a marker at every offset, so that a shift by one base can be seen and not
-//! guessed. All panels of a row of panels share one vertical range.
+//! guessed; means over bins of bases are not zoomed. All panels of a row of panels share one
+//! vertical range.
 
 use super::Figure;
 use super::axis::Frame;
@@ -173,7 +174,7 @@ impl ProfileFigure {
                 offsets: (first, last),
                 range,
                 first_column: column == 0,
-                markers: !zoomed,
+                markers: !zoomed && i64::from(last) - i64::from(first) <= i64::from(4 * ZOOM),
                 logo: false,
                 x_label: &self.x_label,
                 y_label: &self.y_label,
@@ -242,8 +243,17 @@ fn values(panels: &[ProfilePanel]) -> Option<(f64, f64)> {
 
 fn needs_zoom(panels: &[ProfilePanel]) -> bool {
     let (first, last) = offsets(panels);
+    let mut all = panels.iter().flat_map(|p| &p.series).map(|s| &s.offsets);
+    let base_by_base = all.any(|offsets| {
+        offsets
+            .windows(2)
+            .any(|two| two[0].checked_add(1) == Some(two[1]))
+    });
     // Twice as many offsets as the zoom would show, and a position to zoom on.
-    i64::from(last) - i64::from(first) > i64::from(4 * ZOOM) && first < 0 && last > 0
+    base_by_base
+        && i64::from(last) - i64::from(first) > i64::from(4 * ZOOM)
+        && first < 0
+        && last > 0
 }
 
 impl Figure for ProfileFigure {

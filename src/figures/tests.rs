@@ -374,6 +374,7 @@ fn forests_put_estimates_where_they_are_and_survive_any_input() {
             title: "Donors".into(),
             rows,
         }],
+        heads: ForestFigure::DIFFERENCES,
         x_label: "Difference".into(),
     };
     let svg = checked(&figure(vec![
@@ -417,6 +418,7 @@ fn forests_put_estimates_where_they_are_and_survive_any_input() {
     assert!(
         checked(&ForestFigure {
             groups: vec![],
+            heads: ForestFigure::DIFFERENCES,
             x_label: String::new()
         })
         .contains("no data")

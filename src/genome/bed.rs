@@ -140,6 +140,38 @@ pub fn read(path: &Path) -> Result<Vec<BedRecord>> {
     Ok(records)
 }
 
+/// Reads a BEDPE file: two records a line, one of its first three columns and one of the next three;
+/// an end whose contig is `.` is none.
+///
+/// # Errors
+/// An unreadable file; [`Error::Parse`] with the line number for fewer than six columns and for
+/// positions as in [`read`].
+pub fn read_paired(path: &Path) -> Result<Vec<BedRecord>> {
+    let mut records = Vec::new();
+    each(path, |line, columns| {
+        if columns.count() < 6 {
+            return Err(format!(
+                "a BEDPE line has at least six columns, this one has {}",
+                columns.count()
+            ));
+        }
+        for first in [0, 3] {
+            let contig = printable(columns.0[first].as_bytes());
+            if contig != "." {
+                records.push(BedRecord {
+                    line,
+                    contig,
+                    interval: columns.interval(first + 1)?,
+                    name: String::new(),
+                    strand: None,
+                });
+            }
+        }
+        Ok(())
+    })?;
+    Ok(records)
+}
+
 /// Reads positions on a genome with these contigs, each with its strand: contigs get the genome's
 /// names, also in names such as `4:24052:+`.
 ///

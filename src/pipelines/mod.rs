@@ -2,7 +2,9 @@
 //! `report` write files. `comparison` is what they share that set positions against matched
 //! controls.
 
+pub mod association;
 pub mod boundaries;
+pub mod codon_phase;
 pub mod compare;
 pub mod comparison;
 pub mod density;

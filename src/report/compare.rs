@@ -211,7 +211,9 @@ impl ComparePage {
                 ("motif", "inside cut", "Positions inside motifs cut"),
                 ("permuted motif", "inside cut", "The same, column-permuted motifs"),
                 ("motif", "edges cut", "Motif edges cut"),
-                ("motif", "cut through", "Motifs cut through"),
+                ("motif", "cut through", "Motifs cut through (fragmentation rate)"),
+                ("motif", "perfect match", "Motifs that are one token (perfect match)"),
+                ("permuted motif", "perfect match", "The same, column-permuted motifs"),
             ]
             .map(panel)
             .to_vec(),
@@ -300,7 +302,8 @@ impl ComparePage {
             svg: bars,
             label: "What is cut".into(),
             caption: "Cut through: at least one cut inside the motif, or inside the consensus of a splice site (3 bases of exon and 6 of intron at donors, 6 and 3 at acceptors) beside \
-                      the junction. Where tokens are shorter than motifs nearly all motifs are cut through by anyone; the share of inside positions cut says more."
+                      the junction. Where tokens are shorter than motifs nearly all motifs are cut through by anyone; the share of inside positions cut says more. \
+                      Of motifs this share is the fragmentation rate of EvoLen and DNAMotifTokenizer; a perfect match is a motif that is exactly one token."
                 .into(),
             downloads: downloads("cuts", "cuts"),
         };

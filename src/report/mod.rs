@@ -16,6 +16,8 @@
 //! | `locus` | those of `locus` |
 //! | `variants` | those of `variants` |
 //! | `stability` | those of `stability` |
+//! | `association` | those of `association` |
+//! | `codon_phase` | those of `codon-phase` |
 //! | `finetune` | those of `finetune` |
 //! | `benchmark` | those of `benchmark` |
 //! | `page` | from a results folder to its figures and page |
@@ -35,8 +37,10 @@
 //! Everything a caller passes is text and is escaped, except the SVG of a figure. The page loads
 //! nothing.
 
+pub mod association;
 pub mod benchmark;
 pub mod block;
+pub mod codon_phase;
 pub mod compare;
 pub mod density;
 mod discrimination;
@@ -70,7 +74,7 @@ pub use html::{Chapter, Report, Section};
 pub use table::{Cell, Column, Format, Table, columns};
 
 /// The tables of all analyses.
-const TABLES: [&[&str]; 10] = [
+const TABLES: [&[&str]; 12] = [
     &splice_profile::TABLES,
     &site_profile::TABLES,
     &motif_enrichment::TABLES,
@@ -80,5 +84,7 @@ const TABLES: [&[&str]; 10] = [
     &finetune::TABLES,
     &variants::TABLES,
     &stability::TABLES,
+    &association::TABLES,
+    &codon_phase::TABLES,
     &benchmark::TABLES,
 ];

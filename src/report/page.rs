@@ -1,7 +1,9 @@
 //! From a results folder to its page: the one way in which pages and figures are made, whether a
 //! run has just ended or ended long ago.
 
+use super::association::AssociationPage;
 use super::benchmark::BenchmarkPage;
+use super::codon_phase::CodonPhasePage;
 use super::compare::ComparePage;
 use super::density::DensityPage;
 use super::finetune::FinetunePage;
@@ -93,6 +95,8 @@ fn of_record(record: &Record, gallery: &Gallery) -> Result<Report> {
         "locus" => LocusPage::open(record)?.report(gallery),
         "compare" => ComparePage::open(record)?.report(gallery),
         "benchmark" => BenchmarkPage::open(record)?.report(gallery),
+        "association" => AssociationPage::open(record)?.report(gallery),
+        "codon-phase" => CodonPhasePage::open(record)?.report(gallery),
         "stability" => StabilityPage::open(record)?.report(gallery),
         "variants" => VariantsPage::open(record)?.report(gallery),
         "finetune" => FinetunePage::open(record)?.report(gallery),

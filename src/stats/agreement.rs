@@ -151,7 +151,7 @@ pub fn decisions(
 }
 
 /// Pearson's correlation from count, sums, sums of squares and sum of products.
-fn correlation([n, a, b, aa, bb, ab]: &[f64; 6]) -> f64 {
+pub(crate) fn correlation([n, a, b, aa, bb, ab]: &[f64; 6]) -> f64 {
     let (variance_a, variance_b) = (aa - a * a / n, bb - b * b / n);
     if variance_a > 1e-12 * aa && variance_b > 1e-12 * bb {
         ((ab - a * b / n) / (variance_a * variance_b).sqrt()).clamp(-1.0, 1.0)

@@ -17,6 +17,10 @@
 //! | `ridge` | ridge regressions, logistic and of least squares |
 //! | `roc` | AUROC, information and their intervals over clusters |
 //! | `discrimination` | sites from controls by nucleotides and by measured numbers, out of fold |
+//! | `shift` | marks turned around their windows: one statistic, or a profile over lags |
+//! | `fourier` | circular correlation at every shift |
+//! | `partial` | partial rank correlation, also of series turned against each other |
+//! | `stratified` | shares of two groups compared within strata |
 //! | `agreement` | correlations of two readings of the same positions |
 //! | `rng` | the seeded generator |
 
@@ -26,11 +30,13 @@ pub mod bootstrap;
 pub mod context;
 pub mod discrimination;
 pub mod effect;
+pub mod fourier;
 pub mod grouped;
 pub mod logistic;
 pub mod minimum;
 pub mod multiplicity;
 pub mod offsets;
+pub mod partial;
 pub mod permutation;
 pub mod prediction;
 pub mod repeats;
@@ -38,6 +44,7 @@ pub mod ridge;
 pub mod rng;
 pub mod roc;
 pub mod shift;
+pub mod stratified;
 
 /// Arithmetic mean; `NaN` for an empty slice.
 pub fn mean(values: &[f64]) -> f64 {

@@ -62,9 +62,172 @@ pub fn circular_shift<C: AsRef<[f64]>>(curves: &[C], permutations: usize, seed: 
     }
 }
 
+/// Profiles over lags as observed and at random shifts, summed over lines that are each turned by a
+/// distance of their own.
+#[derive(Clone, Debug)]
+pub struct TurnedProfiles {
+    reach: usize,
+    observed: Vec<f64>,
+    /// `(permutations, 2 reach + 1)`.
+    draws: Vec<f64>,
+    permutations: usize,
+    rng: Rng,
+}
+
+/// The tests of a profile over lags.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProfileTest {
+    /// Of the mean over the lags in the middle, two-sided.
+    pub p_middle: f64,
+    /// At each lag, adjusted over all of them: how often the largest deviation of a random shift,
+    /// each lag in units of its standard deviation over shifts, is at least that of this lag
+    /// (max-T; Westfall & Young 1993).
+    pub p_max: Vec<f64>,
+    /// `1 / (m + 1)`.
+    pub p_floor: f64,
+}
+
+impl TurnedProfiles {
+    /// For lags from `-reach` to `reach`.
+    pub fn new(reach: usize, permutations: usize, seed: u64) -> TurnedProfiles {
+        TurnedProfiles {
+            reach,
+            observed: vec![0.0; 2 * reach + 1],
+            draws: vec![0.0; permutations * (2 * reach + 1)],
+            permutations,
+            rng: Rng::new(seed).derive("turned profiles"),
+        }
+    }
+
+    /// Adds the statistic of a line at every shift, that of no shift first; the line is a circle.
+    pub fn add(&mut self, line: u64, curve: &[f64]) {
+        let n = curve.len();
+        if n == 0 {
+            return;
+        }
+        let (reach, width, rng) = (self.reach, 2 * self.reach + 1, self.rng.derive_number(line));
+        let first = |shift: usize| (shift + n - reach % n) % n;
+        let add = |sums: &mut [f64], shift: usize| {
+            let mut at = first(shift);
+            for sum in sums {
+                *sum += curve[at];
+                at = if at + 1 == n { 0 } else { at + 1 };
+            }
+        };
+        add(&mut self.observed, 0);
+        (self.draws.par_chunks_mut(width).enumerate()).for_each(|(draw, sums)| {
+            add(sums, rng.derive_number(draw as u64).below(n));
+        });
+    }
+
+    /// The sums over lines at each lag.
+    pub fn observed(&self) -> &[f64] {
+        &self.observed
+    }
+
+    /// Tests the lags from `-middle` to `middle` together, and each lag. The mean over shifts must
+    /// be 0, as of a contrast. Without a value `p_middle` is 1, as it is where nothing varies.
+    pub fn test(&self, middle: usize) -> ProfileTest {
+        let width = 2 * self.reach + 1;
+        let draws = || self.draws.chunks(width);
+        let of_middle = |sums: &[f64]| {
+            let sums =
+                &sums[self.reach - middle.min(self.reach)..=self.reach + middle.min(self.reach)];
+            super::mean(sums).abs()
+        };
+        let p_floor = 1.0 / (self.permutations as f64 + 1.0);
+        let p = |beyond: usize| (beyond as f64 + 1.0) * p_floor;
+        let far = of_middle(&self.observed) * (1.0 - 1e-9);
+        let p_middle = p(draws().filter(|sums| of_middle(sums) >= far).count());
+        let mut scales = vec![0.0; width];
+        draws().for_each(|sums| {
+            scales
+                .iter_mut()
+                .zip(sums)
+                .for_each(|(scale, sum)| *scale += sum * sum)
+        });
+        let scaled = |sum: f64, scale: f64| {
+            if scale > 0.0 {
+                sum.abs() / scale.sqrt()
+            } else {
+                0.0
+            }
+        };
+        let mut most: Vec<f64> = draws()
+            .map(|sums| {
+                sums.iter()
+                    .zip(&scales)
+                    .map(|(sum, scale)| scaled(*sum, *scale))
+                    .fold(0.0, f64::max)
+            })
+            .collect();
+        most.sort_unstable_by(f64::total_cmp);
+        let p_max = self
+            .observed
+            .iter()
+            .zip(&scales)
+            .map(|(sum, scale)| {
+                let far = scaled(*sum, *scale) * (1.0 - 1e-9);
+                p(most.len() - most.partition_point(|most| *most < far))
+            })
+            .collect();
+        ProfileTest {
+            p_middle,
+            p_max,
+            p_floor,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn profiles_are_read_around_the_circle() {
+        let curve: Vec<f64> = (0..10).map(f64::from).collect();
+        let mut turned = TurnedProfiles::new(2, 5, 1);
+        turned.add(0, &curve);
+        assert_eq!(turned.observed(), [8.0, 9.0, 0.0, 1.0, 2.0]);
+        turned.add(1, &curve);
+        assert_eq!(turned.observed()[1], 18.0);
+        for sums in turned.draws.chunks(5) {
+            let steps: Vec<f64> = sums.windows(2).map(|s| s[1] - s[0]).collect();
+            assert!(
+                steps.iter().all(|s| [2.0, -8.0, -18.0].contains(s)),
+                "{sums:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_peak_is_found_at_its_lag_and_noise_is_not() {
+        let (mut rng, mut low, mut any) = (Rng::new(5), 0, 0);
+        for run in 0..200 {
+            let mut turned = TurnedProfiles::new(5, 199, run);
+            for line in 0..3 {
+                let mut curve: Vec<f64> = (0..300).map(|_| rng.uniform() - 0.5).collect();
+                let mean = super::super::mean(&curve);
+                curve.iter_mut().for_each(|value| *value -= mean);
+                turned.add(line, &curve);
+            }
+            let test = turned.test(1);
+            low += usize::from(test.p_middle <= 0.05);
+            any += usize::from(test.p_max.iter().any(|p| *p <= 0.05));
+        }
+        // 10 of 200, standard error 3.1.
+        assert!(
+            (2..=20).contains(&low) && (2..=20).contains(&any),
+            "{low} {any}"
+        );
+        let mut turned = TurnedProfiles::new(5, 199, 1);
+        let mut curve: Vec<f64> = (0..1000).map(|_| rng.uniform() - 0.5).collect();
+        curve[3] = 20.0;
+        turned.add(0, &curve);
+        let test = turned.test(1);
+        let found: Vec<usize> = (0..11).filter(|lag| test.p_max[*lag] <= 0.05).collect();
+        assert_eq!(found, [8]);
+    }
 
     #[test]
     fn a_curve_by_hand() {

@@ -56,7 +56,7 @@ fn assignment(text: &str) -> std::result::Result<(String, String), String> {
 }
 
 /// The analyses that have a page.
-const ANALYSES: [&str; 9] = [
+const ANALYSES: [&str; 11] = [
     "splice-profile",
     "site-profile",
     "motif-enrichment",
@@ -65,6 +65,8 @@ const ANALYSES: [&str; 9] = [
     "compare",
     "finetune",
     "stability",
+    "association",
+    "codon-phase",
     "variants",
 ];
 

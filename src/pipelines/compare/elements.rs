@@ -53,12 +53,16 @@ pub enum Measure {
     MotifInside,
     /// Share of a motif's two edges that are cuts.
     MotifEdges,
-    /// The same three for words that column-permuted motifs fit.
+    /// Motifs that are exactly one token: both edges cut, and nothing inside.
+    MotifPerfect,
+    /// The same four for words that column-permuted motifs fit.
     PermutedThrough,
     /// See [`Measure::PermutedThrough`].
     PermutedInside,
     /// See [`Measure::PermutedThrough`].
     PermutedEdges,
+    /// See [`Measure::PermutedThrough`].
+    PermutedPerfect,
     /// Donors with a cut exactly at the junction.
     DonorJunction,
     /// Donors with a cut inside their consensus, beside the junction.
@@ -71,13 +75,15 @@ pub enum Measure {
 
 impl Measure {
     /// All, in the order of tables.
-    pub const ALL: [Measure; 10] = [
+    pub const ALL: [Measure; 12] = [
         Measure::MotifThrough,
         Measure::MotifInside,
         Measure::MotifEdges,
+        Measure::MotifPerfect,
         Measure::PermutedThrough,
         Measure::PermutedInside,
         Measure::PermutedEdges,
+        Measure::PermutedPerfect,
         Measure::DonorJunction,
         Measure::DonorThrough,
         Measure::AcceptorJunction,
@@ -93,7 +99,8 @@ impl Measure {
         }
     }
 
-    /// `cut through`, `inside cut`, `edges cut` or `cut at junction`.
+    /// `cut through` (of motifs the fragmentation rate), `inside cut`, `edges cut`, `perfect match` or
+    /// `cut at junction`.
     pub fn what(self) -> &'static str {
         match self {
             Measure::MotifThrough
@@ -102,6 +109,7 @@ impl Measure {
             | Measure::AcceptorThrough => "cut through",
             Measure::MotifInside | Measure::PermutedInside => "inside cut",
             Measure::MotifEdges | Measure::PermutedEdges => "edges cut",
+            Measure::MotifPerfect | Measure::PermutedPerfect => "perfect match",
             Measure::DonorJunction | Measure::AcceptorJunction => "cut at junction",
         }
     }
@@ -113,10 +121,14 @@ impl Measure {
 
     fn kind(self) -> Kind {
         match self {
-            Measure::MotifThrough | Measure::MotifInside | Measure::MotifEdges => Kind::Motif,
-            Measure::PermutedThrough | Measure::PermutedInside | Measure::PermutedEdges => {
-                Kind::Permuted
-            }
+            Measure::MotifThrough
+            | Measure::MotifInside
+            | Measure::MotifEdges
+            | Measure::MotifPerfect => Kind::Motif,
+            Measure::PermutedThrough
+            | Measure::PermutedInside
+            | Measure::PermutedEdges
+            | Measure::PermutedPerfect => Kind::Permuted,
             Measure::DonorJunction | Measure::DonorThrough => Kind::Site(SiteKind::Donor),
             Measure::AcceptorJunction | Measure::AcceptorThrough => Kind::Site(SiteKind::Acceptor),
         }
@@ -173,6 +185,10 @@ impl Window {
                     }
                     Measure::MotifEdges | Measure::PermutedEdges => {
                         f64::from(one(at) + one(at + width)) / 2.0
+                    }
+                    Measure::MotifPerfect | Measure::PermutedPerfect => {
+                        let edges = one(at) + one(at + width);
+                        f64::from(u8::from(edges == 2 && any((at, at + width)) == 2))
                     }
                     Measure::DonorJunction | Measure::AcceptorJunction => f64::from(one(at)),
                     Measure::DonorThrough => f64::from(u8::from(any(near(DONOR)) > one(at))),

@@ -15,7 +15,8 @@ pub struct CutRow {
     pub tokenizer: String,
     /// `motif`, `permuted motif`, `donor` or `acceptor`.
     pub element: String,
-    /// `cut through`, `inside cut`, `edges cut` or `cut at junction`.
+    /// `cut through` (of motifs the fragmentation rate), `inside cut`, `edges cut`, `perfect match` or
+    /// `cut at junction`.
     pub measure: String,
     /// Elements.
     pub n_elements: u64,

@@ -273,6 +273,12 @@ fn shifts_turn_cuts_around_the_window() {
         window.curve(0, Measure::MotifEdges),
         (1, (0..10).map(edges).collect())
     );
+    let perfect = |s: usize| f64::from(u8::from(edges(s) == 1.0 && !inside(s)));
+    assert!((0..10).any(|s| perfect(s) > 0.0));
+    assert_eq!(
+        window.curve(0, Measure::MotifPerfect),
+        (1, (0..10).map(perfect).collect())
+    );
     let share = |s: usize| {
         [3, 4, 5]
             .iter()

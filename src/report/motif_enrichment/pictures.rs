@@ -197,6 +197,7 @@ impl MotifPage {
         };
         ForestFigure {
             groups: self.comparisons().map(group).collect(),
+            heads: ForestFigure::DIFFERENCES,
             x_label: "Difference, hit minus control".into(),
         }
     }

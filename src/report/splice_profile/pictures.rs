@@ -165,6 +165,7 @@ impl Figures {
             ),
             families: ForestFigure {
                 groups,
+                heads: ForestFigure::DIFFERENCES,
                 x_label: "Difference, site minus control (mean over offsets −2 to +2)".into(),
             },
             baseline: R2Figure {

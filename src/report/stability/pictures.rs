@@ -109,6 +109,7 @@ impl StabilityPage {
                 group("change", "Sum of |change of boundary probability|"),
                 group("decisions", "Decisions changed"),
             ],
+            heads: ForestFigure::DIFFERENCES,
             x_label: "difference an edit".into(),
         }
     }

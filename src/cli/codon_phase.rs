@@ -1,0 +1,218 @@
+//! `codon-phase`: do boundaries keep to codons?
+
+use super::analysis::{Asked, Course, Report};
+use super::answers::{Origin, ShardOption};
+use super::compute::Compute;
+use super::left_out::LeftOut;
+use super::reads::Opened;
+use super::router::RouterOption;
+use super::{counts, source, splice_profile};
+use crate::error::{Error, Result};
+use crate::model::config::Config;
+use crate::pipelines::codon_phase::{self as pipeline, CodonPhaseRequest};
+use crate::pipelines::ldarnet::Router;
+use crate::pipelines::store::{Part, Unopened};
+use crate::pipelines::{BoundarySource, Values};
+use crate::report::codon_phase as report;
+use std::path::PathBuf;
+
+/// Ask whether boundaries keep to codons, stage by stage of a model; writes an HTML report
+///
+/// How often is each position of a codon cut: between codons, after their first, after their second
+/// base? Codon positions differ in their letters, so each is compared with the same k-mers at the
+/// other positions of codons, and outside of coding sequence, by cluster of overlapping genes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ldar-analyze codon-phase --out codons
+      the bundled fly chromosome 4 and the bundled model; open codons/index.html
+  ldar-analyze codon-phase --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --max-genes 2000 --out codons
+  ldar-analyze codon-phase --router fixed:3 --out grid
+      cuts on a grid of three: between codons or not by the accident of where a gene starts
+  ldar-analyze codon-phase --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --shard 3/40 --out shards/3
+      one of forty jobs; `ldar-analyze merge shards/* --out results` then gives the results
+
+One transcript speaks for a gene: the canonical one, else that with the longest coding sequence. A former result in the folder of --out is replaced; any other
+folder that is not empty is left alone.")]
+pub struct Arguments {
+    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled
+    /// fly chromosome 4]
+    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
+    genome: Option<PathBuf>,
+    /// Gene annotation with CDS: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default:
+    /// bundled]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
+    annotation: Option<PathBuf>,
+    /// Model: the authors' .pt, or safetensors; or ldarnet-110m (see fetch) [default: bundled]
+    #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
+    checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    router: RouterOption,
+    /// Folder for the results
+    #[arg(long, value_name = "FOLDER", default_value = "codon-phase")]
+    out: PathBuf,
+    /// Only these contigs, by any of their names
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    contigs: Vec<String>,
+    /// At most so many genes, a random subset
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = counts::parse)]
+    max_genes: usize,
+    /// Bases given to the model at once [default: the length it was trained on, else 4096]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
+    context: Option<usize>,
+    /// Least distance of a read position from the ends of what the model is given [default: a
+    /// quarter of the context, at most 512]
+    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
+    margin: Option<usize>,
+    /// Random flips of the permutation tests
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
+    permutations: usize,
+    /// Draws of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
+    bootstraps: usize,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Windows given to the model together
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
+    batch: usize,
+    #[command(flatten)]
+    compute: Compute,
+    #[command(flatten)]
+    shard: ShardOption,
+}
+
+/// Routers whose cuts are kept in one byte a base.
+const MOST_STAGES: usize = 8;
+
+/// What is to be run.
+pub struct Request {
+    files: Option<(PathBuf, PathBuf)>,
+    checkpoint: Option<PathBuf>,
+    router: RouterOption,
+    compute: Compute,
+    part: Option<Part>,
+    out: PathBuf,
+    context: Option<usize>,
+    margin: Option<usize>,
+    pipeline: CodonPhaseRequest,
+}
+
+impl Arguments {
+    /// Refuses what no run could meet, before anything is read.
+    pub fn validate(self) -> Result<Request> {
+        counts::check(&[
+            ("--permutations", self.permutations),
+            ("--bootstraps", self.bootstraps),
+            ("--batch", self.batch),
+            ("--max-genes", self.max_genes),
+        ])?;
+        if let Some(context) = self.context {
+            splice_profile::context_of(None, Some(context), self.margin, 0)?;
+        }
+        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        Ok(Request {
+            files: genome.zip(annotation),
+            checkpoint: self.checkpoint,
+            router: self.router,
+            compute: self.compute,
+            part: self.shard.part(),
+            out: self.out,
+            context: self.context,
+            margin: self.margin,
+            pipeline: CodonPhaseRequest {
+                contigs: self.contigs,
+                max_genes: self.max_genes,
+                permutations: self.permutations,
+                bootstraps: self.bootstraps,
+                seed: self.seed,
+                batch: self.batch,
+                ..CodonPhaseRequest::default()
+            },
+        })
+    }
+}
+
+fn left_out(found: &pipeline::CodonPhase) -> LeftOut {
+    let (used, others): (Vec<_>, Vec<_>) = found.genes.iter().partition(|row| row.status == "used");
+    LeftOut {
+        what: "genes with a CDS",
+        used: used.iter().map(|row| row.n_genes).sum(),
+        reasons: others
+            .iter()
+            .map(|row| (row.status.clone(), row.n_genes))
+            .collect(),
+    }
+}
+
+impl Request {
+    /// Runs the analysis, writes the results folder and prints the short of it.
+    pub fn run(mut self, origin: Origin) -> Result<()> {
+        let mut course = Course::start(origin, &self.out, self.part)?;
+        let opened = Opened::model(
+            &course.origin,
+            self.checkpoint.as_deref(),
+            self.router,
+            self.compute,
+        )?;
+        opened.recorded(&mut course.run);
+        (self.pipeline.context, self.pipeline.margin) =
+            splice_profile::context_of(opened.trained_length(), self.context, self.margin, 0)?;
+        let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
+        let mut inputs = source::files_inputs(self.files.as_ref())?;
+        inputs.push(
+            course
+                .origin
+                .checkpoint(0, || source::checkpoint_input(self.checkpoint.as_deref()))?,
+        );
+        // The model of shards is not opened: its configuration says how many routers it has.
+        let routers = Config::from_json(opened.facts()["config"].clone())?
+            .layout
+            .stages()
+            - 1;
+        if routers > MOST_STAGES {
+            return Err(Error::Invalid(format!(
+                "the model has {routers} routers: at most {MOST_STAGES} can be looked at"
+            )));
+        }
+        let stages: Vec<Box<dyn BoundarySource + '_>> = match &opened {
+            Opened::Model { model, .. } => (0..routers.max(1))
+                .map(|stage| Ok(Box::new(Router::new(model, stage)?) as Box<dyn BoundarySource>))
+                .collect::<Result<_>>()?,
+            _ => (0..routers)
+                .map(|_| Box::new(Unopened(Values::Probabilities)) as Box<dyn BoundarySource>)
+                .collect(),
+        };
+        let names: Vec<String> = (0..stages.len())
+            .map(|stage| match stage {
+                0 => String::new(),
+                stage => format!("stage {stage}"),
+            })
+            .collect();
+        let named: Vec<(&str, &dyn BoundarySource)> = names
+            .iter()
+            .zip(&stages)
+            .map(|(name, stage)| (name.as_str(), stage.as_ref()))
+            .collect();
+        let report = Report {
+            analysis: "codon-phase",
+            bases_read: |found: &pipeline::CodonPhase| found.bases_read,
+            summary: report::summary,
+            left_out,
+            write_tables: report::write_tables,
+            outcome: report::outcome,
+        };
+        let mut parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
+        self.router.note(&mut parameters);
+        let asked = Asked {
+            parameters,
+            inputs: &inputs,
+            facts: opened.facts(),
+            trained_length: opened.trained_length(),
+            models: &named,
+        };
+        course.finish(asked, &report, |kept, progress| {
+            pipeline::run(&genome, &annotation, kept, &self.pipeline, progress)
+        })
+    }
+}

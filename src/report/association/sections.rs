@@ -1,0 +1,334 @@
+//! The sections of the page.
+
+use super::{AssociationPage, Svg, around, primary, told, tracks};
+use crate::pipelines::association::{
+    AroundRow, BIN_BP, COMPOSITION, ContigRow, CorrelationRow, DENSITY, ERROR, FLANK, GC_FLANK,
+    KNOWN, LEAST_WINDOWS, NOTHING, READ, ReadingRow,
+};
+use crate::report::block::{downloads, paragraph};
+use crate::report::format::{count, decimals, interval, p_value, percent};
+use crate::report::{Block, Card, Cell, Format, Level, Section, Table, columns};
+
+/// Fewer blocks than this carry no interval that is worth its name.
+const FEW_BLOCKS: u64 = 20;
+
+impl AssociationPage {
+    pub(super) fn result(&self, svg: &Svg) -> Section {
+        let found = &self.found;
+        let mut cards = Vec::new();
+        for track in tracks(found) {
+            let names = [
+                (NOTHING, "as read"),
+                (COMPOSITION, "composition accounted for"),
+            ];
+            for (given, words) in names {
+                if let Some(row) = primary(found, track, DENSITY, given) {
+                    cards.push(Card {
+                        label: format!("{track}: correlation with boundary density, {words}"),
+                        value: decimals(row.correlation, 3),
+                        uncertainty: format!(
+                            "95% CI {}, p {}",
+                            interval(row.ci_low, row.ci_high),
+                            p_value(row.p_value, Some(row.p_floor))
+                        ),
+                    });
+                }
+            }
+            if let Some(row) = around(found, track) {
+                cards.push(Card {
+                    label: format!(
+                        "{track}: at boundaries less at matched positions, in standard deviations of the track"
+                    ),
+                    value: decimals(row.d, 3),
+                    uncertainty: format!(
+                        "95% CI {}, p {}",
+                        interval(row.ci_low / row.track_sd, row.ci_high / row.track_sd),
+                        p_value(row.p_value, Some(row.p_floor))
+                    ),
+                });
+            }
+        }
+        let mut blocks = vec![Block::Cards(cards)];
+        let few = (found.correlations.iter())
+            .filter(|row| row.n_windows > 0 && row.n_blocks < FEW_BLOCKS)
+            .map(|row| row.n_blocks);
+        if let Some(least) = few.min() {
+            blocks.push(Block::Callout {
+                level: Level::Warning,
+                text: format!(
+                    "Intervals of some rows rest on {least} blocks of {} bases: read them as rough, and read more sequence or choose a shorter --block.",
+                    count(self.request.block_bp)
+                ),
+            });
+        }
+        blocks.push(Block::Figure {
+            svg: svg.correlations.clone(),
+            label: "Correlation by size of window".into(),
+            caption: format!(
+                "Spearman’s correlation of boundary density and token length with the track, as read and with composition accounted for, with 95% intervals over draws of blocks. \
+                 The primary question is that of density in windows of {} bases, composition accounted for.",
+                count(found.primary_bp as usize)
+            ),
+            downloads: downloads("correlations", "correlations"),
+        });
+        let row = |r: &CorrelationRow| -> Vec<Cell> {
+            vec![
+                r.track.clone().into(),
+                r.measure.clone().into(),
+                (r.window_bp as usize).into(),
+                r.given.clone().into(),
+                (r.n_windows as usize).into(),
+                (r.n_blocks as usize).into(),
+                (r.n_contigs as usize).into(),
+                r.correlation.into(),
+                Cell::Interval {
+                    low: r.ci_low,
+                    high: r.ci_high,
+                },
+                Cell::P {
+                    value: r.p_value,
+                    floor: Some(r.p_floor),
+                },
+                Cell::P {
+                    value: r.p_holm,
+                    floor: None,
+                },
+            ]
+        };
+        let head = [
+            ("track", Format::Text),
+            ("measure", Format::Text),
+            ("window, bp", Format::Integer),
+            ("accounted for", Format::Text),
+            ("windows", Format::Integer),
+            ("blocks", Format::Integer),
+            ("contigs", Format::Integer),
+            ("correlation", Format::Decimals(3)),
+            ("95% CI", Format::Interval),
+            ("p", Format::PValue),
+            ("p, Holm", Format::PValue),
+        ];
+        blocks.push(Block::Table(Table {
+            caption: "p: circular shifts of the track along each contig. Holm: over the sizes of windows of a track, measure and what is accounted for.".into(),
+            columns: columns(&head),
+            rows: found.correlations.iter().map(row).collect(),
+        }));
+        Section {
+            title: "Result".into(),
+            blocks,
+        }
+    }
+
+    pub(super) fn around(&self, svg: &Svg) -> Section {
+        let Some([profile, difference]) = &svg.profile else {
+            return Section {
+                title: "Around boundaries".into(),
+                blocks: vec![paragraph(
+                    "No boundary lies far enough from gaps and has a control.",
+                )],
+            };
+        };
+        let row = |r: &AroundRow| -> Vec<Cell> {
+            vec![
+                r.track.clone().into(),
+                r.control.clone().into(),
+                (r.n_used as usize).into(),
+                (r.n_near_gap as usize).into(),
+                (r.n_unmatched as usize).into(),
+                (r.n_blocks as usize).into(),
+                r.boundary_mean.into(),
+                r.control_mean.into(),
+                r.difference.into(),
+                Cell::Interval {
+                    low: r.ci_low,
+                    high: r.ci_high,
+                },
+                r.d.into(),
+                Cell::P {
+                    value: r.p_value,
+                    floor: Some(r.p_floor),
+                },
+                Cell::P {
+                    value: r.p_any,
+                    floor: Some(r.p_floor),
+                },
+            ]
+        };
+        let head = [
+            ("track", Format::Text),
+            ("control", Format::Text),
+            ("boundaries", Format::Integer),
+            ("near a gap", Format::Integer),
+            ("no control", Format::Integer),
+            ("blocks", Format::Integer),
+            ("boundaries", Format::Significant(4)),
+            ("controls", Format::Significant(4)),
+            ("difference", Format::Significant(3)),
+            ("95% CI", Format::Interval),
+            ("d", Format::Decimals(3)),
+            ("p", Format::PValue),
+            ("p, any distance", Format::PValue),
+        ];
+        let blocks = vec![
+            Block::Figure {
+                svg: profile.clone(),
+                label: "The track around boundaries".into(),
+                caption: "Mean of the track around boundaries (blue) and around positions of the same contig that are none and have the same letters around them (orange), which count as often as \
+                          boundaries with these letters."
+                    .into(),
+                downloads: downloads("profile", "profile"),
+            },
+            Block::Figure {
+                svg: difference.clone(),
+                label: "Difference".into(),
+                caption: "Boundaries less controls. What is left with composition matched too is not that boundaries are frequent where G+C is high or low.".into(),
+                downloads: downloads("profile_difference", "profile"),
+            },
+            Block::Table(Table {
+                caption: "The track within 50 bases. d: the difference in standard deviations of the track. p: circular shifts of the track along each contig; at any distance: adjusted over the profile (max-T)."
+                    .into(),
+                columns: columns(&head),
+                rows: self.found.around.iter().map(row).collect(),
+            }),
+        ];
+        Section {
+            title: "Around boundaries".into(),
+            blocks,
+        }
+    }
+
+    pub(super) fn by_contig(&self) -> Section {
+        let row = |r: &ContigRow| -> Vec<Cell> {
+            vec![
+                r.contig.clone().into(),
+                r.track.clone().into(),
+                (r.window_bp as usize).into(),
+                (r.n_windows as usize).into(),
+                (r.n_unread as usize).into(),
+                (r.n_without_track as usize).into(),
+                r.correlation.into(),
+                r.partial_correlation.into(),
+            ]
+        };
+        let head = [
+            ("contig", Format::Text),
+            ("track", Format::Text),
+            ("window, bp", Format::Integer),
+            ("windows", Format::Integer),
+            ("not read", Format::Integer),
+            ("track unknown", Format::Integer),
+            ("correlation", Format::Decimals(3)),
+            ("given composition", Format::Decimals(3)),
+        ];
+        let density = Table {
+            caption: format!(
+                "Boundary density and the track, contig by contig. Contigs with fewer than {LEAST_WINDOWS} windows, or where nothing varies, have no correlation."
+            ),
+            columns: columns(&head),
+            rows: (self.found.contigs.iter())
+                .filter(|row| row.measure == DENSITY)
+                .map(row)
+                .collect(),
+        };
+        let row = |r: &ReadingRow| -> Vec<Cell> {
+            vec![
+                r.contig.clone().into(),
+                (r.length_bp as usize).into(),
+                (r.n_positions as usize).into(),
+                (r.n_boundaries as usize).into(),
+                r.density.into(),
+            ]
+        };
+        let head = [
+            ("contig", Format::Text),
+            ("bases", Format::Integer),
+            ("positions read", Format::Integer),
+            ("boundaries", Format::Integer),
+            ("boundaries a base", Format::Decimals(4)),
+        ];
+        let reading = Table {
+            caption: "What was read.".into(),
+            columns: columns(&head),
+            rows: self.found.reading.iter().map(row).collect(),
+        };
+        Section {
+            title: "By contig".into(),
+            blocks: vec![Block::Table(density), Block::Table(reading)],
+        }
+    }
+
+    pub(super) fn methods(&self) -> Section {
+        let request = &self.request;
+        let texts = [
+            format!(
+                "Plus is read in tiles of {} bases with margins of {}; boundaries are positions with a probability above one half. Windows lie on a grid from the start of each contig; \
+                 used are those of which {} of the positions were read and the track knows {} of the bases. Density: boundaries over positions read. Token length: mean over the tokens that start \
+                 in a window.",
+                count(request.context),
+                count(request.margin),
+                percent(READ, 0),
+                percent(KNOWN, 0)
+            ),
+            format!(
+                "Measures and track are ranked within each contig; the track is taken as measured with an error of {} of the standard deviation of its ranks, so that what follows from composition \
+                 exactly is not found by the misfit of the fit. Accounted for by least squares, contig by contig: G+C of the window and of five windows around it, CpG of both, and the soft-masked share, \
+                 each as a bent line through its ranks; the shares of the sixteen dinucleotides, and of N. The last two groups and soft-masking stand in for mappability.",
+                percent(ERROR, 0)
+            ),
+            "Tests: the track's rest is turned around each contig by a random number of windows, composition accounted for anew at every turn; two-sided. Over contigs, correlations are averaged by windows. \
+             The unit of replication of the test is the whole track of a contig, turned as one: shifts keep its autocorrelation."
+                .into(),
+            format!(
+                "Intervals: BCa over draws of blocks of {} bases, with ranks and fit as they are. They take blocks as independent; a track that drifts over longer distances \
+                 varies more than they tell. Shifts turn such a track as a whole: where interval and test disagree, go by the test.",
+                count(request.block_bp)
+            ),
+            format!(
+                "Around boundaries, the track is averaged in bins of {BIN_BP} bases up to {} on either side. Controls are all positions of the contig that are no boundary and share the {} letters \
+                 around the position, weighted to the k-mers of the boundaries; the second kind shares fifths of G+C within {GC_FLANK} bases and soft-masking of the base too. Positions with a gap of \
+                 sequence or track within reach are not used, and gaps are closed before the track is turned.",
+                count(request.reach_bp),
+                2 * FLANK
+            ),
+        ];
+        Section {
+            title: "How it was done".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
+    }
+
+    pub(super) fn caveats(&self) -> Section {
+        let mut texts = vec![
+            "Correlation given composition is no cause: longer words of the sequence, repeats and gene structure can drive both a track and boundaries. `density` tells classes of sequence apart.".to_string(),
+            "N and soft-masking only stand in for mappability: give a mappability track as one more --track to see whether boundaries follow it.".into(),
+        ];
+        let several = tracks(&self.found).len();
+        if several > 1 {
+            texts.push(format!(
+                "p-values are not adjusted over the {several} tracks."
+            ));
+        }
+        if self.about.bundled {
+            texts.push(
+                "Most of this chromosome was training sequence of the bundled model (without labels)."
+                    .into(),
+            );
+        }
+        let lengths: Vec<String> = (tracks(&self.found).into_iter())
+            .filter_map(|track| {
+                let row = primary(&self.found, track, super::TOKEN_LENGTH, COMPOSITION)?;
+                Some(format!("{track}: {}", told(row)))
+            })
+            .collect();
+        if !lengths.is_empty() {
+            texts.push(format!(
+                "Token length is density seen from the other side, and no second piece of evidence ({}).",
+                lengths.join("; ")
+            ));
+        }
+        Section {
+            title: "What this does not show".into(),
+            blocks: texts.into_iter().map(paragraph).collect(),
+        }
+    }
+}

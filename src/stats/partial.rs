@@ -1,0 +1,165 @@
+//! Partial rank correlation of two series along a line, and what it is when one of them is turned
+//! against the other.
+
+use rayon::prelude::*;
+
+use crate::stats::fourier::circular_correlation;
+
+/// A column counts as a combination of those before it where less than this share of its length
+/// stands upright on them.
+const UPRIGHT: f64 = 1e-6;
+
+/// Ranks, ties sharing the mean of theirs, spread evenly over -1/2 to 1/2.
+pub fn ranks(values: &[f64]) -> Vec<f64> {
+    let n = values.len();
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_unstable_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut ranks = vec![0.0; n];
+    let mut from = 0;
+    for of_one in order.chunk_by(|a, b| values[*a] == values[*b]) {
+        let middle = from as f64 + of_one.len() as f64 / 2.0;
+        of_one
+            .iter()
+            .for_each(|i| ranks[*i] = middle / n as f64 - 0.5);
+        from += of_one.len();
+    }
+    ranks
+}
+
+/// Columns for a smooth function of ranks: the ranks, and lines that rise from `knots` evenly
+/// spaced quantiles on.
+pub fn bent_lines(ranks: Vec<f64>, knots: usize) -> Vec<Vec<f64>> {
+    let lines: Vec<Vec<f64>> = (1..=knots)
+        .map(|knot| {
+            let at = knot as f64 / (knots + 1) as f64 - 0.5;
+            ranks.iter().map(|rank| (rank - at).max(0.0)).collect()
+        })
+        .collect();
+    std::iter::once(ranks).chain(lines).collect()
+}
+
+/// What is accounted for: columns that stand upright on each other and have length 1, a constant
+/// among them.
+#[derive(Clone, Debug)]
+pub struct Accounted {
+    columns: Vec<Vec<f64>>,
+}
+
+impl Accounted {
+    /// For a constant and `columns` of `n` values each; columns that follow from others are
+    /// dropped.
+    pub fn new(n: usize, columns: impl IntoIterator<Item = Vec<f64>>) -> Accounted {
+        let mut found = Accounted {
+            columns: Vec::new(),
+        };
+        for column in std::iter::once(vec![1.0; n]).chain(columns) {
+            let full = length(&column);
+            // Twice is enough (Kahan in Parlett 1980).
+            let mut rest = found.rest(&found.rest(&column));
+            let left = length(&rest);
+            if left > UPRIGHT * full {
+                rest.iter_mut().for_each(|value| *value /= left);
+                found.columns.push(rest);
+            }
+        }
+        found
+    }
+
+    /// Columns, the constant among them.
+    pub fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// What the columns leave of a series.
+    pub fn rest(&self, values: &[f64]) -> Vec<f64> {
+        let mut rest = values.to_vec();
+        for column in &self.columns {
+            let along = dot(column, &rest);
+            rest.iter_mut()
+                .zip(column)
+                .for_each(|(value, column)| *value -= along * column);
+        }
+        rest
+    }
+
+    /// The correlation of `a` with `b` turned around by every shift, once the columns, which stay
+    /// where they are, are accounted for in both; that of no shift first. `a` and `b` are what
+    /// [`Accounted::rest`] left.
+    pub fn turned(&self, a: &[f64], b: &[f64]) -> Vec<f64> {
+        let mut left = vec![dot(b, b); b.len()];
+        // A few at a time: each holds a transform of the whole series.
+        for columns in self.columns.chunks(4) {
+            let along: Vec<Vec<f64>> = columns
+                .par_iter()
+                .map(|column| circular_correlation(column, b))
+                .collect();
+            for along in along {
+                left.iter_mut()
+                    .zip(along)
+                    .for_each(|(left, along)| *left -= along * along);
+            }
+        }
+        let full = length(a);
+        circular_correlation(a, b)
+            .into_iter()
+            .zip(left)
+            .map(|(product, left)| match left > 0.0 {
+                true => (product / (full * left.sqrt())).clamp(-1.0, 1.0),
+                false => 0.0,
+            })
+            .collect()
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn length(values: &[f64]) -> f64 {
+    dot(values, values).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::rng::Rng;
+
+    #[test]
+    fn ranks_share_ties() {
+        // scipy.stats.rankdata([3, 1, 3, 7]) -> [2.5, 1, 2.5, 4]; (r - 1/2) / 4 - 1/2.
+        assert_eq!(ranks(&[3.0, 1.0, 3.0, 7.0]), [0.0, -0.375, 0.0, 0.375]);
+        assert_eq!(bent_lines(vec![-0.4, 0.4], 1)[1], [0.0, 0.4]);
+    }
+
+    // With one covariate the partial correlation is (r_ab - r_ac r_bc) / sqrt((1 - r_ac^2)(1 -
+    // r_bc^2)) (Fisher 1924).
+    #[test]
+    fn is_the_closed_form_at_every_shift() {
+        let mut rng = Rng::new(2);
+        let n = 60;
+        let mut series = || (0..n).map(|_| rng.uniform()).collect::<Vec<f64>>();
+        let (noise, c, b) = (series(), series(), series());
+        let a: Vec<f64> = noise.iter().zip(&c).map(|(x, c)| x + c).collect();
+        let flat = vec![2.0; n];
+        let double: Vec<f64> = c.iter().map(|c| 2.0 * c + 1.0).collect();
+        let accounted = Accounted::new(n, [c.clone(), flat, double]);
+        assert_eq!(accounted.width(), 2, "what follows from others is dropped");
+        let rest_of_b = accounted.rest(&b);
+        let turned = accounted.turned(&accounted.rest(&a), &rest_of_b);
+        let r = |x: &[f64], y: &[f64]| {
+            let (mx, my) = (crate::stats::mean(x), crate::stats::mean(y));
+            let centred = |v: &[f64], m: f64| v.iter().map(|v| v - m).collect::<Vec<f64>>();
+            let (x, y) = (centred(x, mx), centred(y, my));
+            dot(&x, &y) / (length(&x) * length(&y))
+        };
+        for (shift, found) in turned.iter().enumerate() {
+            let moved: Vec<f64> = (0..n).map(|i| rest_of_b[(i + shift) % n]).collect();
+            let (ab, ac, bc) = (r(&a, &moved), r(&a, &c), r(&moved, &c));
+            let expected = (ab - ac * bc) / ((1.0 - ac * ac) * (1.0 - bc * bc)).sqrt();
+            assert!(
+                (found - expected).abs() < 1e-9,
+                "{shift}: {found} {expected}"
+            );
+        }
+    }
+}
