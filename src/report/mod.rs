@@ -16,6 +16,7 @@
 //! | `stability` | those of `stability` |
 //! | `finetune` | those of `finetune` |
 //! | `benchmark` | those of `benchmark` |
+//! | `matched_flops` | those of `matched-flops` |
 //! | `page` | from a results folder to its figures and page |
 //! | `pruned` | a page whose folder was made smaller |
 //! | `record` | `run.json` read back |
@@ -43,6 +44,7 @@ pub mod format;
 pub mod html;
 pub mod inline_svg;
 pub mod locus;
+pub mod matched_flops;
 pub mod motif_enrichment;
 pub mod page;
 mod paper;
@@ -66,7 +68,7 @@ pub use html::{Chapter, Report, Section};
 pub use table::{Cell, Column, Format, Table, columns};
 
 /// The tables of all analyses.
-const TABLES: [&[&str]; 9] = [
+const TABLES: [&[&str]; 10] = [
     &splice_profile::TABLES,
     &motif_enrichment::TABLES,
     &density::TABLES,
@@ -76,4 +78,5 @@ const TABLES: [&[&str]; 9] = [
     &variants::TABLES,
     &stability::TABLES,
     &benchmark::TABLES,
+    &matched_flops::TABLES,
 ];

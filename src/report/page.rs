@@ -7,6 +7,7 @@ use super::density::DensityPage;
 use super::finetune::FinetunePage;
 use super::html::is_page;
 use super::locus::LocusPage;
+use super::matched_flops::MatchedFlopsPage;
 use super::motif_enrichment::MotifPage;
 use super::record::Record;
 use super::splice_profile::SplicePage;
@@ -91,6 +92,7 @@ fn of_record(record: &Record, gallery: &Gallery) -> Result<Report> {
         "locus" => LocusPage::open(record)?.report(gallery),
         "compare" => ComparePage::open(record)?.report(gallery),
         "benchmark" => BenchmarkPage::open(record)?.report(gallery),
+        "matched-flops" => MatchedFlopsPage::open(record)?.report(gallery),
         "stability" => StabilityPage::open(record)?.report(gallery),
         "variants" => VariantsPage::open(record)?.report(gallery),
         "finetune" => FinetunePage::open(record)?.report(gallery),
