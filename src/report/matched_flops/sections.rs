@@ -146,7 +146,7 @@ impl MatchedFlopsPage {
             svg: gallery.hang(&self.bars(), "scores")?,
             label: "Every task and arm".into(),
             caption: "The bar chart of the paper's slide, with intervals and seeds. Learned: the router's cuts. Fixed: a grid. Turned: the learned arm's weights, its cuts shifted around every sequence. \
-                      Random: as many random cuts. No tokens: every base through fewer backbone blocks."
+                      Random: as many random cuts. No tokens: every base through fewer or narrower backbone blocks."
                 .into(),
             downloads: downloads("scores", "means"),
         });
@@ -426,7 +426,7 @@ impl MatchedFlopsPage {
         let mut blocks = vec![
             paragraph(format!("Sizes: {}.", self.sizes)),
             paragraph(
-                "A seed is one repeat of everything: initial weights, order and masks of the windows, rows that validate, order of fine-tuning. All arms share it, so arms are compared seed by seed. The learned model is trained first; the grid then keeps a token of every N bases, N being that at which both spend the same operations at the compression that the learned one reached on the held-out windows, its router's projections included. Random cuts take the same N. Without compression there are fewer backbone blocks, whole ones, so that operations may miss by more than 1%.",
+                "A seed is one repeat of everything: initial weights, order and masks of the windows, rows that validate, order of fine-tuning. All arms share it, so arms are compared seed by seed. The learned model is trained first; the grid then keeps a token of every N bases, N being that at which both spend the same operations at the compression that the learned one reached on the held-out windows, its router's projections included. Random cuts take the same N. Without compression there are fewer or narrower backbone blocks, whole ones, so that operations may miss by more than 1%.",
             ),
             paragraph(
                 "Operations are counted from the tokens that were kept, by sequence. A learned router changes its compression while it is trained and fine-tuned, and a grid does not: the table of arms and the warnings say by how much operations differ in each phase.",
