@@ -211,6 +211,9 @@ pub struct Outcome {
     pub differences: Vec<DifferenceRow>,
 }
 
+/// Scores of the classes by test sequence, for each seed.
+type Seeds = BTreeMap<u64, Vec<Vec<f32>>>;
+
 /// What the arms said of the test sequences of a task.
 pub struct Tested {
     targets: Targets,
@@ -218,7 +221,7 @@ pub struct Tested {
     /// Sequences that are no copies of training rows.
     fresh: Vec<usize>,
     /// Scores by arm and seed, arms in order of appearance.
-    arms: Vec<(String, BTreeMap<u64, Vec<Vec<f32>>>)>,
+    arms: Vec<(String, Seeds)>,
 }
 
 impl Tested {
@@ -324,7 +327,7 @@ impl Tested {
         all
     }
 
-    fn seeds(&self, arm: &str) -> Option<&BTreeMap<u64, Vec<Vec<f32>>>> {
+    fn seeds(&self, arm: &str) -> Option<&Seeds> {
         self.arms
             .iter()
             .find(|(name, _)| name == arm)
@@ -337,7 +340,7 @@ impl Tested {
 
     /// Every arm over its seeds.
     pub fn means(&self, task: &str, request: &JudgeRequest) -> Vec<MeanRow> {
-        let row = |(arm, seeds): &(String, BTreeMap<u64, Vec<Vec<f32>>>)| {
+        let row = |(arm, seeds): &(String, Seeds)| {
             let values: Vec<f64> = seeds.values().map(|scores| self.mcc(scores)).collect();
             let over = repeats(&values, sampling::LEVEL);
             let parts: Vec<&[Vec<f32>]> = seeds.values().map(Vec::as_slice).collect();
@@ -366,19 +369,16 @@ impl Tested {
         request: &JudgeRequest,
     ) -> Option<DifferenceRow> {
         let (own, others) = (self.seeds(arm)?, self.seeds(other)?);
-        let pairs: Vec<(&[Vec<f32>], &[Vec<f32>])> = own
+        let (first, second): (Vec<&[Vec<f32>]>, Vec<&[Vec<f32>]>) = own
             .iter()
             .filter_map(|(seed, scores)| Some((scores.as_slice(), others.get(seed)?.as_slice())))
-            .collect();
-        if pairs.is_empty() {
+            .unzip();
+        if first.is_empty() {
             return None;
         }
-        let by_seed: Vec<f64> = pairs
-            .iter()
-            .map(|(a, b)| self.mcc(a) - self.mcc(b))
-            .collect();
+        let pairs = || first.iter().zip(&second);
+        let by_seed: Vec<f64> = pairs().map(|(a, b)| self.mcc(a) - self.mcc(b)).collect();
         let over = repeats(&by_seed, sampling::LEVEL);
-        let (first, second): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
         let answers = |parts: &[&[Vec<f32>]]| Answers::new(&self.targets, &self.clusters, parts);
         let found = answers(&first).against(
             &answers(&second),
@@ -391,7 +391,7 @@ impl Tested {
             let scores: Vec<Vec<f32>> = self.fresh.iter().map(|i| scores[*i].clone()).collect();
             measure(&scores, &kept).mcc
         };
-        let without: Vec<f64> = pairs.iter().map(|(a, b)| fresh(a) - fresh(b)).collect();
+        let without: Vec<f64> = pairs().map(|(a, b)| fresh(a) - fresh(b)).collect();
         Some(DifferenceRow {
             task: task.into(),
             arm: arm.into(),

@@ -56,8 +56,8 @@ pub fn judge(
     let published = suite::published_differences()?;
     let tasks: Vec<&str> = distinct(runs.iter().map(|run| run.task.as_str()));
     for task in tasks {
-        let (mut tested, mut scores): (Option<Tested>, Vec<ScoreRow>) = (None, Vec::new());
-        let mut rows = 0;
+        let (mut tested, mut rows): (Option<Tested>, u64) = (None, 0);
+        let (mut spent, mut baselines) = (Vec::new(), Vec::new());
         for run in runs.iter().filter(|run| run.task == task) {
             let record = Record::read(&out.join("steps").join(&run.step))?;
             let facts: Facts = record.outcome("facts")?;
@@ -72,28 +72,22 @@ pub fn judge(
             tested
                 .add(&run.arm, run.seed, LDARNET, &predictions)
                 .map_err(wrong)?;
+            let of_test = flops.first().map_or(f64::NAN, |one| one.flops_per_base);
+            spent.push((run.arm.as_str(), run.seed, of_test));
             // Every arm has the same baseline beside it.
             if run.arm == LEARNED {
-                tested
-                    .add(kmer::NAME, run.seed, kmer::NAME, &predictions)
-                    .map_err(wrong)?;
+                baselines.push((run, predictions));
             }
-            scores.push(ScoreRow {
-                task: task.into(),
-                arm: run.arm.clone(),
-                seed: run.seed,
-                mcc: f64::NAN,
-                accuracy: f64::NAN,
-                auroc: f64::NAN,
-                flops_per_base: flops.first().map_or(f64::NAN, |one| one.flops_per_base),
-                flops_off: f64::NAN,
-            });
         }
-        let Some(tested) = tested else { continue };
+        let Some(mut tested) = tested else { continue };
+        for (run, predictions) in &baselines {
+            tested.add(kmer::NAME, run.seed, kmer::NAME, predictions)?;
+        }
         for (arm, seed, found) in tested.measures() {
             let flops = |arm: &str| {
-                let mut of = scores.iter().filter(|row| row.seed == seed);
-                of.find(|row| row.arm == arm).map(|row| row.flops_per_base)
+                let mut of = spent.iter();
+                of.find(|one| (one.0, one.1) == (arm, seed))
+                    .map(|one| one.2)
             };
             let flops_per_base = flops(arm).unwrap_or(f64::NAN);
             outcome.scores.push(ScoreRow {
