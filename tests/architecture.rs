@@ -184,7 +184,7 @@ fn rooms_named(code: &str) -> BTreeSet<String> {
                         '{' => depth += 1,
                         '}' => depth -= 1,
                         ',' if depth == 0 => {
-                            drop(found.insert(first_word(&std::mem::take(&mut item))))
+                            found.insert(first_word(&std::mem::take(&mut item)));
                         }
                         c => item.push(c),
                     }

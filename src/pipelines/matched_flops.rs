@@ -211,7 +211,10 @@ pub struct Outcome {
     pub differences: Vec<DifferenceRow>,
 }
 
-/// Scores of the classes by test sequence, for each seed.
+/// Scores of the classes by test sequence.
+type Said<'a> = &'a [Vec<f32>];
+
+/// The same for each seed.
 type Seeds = BTreeMap<u64, Vec<Vec<f32>>>;
 
 /// What the arms said of the test sequences of a task.
@@ -369,7 +372,7 @@ impl Tested {
         request: &JudgeRequest,
     ) -> Option<DifferenceRow> {
         let (own, others) = (self.seeds(arm)?, self.seeds(other)?);
-        let (first, second): (Vec<&[Vec<f32>]>, Vec<&[Vec<f32>]>) = own
+        let (first, second): (Vec<Said<'_>>, Vec<Said<'_>>) = own
             .iter()
             .filter_map(|(seed, scores)| Some((scores.as_slice(), others.get(seed)?.as_slice())))
             .unzip();
