@@ -106,10 +106,14 @@ pub fn task(name: &str) -> Option<[File; 3]> {
 }
 
 /// Recipes of `reproduce`: name and TOML.
-pub const RECIPES: [(&str, &str); 3] = [
+pub const RECIPES: [(&str, &str); 4] = [
     ("fly-demo", include_str!("../analyses/fly-demo.toml")),
     ("human-slice", include_str!("../analyses/human-slice.toml")),
     ("paper-human", include_str!("../analyses/paper-human.toml")),
+    (
+        "matched-flops",
+        include_str!("../analyses/matched-flops.toml"),
+    ),
 ];
 
 /// The bundled genome.

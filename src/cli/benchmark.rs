@@ -169,7 +169,7 @@ impl Request {
             &done.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(),
         )?;
         report::write_tables(&results, &out)?;
-        steps.record(&run, parameters, &done)?;
+        steps.record(&run, parameters, &[], &done)?;
         page::write(&out)?;
         if done.len() < jobs.len() {
             say(&format!(

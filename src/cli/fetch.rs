@@ -35,7 +35,7 @@ The cache is LDAR_CACHE, else XDG_CACHE_HOME/ldar-analyze, else ~/.cache/ldar-an
 to a machine without a network. Proxies are taken from ALL_PROXY, HTTPS_PROXY, HTTP_PROXY (http:// or socks5://USER:PASSWORD@HOST:PORT) and NO_PROXY,
 certificates from the system or SSL_CERT_FILE. Addresses, releases and licences: reference/sources.toml.")]
 pub struct Arguments {
-    /// What to fetch: human, mouse, jaspar, epd-human, ldarnet-110m (or: model ldarnet-110m), or a
+    /// What to fetch: human, mouse, yeast, jaspar, epd-human, ldarnet-110m (or: model ldarnet-110m), or a
     /// benchmark suite: nt, gue, gb; fly is bundled
     #[arg(value_name = "SET", required_unless_present = "list")]
     set: Option<String>,

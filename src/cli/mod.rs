@@ -23,6 +23,7 @@ mod finetune;
 mod inspect;
 mod left_out;
 mod locus;
+mod matched_flops;
 mod merge;
 mod motif_enrichment;
 mod predict;
@@ -96,6 +97,7 @@ enum Command {
     Finetune(Box<finetune::Arguments>),
     Predict(predict::Arguments),
     Benchmark(benchmark::Arguments),
+    MatchedFlops(matched_flops::Arguments),
     Report(report::Arguments),
     Boundaries(boundaries::Arguments),
     Merge(merge::Arguments),
@@ -131,6 +133,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Finetune(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Predict(arguments) => arguments.validate()?.run(),
         Command::Benchmark(arguments) => arguments.validate()?.run(threads),
+        Command::MatchedFlops(arguments) => arguments.validate()?.run(threads),
         Command::Report(arguments) => arguments.run(),
         Command::Boundaries(arguments) => arguments.validate()?.run(Origin::Typed),
         Command::Merge(arguments) => arguments.validate()?.run(),

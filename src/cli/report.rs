@@ -15,7 +15,7 @@ Examples:
       a smaller folder to hand on: its page no longer links to what is gone")]
 pub struct Arguments {
     /// Results folder of splice-profile, motif-enrichment, locus, density, compare, finetune,
-    /// benchmark or reproduce
+    /// benchmark, matched-flops or reproduce
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
     /// Draw nothing anew: only take links to files that are no longer there out of the page

@@ -234,26 +234,7 @@ impl<'a> Steps<'a> {
 
     fn run_one(&self, job: &Job) -> Result<()> {
         check_file(&self.note(job), &[], |path| noted(path).is_some())?;
-        let mut command = std::process::Command::new(&self.program);
-        command.args(&job.words).arg("--out").arg(self.folder(job));
-        if let Some(threads) = self.threads {
-            command.args(["--threads", &threads.to_string()]);
-        }
-        let mut step = command
-            .env(ENDS_WITH_STDIN, "1")
-            .stdin(Stdio::piped())
-            .spawn()
-            .map_err(Error::io(&self.program))?;
-        let held = step.stdin.take(); // open until the step has ended, or this process has
-        let status = step.wait().map_err(Error::io(&self.program))?;
-        drop(held);
-        if !status.success() {
-            let kept = "what was done before is kept; run the same command again to go on";
-            return Err(Error::Invalid(format!(
-                "step {} failed ({status}): {kept}",
-                job.name
-            )));
-        }
+        self.call(&job.name, &job.words, &self.folder(job))?;
         let made = Made {
             results: RESULTS_FORMAT,
             program: self.code.clone(),
@@ -265,11 +246,43 @@ impl<'a> Steps<'a> {
         write_atomic(&self.note(job), |file| writeln!(file, "{text}"))
     }
 
+    /// Runs this program on a command line with `--out folder`; it ends when this process does.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn call(&self, name: &str, words: &[String], folder: &Path) -> Result<()> {
+        let mut command = std::process::Command::new(&self.program);
+        command.args(words).arg("--out").arg(folder);
+        if let Some(threads) = self.threads {
+            command.args(["--threads", &threads.to_string()]);
+        }
+        let mut step = command
+            .env(ENDS_WITH_STDIN, "1")
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(Error::io(&self.program))?;
+        let held = step.stdin.take(); // open until the step has ended, or this process has
+        let status = step.wait().map_err(Error::io(&self.program))?;
+        drop(held);
+        match status.success() {
+            true => Ok(()),
+            false => Err(Error::Invalid(format!(
+                "step {name} failed ({status}): what was done before is kept; run the same command again to go on"
+            ))),
+        }
+    }
+
     /// Writes `run.json` of the whole, whose own tables are there already.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn record(&self, run: &Run, parameters: Value, jobs: &[Job]) -> Result<()> {
+    pub fn record(
+        &self,
+        run: &Run,
+        parameters: Value,
+        inputs: &[Input],
+        jobs: &[Job],
+    ) -> Result<()> {
         let steps: Vec<_> = jobs
             .iter()
             .map(|job| json!({"name": job.name, "command": job.words}))
@@ -277,7 +290,7 @@ impl<'a> Steps<'a> {
         let mut text = run.to_json(
             self.of.0,
             parameters,
-            &[],
+            inputs,
             &json!(null),
             &[],
             json!({"steps": steps}),

@@ -8,7 +8,14 @@ fn sources_are_sound() {
     names.dedup();
     assert_eq!(
         names,
-        ["human", "mouse", "jaspar", "epd-human", "ldarnet-110m"]
+        [
+            "human",
+            "mouse",
+            "yeast",
+            "jaspar",
+            "epd-human",
+            "ldarnet-110m"
+        ]
     );
     for set in &sets {
         assert!(

@@ -1,4 +1,4 @@
-//! Bars with intervals, each with a line where chance would put it.
+//! Bars with intervals, each with a line where chance, or a baseline, would put it.
 
 use super::Figure;
 use super::axis::{Frame, Scale};
@@ -27,6 +27,8 @@ pub struct BarsFigure {
     pub panels: Vec<BarPanel>,
     /// Title of the vertical axes.
     pub y_label: String,
+    /// What the black lines are: `by chance`.
+    pub line: String,
     /// A footnote; empty for none.
     pub note: String,
 }
@@ -51,8 +53,10 @@ pub struct Bar {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Where chance would put it.
+    /// Where a line stands across it: chance, or a baseline.
     pub expected: f64,
+    /// The repeats that it is the mean of, as dots.
+    pub points: Vec<f64>,
 }
 
 impl BarsFigure {
@@ -73,10 +77,11 @@ impl BarsFigure {
         first_column: bool,
     ) -> Result<()> {
         frame.title(canvas, &panel.title, HEAD - theme::TITLE_SIZE)?;
-        let values = panel
-            .bars
-            .iter()
-            .flat_map(|bar| [bar.value, bar.low, bar.high, bar.expected]);
+        let values = panel.bars.iter().flat_map(|bar| {
+            [bar.value, bar.low, bar.high, bar.expected]
+                .into_iter()
+                .chain(bar.points.iter().copied())
+        });
         let ticks = Ticks::around(ticks::extent(values.chain([0.0])).unwrap_or((0.0, 1.0)), 5);
         let y = Scale::new(ticks.range, (frame.bottom, frame.top));
         frame.y_axis(canvas, &y, &ticks, false)?;
@@ -107,6 +112,11 @@ impl BarsFigure {
                 DATA_WIDTH,
                 BLACK,
             )?;
+            for (number, point) in bar.points.iter().enumerate().filter(|(_, p)| p.is_finite()) {
+                let beside = (number as f64 - (bar.points.len() as f64 - 1.0) / 2.0) * 4.0;
+                let at = (x + beside, y.at(*point));
+                canvas.marker(theme::Marker::Circle, at, 1.4, BLACK)?;
+            }
             for (line, text) in theme::wrap(&bar.label, step - 4.0, TICK_SIZE, false)
                 .into_iter()
                 .take(2)
@@ -120,8 +130,8 @@ impl BarsFigure {
                 x,
                 y.at(bar.value),
                 format!(
-                    "{}: {:.3} ({:.3} to {:.3}), by chance {:.3}",
-                    bar.label, bar.value, bar.low, bar.high, bar.expected
+                    "{}: {:.3} ({:.3} to {:.3}), {} {:.3}",
+                    bar.label, bar.value, bar.low, bar.high, self.line, bar.expected
                 ),
             ));
         }
@@ -160,8 +170,8 @@ impl Figure for BarsFigure {
             text += &format!(" {}:", panel.title);
             for bar in &panel.bars {
                 text += &format!(
-                    " {} {:.3}, by chance {:.3};",
-                    bar.label, bar.value, bar.expected
+                    " {} {:.3}, {} {:.3};",
+                    bar.label, bar.value, self.line, bar.expected
                 );
             }
         }

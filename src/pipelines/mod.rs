@@ -11,6 +11,7 @@ pub mod density;
 pub mod edits;
 pub mod ldarnet;
 pub mod locus;
+pub mod matched_flops;
 pub mod motif_enrichment;
 mod questions;
 pub mod signal;

@@ -195,6 +195,7 @@ impl ComparePage {
                 low: row.expected + row.ci_low,
                 high: row.expected + row.ci_high,
                 expected: row.expected,
+                points: Vec::new(),
             };
             let n = rows.clone().next().map_or(0, |row| row.n_elements);
             BarPanel {
@@ -218,6 +219,7 @@ impl ComparePage {
             .map(panel)
             .to_vec(),
             y_label: "Share".into(),
+            line: "by chance".into(),
             note: "Black lines: expected of the same cuts anywhere else in their windows. Whiskers: 95% intervals of the difference from that, by flipping the signs of clusters of genes or \
                    promoters. Blue: the one that others are compared with."
                 .into(),

@@ -20,6 +20,7 @@
 //! | `codon_phase` | those of `codon-phase` |
 //! | `finetune` | those of `finetune` |
 //! | `benchmark` | those of `benchmark` |
+//! | `matched_flops` | those of `matched-flops` |
 //! | `page` | from a results folder to its figures and page |
 //! | `pruned` | a page whose folder was made smaller |
 //! | `record` | `run.json` read back |
@@ -50,6 +51,7 @@ pub mod format;
 pub mod html;
 pub mod inline_svg;
 pub mod locus;
+pub mod matched_flops;
 pub mod motif_enrichment;
 pub mod page;
 mod paper;
@@ -74,7 +76,7 @@ pub use html::{Chapter, Report, Section};
 pub use table::{Cell, Column, Format, Table, columns};
 
 /// The tables of all analyses.
-const TABLES: [&[&str]; 12] = [
+const TABLES: [&[&str]; 13] = [
     &splice_profile::TABLES,
     &site_profile::TABLES,
     &motif_enrichment::TABLES,
@@ -87,4 +89,5 @@ const TABLES: [&[&str]; 12] = [
     &association::TABLES,
     &codon_phase::TABLES,
     &benchmark::TABLES,
+    &matched_flops::TABLES,
 ];

@@ -9,6 +9,7 @@ use super::density::DensityPage;
 use super::finetune::FinetunePage;
 use super::html::is_page;
 use super::locus::LocusPage;
+use super::matched_flops::MatchedFlopsPage;
 use super::motif_enrichment::MotifPage;
 use super::record::Record;
 use super::site_profile::SitePage;
@@ -97,6 +98,7 @@ fn of_record(record: &Record, gallery: &Gallery) -> Result<Report> {
         "benchmark" => BenchmarkPage::open(record)?.report(gallery),
         "association" => AssociationPage::open(record)?.report(gallery),
         "codon-phase" => CodonPhasePage::open(record)?.report(gallery),
+        "matched-flops" => MatchedFlopsPage::open(record)?.report(gallery),
         "stability" => StabilityPage::open(record)?.report(gallery),
         "variants" => VariantsPage::open(record)?.report(gallery),
         "finetune" => FinetunePage::open(record)?.report(gallery),

@@ -36,9 +36,29 @@ pub fn repeats(values: &[f64], level: f64) -> Repeats {
     }
 }
 
+/// Student's test that the mean of independent values is 0: the two-sided p-value; `NaN` below two
+/// values. Values that are all the same tell nothing of their spread: `NaN`.
+pub fn t_test(values: &[f64]) -> f64 {
+    let Repeats { n, mean, sd, .. } = repeats(values, 0.95);
+    if n < 2 || sd == 0.0 {
+        return f64::NAN;
+    }
+    let t = mean / (sd / (n as f64).sqrt());
+    StudentsT::new(0.0, 1.0, (n - 1) as f64).map_or(f64::NAN, |of| 2.0 * of.cdf(-t.abs()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // scipy.stats.ttest_1samp([.02, .05, .01], 0).pvalue; ttest_1samp([-.1, .3, .2, .25], 0).pvalue
+    #[test]
+    fn t_test_as_scipy() {
+        assert!((t_test(&[0.02, 0.05, 0.01]) - T_ORACLE[0]).abs() < 1e-9);
+        assert!((t_test(&[-0.1, 0.3, 0.2, 0.25]) - T_ORACLE[1]).abs() < 1e-9);
+        assert!(t_test(&[0.1]).is_nan() && t_test(&[]).is_nan() && t_test(&[0.1, 0.1]).is_nan());
+    }
+    const T_ORACLE: [f64; 2] = [0.1567259572884322, 0.16822899527384716];
 
     // import numpy as np, scipy.stats as st
     // x = np.array([.81,.79,.83,.80,.82,.78,.84,.81,.80,.82]); st.t.interval(.95, 9, x.mean(),

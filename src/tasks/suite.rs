@@ -50,6 +50,28 @@ pub fn paper() -> Result<Paper> {
         .map_err(|e| Error::Invalid(format!("reference/paper/results.toml: {e}")))
 }
 
+/// What the paper reports of learned boundaries less a fixed grid at equal operations: differences
+/// of Matthews correlation by task of the suite `gue`.
+///
+/// # Errors
+/// None that a sound build can meet.
+pub fn published_differences() -> Result<BTreeMap<String, f64>> {
+    #[derive(Deserialize)]
+    struct Published {
+        task: Vec<Difference>,
+    }
+    #[derive(Deserialize)]
+    struct Difference {
+        name: String,
+        difference: f64,
+    }
+    let published: Published =
+        toml::from_str(include_str!("../../reference/paper/matched-flops.toml"))
+            .map_err(|e| Error::Invalid(format!("reference/paper/matched-flops.toml: {e}")))?;
+    let one = |of: Difference| (of.name, of.difference / 100.0);
+    Ok(published.task.into_iter().map(one).collect())
+}
+
 /// Endings under which a file of sequences may lie.
 const ENDINGS: [&str; 11] = [
     "csv", "csv.gz", "tsv", "tsv.gz", "parquet", "fna", "fna.gz", "fa", "fa.gz", "fasta",
@@ -396,6 +418,10 @@ mod tests {
                 );
             }
         }
+        let published = published_differences().unwrap();
+        let names: Vec<String> = published.keys().cloned().collect();
+        assert_eq!(named("gue").unwrap().chosen(&names).unwrap().len(), 3);
+        assert!((published["emp_H3K4me1"] - 0.143).abs() < 1e-12);
         assert!(named("no").unwrap_err().to_string().contains("nt, gue, gb"));
         let nt = named("nt").unwrap();
         let h3 = nt.chosen(&["H3".into()]).unwrap()[0];

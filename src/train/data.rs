@@ -2,6 +2,7 @@
 //! only, so that a resumed run goes on exactly where it stopped.
 
 use super::recipe::{DataRecipe, Masking};
+use crate::genome::contig_names::ContigNames;
 use crate::genome::fasta::Genome;
 use crate::model::tokenizer::{self, MASK, N, encode};
 use crate::stats::rng::Rng;
@@ -47,11 +48,25 @@ impl Corpus {
         };
         for (file, path) in recipe.fasta.iter().enumerate() {
             let genome = Genome::open(path)?;
-            for contig in genome.contigs() {
+            let held_out = match file {
+                0 => held_out(&genome, &recipe.holdout_contigs)
+                    .map_err(|e| Error::file(path, e.to_string()))?,
+                _ => Vec::new(),
+            };
+            for (number, contig) in genome.contigs().iter().enumerate() {
+                let whole = DataRecipe {
+                    holdout: (0.0, 1.0),
+                    test: (0.0, 1.0),
+                    ..recipe.clone()
+                };
                 corpus.add(
                     encode(&genome.read_contig(&contig.name)?),
                     file == 0,
-                    recipe,
+                    if held_out.contains(&number) {
+                        &whole
+                    } else {
+                        recipe
+                    },
                 );
             }
         }
@@ -175,6 +190,17 @@ impl Corpus {
     }
 }
 
+/// The contigs of some names, by number; `chrI` is `I`.
+fn held_out(genome: &Genome, names: &[String]) -> Result<Vec<usize>> {
+    let known = ContigNames::new(genome.contigs().iter().map(|contig| &contig.name));
+    let found = |name: &String| {
+        known
+            .find(name)
+            .ok_or_else(|| Error::Invalid(format!("data.holdout_contigs: {}", known.lacks(name))))
+    };
+    names.iter().map(found).collect()
+}
+
 /// At most `count` of `all`, evenly spread.
 fn spread(all: Vec<Vec<u8>>, count: usize) -> Vec<Vec<u8>> {
     let step = all.len().div_ceil(count.max(1)).max(1);
@@ -220,8 +246,29 @@ mod tests {
             reverse_complement: 0.5,
             holdout: (0.4, 0.6),
             test: (0.45, 0.55),
+            holdout_contigs: Vec::new(),
         };
         Corpus::open(&recipe).unwrap()
+    }
+
+    #[test]
+    fn whole_contigs_are_held_out() {
+        let mut file = tempfile::Builder::new().suffix(".fa").tempfile().unwrap();
+        writeln!(file, ">I\nAAAAAAAA\n>II\nCCCCCCCC\n>III\nGGGGGGGG").unwrap();
+        let recipe = |contig: &str| DataRecipe {
+            fasta: vec![file.path().to_path_buf()],
+            length: 4,
+            reverse_complement: 0.0,
+            holdout: (0.0, 0.0),
+            test: (0.0, 0.0),
+            holdout_contigs: vec![contig.into()],
+        };
+        let corpus = Corpus::open(&recipe("chrII")).unwrap();
+        assert_eq!(corpus.training_bases(), 16);
+        assert_eq!(corpus.holdout_windows(10), [[1; 4], [1; 4]]);
+        assert_eq!(corpus.test_windows(), [[1; 4], [1; 4]]);
+        let message = Corpus::open(&recipe("IV")).err().unwrap().to_string();
+        assert!(message.contains("'IV'"), "{message}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod data;
 pub mod evaluate;
 pub mod finetune;
+pub mod matched;
 pub mod objective;
 pub mod optimizer;
 pub mod recipe;

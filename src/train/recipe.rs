@@ -63,6 +63,9 @@ pub struct DataRecipe {
     /// The part of the first file's contigs on which the final number is measured, inside the
     /// held-out part.
     pub test: (f64, f64),
+    /// Contigs of the first file that are held out whole, and tested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holdout_contigs: Vec<String>,
 }
 
 /// Corruption of the input.
@@ -142,7 +145,11 @@ impl Recipe {
         Ok(recipe)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Refuses values that make no sense.
+    ///
+    /// # Errors
+    /// The first of them is named.
+    pub fn check(&self) -> Result<()> {
         let fail = |what: &str| Err(Error::Invalid(format!("recipe: {what}")));
         let unit = |x: f64| (0.0..=1.0).contains(&x);
         let (d, m, o, r) = (&self.data, &self.masking, &self.optimizer, &self.run);

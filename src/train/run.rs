@@ -46,9 +46,31 @@ pub struct Metrics {
     pub bases_per_s: f64,
 }
 
+/// The first line of the table, as [`Metrics`] are written.
 const HEADER: &str = "step\tbases\tlr\tmlm_nats\tratio\tcompression\tgrad_norm\tvalidation_mlm_nats\tvalidation_compression\tflops_per_base\tbases_per_s";
 
 impl Metrics {
+    fn read(line: &str) -> Option<Metrics> {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let number = |i: usize| match *fields.get(i)? {
+            "" => Some(f64::NAN),
+            text => text.parse().ok(),
+        };
+        let validation = (number(7)?, number(8)?);
+        Some(Metrics {
+            step: fields.first()?.parse().ok()?,
+            bases: fields.get(1)?.parse().ok()?,
+            lr: number(2)?,
+            mlm: number(3)?,
+            ratio: number(4)?,
+            compression: number(5)?,
+            grad_norm: number(6)?,
+            flops_per_base: number(9)?,
+            validation: (!validation.1.is_nan()).then_some(validation),
+            bases_per_s: number(10)?,
+        })
+    }
+
     fn line(&self) -> String {
         let known = |value: f64, digits: usize| {
             if value.is_nan() {
@@ -75,6 +97,25 @@ impl Metrics {
             self.bases_per_s
         )
     }
+}
+
+/// The metrics of the run in a folder, by rising steps.
+///
+/// # Errors
+/// A table that cannot be read, or is not one of a run.
+pub fn metrics(folder: &Path) -> Result<Vec<Metrics>> {
+    let path = folder.join(METRICS);
+    let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+    let rows: Option<Vec<Metrics>> = match text.split_once('\n') {
+        Some((HEADER, rows)) => rows.lines().map(Metrics::read).collect(),
+        _ => None,
+    };
+    rows.ok_or_else(|| {
+        Error::file(
+            &path,
+            "is not the metrics.tsv of a training run: it is damaged, or of another version",
+        )
+    })
 }
 
 /// Sums over the steps since the last row of the table; a checkpoint keeps them, so that a resumed
@@ -146,6 +187,33 @@ pub enum Ending {
     Finished,
     /// It was asked to stop after this many steps, and left a checkpoint.
     Stopped(u64),
+}
+
+/// How far the run in a folder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// There is none.
+    Fresh,
+    /// It was begun, and can be resumed, if it is of the recipe.
+    Begun,
+    /// It is of the recipe and of its sequence, and its model is there.
+    Finished,
+}
+
+/// How far the run of a recipe is in a folder; `digest` is that of its sequence
+/// ([`Corpus::digest`]).
+pub fn standing(recipe: &Recipe, digest: u64, folder: &Path) -> Standing {
+    let Some(state) = notes(&folder.join(STATE)) else {
+        return Standing::Fresh;
+    };
+    let steps = recipe.run.steps;
+    let of_model = notes(&folder.join(MODEL)).and_then(|notes| notes.get("step")?.parse().ok());
+    let whole = of_model == Some(steps)
+        && State::read(&state, recipe, digest).is_ok_and(|state| state.step == steps);
+    match whole {
+        true => Standing::Finished,
+        false => Standing::Begun,
+    }
 }
 
 /// A run in its folder: `training.safetensors` (weights, moments, step), `metrics.tsv`, and at the

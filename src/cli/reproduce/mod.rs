@@ -23,6 +23,8 @@ Examples:
   ldar-analyze reproduce --list
       the bundled recipes, and what they need
   ldar-analyze reproduce human-slice --set genome=chr1.fa.gz --set annotation=chr1.gtf.gz --out chr1
+  ldar-analyze fetch yeast && ldar-analyze fetch gue && ldar-analyze reproduce matched-flops
+      the paper's comparison of learned and fixed boundaries at equal FLOPs, three hours on two cores
   ldar-analyze reproduce mine.toml --dry-run
       the commands of your own recipe; start from one in analyses/
 
@@ -56,7 +58,7 @@ fn assignment(text: &str) -> std::result::Result<(String, String), String> {
 }
 
 /// The analyses that have a page.
-const ANALYSES: [&str; 11] = [
+const ANALYSES: [&str; 12] = [
     "splice-profile",
     "site-profile",
     "motif-enrichment",
@@ -64,6 +66,7 @@ const ANALYSES: [&str; 11] = [
     "locus",
     "compare",
     "finetune",
+    "matched-flops",
     "stability",
     "association",
     "codon-phase",
@@ -123,7 +126,7 @@ impl Arguments {
             .collect::<Vec<_>>()
             .join(" ");
         let parameters = json!({"recipe": recipe.name, "title": recipe.title, "paper": recipe.paper, "about": about});
-        steps.record(&run, parameters, &jobs)?;
+        steps.record(&run, parameters, &[], &jobs)?;
         page::write(&out)?;
         stdout::print(&format!("{}\n", out.join("index.html").display()))
     }

@@ -84,6 +84,7 @@ impl VariantsPage {
                 low: row.ci_low,
                 high: row.ci_high,
                 expected: if *name == "auroc" { 0.5 } else { 0.0 },
+                points: Vec::new(),
             };
             let title = match *name {
                 "auroc" => "AUROC",
@@ -107,6 +108,7 @@ impl VariantsPage {
         BarsFigure {
             panels: measures.iter().map(panel).collect(),
             y_label: y_label.into(),
+            line: "by chance".into(),
             note,
         }
     }
