@@ -121,6 +121,7 @@ impl CodonPhasePage {
                     low: row.share_low,
                     high: row.share_high,
                     expected: row.expected,
+                    points: Vec::new(),
                 })
                 .collect(),
         };
@@ -130,6 +131,7 @@ impl CodonPhasePage {
                 .map(panel)
                 .collect(),
             y_label: "share of boundaries".into(),
+            line: "if each k-mer were cut alike".into(),
             note: "Whiskers: 95% intervals over draws of clusters of genes. Black lines: the share if each k-mer were cut alike in all frames.".into(),
         }
     }

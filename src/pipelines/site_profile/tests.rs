@@ -43,7 +43,7 @@ fn world(blocks: usize) -> (tempfile::TempDir, Genome, [Vec<BedRecord>; 2]) {
         let record = |i: usize| {
             line += 1;
             let position = i / 2 * BLOCK + offset + (i % 2) * 1500;
-            let strand = if i % 2 == 0 {
+            let strand = if i.is_multiple_of(2) {
                 Strand::Plus
             } else {
                 Strand::Minus
