@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::format::{count, decimals, interval, p_value, percent};
+use super::format::{capital, count, decimals, interval, p_value, percent};
 use super::page::Gallery;
 use super::record::{About, Record};
 use super::{Report, tables};
@@ -201,7 +201,7 @@ fn headline(found: &CodonPhase) -> String {
         _ => format!("Stage {}: ", row.stage),
     };
     let place = words(row.phase);
-    match row.p_holm <= LEVEL {
+    let text = match row.p_holm <= LEVEL {
         true => format!(
             "{stage}{place}, k-mers are cut {} than in other frames: {}.",
             if row.difference > 0.0 { "more" } else { "less" },
@@ -211,14 +211,8 @@ fn headline(found: &CodonPhase) -> String {
             "{stage}no codon phase beyond k-mers is shown; clearest difference, {place}: {}.",
             points(row)
         ),
-    }
-    .chars()
-    .enumerate()
-    .flat_map(|(at, c)| match at {
-        0 => c.to_uppercase().collect::<Vec<_>>(),
-        _ => vec![c],
-    })
-    .collect()
+    };
+    capital(&text)
 }
 
 /// The paragraph at the head of the page.
