@@ -215,7 +215,7 @@ fn from_pretraining_to_the_page() {
     let page = std::fs::read_to_string(out.join("index.html")).unwrap();
     for part in [
         "Learned boundaries beat fixed on 0 of 1 tasks",
-        "paper: learned − fixed +0.048",
+        "emp_H3 (paper: +0.048)",
         "Fewer than three seeds",
         "steps/emp_H3-turned-seed-1/index.html",
     ] {
