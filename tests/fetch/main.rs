@@ -728,7 +728,7 @@ fn wrong_usage_exits_2() {
     let user = User::new();
     let table: &[(&[&str], &str)] = &[
         (&["fetch"], "SET"),
-        (&["fetch", "rat"], "human, mouse, jaspar"),
+        (&["fetch", "rat"], "human, mouse, yeast, jaspar"),
         (&["fetch", "fly"], "fly is bundled"),
         (&["fetch", "model"], "ldarnet-110m"),
         (&["fetch", "human", "mouse"], "one set at a time"),
