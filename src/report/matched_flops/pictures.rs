@@ -95,7 +95,7 @@ impl MatchedFlopsPage {
         ForestFigure {
             groups: primary(&self.found).map(group).collect(),
             x_label: "Matthews correlation, learned − fixed".into(),
-            heads: ["difference (95% CI)", "seeds or sequences", "units"],
+            heads: ["difference (95% CI)", "n", "units"],
         }
     }
 
