@@ -1,28 +1,10 @@
 //! `association` as its users meet it, with a small model on sequence made here.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{NANO, ok, run};
 use std::path::Path;
-use std::process::{Command, Output};
-
-const NANO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/nano.pt");
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ldar-analyze"))
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn ok(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, arguments);
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
 
 /// Two contigs of 40,000 and 12,000 bases.
 fn fasta(at: &Path) {

@@ -1,29 +1,10 @@
 //! `site-profile` as its users meet it, on the bundled chromosome with a small model.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{NANO, ok, run};
 use std::fmt::Write as _;
-use std::path::Path;
-use std::process::{Command, Output};
-
-const NANO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/nano.pt");
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ldar-analyze"))
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn ok(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, arguments);
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
 
 /// Records of four positions a block of 20 kb, some 50 kb into the chromosome.
 fn list(first: usize, strand: &str) -> String {

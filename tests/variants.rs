@@ -1,29 +1,11 @@
 //! `variants` as its users meet it.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{NANO, ok, run};
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Command, Output};
-
-const NANO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/nano.pt");
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ldar-analyze"))
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn ok(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, arguments);
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
 
 fn fails(folder: &Path, arguments: &[&str], exit: i32, part: &str) {
     let output = run(folder, arguments);

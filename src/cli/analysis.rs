@@ -88,11 +88,36 @@ impl Course {
         })
     }
 
+    /// The same with an untrained model of a seed beside, where there is one: its answers are kept
+    /// too.
+    ///
+    /// # Errors
+    /// As [`Course::finish`].
+    pub fn read_beside_untrained<T>(
+        self,
+        (opened, untrained, seed): (&Opened, Option<&Opened>, u64),
+        about: (Value, &[Input]),
+        report: &Report<T>,
+        study: impl FnOnce(
+            &dyn BoundarySource,
+            Option<&dyn BoundarySource>,
+            &dyn Fn(Progress),
+        ) -> Result<T>,
+    ) -> Result<()> {
+        let name = format!("untrained, seed {seed}");
+        match untrained {
+            Some(untrained) => untrained.with(0, |source| {
+                self.read_beside((opened, Some((&name, source))), about, report, study)
+            }),
+            None => self.read_beside((opened, None), about, report, study),
+        }
+    }
+
     /// The same with a second model, and what tells it from the first, whose answers are kept too.
     ///
     /// # Errors
     /// As [`Course::finish`].
-    pub fn read_beside<T>(
+    fn read_beside<T>(
         mut self,
         (opened, second): (&Opened, Option<(&str, &dyn BoundarySource)>),
         (parameters, inputs): (Value, &[Input]),

@@ -50,6 +50,16 @@ impl FromStr for Shard {
     }
 }
 
+impl Shard {
+    /// Its share of some jobs: every N-th, from the I-th on.
+    pub fn share<T: Clone>(self, all: &[T]) -> Vec<T> {
+        let Shard(Part { index, of }) = self;
+        (all.iter().skip(index as usize).step_by(of as usize))
+            .cloned()
+            .collect()
+    }
+}
+
 impl ShardOption {
     /// The part that was asked for.
     pub fn part(self) -> Option<Part> {

@@ -3,9 +3,8 @@
 use super::answers::Shard;
 use super::stderr::say;
 use super::steps::{Job, Steps};
-use super::{Command, parsed, stdout};
+use super::{Command, parsed, source, stdout};
 use crate::error::{Error, Result};
-use crate::fetch::cache;
 use crate::genome::fasta::Genome;
 use crate::output::write_atomic;
 use crate::report::benchmark as report;
@@ -80,7 +79,7 @@ impl Arguments {
         let genome = |text: &String| match text.split_once('=') {
             Some((assembly, path)) if suite.genomes.contains_key(assembly) => Ok((
                 assembly.to_string(),
-                super::source::resolve("genome", PathBuf::from(path))?,
+                source::resolve("genome", PathBuf::from(path))?,
             )),
             _ => {
                 let known: Vec<&str> = suite.genomes.keys().map(String::as_str).collect();
@@ -127,10 +126,7 @@ impl Request {
             .out
             .clone()
             .unwrap_or_else(|| PathBuf::from(&suite.name));
-        let data = match &arguments.data {
-            Some(folder) => folder.clone(),
-            None => cache::root()?.join(format!("{}-{}", suite.name, suite.release)),
-        };
+        let data = source::suite_folder(arguments.data.as_deref(), &suite)?;
         let steps = Steps::new(&out, ("benchmark", "suite", &suite.name), threads)?;
         if !arguments.dry_run {
             steps.open()?;
@@ -144,12 +140,7 @@ impl Request {
             jobs.push(job(&suite, task, &files, &arguments.finetune)?);
         }
         let own: Vec<Job> = match arguments.shard {
-            Some(Shard(part)) => jobs
-                .iter()
-                .skip(part.index as usize)
-                .step_by(part.of as usize)
-                .cloned()
-                .collect(),
+            Some(shard) => shard.share(&jobs),
             None => jobs.clone(),
         };
         if arguments.dry_run {

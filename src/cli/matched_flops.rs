@@ -6,7 +6,6 @@ use super::stderr::say;
 use super::steps::{Job, Steps};
 use super::{source, stdout};
 use crate::error::{Error, Result};
-use crate::fetch::cache;
 use crate::model::flops::forward_flops_per_base;
 use crate::model::{Config, Routing};
 use crate::output::write_atomic;
@@ -132,10 +131,7 @@ impl Request {
             .chain(&arguments.also)
             .map(|path| path.canonicalize().map_err(Error::io(path)))
             .collect::<Result<_>>()?;
-        let data = match &arguments.data {
-            Some(folder) => folder.clone(),
-            None => cache::root()?.join(format!("{}-{}", suite.name, suite.release)),
-        };
+        let data = source::suite_folder(arguments.data.as_deref(), suite)?;
         let mut inputs = vec![Input::file("genome", &arguments.genome)?];
         for path in &arguments.also {
             inputs.push(Input::file("genome", path)?);
@@ -168,13 +164,7 @@ impl Request {
         };
         let steps = Steps::new(out, ("matched-flops", "scale", &scale.name), threads)?;
         let own: Vec<u64> = match arguments.shard {
-            Some(Shard(part)) => scale
-                .seeds
-                .iter()
-                .copied()
-                .skip(part.index as usize)
-                .step_by(part.of as usize)
-                .collect(),
+            Some(shard) => shard.share(&scale.seeds),
             None => scale.seeds.clone(),
         };
         if arguments.dry_run {

@@ -9,7 +9,6 @@ use super::{counts, source};
 use crate::controls::{ControlRequest, Family};
 use crate::error::{Error, Result};
 use crate::genome::bed;
-use crate::pipelines::BoundarySource;
 use crate::pipelines::comparison::{ComparisonRequest, ENDPOINT_REACH, Unit};
 use crate::pipelines::site_profile::{self as pipeline, Anchor, SITE, SiteProfileRequest};
 use crate::pipelines::store::Part;
@@ -240,7 +239,6 @@ impl Request {
             true => (self.reads).untrained(&course.origin, checkpoint.as_ref(), seed)?,
             false => None,
         };
-        let name = format!("untrained, seed {seed}");
         let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let report = Report {
@@ -251,25 +249,19 @@ impl Request {
             write_tables: report::write_tables,
             outcome: report::outcome,
         };
-        let run = |second: Option<(&str, &dyn BoundarySource)>| {
-            course.read_beside(
-                (&opened, second),
-                (parameters, &inputs),
-                &report,
-                |source, reference, progress| {
-                    pipeline::run(
-                        &genome,
-                        (&sites, &controls),
-                        (source, reference),
-                        &self.pipeline,
-                        progress,
-                    )
-                },
-            )
-        };
-        match &untrained {
-            Some(untrained) => untrained.with(0, |source| run(Some((name.as_str(), source)))),
-            None => run(None),
-        }
+        course.read_beside_untrained(
+            (&opened, untrained.as_ref(), seed),
+            (parameters, &inputs),
+            &report,
+            |source, reference, progress| {
+                pipeline::run(
+                    &genome,
+                    (&sites, &controls),
+                    (source, reference),
+                    &self.pipeline,
+                    progress,
+                )
+            },
+        )
     }
 }

@@ -11,6 +11,7 @@ use crate::genome::fit::IntronFit;
 use crate::model::Checkpoint;
 use crate::report::format::count;
 use crate::report::provenance::Input;
+use crate::tasks::suite::Suite;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -49,6 +50,17 @@ pub fn files(
         _ => Err(Error::Usage(
             "fly is one contig with its own genes: give it as --genome fly --annotation fly".into(),
         )),
+    }
+}
+
+/// The folder with the files of a suite's tasks: the one that is given, else what `fetch` brought.
+///
+/// # Errors
+/// No place for a cache.
+pub fn suite_folder(data: Option<&Path>, suite: &Suite) -> Result<PathBuf> {
+    match data {
+        Some(folder) => Ok(folder.to_path_buf()),
+        None => Ok(cache::root()?.join(format!("{}-{}", suite.name, suite.release))),
     }
 }
 

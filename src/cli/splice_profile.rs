@@ -10,7 +10,6 @@ use crate::controls::{ControlRequest, Family, Method, Side};
 use crate::error::{Error, Result};
 use crate::genome::bed;
 use crate::genome::junctions::TranscriptChoice;
-use crate::pipelines::BoundarySource;
 use crate::pipelines::splice_profile::{
     self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit,
 };
@@ -487,7 +486,6 @@ impl Request {
                 .untrained(&course.origin, checkpoint.as_ref(), seed)?,
             false => None,
         };
-        let name = format!("untrained, seed {seed}");
         let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         let report = Report {
@@ -498,27 +496,21 @@ impl Request {
             write_tables: report::write_tables,
             outcome: report::outcome,
         };
-        let run = |second: Option<(&str, &dyn BoundarySource)>| {
-            course.read_beside(
-                (&opened, second),
-                (parameters, &inputs),
-                &report,
-                |source, reference, progress| {
-                    pipeline::run_beside(
-                        &genome,
-                        &annotation,
-                        &given,
-                        (source, reference),
-                        &self.pipeline,
-                        progress,
-                    )
-                },
-            )
-        };
-        match &untrained {
-            Some(untrained) => untrained.with(0, |source| run(Some((name.as_str(), source)))),
-            None => run(None),
-        }
+        course.read_beside_untrained(
+            (&opened, untrained.as_ref(), seed),
+            (parameters, &inputs),
+            &report,
+            |source, reference, progress| {
+                pipeline::run_beside(
+                    &genome,
+                    &annotation,
+                    &given,
+                    (source, reference),
+                    &self.pipeline,
+                    progress,
+                )
+            },
+        )
     }
 
     fn settle_context(&mut self, trained: Option<usize>) -> Result<()> {

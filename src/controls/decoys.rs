@@ -46,7 +46,7 @@ struct Candidate {
 /// than [`APART_BP`].
 pub fn choose(
     area: &Area<'_>,
-    candidates: impl Iterator<Item = usize>,
+    candidates: impl FnOnce() -> Vec<usize>,
     wanted: &dyn Fn(usize) -> bool,
     search: Search,
     rng: &mut Rng,
@@ -59,7 +59,8 @@ pub fn choose(
     }
     rng.shuffle(&mut order);
     let strength = |position: usize| area.covariates(position, None).strength_bits;
-    let mut pool: Vec<Candidate> = candidates
+    let mut pool: Vec<Candidate> = candidates()
+        .into_iter()
         .filter(|position| area.bases_to_site(*position) >= search.least_bp)
         .map(|position| Candidate {
             position,
@@ -203,7 +204,7 @@ mod tests {
         };
         let decoys = choose(
             &area,
-            area.with_core(),
+            || area.with_core().collect(),
             &|_| true,
             search,
             &mut Rng::new(seed),

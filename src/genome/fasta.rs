@@ -16,6 +16,7 @@ use noodles::bgzf;
 use noodles::fasta::fai;
 
 use crate::error::{Error, Result};
+use crate::genome::contig_names::ContigNames;
 use crate::genome::text::{self, BGZF_HEADER_LEN, is_bgzf};
 use index::Text;
 
@@ -212,6 +213,18 @@ impl Genome {
     /// The number of a contig among [`Genome::contigs`], by its very name.
     pub fn number(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
+    }
+
+    /// The numbers of the contigs of some names, of whatever style, in the order of the names.
+    ///
+    /// # Errors
+    /// A name that none of them goes by.
+    pub fn numbers(&self, names: &[String]) -> Result<Vec<usize>> {
+        let known = ContigNames::new(self.contigs.iter().map(|contig| &contig.name));
+        let number = |name: &String| {
+            (known.find(name)).ok_or_else(|| Error::file(&self.path, known.lacks(name)))
+        };
+        names.iter().map(number).collect()
     }
 
     /// Where the genome came from, for messages and reports.

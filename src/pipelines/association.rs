@@ -24,7 +24,6 @@ pub use tracks::{FileTrack, SiteTrack, Track};
 pub use windows::{ERROR, KNOWN, LEAST_WINDOWS, READ};
 
 use crate::error::{Error, Result};
-use crate::genome::contig_names::ContigNames;
 use crate::genome::fasta::Genome;
 use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::agreement::correlation;
@@ -272,12 +271,7 @@ fn chosen(genome: &Genome, wanted: &[String]) -> Result<Vec<usize>> {
     if wanted.is_empty() {
         return Ok((0..genome.contigs().len()).collect());
     }
-    let names = ContigNames::new(genome.contigs().iter().map(|contig| &contig.name));
-    let mut found = Vec::new();
-    for name in wanted {
-        let lacks = || Error::file(genome.path(), names.lacks(name));
-        found.push(names.find(name).ok_or_else(lacks)?);
-    }
+    let mut found = genome.numbers(wanted)?;
     found.sort_unstable();
     found.dedup();
     Ok(found)

@@ -188,13 +188,7 @@ pub fn run(
     }
     let mut contigs = ContigReader::new(genome, source);
     let names = ContigNames::new(genome.contigs().iter().map(|contig| &contig.name));
-    let chosen: BTreeSet<usize> = (request.contigs.iter())
-        .map(|name| {
-            names
-                .find(name)
-                .ok_or_else(|| Error::Invalid(names.lacks(name)))
-        })
-        .collect::<Result<_>>()?;
+    let chosen: BTreeSet<usize> = genome.numbers(&request.contigs)?.into_iter().collect();
     let locate = |records: &[BedRecord]| -> Vec<Located> {
         let located = |record: &BedRecord| {
             let contig = names.find(&record.contig);

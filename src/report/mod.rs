@@ -8,6 +8,7 @@
 //! | `table` | tables: columns, cells, their formats |
 //! | `inline_svg` | putting several SVG documents into one page without clashes |
 //! | `splice_profile` | the page, figures and tables of `splice-profile` |
+//! | `comparison` | sites against matched controls: what analyses of them share |
 //! | `discrimination` | sites told from controls: the section and figure that analyses share |
 //! | `site_profile` | those of `site-profile` |
 //! | `compare` | those of `compare` |
@@ -43,6 +44,7 @@ pub mod benchmark;
 pub mod block;
 pub mod codon_phase;
 pub mod compare;
+mod comparison;
 pub mod density;
 mod discrimination;
 pub mod finetune;

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::block::{downloads, paragraph};
+use super::comparison::{self, PanelWords, profile_panel};
 use super::discrimination::{self, Told, Words};
 use super::format::{count, decimals, integer, interval, p_value};
 use super::page::Gallery;
@@ -13,9 +14,9 @@ use super::splice_profile::pictures::covariate_name;
 use super::{Block, Cell, Format, Level, Report, Section, Table, columns, tables, wording};
 use crate::controls::decoys::APART_BP;
 use crate::error::Result;
-use crate::figures::{ProfileFigure, ProfilePanel, ProfileSeries, Side};
+use crate::figures::{ProfileFigure, Side};
 use crate::pipelines::comparison::discrimination::MOST_ROWS;
-use crate::pipelines::comparison::{BalanceRow, Comparison, ENDPOINT_REACH, StatisticsRow};
+use crate::pipelines::comparison::{BalanceRow, Comparison, StatisticsRow};
 use crate::pipelines::site_profile::{AccountingRow, SITE, SiteProfile, SiteProfileRequest};
 
 pub(super) const TABLES: [&str; 19] = [
@@ -45,20 +46,11 @@ pub(super) const TABLES: [&str; 19] = [
 /// # Errors
 /// What keeps a file from being written.
 pub fn write_tables(found: &SiteProfile, folder: &Path) -> Result<()> {
-    let (at, compared) = (folder.join("tables"), &found.comparison);
-    discrimination::write_tables(&compared.discrimination, &at)?;
+    let at = folder.join("tables");
+    comparison::write_tables(&found.comparison, &at)?;
     tables::write(&at, "sites", &found.sites)?;
-    tables::write(&at, "controls", &compared.controls)?;
-    tables::write(&at, "pairs", &compared.pairs)?;
-    tables::write(&at, "profile", &compared.profile)?;
-    tables::write(&at, "statistics", &compared.statistics)?;
-    tables::write(&at, "balance", &compared.balance)?;
     tables::write(&at, "accounting", &found.accounting)?;
-    tables::write(&at, "letters", &found.letters)?;
-    tables::write(&at, "matching", &compared.matching)?;
-    tables::write(&at, "offsets", &compared.offsets)?;
-    tables::write(&at, "runs", &compared.runs)?;
-    tables::write(&at, "baseline", &compared.baseline)
+    tables::write(&at, "letters", &found.letters)
 }
 
 /// What `run.json` keeps of the outcome.
@@ -199,36 +191,15 @@ impl SitePage {
     }
 
     fn profile(&self) -> ProfileFigure {
-        let reach = ENDPOINT_REACH as i32;
-        let (left, right) = sides(SITE);
         let panel = |row: &StatisticsRow| {
-            let series = |group: &str, name: String| {
-                let rows: Vec<_> = (self.found.comparison.profile.iter())
-                    .filter(|p| (&p.control, &p.measure) == (&row.control, &row.measure))
-                    .filter(|p| p.group == group)
-                    .collect();
-                ProfileSeries {
-                    label: format!("{name} (n = {}, {} blocks)", row.n_pairs, row.n_clusters),
-                    offsets: rows.iter().map(|p| p.offset as i32).collect(),
-                    mean: rows.iter().map(|p| p.mean).collect(),
-                    ci_low: rows.iter().map(|p| p.ci_low).collect(),
-                    ci_high: rows.iter().map(|p| p.ci_high).collect(),
-                }
-            };
-            ProfilePanel {
+            let words = PanelWords {
                 title: String::new(),
-                left: left.clone(),
-                right: right.clone(),
-                series: vec![
-                    series("site", "sites".into()),
-                    series(&row.control, format!("{} controls", row.control)),
-                ],
-                endpoint: Some((-reach, reach)),
-                logo: (self.found.letters.iter())
-                    .map(|l| [l.a, l.c, l.g, l.t])
-                    .collect(),
-                logo_first: (self.found.letters.first()).map_or(0, |l| l.offset as i32),
-            }
+                sides: sides(SITE),
+                names: ["sites".into(), format!("{} controls", row.control)],
+                units: "blocks",
+            };
+            let found = &self.found;
+            profile_panel(&found.comparison, found.letters.iter(), row, words)
         };
         let panels = of_measure(&self.found, "probability").map(panel).collect();
         ProfileFigure {

@@ -13,7 +13,7 @@ use super::discrimination::{self, Told, Words};
 use super::format::{count, integer};
 use super::page::Gallery;
 use super::record::{About, Record};
-use super::{Report, tables, wording};
+use super::{Report, comparison, tables, wording};
 use crate::controls::decoys::APART_BP;
 use crate::error::Result;
 use crate::figures::{
@@ -77,17 +77,8 @@ pub(super) const TABLES: [&str; 23] = [
 /// What keeps a file from being written.
 pub fn write_tables(found: &SpliceProfile, folder: &Path) -> Result<()> {
     let at = folder.join("tables");
-    discrimination::write_tables(&found.comparison.discrimination, &at)?;
+    comparison::write_tables(&found.comparison, &at)?;
     tables::write(&at, "sites", &found.sites)?;
-    tables::write(&at, "controls", &found.comparison.controls)?;
-    tables::write(&at, "pairs", &found.comparison.pairs)?;
-    tables::write(&at, "profile", &found.comparison.profile)?;
-    tables::write(&at, "statistics", &found.comparison.statistics)?;
-    tables::write(&at, "balance", &found.comparison.balance)?;
-    tables::write(&at, "matching", &found.comparison.matching)?;
-    tables::write(&at, "offsets", &found.comparison.offsets)?;
-    tables::write(&at, "runs", &found.comparison.runs)?;
-    tables::write(&at, "baseline", &found.comparison.baseline)?;
     tables::write(&at, "strands", &found.comparison.strands)?;
     tables::write(&at, "heatmap", &found.comparison.heatmap)?;
     tables::write(&at, "kmer_widths", &found.comparison.widths)?;

@@ -160,6 +160,11 @@ pub(crate) fn correlation([n, a, b, aa, bb, ab]: &[f64; 6]) -> f64 {
     }
 }
 
+/// Ranks, ties sharing the mean of theirs, spread evenly over -1/2 to 1/2.
+pub fn ranks(values: &[f64]) -> Vec<f64> {
+    Order::new(values).ranks(&vec![1.0; values.len()])
+}
+
 /// Positions by rising value.
 struct Order {
     positions: Vec<usize>,
@@ -214,6 +219,12 @@ mod tests {
     const Y_TIED: [f64; 15] = [
         0.3, 0.4, 0.5, 0.9, 0.2, 0.4, 0.8, 0.4, 0.6, 0.2, 1.2, 0.5, 0.3, 0.9, 0.1,
     ];
+
+    #[test]
+    fn ranks_share_ties() {
+        // scipy.stats.rankdata([3, 1, 3, 7]) -> [2.5, 1, 2.5, 4]; (r - 1/2) / 4 - 1/2.
+        assert_eq!(ranks(&[3.0, 1.0, 3.0, 7.0]), [0.0, -0.375, 0.0, 0.375]);
+    }
 
     // import numpy as np, scipy.stats as st; xt, yt = np.round(x, 1), np.round(y, 1); i =
     // np.arange(15) st.pearsonr(x, y).statistic, st.spearmanr(x, y).statistic, st.spearmanr(xt,

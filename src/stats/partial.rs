@@ -9,23 +9,6 @@ use crate::stats::fourier::circular_correlation;
 /// stands upright on them.
 const UPRIGHT: f64 = 1e-6;
 
-/// Ranks, ties sharing the mean of theirs, spread evenly over -1/2 to 1/2.
-pub fn ranks(values: &[f64]) -> Vec<f64> {
-    let n = values.len();
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_unstable_by(|a, b| values[*a].total_cmp(&values[*b]));
-    let mut ranks = vec![0.0; n];
-    let mut from = 0;
-    for of_one in order.chunk_by(|a, b| values[*a] == values[*b]) {
-        let middle = from as f64 + of_one.len() as f64 / 2.0;
-        of_one
-            .iter()
-            .for_each(|i| ranks[*i] = middle / n as f64 - 0.5);
-        from += of_one.len();
-    }
-    ranks
-}
-
 /// Columns for a smooth function of ranks: the ranks, and lines that rise from `knots` evenly
 /// spaced quantiles on.
 pub fn bent_lines(ranks: Vec<f64>, knots: usize) -> Vec<Vec<f64>> {
@@ -125,9 +108,7 @@ mod tests {
     use crate::stats::rng::Rng;
 
     #[test]
-    fn ranks_share_ties() {
-        // scipy.stats.rankdata([3, 1, 3, 7]) -> [2.5, 1, 2.5, 4]; (r - 1/2) / 4 - 1/2.
-        assert_eq!(ranks(&[3.0, 1.0, 3.0, 7.0]), [0.0, -0.375, 0.0, 0.375]);
+    fn lines_bend_at_their_knots() {
         assert_eq!(bent_lines(vec![-0.4, 0.4], 1)[1], [0.0, 0.4]);
     }
 

@@ -54,20 +54,11 @@ impl Corpus {
                 _ => Vec::new(),
             };
             for (number, contig) in genome.contigs().iter().enumerate() {
-                let whole = DataRecipe {
-                    holdout: (0.0, 1.0),
-                    test: (0.0, 1.0),
-                    ..recipe.clone()
+                let parts = match held_out.contains(&number) {
+                    true => [(0.0, 1.0); 2],
+                    false => [recipe.holdout, recipe.test],
                 };
-                corpus.add(
-                    encode(&genome.read_contig(&contig.name)?),
-                    file == 0,
-                    if held_out.contains(&number) {
-                        &whole
-                    } else {
-                        recipe
-                    },
-                );
+                corpus.add(encode(&genome.read_contig(&contig.name)?), file == 0, parts);
             }
         }
         if corpus.training.is_empty() {
@@ -80,10 +71,11 @@ impl Corpus {
         Ok(corpus)
     }
 
-    fn add(&mut self, tokens: Vec<u8>, first_file: bool, recipe: &DataRecipe) {
+    /// Adds a contig, of which the parts `holdout` and `test` are held out and tested.
+    fn add(&mut self, tokens: Vec<u8>, first_file: bool, [holdout, test]: [(f64, f64); 2]) {
         let index = self.contigs.len();
         let at = |fraction: f64| (tokens.len() as f64 * fraction).round() as usize;
-        let (from, to) = (at(recipe.holdout.0), at(recipe.holdout.1));
+        let (from, to) = (at(holdout.0), at(holdout.1));
         let runs = |range: Range<usize>| {
             let mut out = Vec::new();
             let mut start = range.start;
@@ -98,7 +90,7 @@ impl Corpus {
             out.into_iter().map(|r| (index, r)).collect::<Vec<_>>()
         };
         let (before, after, middle) = (runs(0..from), runs(to..tokens.len()), runs(from..to));
-        let test = runs(at(recipe.test.0)..at(recipe.test.1));
+        let test = runs(at(test.0)..at(test.1));
         self.training.extend(before.into_iter().chain(after));
         self.holdout.extend(middle);
         if first_file {

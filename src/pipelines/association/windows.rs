@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::reading::{Position, Read};
 use crate::genome::sequence::is_gc;
-use crate::stats::partial::{Accounted, bent_lines, ranks};
+use crate::stats::agreement::ranks;
+use crate::stats::partial::{Accounted, bent_lines};
 use crate::stats::rng::Rng;
 
 /// A contig with fewer windows than this says nothing.

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::rows::GeneRow;
 use super::{CodonPhaseRequest, K_HALF};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::genome::annotation::{Annotation, Transcript};
 use crate::genome::contig_names::ContigNames;
 use crate::genome::fasta::Genome;
 use crate::genome::junctions::{
     JunctionRequest, Junctions, TranscriptChoice, canonical_transcript,
 };
-use crate::genome::sequence::reverse_complement;
+use crate::genome::sequence::{complement, reverse_complement};
 use crate::genome::{Interval, Strand, merge_intervals};
 use crate::stats::rng::Rng;
 
@@ -100,7 +100,7 @@ fn reads_through(sequence: &[u8], bases: &[usize], strand: Strand) -> bool {
         let letter = sequence.get(*base).map_or(b'N', u8::to_ascii_uppercase);
         match strand {
             Strand::Plus => letter,
-            Strand::Minus => reverse_complement(&[letter])[0],
+            Strand::Minus => complement(letter),
         }
     };
     let letters: Vec<u8> = bases.iter().map(letter).collect();
@@ -130,11 +130,7 @@ impl Study {
             },
         )?;
         let known = ContigNames::new(&names);
-        let mut wanted = Vec::new();
-        for name in &request.contigs {
-            let lacks = || Error::file(genome.path(), known.lacks(name));
-            wanted.push(known.find(name).ok_or_else(lacks)?);
-        }
+        let wanted = genome.numbers(&request.contigs)?;
         let contig_of: Vec<Option<usize>> = known
             .map_annotation(&annotation.contigs)?
             .into_iter()

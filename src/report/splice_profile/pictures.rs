@@ -6,11 +6,10 @@ use crate::controls::Covariates;
 use crate::figures::{
     BalanceFigure, BalancePanel, BalanceRow, CalibrationFigure, CalibrationSeries,
     DistributionFigure, DistributionPanel, ForestFigure, ForestGroup, ForestRow, HeatmapFigure,
-    ProfileFigure, ProfilePanel, ProfileSeries, R2Figure, R2Point, R2Series,
+    ProfileFigure, ProfilePanel, R2Figure, R2Point, R2Series,
 };
-use crate::pipelines::splice_profile::{
-    BaselineRow, ENDPOINT_REACH, HeatmapRow, SpliceProfile, StatisticsRow,
-};
+use crate::pipelines::splice_profile::{BaselineRow, HeatmapRow, SpliceProfile, StatisticsRow};
+use crate::report::comparison::{PanelWords, profile_panel};
 use crate::report::format::p_value;
 use crate::stats::quantile_sorted;
 
@@ -243,7 +242,6 @@ fn heatmap(found: &SpliceProfile, row: &StatisticsRow, quantity: &str) -> Option
 }
 
 fn profile(found: &SpliceProfile, row: &StatisticsRow) -> ProfilePanel {
-    let (left, right) = sides(&row.site_kind);
     let (sites, controls) = match found.comparison.negative_control {
         true => (
             format!("second {} controls", row.control),
@@ -254,39 +252,16 @@ fn profile(found: &SpliceProfile, row: &StatisticsRow) -> ProfilePanel {
             format!("{} controls", row.control),
         ),
     };
-    let series = |group: &str, name: String| {
-        let rows = found
-            .comparison
-            .profile
-            .iter()
-            .filter(|p| p.site_kind == row.site_kind && p.control == row.control);
-        let rows: Vec<_> = rows
-            .filter(|p| p.measure == row.measure && p.group == group)
-            .collect();
-        ProfileSeries {
-            label: format!("{name} (n = {}, {} clusters)", row.n_pairs, row.n_clusters),
-            offsets: rows.iter().map(|p| p.offset as i32).collect(),
-            mean: rows.iter().map(|p| p.mean).collect(),
-            ci_low: rows.iter().map(|p| p.ci_low).collect(),
-            ci_high: rows.iter().map(|p| p.ci_high).collect(),
-        }
-    };
-    let reach = ENDPOINT_REACH as i32;
     // In a negative control there are no sites in the figure.
-    let letters: Vec<_> = found
-        .letters
-        .iter()
-        .filter(|l| l.site_kind == row.site_kind && !found.comparison.negative_control)
-        .collect();
-    ProfilePanel {
+    let letters = (found.letters.iter())
+        .filter(|l| l.site_kind == row.site_kind && !found.comparison.negative_control);
+    let words = PanelWords {
         title: title_with_family(row),
-        left,
-        right,
-        series: vec![series("site", sites), series(&row.control, controls)],
-        endpoint: Some((-reach, reach)),
-        logo: letters.iter().map(|l| [l.a, l.c, l.g, l.t]).collect(),
-        logo_first: letters.first().map_or(0, |l| l.offset as i32),
-    }
+        sides: sides(&row.site_kind),
+        names: [sites, controls],
+        units: "clusters",
+    };
+    profile_panel(&found.comparison, letters, row, words)
 }
 
 #[cfg(test)]

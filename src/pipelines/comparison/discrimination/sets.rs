@@ -114,13 +114,13 @@ impl Sets {
                     area.start(),
                     ground.strand
                 );
-                let candidates = match control {
+                let candidates = || match control {
                     GIVEN => seeker.given_in(area),
                     _ => area.with_core().collect(),
                 };
                 choose(
                     area,
-                    candidates.into_iter(),
+                    candidates,
                     &|site| self.wanted.contains(&site),
                     search,
                     &mut self.rng.derive(&name),
