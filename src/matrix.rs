@@ -46,6 +46,49 @@ pub fn add_product(a: &[f64], b: &[f64], columns: usize, c: &mut [f64]) {
     }
 }
 
+/// Takes out of the columns `block` of a row-major `(n, n)` matrix, in the rows from the block's
+/// start on, the product of the columns before it with the same columns of the block's own rows,
+/// transposed.
+///
+/// # Panics
+/// Where the block does not lie in the matrix.
+fn subtract_earlier(matrix: &mut [f64], n: usize, block: std::ops::Range<usize>) {
+    assert!(
+        matrix.len() == n * n && block.start <= block.end && block.end <= n,
+        "a block that is not in the matrix"
+    );
+    if block.start == 0 || block.is_empty() {
+        return;
+    }
+    let (all, down) = (matrix.as_mut_ptr(), n as isize);
+    // SAFETY: rows `block.start..n` and columns before `block.end` lie in the matrix. What is
+    // written, the columns of the block, is read by neither factor, which hold columns before it.
+    unsafe {
+        let rows = all.add(block.start * n);
+        gemm::gemm(
+            n - block.start,
+            block.len(),
+            block.start,
+            rows.add(block.start),
+            1,
+            down,
+            true,
+            rows.cast_const(),
+            1,
+            down,
+            rows.cast_const(),
+            down,
+            1,
+            1.0,
+            -1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

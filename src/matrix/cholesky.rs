@@ -1,6 +1,6 @@
 //! Symmetric positive definite systems, by the Cholesky factor.
 
-use super::add_product;
+use super::subtract_earlier;
 
 /// Columns that are factored together; what is left is a product of matrices.
 const BLOCK: usize = 48;
@@ -23,13 +23,11 @@ impl Cholesky {
         assert_eq!(matrix.len(), n * n, "a matrix that is not square");
         for start in (0..n).step_by(BLOCK) {
             let end = n.min(start + BLOCK);
-            subtract_earlier(&mut matrix, n, start, end);
+            subtract_earlier(&mut matrix, n, start..end);
             for i in start..n {
                 for j in start..end.min(i + 1) {
-                    let sum: f64 = (start..j)
-                        .map(|k| matrix[i * n + k] * matrix[j * n + k])
-                        .sum();
-                    let left = matrix[i * n + j] - sum;
+                    let [of_i, of_j] = [i, j].map(|row| &matrix[row * n + start..row * n + j]);
+                    let left = matrix[i * n + j] - dot(of_i, of_j);
                     matrix[i * n + j] = if i == j {
                         let root = left.sqrt();
                         // Of what is negative the root is NaN.
@@ -57,6 +55,9 @@ impl Cholesky {
             self.n * columns,
             "right-hand sides of another length"
         );
+        if columns == 1 {
+            return self.solve_one(b);
+        }
         let less = |to: &mut [f64], factor: f64, from: &[f64]| {
             to.iter_mut()
                 .zip(from)
@@ -82,33 +83,39 @@ impl Cholesky {
             }
         }
     }
+
+    fn solve_one(&self, b: &mut [f64]) {
+        let row = |i: usize| &self.lower[i * self.n..][..=i];
+        for i in 0..self.n {
+            let (done, rest) = b.split_at_mut(i);
+            let row = row(i);
+            rest[0] = (rest[0] - dot(&row[..i], done)) / row[i];
+        }
+        for i in (0..self.n).rev() {
+            let (above, rest) = b.split_at_mut(i);
+            let row = row(i);
+            rest[0] /= row[i];
+            (above.iter_mut().zip(row)).for_each(|(open, factor)| *open -= factor * rest[0]);
+        }
+    }
 }
 
-/// Takes the products of the columns before `start` out of the columns `start..end` of the rows
-/// from `start` on.
-fn subtract_earlier(matrix: &mut [f64], n: usize, start: usize, end: usize) {
-    if start == 0 {
-        return;
+/// The sum of products, in lanes that fit vector registers.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    const LANES: usize = 8;
+    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = a.remainder().iter().zip(b.remainder());
+    let mut sums = [0.0; LANES];
+    let rest: f64 = rest.map(|(a, b)| a * b).sum();
+    for (a, b) in a.zip(b) {
+        (sums.iter_mut().zip(a).zip(b)).for_each(|((sum, a), b)| *sum += a * b);
     }
-    let width = end - start;
-    let rows: Vec<f64> = (start..n)
-        .flat_map(|i| matrix[i * n..i * n + start].iter().map(|value| -value))
-        .collect();
-    let turned: Vec<f64> = (0..start)
-        .flat_map(|k| (start..end).map(move |j| (j, k)))
-        .map(|(j, k)| matrix[j * n + k])
-        .collect();
-    let mut sums: Vec<f64> = (start..n)
-        .flat_map(|i| matrix[i * n + start..i * n + end].iter().copied())
-        .collect();
-    add_product(&rows, &turned, width, &mut sums);
-    for (i, row) in (start..n).zip(sums.chunks_exact(width)) {
-        matrix[i * n + start..i * n + end].copy_from_slice(row);
-    }
+    sums.iter().sum::<f64>() + rest
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::add_product;
     use super::*;
 
     fn positive_definite(n: usize) -> Vec<f64> {

@@ -8,6 +8,7 @@
 //! clusters of promoters flip sign in the test; permuted matrices are compared as wholes
 //! (`orders`).
 
+mod discrimination;
 mod grounds;
 mod hits;
 mod matching;
@@ -43,7 +44,9 @@ use crate::motifs::background::{Background, Letters};
 use crate::motifs::elements::Element;
 use crate::motifs::scan::Encoded;
 use crate::motifs::{MOST_COLUMNS, Motif};
+use crate::pipelines::comparison::{ContigReader, Discrimination};
 use crate::pipelines::{BoundarySource, Progress, Values};
+use crate::stats::rng::Rng;
 use grounds::Grounds;
 use hits::{Hits, Place};
 use matching::Matched;
@@ -239,6 +242,8 @@ pub struct Enrichment {
     pub detail: Vec<DetailRow>,
     /// Columns of the motifs in `profile`.
     pub logos: Vec<LogoRow>,
+    /// Hits of all tested motifs, one of each group of like matrices, told from their controls.
+    pub discrimination: Discrimination,
     /// Probabilities of A, C, G and T by chance.
     pub background: [f64; 4],
     /// Merged promoters.
@@ -327,6 +332,7 @@ pub fn run(
                     &grounds,
                     request,
                     request.shows(&query.motif.id),
+                    &mut Rng::new(request.seed).derive(&format!("partners {}", query.motif.id)),
                 );
                 matched.push((Control::Permuted, covariates));
                 orders = Some(found);
@@ -352,9 +358,21 @@ pub fn run(
         done: 0,
         total: 1,
     });
-    Ok(tables::outcome(
+    let mut found = tables::outcome(
         genome, promoters, queries, &studied, &shuffled, &grounds, background, request,
-    ))
+    );
+    if !request.negative_control {
+        let mut contigs = ContigReader::new(genome, source);
+        found.discrimination = discrimination::find(
+            &studied,
+            &found.motifs,
+            &grounds,
+            &mut contigs,
+            source.values(),
+            request,
+        )?;
+    }
+    Ok(found)
 }
 
 /// Motifs between two looks at the progress.

@@ -75,14 +75,20 @@ pub(super) struct Told<'a> {
     pub letters: &'a [LetterRow],
     /// What lies before and after a site of a kind.
     pub sides: fn(&str) -> (Side, Side),
+    /// Whether sentences and figure show every set of controls, or the first of a kind of site.
+    pub every_control: bool,
 }
 
 /// Controls in words, by their name in tables.
-fn controls_word(control: &str) -> &'static str {
+pub(super) fn controls_word(control: &str) -> &'static str {
     match control {
         "decoy" => "decoys",
         "strength" => "decoys of equal strength",
         "random" => "random positions",
+        "shuffled" => "themselves in shuffled flanks",
+        "permuted" => "hits of permuted matrices",
+        "position" => "other promoter positions",
+        "outside" => "hits outside of promoters",
         _ => "the given controls",
     }
 }
@@ -100,18 +106,19 @@ impl<'a> Told<'a> {
             .find(|row| (&*row.features, &*row.statistic) == (features, statistic))
     }
 
-    /// The first set of controls of each kind of site: what the sentences are about.
+    /// The sets of controls that the sentences are about.
     fn primary(&self) -> impl Iterator<Item = &'a DecoyRow> {
         let all = &self.found.decoys;
         let is_first = |row: &&DecoyRow| {
-            (all.iter().find(|first| first.site_kind == row.site_kind)).is_some_and(|f| f == *row)
+            let first = all.iter().find(|first| first.site_kind == row.site_kind);
+            self.every_control || first.is_some_and(|first| first == *row)
         };
         all.iter().filter(is_first).collect::<Vec<_>>().into_iter()
     }
 
     /// The p-value of a printed claim, adjusted for all of them (Holm): whether boundaries tell
     /// each kind at all, and whether they do beyond the nucleotides.
-    fn adjusted(&self, kind: &str, features: &str) -> f64 {
+    fn adjusted(&self, of: &DecoyRow, features: &str) -> f64 {
         let claims: Vec<&DiscriminationRow> = (self.primary())
             .flat_map(|of| {
                 ["boundaries", "letters+boundaries"]
@@ -120,9 +127,10 @@ impl<'a> Told<'a> {
             .flatten()
             .collect();
         let p = holm(&claims.iter().map(|row| row.p_value).collect::<Vec<_>>());
-        let at = claims
-            .iter()
-            .position(|row| row.site_kind == kind && row.features == features);
+        let at = claims.iter().position(|row| {
+            (&row.site_kind, &row.control) == (&of.site_kind, &of.control)
+                && row.features == features
+        });
         at.map_or(f64::NAN, |at| p[at])
     }
 }
@@ -144,12 +152,16 @@ fn with_ci(value: f64, low: f64, high: f64, places: usize) -> String {
 impl Told<'_> {
     /// What the page says first: one sentence a kind of site on boundaries alone, one on what they add.
     pub fn headline(&self) -> String {
+        self.claims().join(" ")
+    }
+
+    /// The two sentences of each kind of site and set of controls.
+    pub fn claims(&self) -> Vec<String> {
         let signal = self.found.cuts.is_empty()
             && (self.found.discrimination.iter()).any(|row| row.auroc.is_finite());
-        self.primary()
+        (self.primary())
             .map(|of| self.sentences(of, signal))
-            .collect::<Vec<_>>()
-            .join(" ")
+            .collect()
     }
 
     fn sentences(&self, of: &DecoyRow, signal: bool) -> String {
@@ -184,7 +196,7 @@ impl Told<'_> {
             "nucleotides alone {}{untrained}",
             decimals(letters.auroc, 3)
         );
-        let p_alone = self.adjusted(kind, "boundaries");
+        let p_alone = self.adjusted(of, "boundaries");
         let first = match p_alone <= ALPHA {
             true => format!("{what} {tell} {kind}s from {controls} with AUROC {auroc}; {beside}."),
             false => format!(
@@ -194,7 +206,7 @@ impl Told<'_> {
             ),
         };
         let bits = with_ci(gain.value, gain.low, gain.high, 3);
-        let p = self.adjusted(kind, "letters+boundaries");
+        let p = self.adjusted(of, "letters+boundaries");
         let shown = gain.low > 0.0;
         let second = match p <= ALPHA {
             true if shown => format!(
@@ -243,7 +255,7 @@ impl Told<'_> {
             let alone = self.row(&of.site_kind, &of.control, "boundaries")?;
             let letters = self.row(&of.site_kind, &of.control, "letters")?;
             let gain = self.effect(of, "letters+boundaries", "gain_bits")?;
-            let p = self.adjusted(&of.site_kind, "letters+boundaries");
+            let p = self.adjusted(of, "letters+boundaries");
             Some([
                 Card {
                     label: format!(
@@ -260,8 +272,9 @@ impl Told<'_> {
                 },
                 Card {
                     label: format!(
-                        "{}s: bits that boundaries add to the nucleotides",
-                        capital(&of.site_kind)
+                        "{}s and {}: bits that boundaries add to the nucleotides",
+                        capital(&of.site_kind),
+                        controls_word(&of.control)
                     ),
                     value: decimals(gain.value, 3),
                     uncertainty: format!(
@@ -313,12 +326,20 @@ impl Told<'_> {
                 .collect();
             let (left, right) = (self.sides)(&of.site_kind);
             DiscriminationPanel {
-                title: format!(
-                    "{}s: {} sites, {} controls",
-                    capital(&of.site_kind),
-                    count(of.n_sites as usize),
-                    count(of.n_controls as usize)
-                ),
+                title: match self.every_control {
+                    true => format!(
+                        "{} {}s, {}",
+                        count(of.n_sites as usize),
+                        of.site_kind,
+                        controls_word(&of.control)
+                    ),
+                    false => format!(
+                        "{}s: {} sites, {} controls",
+                        capital(&of.site_kind),
+                        count(of.n_sites as usize),
+                        count(of.n_controls as usize)
+                    ),
+                },
                 models: rows
                     .filter(|row| row.features != "letters+untrained")
                     .map(model)
@@ -371,7 +392,12 @@ pub(super) struct Words {
     pub windows: String,
     /// What weight matrices score.
     pub matrix: &'static str,
+    /// What is said of the untrained model where there is none.
+    pub without_reference: &'static str,
 }
+
+/// Of analyses that ask an untrained model by option.
+pub(super) const BY_OPTION: &str = " Untrained: the same architecture with fresh weights, where --reference untrained asks for it.";
 
 impl Told<'_> {
     /// The section; `svg` is [`Told::figure`] drawn.
@@ -382,8 +408,8 @@ impl Told<'_> {
             caption: format!(
                 "Top: of controls and of sites, the shares that score above each threshold, in {0} that the models have not seen. Second row: information on which of the two a \
                  position is (1 bit would be all), with 95% intervals over {0}. Third row: mean boundary probability at sites less that at controls; the band \
-                 holds all offsets at once in 95% of repetitions; logo: the letters of all used sites. Bottom: how boundary probabilities covary with being a site once the \
-                 nucleotides are accounted for; above the dashed line an offset is named (5% for the largest of all). Untrained: the same architecture with fresh weights{1}.",
+                 holds all offsets at once in 95% of repetitions{2}. Bottom: how boundary probabilities covary with being a site once the \
+                 nucleotides are accounted for; above the dashed line an offset is named (5% for the largest of all).{1}",
                 words.clusters,
                 if self
                     .found
@@ -391,9 +417,14 @@ impl Told<'_> {
                     .iter()
                     .any(|row| row.features == "untrained")
                 {
+                    " Untrained: the same architecture with fresh weights."
+                } else {
+                    words.without_reference
+                },
+                if self.letters.is_empty() {
                     ""
                 } else {
-                    ", where --reference untrained asks for it"
+                    "; logo: the letters of all used sites"
                 }
             ),
             downloads: downloads(words.figure, "discrimination"),
@@ -409,6 +440,9 @@ impl Told<'_> {
                 level: Level::Warning,
                 text,
             });
+        }
+        if self.every_control {
+            blocks.extend(self.claims().into_iter().map(paragraph));
         }
         blocks.push(Block::Table(self.models(words)));
         blocks.push(Block::Table(self.gains()));

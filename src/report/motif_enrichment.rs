@@ -7,17 +7,27 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::discrimination::{self, Told, Words};
 use super::format::{count, p_value};
 use super::page::Gallery;
 use super::record::{About, Record};
 use super::{Report, tables, wording};
 use crate::error::Result;
+use crate::figures::Side;
+use crate::pipelines::comparison::discrimination::MOST_SITES;
 use crate::pipelines::motif_enrichment::{Enrichment, EnrichmentRequest, MotifRow, StatisticsRow};
 
 /// The false discovery rate that "significant" stands for.
 pub const RATE: f64 = 0.05;
 
-pub(super) const TABLES: [&str; 12] = [
+pub(super) const TABLES: [&str; 19] = [
+    "discrimination",
+    "conditional",
+    "cuts",
+    "effects",
+    "roc",
+    "difference",
+    "decoys",
     "promoters",
     "motifs",
     "logos",
@@ -41,6 +51,7 @@ const ENDPOINTS: [(&str, &str); 2] = [("edges", "at their edges"), ("inside", "i
 /// What keeps a file from being written.
 pub fn write_tables(found: &Enrichment, folder: &Path) -> Result<()> {
     let at = folder.join("tables");
+    discrimination::write_tables(&found.discrimination, &at)?;
     tables::write(&at, "promoters", &found.promoters)?;
     tables::write(&at, "motifs", &found.motifs)?;
     tables::write(&at, "logos", &found.logos)?;
@@ -75,8 +86,19 @@ pub(super) struct MotifPage {
     about: About,
 }
 
+/// Hits of all motifs told from their controls.
+fn told(found: &Enrichment) -> Told<'_> {
+    Told {
+        found: &found.discrimination,
+        letters: &[],
+        sides: |_| (Side::line("upstream"), Side::line("downstream")),
+        every_control: true,
+    }
+}
+
 /// The figures as SVG, for the page.
 struct Svg {
+    discrimination: String,
     motifs: String,
     shuffled: Option<String>,
     volcano: String,
@@ -91,6 +113,7 @@ impl MotifPage {
     pub fn open(record: &Record) -> Result<MotifPage> {
         let request: EnrichmentRequest = record.parameters()?;
         let found = Enrichment {
+            discrimination: discrimination::open(record)?,
             promoters: record.table("promoters")?,
             dropped: record.outcome("dropped")?,
             motifs: record.table("motifs")?,
@@ -131,7 +154,12 @@ impl MotifPage {
             };
             Ok((id.to_string(), gallery.hang(&self.heatmap(id), &name)?))
         });
+        let told = told(found);
         let svg = Svg {
+            discrimination: match found.negative_control {
+                true => String::new(),
+                false => gallery.hang(&told.figure(), "discrimination")?,
+            },
             motifs: gallery.hang(&self.panels(), "r2_motifs")?,
             shuffled: shuffled
                 .then(|| gallery.hang(&self.native_vs_shuffled(), "native_vs_shuffled"))
@@ -150,11 +178,11 @@ impl MotifPage {
         } else {
             "Do the model’s boundaries gather at motifs in promoters?"
         };
-        let mut sections = vec![
-            self.result(&svg),
-            self.panel_section(&svg),
-            self.all_motifs(),
-        ];
+        let mut sections = vec![self.result(&svg)];
+        if !found.negative_control {
+            sections.push(told.section(&svg.discrimination, &self.words()));
+        }
+        sections.extend([self.panel_section(&svg), self.all_motifs()]);
         sections.extend(self.shuffled_section(&svg));
         sections.extend([
             self.detail_section(&svg),
@@ -177,6 +205,24 @@ impl MotifPage {
             appendix: Vec::new(),
         };
         Ok(wording::report(&self.about, report))
+    }
+
+    /// What the section on hits and their controls says.
+    fn words(&self) -> Words {
+        Words {
+            title: "Do boundaries tell motif hits from controls, and beyond the nucleotides?",
+            figure: "discrimination",
+            clusters: "clusters of promoters",
+            controls: format!(
+                "Hits of all tested motifs are told together, of each group of like matrices those of the one with most hits; hits of two motifs with the same middle are one. Each has one \
+                 control: a hit of a column-permuted version of its matrix in the same cluster of promoters, which shares no base with a hit of the motif; its matched position; or its \
+                 matched hit outside of promoters. Windows outside of promoters are units of their own. Of more than {} hits a random sample is used. Offset 0 is the middle of the hit.",
+                count(MOST_SITES)
+            ),
+            windows: "−10 to +10 from the middle of the hit".into(),
+            matrix: "over the whole window",
+            without_reference: "",
+        }
     }
 
     /// Frequencies of A, C, G and T by column.
@@ -268,45 +314,23 @@ fn strongest<'a>(
         .min_by(|a, b| a.p_value.total_cmp(&b.p_value))
 }
 
-/// The answer in one sentence: both endpoints of every control.
+/// The answer: how many motifs differ from the first control, and whether hits are told from it.
 fn headline(found: &Enrichment) -> String {
-    if found.motifs.iter().all(|row| row.status != "tested") {
+    let Some(control) = controls(found).first().copied() else {
         return "No motif has hits enough to be tested.".into();
-    }
-    let of = |control: &str| {
-        let parts = ENDPOINTS.map(|(endpoint, words)| {
-            let (n, up, down) = tally(found, control, endpoint);
-            let letters = yardstick(found, control, endpoint).map_or(
-                String::new(),
-                |(middle, least, most)| {
-                    format!(" (random functions of two letters: {middle}, {least} to {most})")
-                },
-            );
-            format!("{} of {n} {words}{letters}", up + down)
-        });
-        let least = ENDPOINTS
-            .iter()
-            .filter_map(|(endpoint, _)| strongest(found, control, endpoint));
-        let least =
-            least
-                .min_by(|a, b| a.p_value.total_cmp(&b.p_value))
-                .map_or(String::new(), |row| {
-                    let difference =
-                        super::format::with_interval(row.difference, row.ci_low, row.ci_high);
-                    format!(
-                        " (smallest p: {}, {}, difference {difference}, adjusted p {})",
-                        row.motif_name,
-                        row.endpoint,
-                        p_value(row.p_bh, None)
-                    )
-                });
-        format!("against {control} {}{least}", parts.join(" and "))
     };
-    let controls: Vec<String> = controls(found).into_iter().map(of).collect();
-    format!(
-        "Motifs that differ, at a false discovery rate of 5%: {}.",
-        controls.join("; ")
-    )
+    let [edges, inside] = ENDPOINTS.map(|(endpoint, _)| tally(found, control, endpoint));
+    let counted = format!(
+        "Of {} motifs {} differ from {} at their edges and {} inside (false discovery rate 5%).",
+        edges.0,
+        edges.1 + edges.2,
+        discrimination::controls_word(control),
+        inside.1 + inside.2
+    );
+    let told = told(found).claims().into_iter().next();
+    format!("{counted} {}", told.unwrap_or_default())
+        .trim_end()
+        .into()
 }
 
 /// The paragraph under it.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::block::{downloads, paragraph};
 use super::comparison::{self, PanelWords, profile_panel};
-use super::discrimination::{self, Told, Words};
+use super::discrimination::{self, BY_OPTION, Told, Words};
 use super::format::{count, decimals, integer, interval, p_value};
 use super::page::Gallery;
 use super::record::{About, Record};
@@ -89,6 +89,7 @@ fn told(found: &SiteProfile) -> Told<'_> {
         found: &found.comparison.discrimination,
         letters: &found.letters,
         sides,
+        every_control: false,
     }
 }
 
@@ -266,6 +267,7 @@ impl SitePage {
             ),
             windows: format!("{} to +{last}", integer(first)),
             matrix: "over the whole window",
+            without_reference: BY_OPTION,
         }
     }
 

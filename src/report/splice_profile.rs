@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::discrimination::{self, Told, Words};
+use super::discrimination::{self, BY_OPTION, Told, Words};
 use super::format::{count, integer};
 use super::page::Gallery;
 use super::record::{About, Record};
@@ -234,6 +234,7 @@ impl SplicePage {
                 window(self.request.acceptor_window)
             ),
             matrix: "donors −3..+6, acceptors −20..+3",
+            without_reference: BY_OPTION,
         }
     }
 }
@@ -244,6 +245,7 @@ fn told(found: &SpliceProfile) -> Told<'_> {
         found: &found.comparison.discrimination,
         letters: &found.letters,
         sides,
+        every_control: false,
     }
 }
 

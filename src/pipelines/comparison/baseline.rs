@@ -16,7 +16,7 @@ use crate::stats::context::{Context, ContextTable, Explained, Fold, Observations
 pub const SITE_REACH: usize = WIDEST + super::ENDPOINT_REACH;
 
 /// No more positions are kept; where there are more, every second one is dropped, again and again.
-const MOST: usize = 10_000_000;
+pub const MOST: usize = 10_000_000;
 
 /// Positions that are predicted together: some 40 bytes each.
 pub const AT_ONCE: usize = 1 << 22;
@@ -155,10 +155,13 @@ impl Baseline {
         fit.positions
             .iter()
             .for_each(|p| observations.push(p.context, folds[p.cluster as usize], p.value));
-        Some(Baseline {
-            table: ContextTable::fit(observations).ok()?,
-            folds,
-        })
+        Baseline::of(observations, folds)
+    }
+
+    /// Fits the table to observations of clusters in these folds. `None` as in [`Baseline::fit`].
+    pub fn of(observations: Observations, folds: Vec<Fold>) -> Option<Baseline> {
+        let table = ContextTable::fit(observations).ok()?;
+        Some(Baseline { table, folds })
     }
 
     /// Fits the table, and says how much of the values it explains in genes it has not seen. `None`

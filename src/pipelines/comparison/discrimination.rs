@@ -20,6 +20,7 @@ pub use sets::{CONTROLS, MOST_ROWS, MOST_SITES, PER_SITE};
 use super::baseline::Baseline;
 use super::{ComparisonRequest, ContigReader, Study, Unit};
 use crate::controls::decoys::Decoys;
+use crate::controls::strength::Span;
 use crate::error::Result;
 use crate::genome::Strand;
 use crate::pipelines::tiles::{ContigStrand, TileShape, Window, plan, read_tiles};
@@ -132,99 +133,164 @@ pub(super) fn outcome(
     study: &Study<'_>,
     contigs: &mut ContigReader<'_>,
     sets: &Sets,
-    (own, reference): (&SpotValues, Option<&SpotValues>),
+    values: (&SpotValues, Option<&SpotValues>),
     baseline: Option<&Baseline>,
     request: &ComparisonRequest,
     rng: &Rng,
 ) -> Result<Discrimination> {
     let numbers: HashMap<Spot, usize> = sets.spots(study).into_iter().zip(0..).collect();
     let mut found = Discrimination::default();
-    for kind in 0..study.kinds.len() {
+    for (kind, about) in study.kinds.iter().enumerate() {
         for (control, name) in CONTROLS.into_iter().enumerate() {
             let Some(all) = sets.of(kind, control) else {
                 continue;
             };
-            let row = sets.row(study, kind, control);
-            let rows = Rows::new(study, all, request.cluster, &numbers);
-            let seeds = rng.derive(&format!("discrimination {} {name}", row.site_kind));
-            let mut teller = Teller {
-                found: &mut found,
-                row,
-                request,
-                seeds,
+            let asked = Asked {
+                window: about.window,
+                span: about.span,
+                flank: request.flank,
+                permutations: request.permutations,
+                bootstraps: request.bootstraps,
+                seeds: rng.derive(&format!("discrimination {} {name}", about.name)),
             };
-            let told = teller.tell(study, contigs, kind, &rows, (own, reference), baseline)?;
-            let mut row = teller.row;
-            if let Err(why) = told {
-                row.note = why;
-                found
-                    .discrimination
-                    .extend(rows::MODELS.map(|features| DiscriminationRow::empty(&row, features)));
-            }
-            found.decoys.push(row);
+            let rows = Rows::new(&groups(study, all, request.cluster), &numbers);
+            let row = sets.row(study, kind, control);
+            found.tell(row, &rows, contigs, values, baseline, &asked)?;
         }
     }
     Ok(found)
 }
 
-/// Sites and their decoys, row by row: each site before its own.
-struct Rows {
-    spots: Vec<Spot>,
+/// A site or a control.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pipelines) struct Member {
+    pub spot: Spot,
+    /// The cluster that a baseline must not have seen.
+    pub cluster: usize,
+    /// The unit of folds, tests and bootstraps.
+    pub unit: usize,
+}
+
+/// A site and its controls.
+pub(in crate::pipelines) struct Group {
+    pub site: Member,
+    pub controls: Vec<Member>,
+}
+
+/// Sites with decoys, in clusters of genes or in contigs: folds and tests need units larger than a
+/// site.
+fn groups(study: &Study<'_>, sets: &[Decoys], unit: Unit) -> Vec<Group> {
+    let group = |set: &Decoys| {
+        let site = &study.sites[set.site];
+        let member = |position: usize| Member {
+            spot: Spot {
+                contig: site.contig,
+                strand: site.strand,
+                position,
+            },
+            cluster: site.cluster,
+            unit: match unit {
+                Unit::Contig => site.contig,
+                _ => site.cluster,
+            },
+        };
+        Group {
+            site: member(site.position),
+            controls: set.positions.iter().map(|p| member(*p)).collect(),
+        }
+    };
+    (sets.iter().filter(|set| !set.positions.is_empty()))
+        .map(group)
+        .collect()
+}
+
+/// Sites and their controls, row by row: each site before its own.
+pub(in crate::pipelines) struct Rows {
+    members: Vec<Member>,
     /// The number of each spot among all.
     numbers: Vec<usize>,
-    clusters: Vec<usize>,
-    units: Vec<usize>,
     is_site: Vec<bool>,
     weights: Vec<f64>,
-    /// Each site with its first decoy.
+    /// Each site with its first control.
     pairs: Vec<(usize, usize)>,
 }
 
 impl Rows {
-    fn new(study: &Study<'_>, sets: &[Decoys], unit: Unit, numbers: &HashMap<Spot, usize>) -> Rows {
-        let (mut spots, mut clusters, mut units, mut is_site) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (mut weights, mut pairs) = (Vec::new(), Vec::new());
-        for set in sets.iter().filter(|set| !set.positions.is_empty()) {
-            let site = &study.sites[set.site];
-            pairs.push((spots.len(), spots.len() + 1));
-            for (place, position) in std::iter::once(&site.position)
-                .chain(&set.positions)
-                .enumerate()
-            {
-                spots.push(Spot {
-                    contig: site.contig,
-                    strand: site.strand,
-                    position: *position,
-                });
-                clusters.push(site.cluster);
-                // Folds and tests need units larger than a site.
-                units.push(if unit == Unit::Contig {
-                    site.contig
-                } else {
-                    site.cluster
-                });
-                is_site.push(place == 0);
-                weights.push(if place == 0 {
-                    1.0
-                } else {
-                    1.0 / set.positions.len() as f64
-                });
-            }
+    /// Of sites that each have a control. `numbers` are the places of spots among all values.
+    pub fn new(groups: &[Group], numbers: &HashMap<Spot, usize>) -> Rows {
+        let mut rows = Rows {
+            members: Vec::new(),
+            numbers: Vec::new(),
+            is_site: Vec::new(),
+            weights: Vec::new(),
+            pairs: Vec::new(),
+        };
+        for group in groups {
+            let first = rows.members.len();
+            rows.pairs.push((first, first + 1));
+            rows.members.push(group.site);
+            rows.members.extend(&group.controls);
+            rows.is_site.push(true);
+            rows.weights.push(1.0);
+            rows.is_site.resize(rows.members.len(), false);
+            (rows.weights).resize(rows.members.len(), 1.0 / group.controls.len() as f64);
         }
-        let numbers = spots
-            .iter()
-            .map(|spot| numbers.get(spot).copied().unwrap_or(0))
-            .collect();
-        Rows {
-            spots,
-            numbers,
-            clusters,
-            units,
-            is_site,
-            weights,
-            pairs,
+        let number = |member: &Member| numbers.get(&member.spot).copied().unwrap_or(0);
+        rows.numbers = rows.members.iter().map(number).collect();
+        rows
+    }
+
+    fn cases(&self) -> std::result::Result<Cases, String> {
+        let units: Vec<usize> = self.members.iter().map(|member| member.unit).collect();
+        Cases::new(self.is_site.clone(), self.weights.clone(), &units)
+    }
+}
+
+/// What is asked of one kind of site and its controls.
+pub(in crate::pipelines) struct Asked {
+    /// First and last offset whose values are to tell.
+    pub window: (i64, i64),
+    /// The bases that a weight matrix scores; `None` for all.
+    pub span: Option<Span>,
+    /// Positions that are known on either side of a spot.
+    pub flank: usize,
+    /// Sign flips.
+    pub permutations: usize,
+    /// Draws of the bootstrap.
+    pub bootstraps: usize,
+    /// Of everything random.
+    pub seeds: Rng,
+}
+
+impl Discrimination {
+    /// Adds what tells one kind of site from one set of controls, `row`, which says in words where
+    /// nothing could be estimated.
+    ///
+    /// # Errors
+    /// Unreadable contigs.
+    pub(in crate::pipelines) fn tell(
+        &mut self,
+        row: DecoyRow,
+        rows: &Rows,
+        contigs: &mut ContigReader<'_>,
+        values: (&SpotValues, Option<&SpotValues>),
+        baseline: Option<&Baseline>,
+        asked: &Asked,
+    ) -> Result<()> {
+        let mut teller = Teller {
+            found: self,
+            row,
+            asked,
+        };
+        let told = teller.tell(contigs, rows, values, baseline)?;
+        let mut row = teller.row;
+        if let Err(why) = told {
+            row.note = why;
+            let empty = |features| DiscriminationRow::empty(&row, features);
+            self.discrimination.extend(rows::MODELS.map(empty));
         }
+        self.decoys.push(row);
+        Ok(())
     }
 }
 
@@ -232,33 +298,30 @@ impl Rows {
 struct Teller<'a> {
     found: &'a mut Discrimination,
     row: DecoyRow,
-    request: &'a ComparisonRequest,
-    seeds: Rng,
+    asked: &'a Asked,
 }
 
 impl Teller<'_> {
     fn seed(&self, what: &str) -> u64 {
-        self.seeds.derive(what).next_u64()
+        self.asked.seeds.derive(what).next_u64()
     }
 
     /// Adds its rows, or says in words why there are none.
     fn tell(
         &mut self,
-        study: &Study<'_>,
         contigs: &mut ContigReader<'_>,
-        kind: usize,
         rows: &Rows,
         (own, reference): (&SpotValues, Option<&SpotValues>),
         baseline: Option<&Baseline>,
     ) -> Result<std::result::Result<(), String>> {
-        let cases = match Cases::new(rows.is_site.clone(), rows.weights.clone(), &rows.units) {
+        let cases = match rows.cases() {
             Ok(cases) => cases,
             Err(why) => return Ok(Err(why)),
         };
-        let flank = self.request.flank as i64;
-        let (first, last) = study.kinds[kind].window;
+        let flank = self.asked.flank as i64;
+        let (first, last) = self.asked.window;
         let window = (first.max(-flank), last.min(flank));
-        let around = features::around(contigs, rows, (window, study.kinds[kind].span), baseline)?;
+        let around = features::around(contigs, rows, (window, self.asked.span), baseline)?;
         let measured = |values: &SpotValues| Measured::new(rows, values, window, flank);
         let estimated = self.estimate(
             &cases,
@@ -274,7 +337,7 @@ impl Teller<'_> {
                 measured: &measured(own),
                 window,
             };
-            cuts.add(self.found, self.request.permutations, self.seed("cuts"));
+            cuts.add(self.found, self.asked.permutations, self.seed("cuts"));
         }
         Ok(estimated)
     }
@@ -306,7 +369,7 @@ impl Teller<'_> {
                 &features,
                 measured.n_features,
                 &rows.pairs,
-                SWAPS.min(self.request.permutations),
+                SWAPS.min(self.asked.permutations),
                 self.seed("swap"),
             );
             let scores = fit_scores(cases, &features, measured.n_features, None)?;
@@ -323,7 +386,7 @@ impl Teller<'_> {
                 f64::NAN
             };
             self.judge(&scored, beside, &both.logits, p);
-            let draws = self.request.bootstraps;
+            let draws = self.asked.bootstraps;
             let gain = scored.auroc_gain(
                 &both.logits,
                 &model.logits,
@@ -361,7 +424,7 @@ impl Teller<'_> {
             (&model.logits, &stage),
             around,
             measured,
-            self.request.permutations,
+            self.asked.permutations,
             self.seed("conditional"),
         );
         self.effect("letters+boundaries", "max_t_95", only(tests.max_t_95));
@@ -386,7 +449,7 @@ impl Teller<'_> {
     }
 
     fn judge(&mut self, scored: &Scored<'_>, features: &str, logits: &[f64], p_value: f64) {
-        let draws = self.request.bootstraps;
+        let draws = self.asked.bootstraps;
         // One seed for all models: each draw is of the same clusters.
         let auroc = scored.auroc(logits, draws, self.seed("AUROC"));
         let bits = scored.mean(&scored.bits(logits), draws, self.seed("bits"));

@@ -11,7 +11,7 @@ use crate::genome::composition::Composition;
 use crate::genome::contig_names::ContigNames;
 use crate::genome::fasta::Genome;
 use crate::genome::promoters::{Promoter, merged};
-use crate::genome::sequence::is_acgt;
+use crate::genome::sequence::{is_acgt, model_letters};
 use crate::genome::{Interval, Strand, merge_intervals};
 use crate::pipelines::tiles::{ContigStrand, TileShape, Window, plan, read_tiles};
 use crate::pipelines::{BoundarySource, Progress, masked};
@@ -126,6 +126,27 @@ impl Ground {
                 values[count - 1 - i]
             }
         })
+    }
+
+    /// Whether the model said anything here: not of a contig too short for it.
+    pub fn is_read(&self) -> bool {
+        !self.tracks[0].is_empty()
+    }
+
+    /// The letters as the model is given them on a strand, and what it says inside of the interval:
+    /// inter-base positions of these letters with their values. It must have been read.
+    pub fn read_on(&self, strand: Strand) -> (Vec<u8>, impl Iterator<Item = (usize, f32)>) {
+        let letters = model_letters(&self.letters, strand);
+        let Interval { start, end } = self.interval;
+        let (low, high) = (
+            start.max(self.low),
+            end.min(self.low + self.tracks[0].len() - 1),
+        );
+        let first = match strand {
+            Strand::Plus => low - self.letters_start,
+            Strand::Minus => self.letters_start + letters.len() - high,
+        };
+        (letters, (first..).zip(self.profile(low, high, strand)))
     }
 
     /// What matching compares: composition of `flank_bp` bases on either side of the middle of a

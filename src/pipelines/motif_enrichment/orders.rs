@@ -5,6 +5,8 @@
 //! that answers to words gives every order a level of its own. A level is known by the mean over
 //! the hits, with an error that depends on their number: see [`crate::stats::prediction`].
 
+use std::collections::BTreeMap;
+
 use super::grounds::Grounds;
 use super::hits::Place;
 use super::matching::Matched;
@@ -14,6 +16,7 @@ use super::{EnrichmentRequest, endpoints_of};
 use crate::stats::effect::auroc;
 use crate::stats::grouped::{Components, Group};
 use crate::stats::prediction::{Estimate, predict};
+use crate::stats::rng::Rng;
 
 /// Permuted matrices with hits that are needed for a test.
 const LEAST_ORDERS: usize = 20;
@@ -30,6 +33,9 @@ pub(super) struct Orders {
     auroc: [f64; 2],
     /// Hits of all orders, kept where they are shown.
     pub places: Vec<Place>,
+    /// Of hits of the motif, by index: a hit of some order in the same cluster of promoters that
+    /// shares no base with any of them. Each serves once.
+    pub partners: Vec<(usize, Place)>,
 }
 
 impl Orders {
@@ -42,6 +48,7 @@ impl Orders {
         grounds: &Grounds,
         request: &EnrichmentRequest,
         keep: bool,
+        rng: &mut Rng,
     ) -> (Orders, Matched) {
         let values = |places: &[Place]| -> [Vec<f64>; 2] {
             let (edges, inside) = places
@@ -83,6 +90,7 @@ impl Orders {
             (0..2).for_each(|i| sums[i] += auroc(&own_values[i], &values[i]));
         }
         let auroc = sums.map(|sum| sum / orders.len() as f64);
+        let partners = partners(own, &permuted, grounds, rng);
         let places = if keep {
             permuted.into_iter().flatten().collect()
         } else {
@@ -94,6 +102,7 @@ impl Orders {
                 permuted: orders,
                 auroc,
                 places,
+                partners,
             },
             matched,
         )
@@ -168,4 +177,24 @@ impl Orders {
             .map(row)
             .collect()
     }
+}
+
+fn partners(
+    own: &[Place],
+    permuted: &[Vec<Place>],
+    grounds: &Grounds,
+    rng: &mut Rng,
+) -> Vec<(usize, Place)> {
+    let cluster = |place: &Place| grounds.all[place.ground].cluster;
+    let mut free: BTreeMap<usize, Vec<Place>> = BTreeMap::new();
+    for place in permuted.iter().flatten() {
+        let next = own.partition_point(|hit| (hit.ground, hit.end) <= (place.ground, place.start));
+        if !own.get(next).is_some_and(|hit| hit.shares_a_base(place)) {
+            free.entry(cluster(place)).or_default().push(*place);
+        }
+    }
+    (free.values_mut()).for_each(|places| rng.shuffle(places));
+    let partner =
+        |(index, hit): (usize, &Place)| Some((index, free.get_mut(&cluster(hit))?.pop()?));
+    own.iter().enumerate().filter_map(partner).collect()
 }

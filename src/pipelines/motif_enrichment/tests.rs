@@ -5,6 +5,7 @@ use crate::genome::promoters::Promoter;
 use crate::genome::sequence::reverse_complement;
 use crate::genome::{Interval, Strand};
 use crate::pipelines::Stretch;
+use crate::pipelines::comparison::discrimination::{CutRow, DiscriminationRow};
 use crate::stats::permutation::sign_flip_clusters;
 use crate::stats::rng::Rng;
 
@@ -170,6 +171,27 @@ fn row<'a>(found: &'a Enrichment, motif: &str, control: &str, endpoint: &str) ->
         .iter()
         .find(is_it)
         .unwrap_or_else(|| panic!("{motif} {control} {endpoint}"))
+}
+
+#[test]
+fn hits_are_told_from_controls_of_the_same_promoters() {
+    let queries = [query("word", WORD), query("other", OTHER)];
+    let asked = EnrichmentRequest {
+        p: 2e-5,
+        ..request()
+    };
+    let found = run_with(40, &queries, &Edges, &asked).discrimination;
+    let auroc = |features: &str| {
+        let of =
+            |row: &&DiscriminationRow| (&*row.control, &*row.features) == ("position", features);
+        found.discrimination.iter().find(of).map(|row| row.auroc)
+    };
+    assert!(auroc("letters") > Some(0.9), "{:?}", found.decoys);
+    assert!(auroc("boundaries") > Some(0.6), "{:?}", found.decoys);
+    // Half of the hits have all of it at either edge of the word, and no control has.
+    let cut = |row: &&CutRow| row.control == "position" && row.rate_sites > row.rate_controls + 0.2;
+    let edges = found.cuts.iter().filter(cut).count();
+    assert!((1..=2).contains(&edges), "{:?}", found.cuts);
 }
 
 #[test]

@@ -547,7 +547,7 @@ impl BoundarySource for Symmetric {
 
 #[test]
 fn the_heat_map_has_the_junction_at_offset_zero_and_sites_by_falling_endpoint() {
-    let (_folder, genome, annotation) = world(24);
+    let (_folder, genome, annotation) = world(18);
     let run = |model: &dyn BoundarySource, asked| {
         run(&genome, &annotation, model, &asked, &|_| ())
             .unwrap()

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Rows, SpotValues};
+use super::{Member, Rows, SpotValues};
 use crate::controls::strength::Span;
 use crate::error::Result;
 use crate::genome::Strand;
@@ -48,13 +48,13 @@ pub(super) fn around(
     baseline: Option<&Baseline>,
 ) -> Result<Around> {
     let reach = first.unsigned_abs().max(last.unsigned_abs()) as usize + WIDEST;
-    let mut order: Vec<usize> = (0..rows.spots.len()).collect();
-    order.sort_by_key(|row| rows.spots[*row].contig); // stable: a contig is loaded once
+    let mut order: Vec<usize> = (0..rows.members.len()).collect();
+    order.sort_by_key(|row| rows.members[*row].spot.contig); // stable: a contig is loaded once
     let width = (last - first + 1) as usize;
     let n_letters = n_letters(width);
-    let (mut all_codes, mut asked) = (vec![4; rows.spots.len() * n_letters], Vec::new());
+    let (mut all_codes, mut asked) = (vec![4; rows.members.len() * n_letters], Vec::new());
     for row in &order {
-        let spot = rows.spots[*row];
+        let Member { spot, cluster, .. } = rows.members[*row];
         let (sequence, _) = contigs.letters(spot.contig)?;
         let (start, end) = (
             spot.position.saturating_sub(reach),
@@ -76,15 +76,10 @@ pub(super) fn around(
         }
         if let Some(baseline) = baseline {
             let at = |offset: i64| (at as i64 + offset).max(0) as usize;
-            baseline.ask(
-                &letters,
-                at(first)..=at(last),
-                rows.clusters[*row],
-                &mut asked,
-            );
+            baseline.ask(&letters, at(first)..=at(last), cluster, &mut asked);
         }
     }
-    let mut predicted = vec![0.0; rows.spots.len() * width];
+    let mut predicted = vec![0.0; rows.members.len() * width];
     if let Some(baseline) = baseline {
         for (row, values) in order
             .iter()

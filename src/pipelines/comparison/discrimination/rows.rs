@@ -13,7 +13,8 @@ pub(super) const MODELS: [&str; 3] = ["letters", "boundaries", "letters+boundari
 pub struct DiscriminationRow {
     /// The kind of site.
     pub site_kind: String,
-    /// `decoy`, `strength` for decoys as strong as their site, `random`, or `bed` for the user's.
+    /// `decoy`, `strength` for decoys as strong as their site, `random`, or `bed` for the user's; of
+    /// motif hits `permuted`, `position` or `outside`.
     pub control: String,
     /// What the model sees: `letters` (nucleotides), `boundaries`, `letters+boundaries`; with a
     /// reference also `untrained` and `letters+untrained`.
@@ -179,7 +180,7 @@ pub struct RocRow {
 pub struct DecoyRow {
     /// The kind of site.
     pub site_kind: String,
-    /// `decoy`, `strength`, `random` or `bed`.
+    /// As in `discrimination`.
     pub control: String,
     /// Usable sites.
     pub n_usable: u64,

@@ -177,14 +177,9 @@ fn calibration() {
     let chromosome = Chromosome::new(&study, contigs.get(study.sites[0].contig).unwrap());
     let kinds: Vec<(Rows, Cases, Vec<f64>)> = (0..2)
         .map(|kind| {
-            let rows = Rows::new(
-                &study,
-                matched.sets.of(kind, 0).unwrap(),
-                request.cluster,
-                &numbers,
-            );
-            let cases =
-                Cases::new(rows.is_site.clone(), rows.weights.clone(), &rows.units).unwrap();
+            let all = matched.sets.of(kind, 0).unwrap();
+            let rows = Rows::new(&groups(&study, all, request.cluster), &numbers);
+            let cases = rows.cases().unwrap();
             let letters = features::around(
                 &mut contigs,
                 &rows,
