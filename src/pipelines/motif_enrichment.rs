@@ -26,6 +26,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub use crate::controls::balance::BalanceRow;
+pub use discrimination::HIT_WINDOW;
 pub use grounds::TSS_DISTANCE_BP;
 pub(super) use hits::best_word_p;
 pub use hits::{ELEMENT_P, TSS_SLACK_BP};
@@ -267,6 +268,14 @@ struct Studied {
     matched: Vec<(Control, Matched)>,
     /// Where permuted matrices are asked for and the motif is tested or shown.
     orders: Option<Orders>,
+}
+
+impl Studied {
+    /// The hits with their controls of one kind, where it has its readings in the grounds.
+    fn matched_to(&self, control: Control) -> Option<&Matched> {
+        let of = self.matched.iter().find(|(of, _)| *of == control);
+        of.map(|(_, matched)| matched)
+    }
 }
 
 /// Runs the analysis. Without an annotation, windows outside keep away from the promoters given

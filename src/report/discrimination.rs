@@ -35,6 +35,28 @@ pub(super) const TABLES: [&str; 7] = [
     "decoys",
 ];
 
+/// Its tables, then an analysis's own: `ALL` in all.
+pub(super) const fn and<const OWN: usize, const ALL: usize>(
+    own: [&'static str; OWN],
+) -> [&'static str; ALL] {
+    assert!(ALL == TABLES.len() + OWN);
+    let mut all = [""; ALL];
+    let mut i = 0;
+    while i < ALL {
+        all[i] = match i.checked_sub(TABLES.len()) {
+            Some(at) => own[at],
+            None => TABLES[i],
+        };
+        i += 1;
+    }
+    all
+}
+
+/// What lies before and after a site of any kind.
+pub(super) fn sides(_: &str) -> (Side, Side) {
+    (Side::line("upstream"), Side::line("downstream"))
+}
+
 /// Writes them into a folder.
 ///
 /// # Errors

@@ -8,26 +8,20 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::discrimination::{self, Told, Words};
-use super::format::{count, p_value};
+use super::format::{count, integer, p_value};
 use super::page::Gallery;
 use super::record::{About, Record};
 use super::{Report, tables, wording};
 use crate::error::Result;
-use crate::figures::Side;
 use crate::pipelines::comparison::discrimination::MOST_SITES;
-use crate::pipelines::motif_enrichment::{Enrichment, EnrichmentRequest, MotifRow, StatisticsRow};
+use crate::pipelines::motif_enrichment::{
+    Enrichment, EnrichmentRequest, HIT_WINDOW, MotifRow, StatisticsRow,
+};
 
 /// The false discovery rate that "significant" stands for.
 pub const RATE: f64 = 0.05;
 
-pub(super) const TABLES: [&str; 19] = [
-    "discrimination",
-    "conditional",
-    "cuts",
-    "effects",
-    "roc",
-    "difference",
-    "decoys",
+pub(super) const TABLES: [&str; 19] = discrimination::and([
     "promoters",
     "motifs",
     "logos",
@@ -40,7 +34,7 @@ pub(super) const TABLES: [&str; 19] = [
     "orders",
     "unmatched",
     "yardsticks",
-];
+]);
 
 /// The endpoints in the order of tables, and in words.
 const ENDPOINTS: [(&str, &str); 2] = [("edges", "at their edges"), ("inside", "inside")];
@@ -91,7 +85,7 @@ fn told(found: &Enrichment) -> Told<'_> {
     Told {
         found: &found.discrimination,
         letters: &[],
-        sides: |_| (Side::line("upstream"), Side::line("downstream")),
+        sides: discrimination::sides,
         every_control: true,
     }
 }
@@ -209,6 +203,7 @@ impl MotifPage {
 
     /// What the section on hits and their controls says.
     fn words(&self) -> Words {
+        let (first, last) = HIT_WINDOW;
         Words {
             title: "Do boundaries tell motif hits from controls, and beyond the nucleotides?",
             figure: "discrimination",
@@ -219,7 +214,7 @@ impl MotifPage {
                  matched hit outside of promoters. Windows outside of promoters are units of their own. Of more than {} hits a random sample is used. Offset 0 is the middle of the hit.",
                 count(MOST_SITES)
             ),
-            windows: "−10 to +10 from the middle of the hit".into(),
+            windows: format!("{} to +{last} from the middle of the hit", integer(first)),
             matrix: "over the whole window",
             without_reference: "",
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::block::{downloads, paragraph};
 use super::comparison::{self, PanelWords, profile_panel};
-use super::discrimination::{self, BY_OPTION, Told, Words};
+use super::discrimination::{self, BY_OPTION, Told, Words, sides};
 use super::format::{count, decimals, integer, interval, p_value};
 use super::page::Gallery;
 use super::record::{About, Record};
@@ -14,19 +14,12 @@ use super::splice_profile::pictures::covariate_name;
 use super::{Block, Cell, Format, Level, Report, Section, Table, columns, tables, wording};
 use crate::controls::decoys::APART_BP;
 use crate::error::Result;
-use crate::figures::{ProfileFigure, Side};
+use crate::figures::ProfileFigure;
 use crate::pipelines::comparison::discrimination::MOST_ROWS;
 use crate::pipelines::comparison::{BalanceRow, Comparison, StatisticsRow};
 use crate::pipelines::site_profile::{AccountingRow, SITE, SiteProfile, SiteProfileRequest};
 
-pub(super) const TABLES: [&str; 19] = [
-    "discrimination",
-    "conditional",
-    "cuts",
-    "effects",
-    "roc",
-    "difference",
-    "decoys",
+pub(super) const TABLES: [&str; 19] = discrimination::and([
     "sites",
     "controls",
     "pairs",
@@ -39,7 +32,7 @@ pub(super) const TABLES: [&str; 19] = [
     "offsets",
     "runs",
     "baseline",
-];
+]);
 
 /// Writes the tables.
 ///
@@ -91,10 +84,6 @@ fn told(found: &SiteProfile) -> Told<'_> {
         sides,
         every_control: false,
     }
-}
-
-fn sides(_: &str) -> (Side, Side) {
-    (Side::line("upstream"), Side::line("downstream"))
 }
 
 fn of_measure<'a>(

@@ -45,14 +45,7 @@ struct Figures {
     calibration: Option<CalibrationFigure>,
 }
 
-pub(super) const TABLES: [&str; 23] = [
-    "discrimination",
-    "conditional",
-    "cuts",
-    "effects",
-    "roc",
-    "difference",
-    "decoys",
+pub(super) const TABLES: [&str; 23] = discrimination::and([
     "sites",
     "controls",
     "pairs",
@@ -69,7 +62,7 @@ pub(super) const TABLES: [&str; 23] = [
     "heatmap",
     "kmer_widths",
     "sums",
-];
+]);
 
 /// Writes the tables.
 ///

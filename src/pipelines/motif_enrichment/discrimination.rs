@@ -20,7 +20,7 @@ use crate::stats::rng::Rng;
 /// The kind of site, in tables.
 const HIT: &str = "motif hit";
 /// First and last offset from the middle of a hit whose values are to tell.
-const WINDOW: (i64, i64) = (-10, 10);
+pub const HIT_WINDOW: (i64, i64) = (-10, 10);
 
 /// A hit and the control that it is told from.
 type Pair<'a> = [&'a Place; 2];
@@ -45,7 +45,7 @@ pub(super) fn find(
         .filter(|(motif, _)| motif.status == "tested" && motif.represents_group)
         .map(|(_, studied)| studied)
         .collect();
-    let reach = request.flank.min(WINDOW.1 as usize);
+    let reach = request.flank.min(HIT_WINDOW.1 as usize);
     for control in &request.controls {
         let seeds = rng.derive(control.name());
         let mut pairs: Vec<Pair<'_>> = chosen.iter().flat_map(|s| pairs(s, *control)).collect();
@@ -92,7 +92,7 @@ pub(super) fn find(
             kind,
         };
         let asked = Asked {
-            window: WINDOW,
+            window: HIT_WINDOW,
             span: None,
             flank: reach,
             permutations: request.permutations,
@@ -114,10 +114,9 @@ pub(super) fn find(
 
 /// The hits of one motif with their controls.
 fn pairs(studied: &Studied, control: Control) -> Vec<Pair<'_>> {
-    let matched = studied.matched.iter().find(|(of, _)| *of == control);
     let found = match (control, &studied.orders) {
         (Control::Permuted, Some(orders)) => &orders.partners[..],
-        _ => matched.map_or(&[][..], |(_, matched)| &matched.pairs),
+        _ => (studied.matched_to(control)).map_or(&[][..], |matched| &matched.pairs),
     };
     (found.iter())
         .map(|(hit, place)| [&studied.hits.usable[*hit], place])

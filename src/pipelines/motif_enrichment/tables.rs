@@ -6,7 +6,6 @@ use rayon::prelude::*;
 
 use super::grounds::Grounds;
 use super::hits::Place;
-use super::matching::Matched;
 use super::rows::{
     DetailRow, HitRow, LogoRow, MotifRow, PairRow, ProfileRow, PromoterRow, StatisticsRow,
 };
@@ -341,7 +340,11 @@ impl Writer<'_> {
                 .iter()
                 .for_each(|pair| push(&studied.hits.usable[pair.hit], pair.values));
         } else {
-            for (hit, place) in matched(control, studied).into_iter().flat_map(|m| &m.pairs) {
+            for (hit, place) in studied
+                .matched_to(control)
+                .into_iter()
+                .flat_map(|m| &m.pairs)
+            {
                 let hit = &studied.hits.usable[*hit];
                 push(hit, [self.values(hit), self.values(place)]);
             }
@@ -489,7 +492,11 @@ impl Writer<'_> {
                     controls.add(self.cluster(place), &profile(place, self.grounds, flank))
                 });
             } else {
-                for (hit, place) in matched(control, studied).into_iter().flat_map(|m| &m.pairs) {
+                for (hit, place) in studied
+                    .matched_to(control)
+                    .into_iter()
+                    .flat_map(|m| &m.pairs)
+                {
                     let hit = &studied.hits.usable[*hit];
                     hits.add(self.cluster(hit), &profile(hit, self.grounds, flank));
                     controls.add(self.cluster(hit), &profile(place, self.grounds, flank));
@@ -549,17 +556,9 @@ impl Writer<'_> {
     }
 }
 
-fn matched(control: Control, studied: &Studied) -> Option<&Matched> {
-    studied
-        .matched
-        .iter()
-        .find(|(c, _)| *c == control)
-        .map(|(_, matched)| matched)
-}
-
 /// The covariate furthest from balance after matching.
 fn worst(control: Control, studied: &Studied) -> Option<BalanceRow> {
-    let rows = matched(control, studied)?.balance.rows("", "");
+    let rows = studied.matched_to(control)?.balance.rows("", "");
     rows.into_iter()
         .filter(|row| row.smd_after.is_finite())
         .max_by(|a, b| a.smd_after.abs().total_cmp(&b.smd_after.abs()))

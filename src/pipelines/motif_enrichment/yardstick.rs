@@ -69,16 +69,7 @@ pub(super) fn rows(
         let of = studied
             .iter()
             .filter(|s| s.hits.usable.len() >= request.min_hits);
-        let matched = of.filter_map(|s| {
-            Some((
-                s,
-                s.matched
-                    .iter()
-                    .find(|(c, _)| c == control)
-                    .map(|(_, m)| m)
-                    .filter(enough)?,
-            ))
-        });
+        let matched = of.filter_map(|s| Some((s, s.matched_to(*control).filter(enough)?)));
         // By motif, function and endpoint: the difference and its p-value.
         let motifs: Vec<_> = matched.collect();
         let tests: Vec<Vec<[(f64, f64); 2]>> = motifs
