@@ -5,7 +5,7 @@ use super::Report;
 use super::record::About;
 
 /// What pages say of a model, and of a track in its place. Earlier ones win.
-const OF_A_TRACK: [(&str, &str); 32] = [
+const OF_A_TRACK: [(&str, &str); 33] = [
     (
         "Do the model’s boundaries fall on splice sites?",
         "Does the signal differ at splice sites?",
@@ -21,6 +21,10 @@ const OF_A_TRACK: [(&str, &str); 32] = [
     (
         "Do boundaries tell sites from controls, and beyond the nucleotides?",
         "Does the signal tell sites from controls, and beyond the nucleotides?",
+    ),
+    (
+        "Do boundaries tell motif hits from controls, and beyond the nucleotides?",
+        "Does the signal tell motif hits from controls, and beyond the nucleotides?",
     ),
     (
         "Do the model’s boundaries mark the given sites?",
