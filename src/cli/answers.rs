@@ -195,7 +195,7 @@ impl Answers {
         let (folder, store) = kept(out, &about.model())?;
         if !store.is_empty() {
             say(&format!(
-                "going on with {}: the answers to {} calls of the model are at hand",
+                "going on with {}: the outputs of {} calls of the model are at hand",
                 folder.display(),
                 count(store.len())
             ));

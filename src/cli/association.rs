@@ -207,7 +207,7 @@ fn left_out(found: &pipeline::Association) -> LeftOut {
     let used = |row: &pipeline::ContigRow| u64::from(row.is_used) * row.n_windows;
     let reasons = [
         (
-            "not read, or with letters other than A, C, G and T",
+            "not read, or with bases other than A, C, G and T",
             sum(|row| row.n_unread),
         ),
         (

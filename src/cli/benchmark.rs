@@ -33,7 +33,7 @@ Examples:
   ldar-analyze benchmark gb --data datasets --genome GRCh38=human --tasks human_enhancers_cohn --out gb -- --checkpoint model.pt
       Genomic Benchmarks are coordinates: their sequences are cut from the genome
 
-Files are sought as TASK.SPLIT.csv (as `fetch` names them), TASK/SPLIT.csv, and in the suite's own folders; also .tsv, .parquet, .fa, and .gz of them.")]
+Files are looked for as TASK.SPLIT.csv (as `fetch` names them), TASK/SPLIT.csv, and in the suite's own folders; also .tsv, .parquet, .fa, and .gz of them.")]
 pub struct Arguments {
     /// nt, gue or gb
     #[arg(value_name = "SUITE", value_parser = suite::names())]

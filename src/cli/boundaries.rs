@@ -42,7 +42,7 @@ minus of t + 1. With --shard the folder of --out gets a shard of tracks. --signa
 Columns of the table, of plus, separated by tabs, under a header line:
   contig         first word of the record's > line
   position       0-based: the inter-base position before this base
-  base           the letter, as the file has it
+  base           the base, as the file has it
   boundary_prob  9 significant digits; the first base of a record reads 1. NA where a deeper --stage never saw the base
   is_boundary    1 if the probability is above 0.5, else 0 (NA likewise)
 

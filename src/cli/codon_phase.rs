@@ -19,7 +19,7 @@ use std::path::PathBuf;
 /// Ask whether boundaries keep to codons, stage by stage of a model; writes an HTML report
 ///
 /// How often is each position of a codon cut: between codons, after their first, after their second
-/// base? Codon positions differ in their letters, so each is compared with the same k-mers at the
+/// base? Codon positions differ in their nucleotides, so each is compared with the same k-mers at the
 /// other positions of codons, and outside of coding sequence, by cluster of overlapping genes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

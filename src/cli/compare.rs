@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 
 /// Compare models and tokenizers: do their cuts respect motifs and splice sites, or split them?
 ///
-/// Each is set against its own cuts, turned around every window by a random distance, so that who
+/// Each is set against its own cuts, circularly shifted within every window by a random distance, so that who
 /// cuts more often gains or loses nothing by that; and all are set against the first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 /// Stretches of each class of the annotation (donors, acceptors, promoters, exons, CDS, UTRs,
 /// introns, intergenic, repeats) are compared with stretches nearby of the same length and G+C that
 /// are not of the class: mean boundary probability, share of boundaries, token lengths, and what is
-/// left of the difference when the letters within 8 bases are accounted for.
+/// left of the difference when the nucleotides within 8 bases are accounted for.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -84,7 +84,7 @@ pub struct Arguments {
     /// Tiles given to the model together
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
     batch: usize,
-    /// Compare two controls of each stretch with each other instead: must come out null
+    /// Compare two controls of each stretch with each other instead: a null by construction
     #[arg(long)]
     negative_control: bool,
     #[command(flatten)]
@@ -181,7 +181,10 @@ fn left_out(found: &pipeline::Density) -> LeftOut {
         |of: fn(&pipeline::AccountingRow) -> u64| found.accounting.iter().map(of).sum::<u64>();
     let reasons = [
         ("too short", sum(|row| row.n_short)),
-        ("not plain letters or at an end", sum(|row| row.n_not_plain)),
+        (
+            "not A, C, G and T, or at an end",
+            sum(|row| row.n_not_plain),
+        ),
         ("without a control", sum(|row| row.n_no_control)),
     ];
     LeftOut {

@@ -203,7 +203,11 @@ impl Request {
             .sum::<u64>();
         let bases = read * task.test.bases() as u64 / task.test.len().max(1) as u64;
         let summary = format!("{}{}", report::summary(&found), work(&outcomes));
-        let flops: Vec<Value> = outcomes.iter().filter_map(flops).collect();
+        let mean_length = task.test.bases() as f64 / task.test.len().max(1) as f64;
+        let flops: Vec<Value> = outcomes
+            .iter()
+            .filter_map(|outcome| flops(outcome, mean_length))
+            .collect();
         results::write(folder, &self.out, bases, &summary, |folder| {
             report::write_tables(&found, folder)?;
             for one in outcomes
@@ -241,11 +245,12 @@ fn boundaries(outcome: &Outcome, task: &Task) -> Vec<crate::tasks::moved::MovedR
 }
 
 /// The work of a training's model on the test sequences, for the record.
-fn flops(outcome: &Outcome) -> Option<Value> {
+fn flops(outcome: &Outcome, mean_length: f64) -> Option<Value> {
     let one = outcome.predictions.first()?;
-    Some(
-        json!({"model": one.model, "fold": one.fold, "seed": one.seed, "flops_per_base": outcome.flops_per_base}),
-    )
+    Some(json!({
+        "model": one.model, "fold": one.fold, "seed": one.seed,
+        "flops_per_base": outcome.flops_per_base, "mean_length": mean_length,
+    }))
 }
 
 /// The same in a line for people: the mean over trainings.

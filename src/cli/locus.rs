@@ -20,7 +20,7 @@ use crate::report::provenance::{Input, Run};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// Draw one place: boundary probabilities, tokens, letters, gene models and motif hits; writes an
+/// Draw one place: boundary probabilities, tokens, sequence, gene models and motif hits; writes an
 /// HTML report
 ///
 /// The window is a region, or lies around a place of a gene's canonical transcript. It is read on

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 /// compare them seed by seed; writes an HTML report
 ///
 /// Arms: a learned router, a grid, random cuts, and no compression with a smaller backbone; and the
-/// learned one with its cuts turned around every sequence. All of a seed see the same windows, masks
+/// learned one with its cuts circularly shifted within every sequence. All of a seed see the same windows, masks
 /// and rows. Each pretraining and each fine-tuning is a run of its own: what is finished is not run
 /// again, and what was stopped goes on.
 #[derive(Debug, clap::Args)]
@@ -173,22 +173,24 @@ impl Request {
         steps.open()?;
         let run = Run::start();
         plan.pretrain(&own, &steps)?;
-        let jobs: Vec<Job> = plan
-            .finetunings(&own)
-            .into_iter()
-            .map(|(_, job)| job)
-            .collect();
-        steps.run(&jobs)?;
+        let all = plan.finetunings(&own);
+        for (number, of) in all.iter().enumerate() {
+            let job = plan.job(of, &steps)?.ok_or_else(|| {
+                Error::Invalid(format!(
+                    "{}: the learned model is not fine-tuned yet",
+                    of.step
+                ))
+            })?;
+            steps.run_one((number + 1, all.len()), &job)?;
+        }
 
-        let done = plan.done(&steps)?;
-        let finetuned: Vec<(FineTuned, Job)> = plan.finetunings(&done);
+        let (done, jobs) = plan.done(&steps)?;
         let mut outcome = Outcome::default();
         for seed in &done {
             plan.read(*seed, &mut outcome)?;
         }
-        let (runs, jobs): (Vec<FineTuned>, Vec<Job>) = finetuned.into_iter().unzip();
         let judge = JudgeRequest::default();
-        report::judge(&mut outcome, out, &runs, &judge)?;
+        report::judge(&mut outcome, out, &plan.finetunings(&done), &judge)?;
         report::write_tables(&outcome, out)?;
         let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
         let parameters = json!({
@@ -311,66 +313,100 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// The fine-tunings of some seeds: of every arm of the main part, and of the learned one turned.
-    fn finetunings(&self, seeds: &[u64]) -> Vec<(FineTuned, Job)> {
+    /// The fine-tunings of some seeds: of every arm of the main part, and of the learned one with its
+    /// cuts shifted. The learned one comes first: others need to know what it spends then.
+    fn finetunings(&self, seeds: &[u64]) -> Vec<FineTuned> {
         let mut all = Vec::new();
         for seed in seeds {
-            for (task, files) in self.tasks {
+            for (task, _) in self.tasks {
                 let main = self.arms.iter().filter(|arm| arm.part == Part::Main);
-                for arm in main.map(|arm| arm.name.as_str()).chain([TURNED]) {
-                    let from = if arm == TURNED { LEARNED } else { arm };
-                    let model = self.folder(from, *seed).join("model.safetensors");
-                    let step = format!("{task}-{arm}-seed-{seed}");
-                    let mut words = vec!["finetune".to_string()];
-                    let mut option = |name: &str, value: String| {
-                        words.extend([name.to_string(), value]);
-                    };
-                    for (name, files) in [
-                        ("--train", &files.train),
-                        ("--valid", &files.valid),
-                        ("--test", &files.test),
-                    ] {
-                        if let Some(file) = files.first() {
-                            option(name, file.path.display().to_string());
-                        }
-                    }
-                    option("--seeds", seed.to_string());
-                    option("--checkpoint", model.display().to_string());
-                    if arm == TURNED {
-                        option("--router", Routing::Turned.to_string());
-                    }
-                    words.extend(self.scale.finetune.iter().cloned());
-                    let run = FineTuned {
-                        task: (*task).into(),
-                        arm: arm.into(),
-                        seed: *seed,
-                        step: step.clone(),
-                    };
-                    all.push((run, Job { name: step, words }));
-                }
+                all.extend(
+                    main.map(|arm| arm.name.as_str())
+                        .chain([TURNED])
+                        .map(|arm| FineTuned {
+                            task: (*task).into(),
+                            arm: arm.into(),
+                            seed: *seed,
+                            step: format!("{task}-{arm}-seed-{seed}"),
+                        }),
+                );
             }
         }
         all
     }
 
-    /// The seeds of which everything is finished.
-    fn done(&self, steps: &Steps<'_>) -> Result<Vec<u64>> {
-        let mut done = Vec::new();
+    /// The run of a fine-tuning; none while that of the learned arm, whose operations others match,
+    /// is not finished.
+    fn job(&self, of: &FineTuned, steps: &Steps<'_>) -> Result<Option<Job>> {
+        let mut words = vec!["finetune".to_string()];
+        let mut option = |name: &str, value: String| {
+            words.extend([name.to_string(), value]);
+        };
+        let named = self.tasks.iter().find(|(task, _)| *task == of.task);
+        for (name, files) in named.into_iter().flat_map(|(_, files)| {
+            [
+                ("--train", &files.train),
+                ("--valid", &files.valid),
+                ("--test", &files.test),
+            ]
+        }) {
+            if let Some(file) = files.first() {
+                option(name, file.path.display().to_string());
+            }
+        }
+        option("--seeds", of.seed.to_string());
+        let arm = self.arms.iter().find(|arm| arm.name == of.arm);
+        let from = arm.map_or(LEARNED, |arm| &arm.name);
+        let model = self.folder(from, of.seed).join("model.safetensors");
+        option("--checkpoint", model.display().to_string());
+        match arm.map(|arm| arm.rule) {
+            None => option("--router", Routing::Turned.to_string()),
+            Some(Rule::Learned | Rule::None) => (),
+            Some(Rule::Fixed | Rule::Random) => {
+                let learned = FineTuned {
+                    arm: LEARNED.into(),
+                    step: format!("{}-{LEARNED}-seed-{}", of.task, of.seed),
+                    ..of.clone()
+                };
+                let Some(job) = self.job(&learned, steps)?.filter(|job| steps.is_done(job)) else {
+                    return Ok(None);
+                };
+                let spent = report::spent(&steps.folder(&job))?;
+                let config = self.scale.recipe(of.seed, self.fasta)?.config()?;
+                let length = spent.mean_length.round() as usize;
+                let routing = arm.map(|arm| arm.routing(&config, length, spent.flops_per_base));
+                if let Some(routing) = routing.transpose()?.flatten() {
+                    option("--router", routing.to_string());
+                }
+            }
+        }
+        words.extend(self.scale.finetune.iter().cloned());
+        Ok(Some(Job {
+            name: of.step.clone(),
+            words,
+        }))
+    }
+
+    /// The seeds of which everything is finished, and their fine-tunings.
+    fn done(&self, steps: &Steps<'_>) -> Result<(Vec<u64>, Vec<Job>)> {
+        let (mut seeds, mut all) = (Vec::new(), Vec::new());
         for seed in &self.scale.seeds {
             let mut whole = true;
             for of in self.pretrainings(&[*seed]) {
                 whole = whole && self.standing(&of)? == Standing::Finished;
             }
-            if whole
-                && self
-                    .finetunings(&[*seed])
-                    .iter()
-                    .all(|(_, job)| steps.is_done(job))
-            {
-                done.push(*seed);
+            let mut jobs = Vec::new();
+            for of in self.finetunings(&[*seed]) {
+                let job = self.job(&of, steps)?.filter(|job| steps.is_done(job));
+                whole = whole && job.is_some();
+                jobs.extend(job);
+            }
+            if whole {
+                seeds.push(*seed);
+                all.extend(jobs);
             }
         }
-        Ok(done)
+        Ok((seeds, all))
     }
 
     /// Prints what would be run, and how many bases that is.
@@ -388,12 +424,16 @@ impl Plan<'_> {
                 of.folder.display()
             ))?;
         }
-        let jobs: Vec<Job> = self
-            .finetunings(seeds)
-            .into_iter()
-            .map(|(_, job)| job)
-            .collect();
-        steps.plan(&jobs)?;
+        let finetunings = self.finetunings(seeds);
+        for of in &finetunings {
+            match self.job(of, steps)? {
+                Some(job) => steps.plan(&[job])?,
+                None => stdout::print(&format!(
+                    "to run  finetune: {}, at the operations of its learned arm\n",
+                    of.step
+                ))?,
+            }
+        }
         let recipe = self.scale.recipe(self.scale.seeds[0], self.fasta)?;
         let target = recipe.optimizer.compression[0];
         let flops = forward_flops_per_base(&recipe.config()?, recipe.data.length, target);
@@ -404,7 +444,7 @@ impl Plan<'_> {
             bases / all.len().max(1) as f64 / 1e6,
             3.0 * flops * bases,
             flops / 1e6,
-            jobs.len()
+            finetunings.len()
         ))
     }
 

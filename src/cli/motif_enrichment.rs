@@ -23,7 +23,7 @@ use std::path::PathBuf;
 /// Ask whether learned boundaries gather at transcription-factor motifs in promoters, against
 /// matched controls; writes an HTML report
 ///
-/// Motifs are sought on both strands of promoters. The boundary probability at the edges of each
+/// Motifs are scanned for on both strands of promoters. The boundary probability at the edges of each
 /// hit and inside it is compared with that of controls: hits of column-permuted matrices in the
 /// same promoters, random places there, hits of the same motif outside of promoters and exons, or
 /// the hit itself in shuffled flanks. All motifs are tested; p-values are adjusted over all of
@@ -169,7 +169,7 @@ pub struct Arguments {
     /// Tiles given to the model together
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
     batch: usize,
-    /// Compare hits of a permuted matrix with hits of others, for every motif: must come out null
+    /// Compare hits of a permuted matrix with hits of others, for every motif: a null by construction
     #[arg(long)]
     negative_control: bool,
 }

@@ -23,7 +23,7 @@ Columns, separated by tabs, under a header line:
   predicted      the most probable class; of a model of values the value
   p_CLASS        probability of each class
 
-Soft-masked letters count; letters but A, C, G, T and U are read as N. Both strands are read where the model was trained with --rc.")]
+Soft-masked bases count; all but A, C, G, T and U are read as N. Both strands are read where the model was trained with --rc.")]
 pub struct Arguments {
     /// Fine-tuned model: a file of models/ in the results folder of finetune
     #[arg(long, value_name = "FILE")]

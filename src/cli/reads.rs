@@ -90,7 +90,7 @@ impl Reads {
     pub fn refuse_for_signal(&self, name: &str) -> Result<()> {
         match self.is_signal() {
             true => Err(Error::Usage(format!(
-                "{name} needs a model: a track has no values for shuffled letters"
+                "{name} needs a model: a track has no values for shuffled sequence"
             ))),
             false => Ok(()),
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub struct RouterOption {
     /// How the model chooses the bases it keeps, in place of the way in its configuration: learned;
     /// fixed:N or fixed:N+PHASE (a grid from the start of what is read, N a number from 1);
-    /// random:N (each with probability 1/N, by position and letters); none (all); turned (the
+    /// random:N (each with probability 1/N, by position and sequence); none (all); turned (the
     /// learned cuts, shifted circularly within what is read)
     #[arg(long, value_name = "ROUTER")]
     router: Option<Routing>,

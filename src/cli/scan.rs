@@ -37,7 +37,7 @@ Columns, separated by tabs, under a header line:
   matched        the letters, read on that strand
 
 Overlapping hits of a motif, on either strand, leave the one with the smallest p-value, unless --all-hits is given.
-Soft-masked letters count; N and other letters break a hit. A motif whose best word is more likely than --p has no hits; it is named on standard error.")]
+Soft-masked bases count; N and other IUPAC codes break a hit. A motif whose best k-mer is more likely than --p has no hits; it is named on standard error.")]
 pub struct Arguments {
     /// Sequences: FASTA, plain, gzip or bgzip [default: the bundled D. melanogaster chromosome 4]
     #[arg(long, value_name = "FILE", value_parser = source::path_of("genome"))]
@@ -176,7 +176,7 @@ impl Request {
                     (Letters::default(), 0, total_bp(genome.contigs()));
                 for contig in genome.contigs() {
                     bar.show(Progress {
-                        stage: "counting letters",
+                        stage: "counting nucleotides",
                         done,
                         total,
                     });
@@ -365,7 +365,7 @@ impl Run<'_> {
                 ""
             };
             say(&format!(
-                "motifs without hits because their best word is more likely than that: {} ({}{more})",
+                "motifs without hits because their best k-mer is more likely than that: {} ({}{more})",
                 count(self.mute.len()),
                 names.join(", ")
             ));

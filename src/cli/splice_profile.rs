@@ -25,7 +25,7 @@ use std::path::PathBuf;
 /// controls. By default these are decoys: GT and AG dinucleotides of the same genes that nothing
 /// splices at, alike in composition, repeats and place in the gene. The endpoint is fixed: the
 /// paired difference of the mean over inter-base positions -2 to +2. Everything is repeated on what
-/// a table of the letters nearby leaves unexplained.
+/// a table of the nucleotides nearby leaves unexplained.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -170,7 +170,7 @@ pub struct Arguments {
     /// Tiles given to the model together
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
     batch: usize,
-    /// Compare two sets of controls, dealt at random, in every family: must come out null
+    /// Compare two sets of controls, dealt at random, in every family: a null by construction
     #[arg(long)]
     negative_control: bool,
 }
@@ -215,7 +215,7 @@ enum Control {
     Decoy,
     /// As decoy, and as strong by a weight matrix of the other genes' sites
     Strength,
-    /// The same k letters around the position, in any gene with sites of the contig; both genes are
+    /// The same k nucleotides around the position, in any gene with sites of the contig; both genes are
     /// units of replication
     Kmer,
     /// Any position of the same gene, flanks alike

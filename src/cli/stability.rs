@@ -22,8 +22,8 @@ use std::path::PathBuf;
 /// an HTML report
 ///
 /// Single bases are replaced, masked, inserted and taken away at random places of genes, and
-/// replaced at splice cores and at the same letters elsewhere. How much do boundary probabilities
-/// change, how many decisions, how far off; and is that more than a function of a few letters, or
+/// replaced at splice cores and at the same nucleotides elsewhere. How much do boundary probabilities
+/// change, how many decisions, how far off; and is that more than a function of a few nucleotides, or
 /// an untrained model, would show?
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -84,7 +84,7 @@ pub struct Arguments {
     /// Windows given to the model together
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
     batch: usize,
-    /// Compare two controls of each splice core with each other instead: must come out null
+    /// Compare two controls of each splice core with each other instead: a null by construction
     #[arg(long)]
     negative_control: bool,
     #[command(flatten)]

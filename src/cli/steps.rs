@@ -89,7 +89,8 @@ impl<'a> Steps<'a> {
         })
     }
 
-    fn folder(&self, job: &Job) -> PathBuf {
+    /// The folder of a step.
+    pub fn folder(&self, job: &Job) -> PathBuf {
         self.out.join("steps").join(&job.name)
     }
 
@@ -160,28 +161,36 @@ impl<'a> Steps<'a> {
     /// # Errors
     /// A step that fails; what was done before is kept.
     pub fn run(&self, jobs: &[Job]) -> Result<()> {
-        for (number, job) in jobs.iter().enumerate() {
-            let which = format!("step {} of {}, {}", number + 1, jobs.len(), job.name);
-            if let Some(made) = self.made(job) {
-                let folder = self.folder(job);
-                let by = match made.program == self.code {
-                    true => String::new(),
-                    false => format!(
-                        ", by another build of this program (to run it again, remove {})",
-                        folder.display()
-                    ),
-                };
-                say(&format!("{which}: unchanged since the last run{by}"));
-                continue;
-            }
-            say(&which);
-            let started = Instant::now();
-            self.run_one(job)?;
-            say(&format!(
-                "{which}: {:.0} seconds\n",
-                started.elapsed().as_secs_f64()
-            ));
+        let all = jobs.len();
+        let mut numbered = jobs.iter().enumerate();
+        numbered.try_for_each(|(number, job)| self.run_one((number + 1, all), job))
+    }
+
+    /// Runs the step with this number, of so many, if it has to be run.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn run_one(&self, (number, all): (usize, usize), job: &Job) -> Result<()> {
+        let which = format!("step {number} of {all}, {}", job.name);
+        if let Some(made) = self.made(job) {
+            let folder = self.folder(job);
+            let by = match made.program == self.code {
+                true => String::new(),
+                false => format!(
+                    ", by another build of this program (to run it again, remove {})",
+                    folder.display()
+                ),
+            };
+            say(&format!("{which}: unchanged since the last run{by}"));
+            return Ok(());
         }
+        say(&which);
+        let started = Instant::now();
+        self.make(job)?;
+        say(&format!(
+            "{which}: {:.0} seconds\n",
+            started.elapsed().as_secs_f64()
+        ));
         Ok(())
     }
 
@@ -232,7 +241,7 @@ impl<'a> Steps<'a> {
         files.iter().map(of).collect()
     }
 
-    fn run_one(&self, job: &Job) -> Result<()> {
+    fn make(&self, job: &Job) -> Result<()> {
         check_file(&self.note(job), &[], |path| noted(path).is_some())?;
         self.call(&job.name, &job.words, &self.folder(job))?;
         let made = Made {

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 ///
 /// Every allele gets the log-likelihood ratio of alternative against reference with the position
 /// masked, what it does to the boundaries nearby, and how far it moves the mean hidden state;
-/// beside them what a table of the letters nearby says, and a track. Alleles that cannot be scored
+/// beside them what a table of the nucleotides nearby says, and a track. Alleles that cannot be scored
 /// come back with the reason.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

@@ -491,7 +491,7 @@ pub fn run(
     request.check()?;
     if source.values() == Values::Signal && request.controls.families.contains(&Family::Shuffle) {
         return Err(Error::Invalid(
-            "controls of family shuffle: a signal has no values for shuffled letters".into(),
+            "controls of family shuffle: a signal has no values for shuffled sequence".into(),
         ));
     }
     let rng = Rng::new(request.seed);

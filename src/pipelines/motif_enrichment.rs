@@ -296,7 +296,7 @@ pub fn run(
     request.check()?;
     if source.values() == Values::Signal && request.controls.contains(&Control::Shuffled) {
         return Err(Error::Invalid(
-            "control shuffled: a signal has no values for shuffled letters".into(),
+            "control shuffled: a signal has no values for shuffled sequence".into(),
         ));
     }
     let mut grounds = grounds::read(

@@ -174,8 +174,8 @@ impl ComparePage {
             })
             .collect();
         format!(
-            "Whoever cuts more often cuts through more; so each is set against its own cuts, turned around every window by a random distance. In {} windows with {} inter-base \
-             positions {}. Words that column-permuted motifs fit show what any word of such letters would give.",
+            "Whoever cuts more often cuts through more; so each is set against its own cuts, circularly shifted within every window by a random distance. In {} windows with {} inter-base \
+             positions {}. k-mers that column-permuted motifs fit show what any word of such nucleotides would give.",
             count(self.found.n_windows),
             count(self.found.n_positions as usize),
             density.join("; ")
@@ -415,17 +415,17 @@ impl ComparePage {
                 r.flank, r.context, r.margin
             ),
             format!(
-                "Motifs are hits with p at most {} on either strand of the promoters, by log-odds against their letters; of overlapping hits of one motif the best. Permuted motifs are the hits \
+                "Motifs are hits with p at most {} on either strand of the promoters, by log-odds against their nucleotides; of overlapping hits of one motif the best. Permuted motifs are the hits \
                  of one column-permuted version of each.",
                 r.p
             ),
             format!(
-                "Expected values and p are those of {} circular shifts: the cuts of each window are turned by a random distance, together in all windows of a cluster, which keeps their \
+                "Expected values and p are those of {} circular shifts: the cuts of each window are shifted by a random distance, together in all windows of a cluster, which keeps their \
                  number and spacing. Clusters are overlapping genes for junctions, and for promoters those that share a base or a gene. Differences from the first are tested by flipping the signs of clusters. Intervals: \
                  the differences that such flips do not reject. p-values are adjusted over the rows of each contender (Benjamini-Hochberg): what else is compared changes nothing.",
                 count(r.permutations)
             ),
-            "Cuts that follow letters fall into step with anything that has letters: that is no sign of function. Matched controls are the matter of the pages on splice sites and motifs.".into(),
+            "Cuts that follow nucleotides fall into step with anything that has nucleotides: that is no sign of function. Matched controls are the matter of the pages on splice sites and motifs.".into(),
         ];
         Section {
             title: "Methods".into(),

@@ -242,7 +242,7 @@ fn answer(found: &Density) -> String {
     let residual = match rows(found, "residual").any(|row| row.difference.is_finite()) {
         false => String::new(),
         true => format!(
-            " Beyond what the letters within 8 bases predict, {} differ: {}.",
+            " Beyond what the nucleotides within 8 bases predict, {} differ: {}.",
             count("residual"),
             listed(found, "residual")
         ),
@@ -265,7 +265,7 @@ pub fn summary(found: &Density) -> String {
         "difference",
         "p",
         "BH",
-        "beyond the letters nearby"
+        "beyond the nucleotides nearby"
     );
     for row in rows(found, "probability") {
         let residual = rows(found, "residual")

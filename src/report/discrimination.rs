@@ -446,7 +446,7 @@ impl Told<'_> {
                 if self.letters.is_empty() {
                     ""
                 } else {
-                    "; logo: the letters of all used sites"
+                    "; logo: the nucleotides of all used sites"
                 }
             ),
             downloads: downloads(words.figure, "discrimination"),

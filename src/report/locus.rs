@@ -194,7 +194,7 @@ impl LocusPage {
                 if minus { ", drawn 5′ to 3′, so that coordinates fall from left to right" } else { "" },
                 if found.frame.anchor.is_some() { "; the vertical line is the place the window was laid around, and offsets count from it" } else { "" },
                 if found.tracks.is_empty() { "" } else { " Tracks are drawn as they are: the value of a base stands at the position before it on this strand." },
-                if zoom(found).is_some() { "The grey stretch is drawn again below, with its letters." } else { "" },
+                if zoom(found).is_some() { "The grey stretch is drawn again below, with its nucleotides." } else { "" },
             ),
             downloads: downloads("locus", "positions"),
         });
@@ -288,7 +288,7 @@ impl LocusPage {
         if self.request.motifs.is_empty() {
             return Section {
                 title: "Motif hits".into(),
-                blocks: vec![paragraph("No motifs were sought.")],
+                blocks: vec![paragraph("No motifs were scanned for.")],
             };
         }
         let mut best: Vec<_> = found.hits.iter().collect();
@@ -323,7 +323,7 @@ impl LocusPage {
         let unreachable = match frame.n_unreachable {
             0 => String::new(),
             n => format!(
-                " {} motifs could have no hit: their best word is more likely than the threshold.",
+                " {} motifs could have no hit: their best k-mer is more likely than the threshold.",
                 count(n)
             ),
         };
@@ -374,7 +374,7 @@ impl LocusPage {
                 count(found.bases_read as usize)
             ),
             format!(
-                "A token reaches from one kept boundary to the next. Motif hits have p ≤ {:e} for a random word of the contig’s letters; core promoter elements are taken \
+                "A token reaches from one kept boundary to the next. Motif hits have p ≤ {:e} for a random k-mer of the contig’s nucleotides; core promoter elements are taken \
                  where they may lie of an annotated start, at p ≤ 0.001; of overlapping hits of a motif the best is kept.",
                 self.request.p
             ),
@@ -390,7 +390,7 @@ impl LocusPage {
             "One window has too few sites to tell chance from anything else, and it was chosen by someone: the numbers above describe it and test nothing."
                 .to_string(),
             "A boundary every few bases has one within two bases of nearly any site: compare with what the density alone gives.".into(),
-            "A motif hit is a word that fits, not a site that a factor binds.".into(),
+            "A motif hit is a k-mer that fits, not a site that a factor binds.".into(),
         ];
         if self.about.bundled {
             texts.push("Most of this chromosome was training sequence of the bundled model (without labels).".into());

@@ -61,7 +61,7 @@ pub fn judge(
         for run in runs.iter().filter(|run| run.task == task) {
             let record = Record::read(&out.join("steps").join(&run.step))?;
             let facts: Facts = record.outcome("facts")?;
-            let flops: Vec<Flops> = record.outcome("flops")?;
+            let of_test = spent_in(&record)?.flops_per_base;
             let predictions: Vec<PredictionRow> = record.table("predictions")?;
             let tested = match &mut tested {
                 Some(tested) => tested,
@@ -72,7 +72,6 @@ pub fn judge(
             tested
                 .add(&run.arm, run.seed, LDARNET, &predictions)
                 .map_err(wrong)?;
-            let of_test = flops.first().map_or(f64::NAN, |one| one.flops_per_base);
             spent.push((run.arm.as_str(), run.seed, of_test));
             // Every arm has the same baseline beside it.
             if run.arm == LEARNED {
@@ -120,10 +119,27 @@ pub fn judge(
     Ok(())
 }
 
-/// Operations of a fine-tuned model, as `finetune` records them.
-#[derive(Deserialize)]
-struct Flops {
-    flops_per_base: f64,
+/// What a fine-tuned model spends on the test sequences, as `finetune` records it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Spent {
+    /// Operations of a forward pass per base.
+    pub flops_per_base: f64,
+    /// Mean length of a sequence, in bases.
+    pub mean_length: f64,
+}
+
+/// What the fine-tuned model in a folder spends.
+///
+/// # Errors
+/// A folder that holds no results of `finetune`.
+pub fn spent(folder: &Path) -> Result<Spent> {
+    spent_in(&Record::read(folder)?)
+}
+
+fn spent_in(record: &Record) -> Result<Spent> {
+    let all: Vec<Spent> = record.outcome("flops")?;
+    let only = all.first().copied();
+    only.ok_or_else(|| Error::Invalid("a fine-tuning without a model".into()))
 }
 
 /// Each once, in order of first appearance.
@@ -256,9 +272,8 @@ fn headline(outcome: &Outcome) -> String {
         let of = rows.iter().filter(|row| row.difference * sign > 0.0);
         of.filter(|row| row.is_told()).count()
     };
-    let most = apart(outcome, FIXED)
-        .into_iter()
-        .fold(0.0, |most: f64, off| most.max(off.abs()));
+    let [pretrained, _, tested] = apart(outcome, FIXED);
+    let most = pretrained.abs().max(tested.abs());
     let over = over_tasks(outcome, FIXED);
     let how_sure = match over.n {
         0 | 1 => "one seed, no interval".to_string(),

@@ -369,8 +369,8 @@ fn answer(found: &Enrichment) -> String {
         }
     };
     format!(
-        "{verdict} Measured was the boundary probability at hits in {regions}. Controls ask different questions: only a motif that stands out against all of them stands out \
-         beyond its letters, its place and its surroundings."
+        "{verdict} The boundary probability was measured at hits in {regions}. Controls ask different questions: only a motif that stands out against all of them stands out \
+         beyond its nucleotides, its place and its surroundings."
     )
 }
 

@@ -214,7 +214,7 @@ impl SitePage {
             label: "Mean boundary probability around the sites".into(),
             caption: format!(
                 "Offset 0 is exactly the site, the {} of its record, in the orientation of its strand. Upper row: all {} offsets either side; lower row: the ten nearest. Blue: sites; \
-                 orange: one matched control each. Bands are pointwise 95% intervals of a bootstrap over blocks; the grey window is the secondary endpoint, fixed in advance. Logo: the letters of all \
+                 orange: one matched control each. Bands are pointwise 95% intervals of a bootstrap over blocks; the grey window is the secondary endpoint, fixed in advance. Logo: the nucleotides of all \
                  used sites, 2 bits high.",
                 self.request.anchor.name(),
                 self.request.comparison.flank
@@ -296,7 +296,7 @@ impl SitePage {
             ("p", Format::PValue),
         ];
         let table = Table {
-            caption: "Mean boundary probability over inter-base positions −2 to +2, each site less one matched control; and the same of what a table of the letters nearby leaves \
+            caption: "Mean boundary probability over inter-base positions −2 to +2, each site less one matched control; and the same of what a table of the nucleotides nearby leaves \
                       unexplained (residual). d: mean difference over the standard deviation of the differences. p: sign flips of whole blocks, not adjusted."
                 .into(),
             columns: columns(&head),
@@ -320,7 +320,7 @@ impl SitePage {
             "duplicate" => "the same position and strand as an earlier line".into(),
             "not_sampled" => "usable, but not in the random subset of --max-sites".into(),
             "no_signal" => format!("a base without a value in the track within {radius} bases"),
-            "window_not_acgt" => format!("a letter other than A, C, G, T within {radius} bases"),
+            "window_not_acgt" => format!("a base other than A, C, G, T within {radius} bases"),
             "window_off_contig" => format!("the contig ends within {radius} bases"),
             "contig_not_chosen" => "its contig was not asked for".into(),
             "contig_not_in_genome" => "its contig is not in the genome".into(),

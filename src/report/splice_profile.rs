@@ -214,7 +214,7 @@ impl SplicePage {
             figure: "r1_discrimination",
             clusters: "clusters of genes",
             controls: format!(
-                "Every site has up to 10 decoys: positions of the same cluster of genes and strand with the same two core letters, at least {APART_BP} bases from any annotated site of the \
+                "Every site has up to 10 decoys: positions of the same cluster of genes and strand with the same two core nucleotides, at least {APART_BP} bases from any annotated site of the \
                  strand and from each other. Where a gene has no room its site has one nearer decoy, never so near that the windows of the two overlap. Decoys of a site weigh as \
                  much together as the site, so that sites and decoys weigh the same in every gene. With more sites than the models need, a random sample is used: at most {} \
                  sites and decoys of a kind. Strength: only decoys whose weight-matrix score is within 0.2 standard deviations of their site’s. Bed: the controls of --control-bed that \

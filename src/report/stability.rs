@@ -167,7 +167,7 @@ fn headline(found: &Stability) -> String {
     let than = match cores.is_empty() {
         true => String::new(),
         false => format!(
-            "; {} than at the same letters elsewhere",
+            "; {} than at the same nucleotides elsewhere",
             cores.join(" and ")
         ),
     };
@@ -181,7 +181,7 @@ fn headline(found: &Stability) -> String {
 /// The paragraph at the head of the page.
 fn answer(found: &Stability, request: &StabilityRequest) -> String {
     let mut texts = vec![format!(
-        "{} places edited in every way, {} pairs of a splice core and the same letters elsewhere; boundaries within {} bases.",
+        "{} places edited in every way, {} pairs of a splice core and the same nucleotides elsewhere; boundaries within {} bases.",
         count(found.n_places as usize),
         count(found.n_pairs as usize),
         count(request.reach)
@@ -223,7 +223,7 @@ fn answer(found: &Stability, request: &StabilityRequest) -> String {
     }
     if let Some(letters) = compared(found, "model − letters", "change") {
         texts.push(format!(
-            "A function of {} letters on either side of a position would change by {} for an SNV, the model by {}.",
+            "A function of {} nucleotides on either side of a position would change by {} for an SNV, the model by {}.",
             crate::pipelines::stability::LETTERS,
             decimals(letters.second, 2),
             decimals(letters.first, 2)

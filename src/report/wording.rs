@@ -47,19 +47,19 @@ const OF_A_TRACK: [(&str, &str); 33] = [
         "Does the signal differ between classes of sequence?",
     ),
     (
-        "; the share above 0.5, the prediction from letters",
-        "; the prediction from letters",
+        "; the share above 0.5, the prediction from nucleotides",
+        "; the prediction from nucleotides",
     ),
     (
-        "another letter than A, C, G and T in or near them",
-        "another letter than A, C, G and T, or a base without a value, in or near them",
+        "another base than A, C, G and T in or near them",
+        "another base than A, C, G and T, or one without a value, in or near them",
     ),
     (
         "Minus-strand stretches are read from the reverse complement.",
         "On minus the order of the bases is reversed.",
     ),
     (
-        "Even a model with random weights can show a difference here, since it too reacts to letters near a position. What training added is seen by running an \
+        "Even a model with random weights can show a difference here, since it too reacts to nucleotides near a position. What training added is seen by running an \
          untrained checkpoint beside a trained one.",
         "",
     ),
@@ -81,15 +81,15 @@ const OF_A_TRACK: [(&str, &str); 33] = [
         "On minus the order of the bases is reversed.",
     ),
     (
-        "A model whose cuts mark a place on the molecule would agree with itself; one that cuts after certain letters need not.",
+        "A model whose cuts mark a place on the molecule would agree with itself; one that cuts after certain nucleotides need not.",
         "One track for both strands differs between them by one base.",
     ),
     (
-        "as a model that answers to words gives",
-        "as a signal that follows words gives",
+        "as a model that responds to k-mers gives",
+        "as a signal that follows k-mers gives",
     ),
     (
-        "a router that answers to dinucleotides answers to the motif’s own",
+        "a router that responds to dinucleotides responds to the motif’s own",
         "a signal that follows dinucleotides follows the motif’s own",
     ),
     (
@@ -97,8 +97,8 @@ const OF_A_TRACK: [(&str, &str); 33] = [
         "that the signal differs between annotated sites and",
     ),
     (
-        "that the model treats as its letters let expect",
-        "with the signal that its letters let expect",
+        "that the model treats as its nucleotides let expect",
+        "with the signal that its nucleotides let expect",
     ),
     (
         "sensitivity to that motif alone",

@@ -210,7 +210,7 @@ impl ContextTable {
         let filled = sums.n.iter().filter(|n| **n > 0).count();
         if filled < 3 {
             return Err(Error::Invalid(format!(
-                "a table of local letters needs positions in three folds of genes or more; there are {filled}"
+                "a table of local nucleotides needs positions in three folds of genes or more; there are {filled}"
             )));
         }
         let means = std::array::from_fn(|held_out| {

@@ -7,6 +7,9 @@
 //!   operations that the learned one spends at the compression it reached on the held-out windows,
 //!   its router's projections included: slightly less than that compression, as a grid asks no
 //!   router. Random cuts take the same N.
+//! * Fine-tuning has no ratio loss, and the router leaves its compression. So a task's grid takes
+//!   its N anew, that at which it spends what the fine-tuned learned model spends on the test
+//!   sequences; random cuts too.
 //! * Without compression there are fewer or narrower backbone blocks: of all stacks of the same
 //!   mixer, with an MLP or without, the one whose operations are nearest. Blocks are whole, their
 //!   channels counted in 64s, those of their MLPs in 128s and states in 4s, so they may miss; where
@@ -188,7 +191,7 @@ pub struct Arm {
 pub const LEARNED: &str = "learned";
 /// The arm with a grid.
 pub const FIXED: &str = "fixed";
-/// The learned arm's weights with its cuts turned around every sequence, before fine-tuning.
+/// The learned arm's weights with its cuts circularly shifted within every sequence, before fine-tuning.
 pub const TURNED: &str = "turned";
 
 /// The arms of some parts, the learned one first: the others need to know what it reached.
@@ -253,19 +256,29 @@ impl Arm {
             ))
         })?;
         let (config, length) = (learned.config()?, learned.data.length);
-        match self.rule {
-            Rule::None => {
-                recipe.model = ModelRecipe::Written(uncompressed(&config, length, reached)?.json)
-            }
-            Rule::Random => recipe.route(Routing::Random {
-                every: every(&config, length, reached)?,
-            })?,
-            _ => recipe.route(Routing::Fixed {
-                every: every(&config, length, reached)?,
-                phase: 0,
-            })?,
+        let spent = forward_flops_per_base(&config, length, reached);
+        match self.routing(&config, length, spent)? {
+            Some(routing) => recipe.route(routing)?,
+            None => recipe.model = ModelRecipe::Written(uncompressed(&config, length, spent)?.json),
         }
         Ok(recipe)
+    }
+
+    /// The cuts at which its model spends what the learned one spends, in operations per base of
+    /// sequences of `length`: none for arms whose cuts have no N.
+    ///
+    /// # Errors
+    /// A single stack.
+    pub fn routing(&self, learned: &Config, length: usize, spent: f64) -> Result<Option<Routing>> {
+        let every = || every(learned, length, spent);
+        Ok(match self.rule {
+            Rule::Learned | Rule::None => None,
+            Rule::Random => Some(Routing::Random { every: every()? }),
+            Rule::Fixed => Some(Routing::Fixed {
+                every: every()?,
+                phase: 0,
+            }),
+        })
     }
 
     /// Weight of the ratio loss and target compression.
@@ -279,18 +292,14 @@ impl Arm {
     }
 }
 
-/// The N of a grid whose model spends as many operations per base of sequences of `length` as the
-/// learned one at a compression. Four decimals.
-///
-/// # Errors
-/// A single stack.
-pub fn every(config: &Config, length: usize, compression: f64) -> Result<f64> {
+/// The N of a grid whose model spends so many operations per base of sequences of `length`. Four
+/// decimals.
+fn every(config: &Config, length: usize, wanted: f64) -> Result<f64> {
     let grid = config.routed(Routing::Fixed {
-        every: compression.max(1.0),
+        every: 1.0,
         phase: 0,
     })?;
-    let wanted = forward_flops_per_base(config, length, compression);
-    let (mut least, mut most) = (1.0, compression.max(1.0));
+    let (mut least, mut most) = (1.0, length as f64);
     for _ in 0..60 {
         let middle = (least + most) / 2.0;
         match forward_flops_per_base(&grid, length, middle) > wanted {
@@ -302,12 +311,11 @@ pub fn every(config: &Config, length: usize, compression: f64) -> Result<f64> {
 }
 
 /// The model without compression, with fewer or narrower backbone blocks, whose operations per base
-/// are nearest to those of the learned one at a compression.
+/// are nearest to those wanted.
 ///
 /// # Errors
 /// A backbone that is no plain stack.
-fn uncompressed(config: &Config, length: usize, compression: f64) -> Result<Config> {
-    let wanted = forward_flops_per_base(config, length, compression);
+fn uncompressed(config: &Config, length: usize, wanted: f64) -> Result<Config> {
     let backbone = match &config.layout {
         Layout::Stage { inner, .. } => match &**inner {
             Layout::Stack(blocks) => blocks.clone(),

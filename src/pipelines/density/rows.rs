@@ -14,7 +14,7 @@ pub struct AccountingRow {
     pub n_stretches: u64,
     /// Parts too short for a stretch.
     pub n_short: u64,
-    /// Stretches with another letter than A, C, G and T in or near them, or too near the end of a
+    /// Stretches with another base than A, C, G and T in or near them, or too near the end of a
     /// contig.
     pub n_not_plain: u64,
     /// Stretches drawn from the others.

@@ -173,8 +173,8 @@ impl AssociationPage {
             Block::Figure {
                 svg: profile.clone(),
                 label: "The track around boundaries".into(),
-                caption: "Mean of the track around boundaries (blue) and around positions of the same contig that are none and have the same letters around them (orange), which count as often as \
-                          boundaries with these letters."
+                caption: "Mean of the track around boundaries (blue) and around positions of the same contig that are none and have the same nucleotides around them (orange), which count as often as \
+                          boundaries with these nucleotides."
                     .into(),
                 downloads: downloads("profile", "profile"),
             },
@@ -275,7 +275,7 @@ impl AssociationPage {
                  each as a bent line through its ranks; the shares of the sixteen dinucleotides, and of N. The last two groups and soft-masking stand in for mappability.",
                 percent(ERROR, 0)
             ),
-            "Tests: the track's rest is turned around each contig by a random number of windows, composition accounted for anew at every turn; two-sided. Over contigs, correlations are averaged by windows. \
+            "Tests: the track's rest is circularly shifted along each contig by a random number of windows, composition accounted for anew at every shift; two-sided. Over contigs, correlations are averaged by windows. \
              The unit of replication of the test is the whole track of a contig, turned as one: shifts keep its autocorrelation."
                 .into(),
             format!(
@@ -284,9 +284,9 @@ impl AssociationPage {
                 count(request.block_bp)
             ),
             format!(
-                "Around boundaries, the track is averaged in bins of {BIN_BP} bases up to {} on either side. Controls are all positions of the contig that are no boundary and share the {} letters \
+                "Around boundaries, the track is averaged in bins of {BIN_BP} bases up to {} on either side. Controls are all positions of the contig that are no boundary and share the {} nucleotides \
                  around the position, weighted to the k-mers of the boundaries; the second kind shares fifths of G+C within {GC_FLANK} bases and soft-masking of the base too. Positions with a gap of \
-                 sequence or track within reach are not used, and gaps are closed before the track is turned.",
+                 sequence or track within reach are not used, and gaps are closed before the track is shifted.",
                 count(request.reach_bp),
                 2 * FLANK
             ),
@@ -299,7 +299,7 @@ impl AssociationPage {
 
     pub(super) fn caveats(&self) -> Section {
         let mut texts = vec![
-            "Correlation given composition is no cause: longer words of the sequence, repeats and gene structure can drive both a track and boundaries. `density` tells classes of sequence apart.".to_string(),
+            "Correlation given composition is no cause: longer k-mers of the sequence, repeats and gene structure can drive both a track and boundaries. `density` tells classes of sequence apart.".to_string(),
             "N and soft-masking only stand in for mappability: give a mappability track as one more --track to see whether boundaries follow it.".into(),
         ];
         let several = tracks(&self.found).len();

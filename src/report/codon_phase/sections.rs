@@ -56,7 +56,7 @@ impl CodonPhasePage {
             Block::Figure {
                 svg: svg.shares.clone(),
                 label: "Boundaries by position of the codon".into(),
-                caption: "Where the boundaries in coding sequence fall, stage by stage. A third each is no fair expectation, since codon positions differ in their letters: black lines show the shares \
+                caption: "Where the boundaries in coding sequence fall, stage by stage. A third each is no fair expectation, since codon positions differ in their nucleotides: black lines show the shares \
                           that follow if each k-mer is cut alike in all frames."
                     .into(),
                 downloads: downloads("shares", "phases"),
@@ -158,7 +158,7 @@ impl CodonPhasePage {
                  sequence of the other strand. A boundary is a position with a probability above one half; a base that a deeper stage never sees is none of its boundaries.",
             ),
             format!(
-                "Controls have the same {} letters around the position. Differences of shares within k-mers weigh n1 n0 / (n1 + n0) (Mantel–Haenszel); what each cluster adds is taken less what the pooled \
+                "Controls have the same {} nucleotides around the position. Differences of shares within k-mers weigh n1 n0 / (n1 + n0) (Mantel–Haenszel); what each cluster adds is taken less what the pooled \
                  share of its k-mers lets expect.",
                 2 * K_HALF
             ),
@@ -172,7 +172,7 @@ impl CodonPhasePage {
 
     pub(super) fn caveats(&self) -> Section {
         let mut texts = vec![format!(
-            "Frames differ in more than {} letters: a difference that is left may be one of longer words that are frequent in one frame, and needs no notion of a codon. A model with random weights can show one too: run an untrained checkpoint beside a trained one.",
+            "Frames differ in more than {} nucleotides: a difference that is left may be one of longer k-mers that are frequent in one frame, and needs no notion of a codon. A model with random weights can show one too: run an untrained checkpoint beside a trained one.",
             2 * K_HALF
         )];
         if self.about.bundled {

@@ -52,7 +52,7 @@ impl DensityPage {
             classes: self.found.accounting.iter().map(class).collect(),
             x_label: format!("Mean {}", quantity(&self.about)),
             difference_label: format!("Difference in mean {}", quantity(&self.about)),
-            differences: vec!["as read".into(), "less what letters predict".into()],
+            differences: vec!["as read".into(), "less what nucleotides predict".into()],
             point: "point: mean of a unit; box: quartiles".into(),
         }
     }

@@ -102,7 +102,7 @@ impl DensityPage {
             label: "Boundary probability by class".into(),
             caption: "Left: means of units of replication (clusters of overlapping genes with half of the space to the next), in stretches of each class (blue) and in \
                       their matched controls (orange); boxes are quartiles, whiskers reach to the furthest unit within 1.5 interquartile ranges. Right: the mean \
-                      difference within pairs with its 95% interval, as read (black) and less what a table of the letters within 8 bases predicts (diamonds)."
+                      difference within pairs with its 95% interval, as read (black) and less what a table of the nucleotides within 8 bases predicts (diamonds)."
                 .into(),
             downloads: downloads("density", "pairs"),
         });
@@ -128,15 +128,15 @@ impl DensityPage {
         let found = &self.found;
         let mut blocks = Vec::new();
         let Some(widest) = found.baseline.last() else {
-            let text = "Stretches lie in too few units to fit a table of the letters nearby without the unit it predicts.";
+            let text = "Stretches lie in too few units to fit a table of the nucleotides nearby without the unit it predicts.";
             return Section {
-                title: "Beyond the letters nearby".into(),
+                title: "Beyond the nucleotides nearby".into(),
                 blocks: vec![paragraph(text)],
             };
         };
         blocks.push(paragraph(format!(
-            "A table of the letters around a position, up to {} on either side, fitted on the stretches and controls of other units, explains {} of the variance of \
-             the boundary probability over {} positions (R², 95% CI {} to {}). What it predicts for a class is what a model that reads letters alone, and knows \
+            "A table of the nucleotides around a position, up to {} on either side, fitted on the stretches and controls of other units, explains {} of the variance of \
+             the boundary probability over {} positions (R², 95% CI {} to {}). What it predicts for a class is what a model that reads nucleotides alone, and knows \
              nothing of classes, would show; the residual is what is left.",
             widest.k,
             decimals(widest.r2, 3),
@@ -155,19 +155,19 @@ impl DensityPage {
         for (measure, caption) in [
             (
                 "predicted",
-                "What the letters nearby predict of the mean boundary probability: differences that need no knowledge of classes. Without p: the predictions of all units come from one table, so that \
+                "What the nucleotides nearby predict of the mean boundary probability: differences that need no knowledge of classes. Without p: the predictions of all units come from one table, so that \
                  units are not independent and flips of their signs would reject too often.",
             ),
             (
                 "residual",
-                "Probability less prediction: what the letters within 8 bases do not tell.",
+                "Probability less prediction: what the nucleotides within 8 bases do not tell.",
             ),
         ] {
             let all: Vec<&StatisticsRow> = rows(found, measure).collect();
             blocks.push(Block::Table(table(&all, caption.into())));
         }
         Section {
-            title: "Beyond the letters nearby".into(),
+            title: "Beyond the nucleotides nearby".into(),
             blocks,
         }
     }
@@ -290,14 +290,14 @@ impl DensityPage {
             ("bases", Format::Integer),
             ("parts too short", Format::Integer),
             ("stretches", Format::Integer),
-            ("not plain letters", Format::Integer),
+            ("not A, C, G and T", Format::Integer),
             ("drawn", Format::Integer),
             ("without a control", Format::Integer),
             ("compared", Format::Integer),
         ];
         let table = Table {
             caption: format!(
-                "What became of every class. Parts under {LEAST_BP} bases are left out, and so are stretches with another letter than A, C, G and T in or near them."
+                "What became of every class. Parts under {LEAST_BP} bases are left out, and so are stretches with another base than A, C, G and T in or near them."
             ),
             columns: columns(&head),
             rows: self.found.accounting.iter().map(row).collect(),
@@ -384,7 +384,7 @@ impl DensityPage {
             .collect();
         if !open.is_empty() {
             let text = format!(
-                "More than {BALANCED} standard deviations apart: {}. A difference in boundary probability may be owed to these; the residual accounts for letters nearby.",
+                "More than {BALANCED} standard deviations apart: {}. A difference in boundary probability may be owed to these; the residual accounts for nucleotides nearby.",
                 open.join(", ")
             );
             blocks.push(Block::Callout {
@@ -403,7 +403,7 @@ impl DensityPage {
         let texts = [
             "Classes: each base is coding, 5′ UTR, 3′ UTR, exon of a non-coding transcript or intron, by the first of these that any transcript of any gene says of it; \
              outside of genes and promoters it is intergenic. An intron is thus no exon of another transcript. Over these lie all exons; windows around the donors and acceptors of \
-             canonical transcripts; promoters; and repeats, which are the lower-case letters of the FASTA. Stop codons are coding."
+             canonical transcripts; promoters; and repeats, which are the lower-case nucleotides of the FASTA. Stop codons are coding."
                 .to_string(),
             format!(
                 "Stretches: parts of a class cut evenly into at most {} bases (around junctions, {} on either side; promoters reach from {} before to {} after each \
@@ -429,7 +429,7 @@ impl DensityPage {
                 count(r.permutations)
             ),
             "The endpoint, fixed before any result was seen, is the mean boundary probability over the positions of a stretch (one before each base, on its strand); the share above 0.5, \
-             the prediction from letters and the residual are secondary."
+             the prediction from nucleotides and the residual are secondary."
                 .into(),
             format!(
                 "Reading: tiles of {} bases, positions within {} bases of a tile’s end unused; {} tiles, {} bases. Minus-strand stretches are read from the reverse complement.",
@@ -448,8 +448,8 @@ impl DensityPage {
     pub(super) fn caveats(&self) -> Section {
         let mut texts = vec![
             "Classes overlap (a donor window is half exon, half intron; coding sequence is in all exons), so their tests are not independent.".to_string(),
-            "Controls share length, G+C and neighbourhood, not the letters themselves: codons, poly-pyrimidine tracts or repeats of a class are letters too. The residual asks what is left when \
-             letters within 8 bases are accounted for; a difference there may still be owed to letters further away."
+            "Controls share length, G+C and neighbourhood, not the nucleotides themselves: codons, poly-pyrimidine tracts or repeats of a class are nucleotides too. The residual asks what is left when \
+             nucleotides within 8 bases are accounted for; a difference there may still be owed to nucleotides further away."
                 .into(),
             "A control is whatever is not of the class: those of coding sequence lie mostly in introns and between genes, those of introns in exons and between genes.".into(),
         ];

@@ -34,7 +34,7 @@ impl MatchedFlopsPage {
                 of.filter(|row| row.is_told()).count()
             };
             let than = match other {
-                "turned" => "its own cuts turned around the sequence",
+                "turned" => "its own cuts, circularly shifted",
                 "random" => "random cuts",
                 "none" => "no compression",
                 _ => "a logistic regression on 6-mers",
@@ -145,7 +145,7 @@ impl MatchedFlopsPage {
         blocks.push(Block::Figure {
             svg: gallery.hang(&self.bars(), "scores")?,
             label: "Every task and arm".into(),
-            caption: "The bar chart of the paper's slide, with intervals and seeds. Learned: the router's cuts. Fixed: a grid. Turned: the learned arm's weights, its cuts shifted around every sequence. \
+            caption: "The bar chart of the paper's slide, with intervals and seeds. Learned: the router's cuts. Fixed: a grid. Turned: the learned arm's weights, its cuts circularly shifted within every sequence. \
                       Random: as many random cuts. No tokens: every base through fewer or narrower backbone blocks."
                 .into(),
             downloads: downloads("scores", "means"),
@@ -172,7 +172,7 @@ impl MatchedFlopsPage {
         let row = |r: &DifferenceRow| -> Vec<Cell> {
             vec![
                 r.task.clone().into(),
-                format!("{} − {}", words(&r.arm), words(&r.other)).into(),
+                format!("{}\u{a0}−\u{a0}{}", words(&r.arm), words(&r.other)).into(),
                 r.difference.into(),
                 Cell::Interval {
                     low: r.seeds_low,
@@ -426,10 +426,10 @@ impl MatchedFlopsPage {
         let mut blocks = vec![
             paragraph(format!("Sizes: {}.", self.sizes)),
             paragraph(
-                "A seed is one repeat of everything: initial weights, order and masks of the windows, rows that validate, order of fine-tuning. All arms share it, so arms are compared seed by seed. The learned model is trained first; the grid then keeps a token of every N bases, N being that at which both spend the same operations at the compression that the learned one reached on the held-out windows, its router's projections included. Random cuts take the same N. Without compression there are fewer or narrower backbone blocks, whole ones, so that operations may miss by more than 1%.",
+                "A seed is one repeat of everything: initial weights, order and masks of the windows, rows that validate, order of fine-tuning. All arms share it, so arms are compared seed by seed. The learned model is trained first; the grid then keeps a token of every N bases, N being that at which both spend the same operations at the compression that the learned one reached on the held-out windows, its router's projections included. The ratio loss is no part of fine-tuning, which moves the router, so a task's grid takes its N anew: that at which it spends what the fine-tuned learned model of the same seed spends on the test sequences. Random cuts take the same N. Without compression there are fewer or narrower backbone blocks, whole ones, so that operations may miss by more than 1%.",
             ),
             paragraph(
-                "Operations are counted from the tokens that were kept, by sequence. A learned router changes its compression while it is trained and fine-tuned, and a grid does not: the table of arms and the warnings say by how much operations differ in each phase.",
+                "Operations are counted from the tokens that were kept, by sequence. A learned router changes its compression while it is trained and fine-tuned, and a grid does not. So operations are equal where models are used, after pretraining and after fine-tuning, and not over the whole of either: the table of arms and the warnings say by how much they differ.",
             ),
             paragraph(
                 "The test sequences lie in the genome that the arms were pretrained on, without labels; this is the same for all arms. Of the histone tasks only dev and test are to be had: dev is trained on, a tenth of it, another for each seed, chooses the epoch, and test is the official one. The full training sets, which are not to be had, are about eight times as large, so scores are not those of the paper.",

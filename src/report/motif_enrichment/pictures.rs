@@ -144,7 +144,7 @@ impl MotifPage {
             panels: self.request.panels.iter().map(panel).collect(),
             y_label: format!("Mean {}", quantity(&self.about)),
             note: format!(
-                "Bands: pointwise 95% intervals of a bootstrap over clusters of promoters. Shaded: the motif, the same letters in both. {} bases on either side are shuffled. Grey curves: \
+                "Bands: pointwise 95% intervals of a bootstrap over clusters of promoters. Shaded: the motif, the same nucleotides in both. {} bases on either side are shuffled. Grey curves: \
                  fewer than 10 hits.",
                 self.request.flank
             ),

@@ -136,13 +136,13 @@ impl MotifPage {
             ("motifs tested", Format::Integer),
             ("higher", Format::Integer),
             ("lower", Format::Integer),
-            ("differ by two letters alone", Format::Text),
+            ("differ by two nucleotides alone", Format::Text),
             ("least p any test could give", Format::PValue),
         ];
         blocks.push(Block::Table(Table {
             caption: format!(
-                "Motifs whose hits differ from their controls at a false discovery rate of 5% (Benjamini-Hochberg over the motifs of each row; the rows are separate families). Two letters \
-                 alone: how many motifs differ where the model is replaced by a random function of the two letters around a position, median and range of {YARDSTICKS} functions; a count within \
+                "Motifs whose hits differ from their controls at a false discovery rate of 5% (Benjamini-Hochberg over the motifs of each row; the rows are separate families). Two nucleotides \
+                 alone: how many motifs differ where the model is replaced by a random function of the two nucleotides around a position, median and range of {YARDSTICKS} functions; a count within \
                  that range needs no knowledge of motifs. p against permuted is that of a parametric law, without a floor."
             ),
             columns: columns(&head),
@@ -315,7 +315,7 @@ impl MotifPage {
                 label: "Core promoter elements".into(),
                 caption: format!(
                     "Mean boundary probability around hits of core promoter elements, where they are known to lie (within {TSS_SLACK_BP} bases of the start site the annotation gives), and around their controls. \
-                     Offset 0 is the first edge of the motif, in its orientation; the logo stands under the letters it describes."
+                     Offset 0 is the first edge of the motif, in its orientation; the logo stands under the nucleotides it describes."
                 ),
                 downloads: downloads("r2_motifs", "profile"),
             },
@@ -374,10 +374,10 @@ impl MotifPage {
             ("hits in place", Format::Integer),
             ("by chance", Format::Decimals(1)),
             ("largest p of a hit", Format::PValue),
-            ("p of the best word", Format::PValue),
+            ("p of the best k-mer", Format::PValue),
         ];
-        let caption = "Hits of core promoter elements where they may lie, and how many independent letters of the promoters’ composition would give there (overlaps not resolved). \
-                       Where both are alike, most hits are words that happen to stand there.";
+        let caption = "Hits of core promoter elements where they may lie, and how many independent nucleotides of the promoters’ composition would give there (overlaps not resolved). \
+                       Where both are alike, most hits are k-mers that happen to stand there.";
         let rows = self
             .request
             .panels
@@ -396,8 +396,8 @@ impl MotifPage {
         let figure = Block::Figure {
             svg: svg.shuffled.clone()?,
             label: "Native and shuffled flanks".into(),
-            caption: "The same hits, read in their own flanks and with the flanks shuffled so that every dinucleotide stays. Where the curves agree, the letters of the motif \
-                      suffice for what is seen; where they differ, its surroundings have a part in it (letters beyond the flanks, which stay, may too). Both are read in tiles cut at the same bases."
+            caption: "The same hits, read in their own flanks and with the flanks shuffled so that every dinucleotide stays. Where the curves agree, the nucleotides of the motif \
+                      suffice for what is seen; where they differ, its surroundings have a part in it (nucleotides beyond the flanks, which stay, may too). Both are read in tiles cut at the same bases."
                 .into(),
             downloads: downloads("native_vs_shuffled", "profile"),
         };
@@ -504,7 +504,7 @@ impl MotifPage {
             ("no_hits", "no usable hit"),
             (
                 "not_scannable",
-                "best word more likely than the threshold: no hit possible",
+                "best k-mer more likely than the threshold: no hit possible",
             ),
         ];
         let line = |(status, words): &(&str, &str)| -> Vec<Cell> {
@@ -565,7 +565,7 @@ impl MotifPage {
             }),
             Block::Table(self.unmatched()),
             paragraph(format!(
-                "Hits: {} in all, {} of core promoter elements where those do not lie, {} without a whole window of plain letters, {} usable.",
+                "Hits: {} in all, {} of core promoter elements where those do not lie, {} without a whole window of A, C, G and T, {} usable.",
                 sum(|row| row.n_hits),
                 sum(|row| row.n_misplaced),
                 sum(|row| row.n_not_plain),
@@ -639,7 +639,7 @@ impl MotifPage {
         let [a, c, ..] = self.found.background;
         let texts = [
             format!(
-                "Motifs are sought on both strands by log-odds against the letters of the promoters (A and T {}, C and G {} each), with exact p-values of at most {}; of \
+                "Motifs are scanned for on both strands by log-odds against the nucleotides of the promoters (A and T {}, C and G {} each), with exact p-values of at most {}; of \
                  overlapping hits of a motif the best is kept. Core promoter elements have p at most {ELEMENT_P}, or hits as good as their best word where that is more likely, and \
                  count only on the strand of the gene (CCAAT and GC boxes, which work in either orientation, on both) and where they are known to lie, within {TSS_SLACK_BP} bases. Elements given \
                  as a consensus fit every word it stands for, all equally well; their p is the chance of any of these words.",
@@ -665,7 +665,7 @@ impl MotifPage {
             format!(
                 "Against position, outside and shuffled, p-values flip the signs of whole clusters of promoters: those that share a base or a gene. A test that fewer than ten of {} flips reach is \
                  done anew with so many that its floor is a tenth of the least Benjamini-Hochberg threshold; intervals hold what the flips do not reject. A motif left with fewer than {} \
-                 pairs is not tested. Against permuted the unit is the order of the columns, as a model that answers to words gives every order a level of its own: the difference is \
+                 pairs is not tested. Against permuted the unit is the order of the columns, as a model that responds to k-mers gives every order a level of its own: the difference is \
                  the mean over all usable hits less the mean over the orders of their mean hit, and p asks whether the motif’s level is one more draw of theirs. A level is normal between orders, and known \
                  by a mean whose sampling variance follows from the number of hits and of clusters of promoters (variance components by moments over all orders). The variance between orders has the \
                  confidence distribution of Cochran’s Q (Viechtbauer 2007; Nagashima, Noma & Furukawa 2019); difference, interval and p are of this one model. The table orders has every mean with its error.",
@@ -688,9 +688,9 @@ impl MotifPage {
 
     pub(super) fn caveats(&self) -> Section {
         let mut texts = vec![
-            "A hit is a word that fits, not a site that a factor binds.".to_string(),
+            "A hit is a k-mer that fits, not a site that a factor binds.".to_string(),
             "Motifs of one family share hits, and tests of different motifs share promoters: numbers of significant motifs count families more than once.".into(),
-            "Permuted matrices keep letters but not their order: a router that answers to dinucleotides answers to the motif’s own, so a difference to permuted hits need not mean more than that. Their hits are not matched to the motif’s in composition. Random places differ in letters too."
+            "Permuted matrices keep nucleotides but not their order: a router that responds to dinucleotides responds to the motif’s own, so a difference to permuted hits need not mean more than that. Their hits are not matched to the motif’s in composition. Random places differ in nucleotides too."
                 .into(),
         ];
         if self.about.bundled {

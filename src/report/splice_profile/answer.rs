@@ -89,7 +89,7 @@ pub fn controls_of(row: &StatisticsRow) -> String {
     match row.control.as_str() {
         "decoy" => format!("{letters} decoys of the same genes"),
         "strength" => format!("{letters} decoys of the same genes and of like strength"),
-        "kmer" => "positions with the same letters around them".into(),
+        "kmer" => "positions with the same nucleotides around them".into(),
         "random" => "random positions of the same genes".into(),
         "shift" => "the same windows, moved by 30 to 200 bases".into(),
         "shuffle" => "the same sites with shuffled flanks".into(),
@@ -263,13 +263,13 @@ fn questions(found: &SpliceProfile) -> [(&str, &'static str, String); 3] {
         (
             "kmer",
             "probability",
-            "Beyond the letters right around the position (controls with the same k-mer)"
+            "Beyond the nucleotides right around the position (controls with the same k-mer)"
                 .to_string(),
         ),
         (
             first,
             "residual",
-            format!("Beyond what the letters nearby explain ({first} controls)"),
+            format!("Beyond what the nucleotides nearby explain ({first} controls)"),
         ),
     ]
 }

@@ -78,7 +78,7 @@ impl SplicePage {
             svg: svg.families.clone(),
             label: "Every family of controls".into(),
             caption: "Site minus control, mean over offsets −2 to +2, with 95% intervals. Each family holds other things equal; what each one holds is \
-                      said below. The lower groups repeat the comparison on what a table of the letters within 8 bases leaves unexplained."
+                      said below. The lower groups repeat the comparison on what a table of the nucleotides within 8 bases leaves unexplained."
                 .into(),
             downloads: downloads("families", "statistics"),
         }];
@@ -144,7 +144,7 @@ impl SplicePage {
         };
         let head = [
             ("sites", Format::Text),
-            ("letters shared", Format::Integer),
+            ("nucleotides shared", Format::Integer),
             ("pairs", Format::Integer),
             ("units", Format::Integer),
             ("sites", Format::Decimals(4)),
@@ -161,8 +161,8 @@ impl SplicePage {
             .filter(|r| r.measure == "probability")
             .map(row)
             .collect();
-        let caption = "Family kmer by the number of letters that site and control share. Only the full width, the first row of each kind, holds those letters equal and is in the other tables: \
-                       with fewer, the rest of the letters differ too. p is not adjusted.";
+        let caption = "Family kmer by the number of nucleotides that site and control share. Only the full width, the first row of each kind, holds those nucleotides equal and is in the other tables: \
+                       with fewer, the rest of the nucleotides differ too. p is not adjusted.";
         (!rows.is_empty()).then(|| {
             Block::Table(Table {
                 caption: caption.into(),
@@ -175,9 +175,9 @@ impl SplicePage {
     pub(super) fn discussion(&self, svg: &Svg) -> Section {
         let baseline = &self.found.comparison.baseline;
         let Some(widest) = baseline.last() else {
-            let text = "Too few genes were read to say how much of the boundary probability the letters nearby explain.";
+            let text = "Too few genes were read to say how much of the boundary probability the nucleotides nearby explain.";
             return Section {
-                title: "Discussion: how much of it is the letters nearby?".into(),
+                title: "Discussion: how much of it is the nucleotides nearby?".into(),
                 blocks: vec![paragraph(text)],
             };
         };
@@ -187,9 +187,9 @@ impl SplicePage {
             .unwrap_or(widest);
         let mut blocks = vec![Block::Figure {
             svg: svg.baseline.clone(),
-            label: "What the letters nearby explain".into(),
+            label: "What the nucleotides nearby explain".into(),
             caption: format!(
-                "Share of the variance of the boundary probability that a back-off table of the letters within k bases on either side predicts, in genes \
+                "Share of the variance of the boundary probability that a back-off table of the nucleotides within k bases on either side predicts, in genes \
                  that the table was not fitted on: {} positions of {} clusters of genes, none within {} bases of an annotated site of their \
                  strand. Bars: 95% intervals of a bootstrap over clusters. The best width, k = {}, explains {}.",
                 count(widest.n_positions as usize),
@@ -209,9 +209,9 @@ impl SplicePage {
         if let Some(residual) = &svg.residual {
             blocks.push(Block::Figure {
                 svg: residual.clone(),
-                label: "What is left at functional sites once the letters nearby are accounted for".into(),
-                caption: "As the first figure, but of the boundary probability less what the letters nearby explain, in both stages. A site that \
-                          the model treats as its letters let expect lies at zero."
+                label: "What is left at functional sites once the nucleotides nearby are accounted for".into(),
+                caption: "As the first figure, but of the boundary probability less what the nucleotides nearby explain, in both stages. A site that \
+                          the model treats as its nucleotides let expect lies at zero."
                     .into(),
                 downloads: downloads("r1_splice_residual", "profile"),
             });
@@ -221,12 +221,12 @@ impl SplicePage {
             )));
         }
         blocks.push(paragraph(
-            "The table is fitted away from sites and has hardly seen their consensus. So what it leaves is regressed on the letters of the sites and controls themselves, in other \
-             genes, and the residual is less both, where there are 40 sites in ten genes or more. A residual difference can be owed to letters further off as well as to \
-             knowledge of splicing. No residual difference means that the letters nearby suffice: what sites alone have and their letters foretell is theirs.",
+            "The table is fitted away from sites and has hardly seen their consensus. So what it leaves is regressed on the nucleotides of the sites and controls themselves, in other \
+             genes, and the residual is less both, where there are 40 sites in ten genes or more. A residual difference can be owed to nucleotides further off as well as to \
+             knowledge of splicing. No residual difference means that the nucleotides nearby suffice: what sites alone have and their nucleotides foretell is theirs.",
         ));
         Section {
-            title: "Discussion: how much of it is the letters nearby?".into(),
+            title: "Discussion: how much of it is the nucleotides nearby?".into(),
             blocks,
         }
     }
@@ -384,7 +384,7 @@ impl SplicePage {
         let words = |family: &str| -> String {
             match family {
                 "decoy" => format!(
-                    "decoy: the same two letters (GT for donors, AG for acceptors) on the same strand inside the same gene, where no transcript of the \
+                    "decoy: the same two nucleotides (GT for donors, AG for acceptors) on the same strand inside the same gene, where no transcript of the \
                      annotation splices; {composition}. Varies: function."
                 ),
                 "strength" => format!(
@@ -393,18 +393,18 @@ impl SplicePage {
                      where one contig holds most."
                 ),
                 "kmer" => format!(
-                    "kmer: the identical {} letters around the position (half of them before it) in any gene with sites of the contig. Sites without such a control get one with \
-                     fewer equal letters, down to the fewest that still hold the two: those are listed apart, by width, and are in no other table but pairs and controls. {}. With --caliper 1, equal letters go \
+                    "kmer: the identical {} nucleotides around the position (half of them before it) in any gene with sites of the contig. Sites without such a control get one with \
+                     fewer equal nucleotides, down to the fewest that still hold the two: those are listed apart, by width, and are in no other table but pairs and controls. {}. With --caliper 1, equal nucleotides go \
                      before equal composition. A control may lie in another gene than its site: each value counts in its own gene, and whole genes flip.",
                     c.kmer,
                     capital(&composition)
                 ),
-                "random" => format!("random: any position of the same gene, whatever its letters; {composition}."),
+                "random" => format!("random: any position of the same gene, whatever its nucleotides; {composition}."),
                 "shift" => {
                     "shift: the site’s own window moved by a random 30 to 200 bases either way inside the gene. Nothing is matched.".into()
                 }
                 "shuffle" => format!(
-                    "shuffle: the site itself, its two letters in place and the {} bases around it shuffled so that every dinucleotide count is kept exactly (a \
+                    "shuffle: the site itself, its two nucleotides in place and the {} bases around it shuffled so that every dinucleotide count is kept exactly (a \
                      uniform draw among all such sequences; the {} bases nearest to the site and those beyond are shuffled apart). Varies: context.",
                     self.radius(),
                     c.gc_flank_bp
@@ -486,7 +486,7 @@ impl SplicePage {
         let blocks = vec![
             paragraph(format!(
                 "The probability of the same inter-base position, read once on the strand of its gene and once on the other: {} positions of {} windows, at most {} drawn at random. A model \
-                 whose cuts mark a place on the molecule would agree with itself; one that cuts after certain letters need not.",
+                 whose cuts mark a place on the molecule would agree with itself; one that cuts after certain nucleotides need not.",
                 count(first.n_positions as usize),
                 first.n_windows,
                 count(strand_windows(self.request.comparison.strand_average, self.request.comparison.flank))

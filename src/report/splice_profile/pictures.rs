@@ -120,7 +120,7 @@ impl Figures {
         let mut groups = Vec::new();
         for (measure, words) in [
             ("probability", quantity),
-            ("residual", "less what the letters nearby predict"),
+            ("residual", "less what the nucleotides nearby predict"),
             ("strand_average", "mean of both strands"),
         ] {
             groups.extend(["donor", "acceptor"].map(|kind| group(kind, measure, words)));
@@ -168,7 +168,7 @@ impl Figures {
                 x_label: "Difference, site minus control (mean over offsets −2 to +2)".into(),
             },
             baseline: R2Figure {
-                title: "What the letters nearby explain".into(),
+                title: "What the nucleotides nearby explain".into(),
                 x_label: "Letters on either side, k".into(),
                 series: vec![R2Series {
                     label: format!("{quantity}, genes left out of the fit"),

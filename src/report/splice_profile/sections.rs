@@ -45,7 +45,7 @@ impl SplicePage {
             caption: format!(
                 "Offset 0 is exactly the junction, in transcript orientation: exon|intron for donors, intron|exon for acceptors. Upper row: \
                  all {} offsets either side; lower row: the ten nearest. Blue: {}; orange: their matched controls. Bands are pointwise 95% \
-                 intervals of a bootstrap over clusters of overlapping genes; the grey window is the endpoint, fixed in advance. Logos: the letters of all used sites, 2 bits high.{}",
+                 intervals of a bootstrap over clusters of overlapping genes; the grey window is the endpoint, fixed in advance. Logos: the nucleotides of all used sites, 2 bits high.{}",
                 self.request.comparison.flank,
                 self.sites_word(),
                 self.peaks(),
@@ -129,7 +129,7 @@ impl SplicePage {
                 "{}, sorted by their endpoint (mean over offsets −2 to +2; highest on top): {binned}. One column an offset, in transcript orientation; the \
                  red mark is the junction, offset 0. Sorting alone makes the middle columns dark above and light below, whatever the model: what may be \
                  read is what goes along with them further out. White and black are the 2nd and the 98th percentile of the values of donors and acceptors together, to two digits; values beyond \
-                 are drawn as these. Logo: the letters of all used sites.",
+                 are drawn as these. Logo: the nucleotides of all used sites.",
                 capital(&drawn)
             ),
             downloads: downloads(&heatmap_name(kind), "heatmap"),
@@ -298,7 +298,7 @@ impl SplicePage {
             (
                 "window_not_acgt",
                 format!(
-                    "a letter other than A, C, G, T within {} bases",
+                    "a base other than A, C, G, T within {} bases",
                     self.radius()
                 ),
             ),
@@ -608,7 +608,7 @@ impl SplicePage {
             )),
             paragraph(format!(
                 "Sites: unique donors and acceptors of {}; introns under {} bases and introns that do not read GT-AG are left out, as are sites with \
-                 another letter than A, C, G, T within {} bases.",
+                 another base than A, C, G, T within {} bases.",
                 match r.transcripts {
                     TranscriptChoice::All => "all transcripts",
                     TranscriptChoice::Canonical => "each gene’s canonical transcript",
@@ -626,11 +626,11 @@ impl SplicePage {
     pub(super) fn caveats(&self) -> Section {
         let mut blocks = vec![paragraph(
             "A difference says that the model treats annotated sites otherwise than look-alikes of the same gene, not why. Real sites carry an \
-             extended consensus around their two letters (GTAAGT at donors, a pyrimidine tract before acceptors) that most decoys lack: sensitivity \
+             extended consensus around their two nucleotides (GTAAGT at donors, a pyrimidine tract before acceptors) that most decoys lack: sensitivity \
              to that motif alone would show as a difference from decoys. Families strength and kmer ask what is left of it.",
         )];
         blocks.push(paragraph(
-            "Even a model with random weights can show a difference here, since it too reacts to letters near a position. What training added is \
+            "Even a model with random weights can show a difference here, since it too reacts to nucleotides near a position. What training added is \
              seen by running an untrained checkpoint beside a trained one.",
         ));
         blocks.push(paragraph(
@@ -641,7 +641,7 @@ impl SplicePage {
             blocks.push(Block::Callout {
                 level: Level::Note,
                 text: "Bundled genome and bundled model: the model was trained on sequence of this chromosome and of its sister species (with a \
-                       stretch held out), never on any annotation. What is shown is what training on letters alone left behind, not how it \
+                       stretch held out), never on any annotation. What is shown is what training on nucleotides alone left behind, not how it \
                        carries over to unseen genomes; for that, run it on another genome."
                     .into(),
             });

@@ -72,11 +72,11 @@ impl StabilityPage {
     pub(super) fn by_model(&self) -> CurvesFigure {
         self.curves(&[
             ("model".into(), MODEL, "snv", "random"),
-            ("letters within 8 bases".into(), TABLE, "snv", "random"),
+            ("nucleotides within 8 bases".into(), TABLE, "snv", "random"),
             ("untrained".into(), UNTRAINED, "snv", "random"),
             ("donor cores".into(), MODEL, "snv", "donor"),
             (
-                "the same letters elsewhere".into(),
+                "the same nucleotides elsewhere".into(),
                 MODEL,
                 "snv",
                 "donor_control",

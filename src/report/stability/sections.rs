@@ -12,7 +12,7 @@ use crate::report::{Block, Cell, Format, Level, Section, Table, columns};
 /// A model in words.
 fn who(model: &str) -> &str {
     match model {
-        TABLE => "letters within 8 bases",
+        TABLE => "nucleotides within 8 bases",
         UNTRAINED => "untrained model",
         other => other,
     }
@@ -20,7 +20,7 @@ fn who(model: &str) -> &str {
 
 fn place(group: &str) -> String {
     match group.strip_suffix("_control") {
-        Some(kind) => format!("letters of {kind} cores elsewhere"),
+        Some(kind) => format!("nucleotides of {kind} cores elsewhere"),
         None if group == "random" => "random places".into(),
         None => format!("{group} cores"),
     }
@@ -147,7 +147,7 @@ impl StabilityPage {
             figure(
                 &svg.models,
                 "A random base, to whom and where",
-                "The model beside a table of the letters within 8 bases (which cannot see further), an untrained model of the same shape, and donor cores beside the same letters elsewhere.",
+                "The model beside a table of the nucleotides within 8 bases (which cannot see further), an untrained model of the same shape, and donor cores beside the same nucleotides elsewhere.",
                 "response_models",
                 "distances",
             ),
@@ -172,7 +172,7 @@ impl StabilityPage {
             svg: drawn.clone(),
             label: "Mutation map of one splice site".into(),
             caption: "Every substitution around the first site with a control, rows A, C, G and T in the orientation of its strand: how much it changes boundary probabilities within \
-                      reach. The reference letter is white. One place illustrates; it is no evidence."
+                      reach. The reference base is white. One place illustrates; it is no evidence."
                 .into(),
             downloads: downloads("mutation_map", "mutation_map"),
         };
@@ -193,7 +193,7 @@ impl StabilityPage {
                 percent(SHARE, 0),
                 count(2 * request.reach)
             ),
-            "Splice cores: one of the two core letters of a donor (GT) or acceptor (AG) is replaced by a random other one, and the same letter by the same other one at an unspliced \
+            "Splice cores: one of the two core nucleotides of a donor (GT) or acceptor (AG) is replaced by a random other one, and the same nucleotide by the same other one at an unspliced \
              GT or AG of the same genes with matched flanks, as splice-profile matches them."
                 .into(),
             format!(
@@ -212,7 +212,7 @@ impl StabilityPage {
     pub(super) fn caveats(&self) -> Section {
         let mut texts = vec![
             "A change of boundaries is not harm, and no change is no robustness of what the model computes with its tokens.".to_string(),
-            "A difference between splice cores and the same letters elsewhere may come from the letters around them: see the rows beyond letters within 8 bases.".into(),
+            "A difference between splice cores and the same nucleotides elsewhere may come from the nucleotides around them: see the rows beyond nucleotides within 8 bases.".into(),
         ];
         if self.about.bundled {
             texts.push("Most of this chromosome was training sequence of the bundled model (without labels).".into());

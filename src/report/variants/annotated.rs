@@ -22,7 +22,7 @@ const SCORES: [Score; 7] = [
     },
     Score {
         id: "LDAR_TABLE_LLR",
-        what: "The same by a table of the letters nearby",
+        what: "The same by a table of the nucleotides nearby",
         of: |row| row.table_llr,
     },
     Score {

@@ -145,7 +145,7 @@ impl VariantsPage {
         let mut blocks = vec![Block::Figure {
             svg: svg.scores.clone(),
             label: "Scores of all alleles".into(),
-            caption: "Share of alleles with at most this score. Left: of SNVs the log-likelihood ratio of the alternative letter, by the model and by the table of the letters \
+            caption: "Share of alleles with at most this score. Left: of SNVs the log-likelihood ratio of the alternative base, by the model and by the table of the nucleotides \
                       nearby. Right: how much the alternative allele changes boundary probabilities within reach."
                 .into(),
             downloads: downloads("scores", "variants"),
@@ -236,8 +236,8 @@ impl VariantsPage {
                 count(request.margin)
             ),
             format!(
-                "Likelihood of an SNV: its position alone is masked, and the score is ln P(alternative) − ln P(reference). Of all other alleles: the letters of the allele and {} \
-                 bases on either side are masked, one in {ROUNDS} at a time and each once, as in training, and the score is the sum of ln P of the true letters with the alternative less \
+                "Likelihood of an SNV: its position alone is masked, and the score is ln P(alternative) − ln P(reference). Of all other alleles: the nucleotides of the allele and {} \
+                 bases on either side are masked, one in {ROUNDS} at a time and each once, as in training, and the score is the sum of ln P of the true nucleotides with the alternative less \
                  that with the reference. It has another scale than that of SNVs.",
                 count(request.reach)
             ),
@@ -247,8 +247,8 @@ impl VariantsPage {
                 count(request.reach)
             ),
             format!(
-                "Local table: counts of the base between up to {WIDTH} letters on either side, on {} bases of the same sequences and their reverse complements; the count of a variant’s own \
-                 position is taken away. It is what any function of so few letters could learn.",
+                "Local table: counts of the base between up to {WIDTH} nucleotides on either side, on {} bases of the same sequences and their reverse complements; the count of a variant’s own \
+                 position is taken away. It is what any function of so few nucleotides could learn.",
                 count(self.found.table_bases as usize)
             ),
             "Intervals: BCa over draws of whole groups.".into(),
@@ -262,7 +262,7 @@ impl VariantsPage {
     pub(super) fn caveats(&self) -> Section {
         let mut texts = vec![
             "A score says what the model finds unlikely or cuts otherwise, not that an allele does harm.".to_string(),
-            "Where the local table does as well, the model has shown nothing beyond the letters nearby (CpG is the usual case).".into(),
+            "Where the local table does as well, the model has shown nothing beyond the nucleotides nearby (CpG is the usual case).".into(),
         ];
         if self.about.bundled {
             texts.push(
@@ -324,7 +324,7 @@ fn explained(outcome: &str) -> &str {
         "beyond_contig" => "not scored: beyond the ends of the contig",
         "reference_differs" => "not scored: the reference allele is not what the genome has",
         "over_n" => "not scored: the genome has unknown bases there",
-        "not_acgt" => "not scored: an allele with other letters than A, C, G and T",
+        "not_acgt" => "not scored: an allele with other nucleotides than A, C, G and T",
         "symbolic" => "not scored: a symbolic allele (<DEL>, *, a breakend)",
         "no_alternate" => "not scored: no alternative allele",
         "no_change" => "not scored: both alleles are the same",
