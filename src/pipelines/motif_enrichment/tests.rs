@@ -142,7 +142,7 @@ fn request() -> EnrichmentRequest {
         context: 700,
         margin: 40,
         controls: Control::ALL.to_vec(),
-        permutations: 999,
+        permutations: 399,
         bootstraps: 100,
         caliper: 0.2,
         p: 1e-3,
