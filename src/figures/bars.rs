@@ -61,12 +61,9 @@ pub struct Bar {
 
 impl BarsFigure {
     fn note_lines(&self) -> Vec<String> {
-        theme::wrap(
-            &self.note,
-            theme::DOUBLE_WIDTH - LEFT - RIGHT,
-            NOTE_SIZE,
-            false,
-        )
+        // Where a viewer lacks the typeface it takes a wider one.
+        let room = 0.92 * (theme::DOUBLE_WIDTH - LEFT - RIGHT);
+        theme::wrap(&self.note, room, NOTE_SIZE, false)
     }
 
     fn panel<S: Surface>(

@@ -172,7 +172,9 @@ impl MatchedFlopsPage {
         let row = |r: &DifferenceRow| -> Vec<Cell> {
             vec![
                 r.task.clone().into(),
-                format!("{}\u{a0}−\u{a0}{}", words(&r.arm), words(&r.other)).into(),
+                format!("{} − {}", words(&r.arm), words(&r.other))
+                    .replace(' ', "\u{a0}")
+                    .into(),
                 r.difference.into(),
                 Cell::Interval {
                     low: r.seeds_low,
@@ -230,7 +232,7 @@ impl MatchedFlopsPage {
             let flops = crate::stats::mean(&flops);
             vec![
                 r.task.clone().into(),
-                words(&r.arm).into(),
+                words(&r.arm).replace(' ', "\u{a0}").into(),
                 r.mcc.into(),
                 Cell::Interval {
                     low: r.seeds_low,
