@@ -4,14 +4,16 @@ use super::analysis::{Course, Report};
 use super::answers::{Origin, ShardOption};
 use super::compute::Compute;
 use super::left_out::LeftOut;
-use super::reads::{MissingChoice, Opened};
+use super::reads::Opened;
 use super::router::RouterOption;
-use super::{counts, source, splice_profile};
+use super::windows::{self, Windows};
+use super::{counts, source};
 use crate::error::{Error, Result};
 use crate::genome::fasta::Genome;
 use crate::pipelines::association::{
     self as pipeline, AssociationRequest, BIN_BP, DENSITY, FileTrack, SiteTrack, Track,
 };
+use crate::pipelines::signal::Missing;
 use crate::pipelines::store::Part;
 use crate::report::association as report;
 use crate::report::format::count;
@@ -47,7 +49,7 @@ pub struct Arguments {
     track: Vec<PathBuf>,
     /// What bases without a value in a track are
     #[arg(long, value_enum, default_value = "unknown", requires = "track")]
-    track_missing: MissingChoice,
+    track_missing: Missing,
     /// Sites as one more track: BED, or BEDPE with both ends of a line
     #[arg(long, value_name = "BED")]
     sites: Option<PathBuf>,
@@ -75,13 +77,8 @@ pub struct Arguments {
     /// Bases on either side of a boundary that the profile of a track shows
     #[arg(long, value_name = "BASES", default_value_t = 1000, value_parser = counts::parse)]
     reach: usize,
-    /// Bases given to the model at once [default: the length it was trained on, else 4096]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    context: Option<usize>,
-    /// Least distance of a read position from the ends of what the model is given [default: a
-    /// quarter of the context, at most 512]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    margin: Option<usize>,
+    #[command(flatten)]
+    given: Windows,
     /// Random shifts of the tests
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
     permutations: usize,
@@ -91,9 +88,6 @@ pub struct Arguments {
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Windows given to the model together
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
-    batch: usize,
     #[command(flatten)]
     compute: Compute,
     #[command(flatten)]
@@ -111,7 +105,7 @@ const MOST_PERMUTATIONS: usize = 100_000;
 /// What is to be run.
 pub struct Request {
     tracks: Vec<PathBuf>,
-    missing: MissingChoice,
+    missing: Missing,
     sites: Option<PathBuf>,
     genome: Option<PathBuf>,
     checkpoint: Option<PathBuf>,
@@ -119,8 +113,7 @@ pub struct Request {
     compute: Compute,
     part: Option<Part>,
     out: PathBuf,
-    context: Option<usize>,
-    margin: Option<usize>,
+    windows: Windows,
     pipeline: AssociationRequest,
 }
 
@@ -131,7 +124,7 @@ impl Arguments {
         counts::check(&[
             ("--permutations", self.permutations),
             ("--bootstraps", self.bootstraps),
-            ("--batch", self.batch),
+            ("--batch", self.given.batch),
         ])?;
         if self.permutations > MOST_PERMUTATIONS {
             return usage(format!(
@@ -161,8 +154,8 @@ impl Arguments {
                 10 * BIN_BP
             ));
         }
-        if let Some(context) = self.context {
-            splice_profile::context_of(None, Some(context), self.margin, 0)?;
+        if let Some(asked) = self.given.asked() {
+            windows::check(asked, 0)?;
         }
         let mut names: Vec<_> = (self.track.iter().chain(&self.sites))
             .map(|path| path.file_name().unwrap_or(path.as_os_str()))
@@ -184,8 +177,7 @@ impl Arguments {
             compute: self.compute,
             part: self.shard.part(),
             out: self.out,
-            context: self.context,
-            margin: self.margin,
+            windows: self.given,
             pipeline: AssociationRequest {
                 contigs: self.contigs,
                 windows,
@@ -194,7 +186,7 @@ impl Arguments {
                 permutations: self.permutations,
                 bootstraps: self.bootstraps,
                 seed: self.seed,
-                batch: self.batch,
+                batch: self.given.batch,
                 ..AssociationRequest::default()
             },
         })
@@ -240,7 +232,7 @@ impl Request {
             self.compute,
         )?;
         (self.pipeline.context, self.pipeline.margin) =
-            splice_profile::context_of(opened.trained_length(), self.context, self.margin, 0)?;
+            self.windows.of(opened.trained_length(), 0)?;
         let mut inputs = vec![source::genome_input(self.genome.as_deref())?];
         for path in &self.tracks {
             inputs.push(Input::file("track", path)?);
@@ -274,7 +266,7 @@ impl Request {
     fn open(&self, genome: &Genome, note: &dyn Fn(&str)) -> Result<Vec<Box<dyn Track>>> {
         let mut tracks: Vec<Box<dyn Track>> = Vec::new();
         for path in &self.tracks {
-            let track = FileTrack::open(path, self.missing.into(), genome.contigs())?;
+            let track = FileTrack::open(path, self.missing, genome.contigs())?;
             tracks.push(Box::new(track));
         }
         if let Some(path) = &self.sites {

@@ -6,7 +6,8 @@ use super::compute::Compute;
 use super::left_out::LeftOut;
 use super::reads::Opened;
 use super::router::RouterOption;
-use super::{counts, source, splice_profile};
+use super::windows::{self, Windows};
+use super::{counts, source};
 use crate::error::{Error, Result};
 use crate::model::config::Config;
 use crate::pipelines::codon_phase::{self as pipeline, CodonPhaseRequest};
@@ -57,13 +58,8 @@ pub struct Arguments {
     /// At most so many genes, a random subset
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = counts::parse)]
     max_genes: usize,
-    /// Bases given to the model at once [default: the length it was trained on, else 4096]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    context: Option<usize>,
-    /// Least distance of a read position from the ends of what the model is given [default: a
-    /// quarter of the context, at most 512]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    margin: Option<usize>,
+    #[command(flatten)]
+    windows: Windows,
     /// Random flips of the permutation tests
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
     permutations: usize,
@@ -73,9 +69,6 @@ pub struct Arguments {
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Windows given to the model together
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
-    batch: usize,
     #[command(flatten)]
     compute: Compute,
     #[command(flatten)]
@@ -93,8 +86,7 @@ pub struct Request {
     compute: Compute,
     part: Option<Part>,
     out: PathBuf,
-    context: Option<usize>,
-    margin: Option<usize>,
+    windows: Windows,
     pipeline: CodonPhaseRequest,
 }
 
@@ -104,11 +96,11 @@ impl Arguments {
         counts::check(&[
             ("--permutations", self.permutations),
             ("--bootstraps", self.bootstraps),
-            ("--batch", self.batch),
+            ("--batch", self.windows.batch),
             ("--max-genes", self.max_genes),
         ])?;
-        if let Some(context) = self.context {
-            splice_profile::context_of(None, Some(context), self.margin, 0)?;
+        if let Some(asked) = self.windows.asked() {
+            windows::check(asked, 0)?;
         }
         let (genome, annotation) = source::files(self.genome, self.annotation)?;
         Ok(Request {
@@ -118,15 +110,14 @@ impl Arguments {
             compute: self.compute,
             part: self.shard.part(),
             out: self.out,
-            context: self.context,
-            margin: self.margin,
+            windows: self.windows,
             pipeline: CodonPhaseRequest {
                 contigs: self.contigs,
                 max_genes: self.max_genes,
                 permutations: self.permutations,
                 bootstraps: self.bootstraps,
                 seed: self.seed,
-                batch: self.batch,
+                batch: self.windows.batch,
                 ..CodonPhaseRequest::default()
             },
         })
@@ -157,7 +148,7 @@ impl Request {
         )?;
         opened.recorded(&mut course.run);
         (self.pipeline.context, self.pipeline.margin) =
-            splice_profile::context_of(opened.trained_length(), self.context, self.margin, 0)?;
+            self.windows.of(opened.trained_length(), 0)?;
         let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
         let mut inputs = source::files_inputs(self.files.as_ref())?;
         inputs.push(

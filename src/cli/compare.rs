@@ -6,7 +6,7 @@ use super::biotypes::Biotypes;
 use super::compute::Compute;
 use super::left_out::LeftOut;
 use super::router::RouterOption;
-use super::splice_profile::context_of;
+use super::windows::Windows;
 use super::{counts, scan, source};
 use crate::error::{Error, Result};
 use crate::genome::fasta::Genome;
@@ -80,22 +80,14 @@ pub struct Arguments {
     /// Positions on either side of a splice junction
     #[arg(long, value_name = "BASES", default_value_t = 150, value_parser = counts::parse)]
     flank: usize,
-    /// Bases given at once [default: the length the first model was trained on, else 4096]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    context: Option<usize>,
-    /// Least distance of a read position from the ends of these [default: a quarter of the context,
-    /// at most 512]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    margin: Option<usize>,
+    #[command(flatten)]
+    windows: Windows,
     /// Shifts and flips of the tests
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
     permutations: usize,
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Stretches read together
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
-    batch: usize,
     #[command(flatten)]
     router: RouterOption,
     #[command(flatten)]
@@ -192,8 +184,7 @@ pub struct Request {
     files: Option<(PathBuf, PathBuf)>,
     motifs: PathBuf,
     out: PathBuf,
-    context: Option<usize>,
-    margin: Option<usize>,
+    windows: Windows,
     router: RouterOption,
     compute: Compute,
     part: Option<Part>,
@@ -228,7 +219,7 @@ impl Arguments {
         }
         counts::check(&[
             ("--permutations", self.permutations),
-            ("--batch", self.batch),
+            ("--batch", self.windows.batch),
         ])?;
         if !(6..=100_000).contains(&self.flank) {
             return Err(Error::Usage(format!("--flank {}: 6 to 100000", self.flank)));
@@ -258,8 +249,7 @@ impl Arguments {
             files: genome.zip(annotation),
             motifs,
             out: self.out,
-            context: self.context,
-            margin: self.margin,
+            windows: self.windows,
             router: self.router,
             compute: self.compute,
             part: self.shard.part(),
@@ -269,7 +259,7 @@ impl Arguments {
                 p: self.p,
                 permutations: self.permutations,
                 seed: self.seed,
-                batch: self.batch,
+                batch: self.windows.batch,
                 ..CompareRequest::default()
             },
             biotypes: self.biotypes,
@@ -319,8 +309,7 @@ impl Request {
         let checkpoints = self.checkpoints(&course.origin)?;
         let first = checkpoints.iter().flatten().next();
         let trained_length = course.origin.trained_length(first);
-        (self.pipeline.context, self.pipeline.margin) =
-            context_of(trained_length, self.context, self.margin, 0)?;
+        (self.pipeline.context, self.pipeline.margin) = self.windows.of(trained_length, 0)?;
         let models = self.models(&checkpoints)?;
         for model in models.iter().flatten() {
             course.run.computed(

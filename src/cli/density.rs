@@ -5,7 +5,8 @@ use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
 use super::left_out::LeftOut;
 use super::reads::Reads;
-use super::{counts, source, splice_profile};
+use super::windows::Windows;
+use super::{counts, source};
 use crate::error::{Error, Result};
 use crate::pipelines::density::{self as pipeline, DensityRequest, LEAST_BP, TOKEN_REACH};
 use crate::pipelines::store::Part;
@@ -65,13 +66,8 @@ pub struct Arguments {
     /// Largest difference in G+C fraction between a stretch and its control
     #[arg(long, value_name = "FRACTION", default_value_t = 0.03)]
     caliper: f64,
-    /// Bases given to the model at once [default: the length it was trained on, else 4096]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    context: Option<usize>,
-    /// Least distance of a read position from the ends of what the model is given [default: a
-    /// quarter of the context, at most 512]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    margin: Option<usize>,
+    #[command(flatten)]
+    windows: Windows,
     /// Random flips of the permutation tests
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
     permutations: usize,
@@ -81,9 +77,6 @@ pub struct Arguments {
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Tiles given to the model together
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
-    batch: usize,
     /// Compare two controls of each stretch with each other instead: a null by construction
     #[arg(long)]
     negative_control: bool,
@@ -100,8 +93,7 @@ pub struct Request {
     reads: Reads,
     part: Option<Part>,
     out: PathBuf,
-    context: Option<usize>,
-    margin: Option<usize>,
+    windows: Windows,
     pipeline: DensityRequest,
 }
 
@@ -112,7 +104,7 @@ impl Arguments {
         counts::check(&[
             ("--permutations", self.permutations),
             ("--bootstraps", self.bootstraps),
-            ("--batch", self.batch),
+            ("--batch", self.windows.batch),
             ("--max-per-class", self.max_per_class),
         ])?;
         if !(LEAST_BP..=LONGEST).contains(&self.stretch) {
@@ -127,13 +119,8 @@ impl Arguments {
                 self.caliper
             ));
         }
-        if let Some(context) = self.context {
-            check_context(
-                context,
-                self.margin
-                    .unwrap_or(splice_profile::default_margin(context)),
-                self.stretch,
-            )?;
+        if let Some(asked) = self.windows.asked() {
+            check_room(asked, self.stretch)?;
         }
         self.reads.refuse_shards_of_signal(self.shard.part())?;
         let pipeline = DensityRequest {
@@ -145,7 +132,7 @@ impl Arguments {
             permutations: self.permutations,
             bootstraps: self.bootstraps,
             seed: self.seed,
-            batch: self.batch,
+            batch: self.windows.batch,
             negative_control: self.negative_control,
             ..DensityRequest::default()
         };
@@ -155,15 +142,14 @@ impl Arguments {
             reads: self.reads,
             part: self.shard.part(),
             out: self.out,
-            context: self.context,
-            margin: self.margin,
+            windows: self.windows,
             pipeline,
         })
     }
 }
 
 /// Refuses a context without room for a stretch and its tokens between its margins.
-fn check_context(context: usize, margin: usize, stretch: usize) -> Result<()> {
+fn check_room((context, margin): (usize, usize), stretch: usize) -> Result<()> {
     let needed = margin
         .max(1)
         .saturating_mul(2)
@@ -200,8 +186,8 @@ impl Request {
         let course = Course::start(origin, &self.out, self.part)?;
         let checkpoint = self.reads.checkpoint(&course.origin)?;
         let trained = course.origin.trained_length(checkpoint.as_ref());
-        let (context, margin) = splice_profile::context_of(trained, self.context, self.margin, 0)?;
-        check_context(context, margin, self.pipeline.stretch_bp)?;
+        let (context, margin) = self.windows.of(trained, 0)?;
+        check_room((context, margin), self.pipeline.stretch_bp)?;
         (self.pipeline.context, self.pipeline.margin) = (context, margin);
         let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
         let inputs = self.inputs(&course.origin)?;

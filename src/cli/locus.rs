@@ -2,7 +2,8 @@
 
 use super::biotypes::Biotypes;
 use super::compute::Compute;
-use super::{counts, progress, results, scan, source, splice_profile};
+use super::windows::{self, Windows};
+use super::{counts, progress, results, scan, source};
 use crate::bundled;
 use crate::error::{Error, Result};
 use crate::genome::anchor::Anchor;
@@ -96,16 +97,8 @@ pub struct Arguments {
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "locus")]
     out: PathBuf,
-    /// Bases given to a model at once [default: the length it was trained on, else 4096]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    context: Option<usize>,
-    /// Least distance of a read position from the ends of what a model is given [default: a quarter
-    /// of the context, at most 512]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    margin: Option<usize>,
-    /// Tiles given to a model together
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
-    batch: usize,
+    #[command(flatten)]
+    windows: Windows,
     #[command(flatten)]
     compute: Compute,
 }
@@ -118,8 +111,7 @@ pub struct Request {
     checkpoints: Vec<Option<PathBuf>>,
     signal: Option<PathBuf>,
     motifs: Option<PathBuf>,
-    context: Option<usize>,
-    margin: Option<usize>,
+    windows: Windows,
     out: PathBuf,
     compute: Compute,
     pipeline: LocusRequest,
@@ -132,14 +124,9 @@ impl Arguments {
         if !(self.p > 0.0 && self.p <= 0.1) {
             return usage(format!("--p {}: above 0, and at most 0.1", self.p));
         }
-        counts::check(&[("--batch", self.batch)])?;
-        if let Some(context) = self.context {
-            splice_profile::check_context(
-                context,
-                self.margin
-                    .unwrap_or(splice_profile::default_margin(context)),
-                0,
-            )?;
+        counts::check(&[("--batch", self.windows.batch)])?;
+        if let Some(asked) = self.windows.asked() {
+            windows::check(asked, 0)?;
         }
         let (genome, annotation) = source::files(self.genome, self.annotation)?;
         let place = match (&self.region, self.gene) {
@@ -197,8 +184,7 @@ impl Arguments {
                 .chain(self.compare.map(Some))
                 .collect(),
             signal: self.signal,
-            context: self.context,
-            margin: self.margin,
+            windows: self.windows,
             out: self.out,
             compute: self.compute,
             pipeline: LocusRequest {
@@ -207,7 +193,7 @@ impl Arguments {
                     .as_ref()
                     .map_or(String::new(), |motifs| motifs.display().to_string()),
                 p: self.p,
-                batch: self.batch,
+                batch: self.windows.batch,
             },
             motifs,
         })
@@ -322,12 +308,7 @@ impl Request {
         let mut all: Vec<Ready> = Vec::new();
         for path in &self.checkpoints {
             let checkpoint = source::checkpoint(path.as_deref())?;
-            let (context_bp, margin_bp) = splice_profile::context_of(
-                checkpoint.trained_length(),
-                self.context,
-                self.margin,
-                0,
-            )?;
+            let (context_bp, margin_bp) = self.windows.of(checkpoint.trained_length(), 0)?;
             let file = path.as_deref().filter(|path| path.as_os_str() != "bundled");
             let mut name = file.map_or("bundled model fly-2m".into(), file_name);
             if all.iter().any(|other| other.name == name) {

@@ -47,6 +47,7 @@ mod task;
 mod train;
 mod training;
 mod variants;
+mod windows;
 
 use crate::error::{Error, Result, is_contained, said};
 use answers::Origin;

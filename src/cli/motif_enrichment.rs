@@ -5,7 +5,8 @@ use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
 use super::left_out::LeftOut;
 use super::reads::Reads;
-use super::{counts, scan, source, splice_profile};
+use super::windows::{self, Windows};
+use super::{counts, scan, source};
 use crate::bundled;
 use crate::error::{Error, Result};
 use crate::genome::annotation::Annotation;
@@ -64,7 +65,7 @@ pub struct Arguments {
     regions_are: RegionsAre,
     /// Which transcription starts of the annotation
     #[arg(long, value_enum, default_value = "unique")]
-    tss: Tss,
+    tss: TssChoice,
     #[command(flatten)]
     biotypes: Biotypes,
     /// Bases of a promoter before its start site
@@ -149,13 +150,8 @@ pub struct Arguments {
     /// bases
     #[arg(long, value_name = "BASES", default_value_t = 50, value_parser = counts::parse)]
     flank: usize,
-    /// Bases given to the model [default: the length it was trained on, else 4096]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    context: Option<usize>,
-    /// Least distance of a read position from the ends of what the model is given [default: a
-    /// quarter of the context, at most 512]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    margin: Option<usize>,
+    #[command(flatten)]
+    windows: Windows,
     /// Random flips of the first round of the permutation tests; small p-values get as many as the
     /// number of motifs needs
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
@@ -166,9 +162,6 @@ pub struct Arguments {
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Tiles given to the model together
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
-    batch: usize,
     /// Compare hits of a permuted matrix with hits of others, for every motif: a null by construction
     #[arg(long)]
     negative_control: bool,
@@ -222,16 +215,6 @@ impl Taxon {
     }
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Tss {
-    /// Each position and strand once
-    Unique,
-    /// That of each gene's canonical transcript
-    Canonical,
-    /// One a transcript
-    All,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum ControlChoice {
     /// Hits of column-permuted matrices in the same promoters
@@ -276,8 +259,7 @@ pub struct Request {
     motifs: PathBuf,
     taxon: Taxon,
     selection: Selection,
-    context: Option<usize>,
-    margin: Option<usize>,
+    windows: Windows,
     pipeline: EnrichmentRequest,
 }
 
@@ -288,7 +270,7 @@ impl Arguments {
         counts::check(&[
             ("--permutations", self.permutations),
             ("--bootstraps", self.bootstraps),
-            ("--batch", self.batch),
+            ("--batch", self.windows.batch),
             ("--gc-flank", self.gc_flank),
             ("--flank", self.flank),
             ("--min-hits", self.min_hits),
@@ -309,13 +291,8 @@ impl Arguments {
                 self.caliper
             ));
         }
-        if let Some(context) = self.context {
-            splice_profile::check_context(
-                context,
-                self.margin
-                    .unwrap_or(splice_profile::default_margin(context)),
-                self.flank,
-            )?;
+        if let Some(asked) = self.windows.asked() {
+            windows::check(asked, self.flank)?;
         }
         if self.motif_detail.len() > MOST_DETAILS {
             return usage(format!("--motif-detail: at most {MOST_DETAILS} motifs"));
@@ -354,11 +331,7 @@ impl Arguments {
                 RegionsAre::Thick => BedAnchor::Thick(window),
             },
             promoters: PromoterRequest {
-                tss: match self.tss {
-                    Tss::Unique => TssChoice::Unique,
-                    Tss::Canonical => TssChoice::Canonical,
-                    Tss::All => TssChoice::All,
-                },
+                tss: self.tss,
                 biotypes: Vec::new(),
                 window,
             },
@@ -377,8 +350,7 @@ impl Arguments {
                 tax_groups: self.tax_group,
                 families: self.family,
             },
-            context: self.context,
-            margin: self.margin,
+            windows: self.windows,
             pipeline: EnrichmentRequest {
                 flank: self.flank,
                 p: self.p,
@@ -389,7 +361,7 @@ impl Arguments {
                 permutations: self.permutations,
                 bootstraps: self.bootstraps,
                 seed: self.seed,
-                batch: self.batch,
+                batch: self.windows.batch,
                 negative_control: self.negative_control,
                 detail: self.motif_detail,
                 ..EnrichmentRequest::default()
@@ -474,7 +446,7 @@ impl Request {
 
     fn settle_context(&mut self, trained: Option<usize>) -> Result<()> {
         (self.pipeline.context, self.pipeline.margin) =
-            splice_profile::context_of(trained, self.context, self.margin, self.pipeline.flank)?;
+            self.windows.of(trained, self.pipeline.flank)?;
         Ok(())
     }
 

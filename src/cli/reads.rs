@@ -42,27 +42,9 @@ pub struct Reads {
         requires = "signal",
         help_heading = "Signal"
     )]
-    signal_missing: MissingChoice,
+    signal_missing: Missing,
     #[command(flatten)]
     compute: Compute,
-}
-
-/// What bases without a value in a track are.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum MissingChoice {
-    /// Unknown: what needs one is not used
-    Unknown,
-    /// Zero, as in tracks of coverage
-    Zero,
-}
-
-impl From<MissingChoice> for Missing {
-    fn from(choice: MissingChoice) -> Missing {
-        match choice {
-            MissingChoice::Unknown => Missing::Unknown,
-            MissingChoice::Zero => Missing::Zero,
-        }
-    }
 }
 
 /// What was opened.
@@ -155,7 +137,7 @@ impl Reads {
         Signal::open(
             plus,
             self.signal_minus.as_deref(),
-            self.signal_missing.into(),
+            self.signal_missing,
             contigs,
         )
     }

@@ -4,7 +4,8 @@ use super::analysis::{Course, Report};
 use super::answers::{Origin, ShardOption};
 use super::left_out::LeftOut;
 use super::reads::Reads;
-use super::splice_profile::{Reference, check_context, context_of, default_margin, window};
+use super::splice_profile::{Reference, window};
+use super::windows::{self, Windows};
 use super::{counts, source};
 use crate::controls::{ControlRequest, Family};
 use crate::error::{Error, Result};
@@ -51,7 +52,7 @@ pub struct Arguments {
     control_bed: Option<PathBuf>,
     /// Which position of a record it is about, in the orientation of its strand
     #[arg(long, value_enum, default_value = "start")]
-    anchor: AnchorChoice,
+    anchor: Anchor,
     #[command(flatten)]
     reads: Reads,
     #[command(flatten)]
@@ -77,13 +78,8 @@ pub struct Arguments {
     /// Positions of the profile on either side of a site
     #[arg(long, value_name = "BASES", default_value_t = 120, value_parser = counts::parse)]
     flank: usize,
-    /// Bases given to the model around sites [default: the length it was trained on, else 4096]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    context: Option<usize>,
-    /// Least distance of a read position from the ends of what the model is given [default: a
-    /// quarter of the context, at most 512]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    margin: Option<usize>,
+    #[command(flatten)]
+    windows: Windows,
     /// Random flips of the permutation tests
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
     permutations: usize,
@@ -93,19 +89,6 @@ pub struct Arguments {
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Tiles given to the model together
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
-    batch: usize,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum AnchorChoice {
-    /// Its 5' end
-    Start,
-    /// Its middle
-    Middle,
-    /// Its 3' end
-    End,
 }
 
 /// What is to be run.
@@ -116,8 +99,7 @@ pub struct Request {
     reads: Reads,
     part: Option<Part>,
     out: PathBuf,
-    context: Option<usize>,
-    margin: Option<usize>,
+    windows: Windows,
     pipeline: SiteProfileRequest,
 }
 
@@ -128,7 +110,7 @@ impl Arguments {
         counts::check(&[
             ("--permutations", self.permutations),
             ("--bootstraps", self.bootstraps),
-            ("--batch", self.batch),
+            ("--batch", self.windows.batch),
             ("--max-sites", self.max_sites.unwrap_or(1)),
         ])?;
         if self.flank < ENDPOINT_REACH {
@@ -144,9 +126,8 @@ impl Arguments {
                 2 * self.flank
             ));
         }
-        if let Some(context) = self.context {
-            let margin = self.margin.unwrap_or(default_margin(context));
-            check_context(context, margin, self.flank)?;
+        if let Some(asked) = self.windows.asked() {
+            windows::check(asked, self.flank)?;
         }
         self.reads.refuse_shards_of_signal(self.shard.part())?;
         if self.reads.is_signal() && self.reference.is_some() {
@@ -167,7 +148,7 @@ impl Arguments {
             permutations: self.permutations,
             bootstraps: self.bootstraps,
             seed: self.seed,
-            batch: self.batch,
+            batch: self.windows.batch,
             ..defaults.comparison
         };
         Ok(Request {
@@ -177,15 +158,10 @@ impl Arguments {
             reads: self.reads,
             part: self.shard.part(),
             out: self.out,
-            context: self.context,
-            margin: self.margin,
+            windows: self.windows,
             pipeline: SiteProfileRequest {
                 comparison,
-                anchor: match self.anchor {
-                    AnchorChoice::Start => Anchor::Start,
-                    AnchorChoice::Middle => Anchor::Middle,
-                    AnchorChoice::End => Anchor::End,
-                },
+                anchor: self.anchor,
                 block_bp: self.block,
                 contigs: self.contigs,
                 max_sites: self.max_sites,
@@ -216,8 +192,7 @@ impl Request {
         let checkpoint = self.reads.checkpoint(&course.origin)?;
         let comparison = &mut self.pipeline.comparison;
         let trained = course.origin.trained_length(checkpoint.as_ref());
-        (comparison.context, comparison.margin) =
-            context_of(trained, self.context, self.margin, comparison.flank)?;
+        (comparison.context, comparison.margin) = self.windows.of(trained, comparison.flank)?;
         let genome = source::genome(self.genome.as_deref())?;
         let sites = bed::read(&self.sites)?;
         let controls = (self.control_bed.as_deref()).map_or(Ok(Vec::new()), bed::read)?;

@@ -5,6 +5,7 @@ use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
 use super::left_out::LeftOut;
 use super::reads::Reads;
+use super::windows::{self, Windows};
 use super::{counts, source};
 use crate::controls::{ControlRequest, Family, Method, Side};
 use crate::error::{Error, Result};
@@ -65,18 +66,13 @@ pub struct Arguments {
     /// Positions of the profile on either side of a site
     #[arg(long, value_name = "BASES", default_value_t = 120, value_parser = counts::parse)]
     flank: usize,
-    /// Bases given to the model around sites [default: the length it was trained on, else 4096]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    context: Option<usize>,
-    /// Least distance of a read position from the ends of what the model is given [default: a
-    /// quarter of the context, at most 512]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    margin: Option<usize>,
+    #[command(flatten)]
+    windows: Windows,
     #[command(flatten)]
     biotypes: Biotypes,
     /// Which transcripts speak for a gene
     #[arg(long, value_enum, default_value = "canonical")]
-    transcripts: Transcripts,
+    transcripts: TranscriptChoice,
     /// Only these contigs, by any of their names
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     contigs: Vec<String>,
@@ -106,7 +102,7 @@ pub struct Arguments {
         default_value = "nearest",
         help_heading = "Controls"
     )]
-    method: Matching,
+    method: Method,
     /// Controls for each site, at most; their values are averaged
     #[arg(long, value_name = "K", default_value_t = 1, help_heading = "Controls", value_parser = counts::parse)]
     controls_per_site: usize,
@@ -115,7 +111,7 @@ pub struct Arguments {
     with_replacement: bool,
     /// Where in the gene controls may lie
     #[arg(long, value_enum, default_value = "any", help_heading = "Controls")]
-    control_side: ControlSide,
+    control_side: Side,
     /// Bases of each flank whose composition is matched
     #[arg(long, value_name = "BASES", default_value_t = 50, help_heading = "Controls", value_parser = counts::parse)]
     gc_flank: usize,
@@ -140,7 +136,7 @@ pub struct Arguments {
     kmer: usize,
     /// Unit of replication: what the test flips and the bootstrap draws as one
     #[arg(long, value_enum, default_value = "gene")]
-    cluster: Cluster,
+    cluster: Unit,
     /// First and last offset whose boundaries are to tell donors from decoys
     #[arg(long, value_name = "FIRST:LAST", default_value = "-10:10", allow_hyphen_values = true, value_parser = window, help_heading = "Sites from decoys")]
     donor_window: (i64, i64),
@@ -167,9 +163,6 @@ pub struct Arguments {
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Tiles given to the model together
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
-    batch: usize,
     /// Compare two sets of controls, dealt at random, in every family: a null by construction
     #[arg(long)]
     negative_control: bool,
@@ -200,14 +193,6 @@ pub(super) fn window(text: &str) -> std::result::Result<(i64, i64), String> {
 
 /// Wider windows would take more sites than there are.
 const WIDEST_WINDOW: i64 = 60;
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Transcripts {
-    /// One a gene: by tag (Ensembl_canonical, MANE Select), else longest CDS, then longest
-    Canonical,
-    /// All of them
-    All,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Control {
@@ -248,34 +233,6 @@ impl Control {
     }
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Matching {
-    /// By standardised covariates
-    Nearest,
-    /// By a logistic propensity score
-    Propensity,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum ControlSide {
-    /// Anywhere in the gene
-    Any,
-    /// Inside exons
-    Exon,
-    /// Inside introns
-    Intron,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Cluster {
-    /// Genes, overlapping ones merged
-    Gene,
-    /// Contigs
-    Contig,
-    /// Each site by itself
-    Site,
-}
-
 /// What is to be run.
 pub struct Request {
     files: Option<(PathBuf, PathBuf)>,
@@ -283,42 +240,8 @@ pub struct Request {
     part: Option<Part>,
     control_bed: Option<PathBuf>,
     out: PathBuf,
-    /// `None`: as the checkpoint says.
-    context: Option<usize>,
-    margin: Option<usize>,
+    windows: Windows,
     pipeline: SpliceProfileRequest,
-}
-
-/// Bases given to the model where neither the user nor the checkpoint says.
-const CONTEXT: usize = 4096;
-
-/// A margin for a context nobody gave a margin for.
-pub fn default_margin(context: usize) -> usize {
-    (context / 4).clamp(1, 512)
-}
-
-/// Refuses a context without room for a profile between its margins.
-pub fn check_context(context: usize, margin: usize, flank: usize) -> Result<()> {
-    let needed = margin.max(1).saturating_add(flank).saturating_mul(2);
-    if needed > context {
-        return Err(Error::Usage(format!(
-            "a context of {context} bases has no room for --flank {flank} and a margin of {margin} on both sides: it takes {needed}"
-        )));
-    }
-    Ok(())
-}
-
-/// Context and margin: as asked, else by the length the model was trained on.
-pub fn context_of(
-    trained: Option<usize>,
-    context: Option<usize>,
-    margin: Option<usize>,
-    flank: usize,
-) -> Result<(usize, usize)> {
-    let context = context.or(trained).unwrap_or(CONTEXT);
-    let margin = margin.unwrap_or(default_margin(context));
-    check_context(context, margin, flank)?;
-    Ok((context, margin))
 }
 
 impl Arguments {
@@ -328,7 +251,7 @@ impl Arguments {
         counts::check(&[
             ("--permutations", self.permutations),
             ("--bootstraps", self.bootstraps),
-            ("--batch", self.batch),
+            ("--batch", self.windows.batch),
             ("--gc-flank", self.gc_flank),
             ("--max-sites", self.max_sites.unwrap_or(1)),
             ("--controls-per-site", self.controls_per_site),
@@ -346,12 +269,8 @@ impl Arguments {
                 self.caliper
             ));
         }
-        if let Some(context) = self.context {
-            check_context(
-                context,
-                self.margin.unwrap_or(default_margin(context)),
-                self.flank,
-            )?;
+        if let Some(asked) = self.windows.asked() {
+            windows::check(asked, self.flank)?;
         }
         if !(4..=24).contains(&self.kmer) {
             return usage(&format!("--kmer {}: 4 to 24", self.kmer));
@@ -390,17 +309,10 @@ impl Arguments {
         }
         let controls = ControlRequest {
             families,
-            method: match self.method {
-                Matching::Nearest => Method::Nearest,
-                Matching::Propensity => Method::Propensity,
-            },
+            method: self.method,
             per_site: self.controls_per_site,
             replacement: self.with_replacement,
-            side: match self.control_side {
-                ControlSide::Any => Side::Any,
-                ControlSide::Exon => Side::Exon,
-                ControlSide::Intron => Side::Intron,
-            },
+            side: self.control_side,
             gc_flank_bp: self.gc_flank,
             caliper: self.caliper,
             min_site_distance_bp: self.min_site_distance,
@@ -410,25 +322,18 @@ impl Arguments {
         let comparison = ComparisonRequest {
             flank: self.flank,
             controls,
-            cluster: match self.cluster {
-                Cluster::Gene => Unit::Gene,
-                Cluster::Contig => Unit::Contig,
-                Cluster::Site => Unit::Site,
-            },
+            cluster: self.cluster,
             permutations: self.permutations,
             bootstraps: self.bootstraps,
             seed: self.seed,
-            batch: self.batch,
+            batch: self.windows.batch,
             negative_control: self.negative_control,
             strand_average: self.strand_average,
             ..ComparisonRequest::default()
         };
         let pipeline = SpliceProfileRequest {
             comparison,
-            transcripts: match self.transcripts {
-                Transcripts::Canonical => TranscriptChoice::Canonical,
-                Transcripts::All => TranscriptChoice::All,
-            },
+            transcripts: self.transcripts,
             biotypes: self.biotypes.of_genes(),
             contigs: self.contigs,
             max_sites: self.max_sites,
@@ -445,8 +350,7 @@ impl Arguments {
             reads: self.reads,
             control_bed: self.control_bed,
             out: self.out,
-            context: self.context,
-            margin: self.margin,
+            windows: self.windows,
             pipeline,
         })
     }
@@ -515,8 +419,7 @@ impl Request {
 
     fn settle_context(&mut self, trained: Option<usize>) -> Result<()> {
         let comparison = &mut self.pipeline.comparison;
-        (comparison.context, comparison.margin) =
-            context_of(trained, self.context, self.margin, comparison.flank)?;
+        (comparison.context, comparison.margin) = self.windows.of(trained, comparison.flank)?;
         Ok(())
     }
 

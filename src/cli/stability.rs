@@ -7,7 +7,8 @@ use super::compute::Compute;
 use super::left_out::LeftOut;
 use super::reads::Opened;
 use super::router::RouterOption;
-use super::{counts, source, splice_profile};
+use super::windows::Windows;
+use super::{counts, source};
 use crate::error::{Error, Result};
 use crate::model::LdarNet;
 use crate::pipelines::ldarnet::Router;
@@ -65,13 +66,8 @@ pub struct Arguments {
     /// Bases on either side of an edit whose boundaries are looked at
     #[arg(long, value_name = "BASES", default_value_t = 100, value_parser = counts::parse)]
     reach: usize,
-    /// Bases given to the model at once [default: the length it was trained on, else 4096]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    context: Option<usize>,
-    /// Least distance of what is looked at from the ends of what the model is given [default: a
-    /// quarter of the context, at most 512]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    margin: Option<usize>,
+    #[command(flatten)]
+    windows: Windows,
     /// Random flips of the permutation tests
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
     permutations: usize,
@@ -81,9 +77,6 @@ pub struct Arguments {
     /// Seed of everything random, the untrained model among it
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Windows given to the model together
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
-    batch: usize,
     /// Compare two controls of each splice core with each other instead: a null by construction
     #[arg(long)]
     negative_control: bool,
@@ -100,8 +93,7 @@ pub struct Request {
     compute: Compute,
     part: Option<Part>,
     out: PathBuf,
-    context: Option<usize>,
-    margin: Option<usize>,
+    windows: Windows,
     pipeline: StabilityRequest,
 }
 
@@ -114,7 +106,7 @@ impl Arguments {
         counts::check(&[
             ("--permutations", self.permutations),
             ("--bootstraps", self.bootstraps),
-            ("--batch", self.batch),
+            ("--batch", self.windows.batch),
             ("--places", self.places),
             ("--max-sites", self.max_sites),
         ])?;
@@ -124,13 +116,8 @@ impl Arguments {
                 self.reach
             )));
         }
-        if let Some(context) = self.context {
-            check_context(
-                context,
-                self.margin
-                    .unwrap_or(splice_profile::default_margin(context)),
-                self.reach,
-            )?;
+        if let Some(asked) = self.windows.asked() {
+            check_room(asked, self.reach)?;
         }
         let mut sites = SpliceProfileRequest {
             biotypes: self.biotypes.of_genes(),
@@ -142,7 +129,7 @@ impl Arguments {
         sites.comparison.permutations = self.permutations;
         sites.comparison.bootstraps = self.bootstraps;
         sites.comparison.seed = self.seed;
-        sites.comparison.batch = self.batch;
+        sites.comparison.batch = self.windows.batch;
         sites.comparison.negative_control = self.negative_control;
         let (genome, annotation) = source::files(self.genome, self.annotation)?;
         Ok(Request {
@@ -151,8 +138,7 @@ impl Arguments {
             compute: self.compute,
             part: self.shard.part(),
             out: self.out,
-            context: self.context,
-            margin: self.margin,
+            windows: self.windows,
             pipeline: StabilityRequest {
                 sites,
                 places: self.places,
@@ -164,7 +150,7 @@ impl Arguments {
 
 /// Refuses a context without room for what is looked at between its margins, also where it is
 /// halved.
-fn check_context(context: usize, margin: usize, reach: usize) -> Result<()> {
+fn check_room((context, margin): (usize, usize), reach: usize) -> Result<()> {
     let needed = (2 * margin.max(1).saturating_add(reach + 4)).max(4 * (reach + 2));
     match needed > context {
         true => Err(Error::Usage(format!(
@@ -193,13 +179,10 @@ impl Request {
             self.compute,
         )?;
         opened.recorded(&mut course.run);
-        let (context, margin) = splice_profile::context_of(
-            opened.trained_length(),
-            self.context,
-            self.margin,
-            self.pipeline.reach,
-        )?;
-        check_context(context, margin, self.pipeline.reach)?;
+        let (context, margin) = self
+            .windows
+            .of(opened.trained_length(), self.pipeline.reach)?;
+        check_room((context, margin), self.pipeline.reach)?;
         (
             self.pipeline.sites.comparison.context,
             self.pipeline.sites.comparison.margin,

@@ -49,7 +49,7 @@ pub struct TrainingOptions {
     last_blocks: Option<usize>,
     /// What the head reads of the last hidden state [default: mean]
     #[arg(long, value_name = "HOW", value_enum, help_heading = "Model")]
-    pooling: Option<PoolingChoice>,
+    pooling: Option<Pooling>,
     /// Train on either strand by chance, and give the mean of both strands' scores
     #[arg(long, help_heading = "Model")]
     rc: bool,
@@ -91,7 +91,7 @@ pub struct TrainingOptions {
     /// What the learning rate does: falls as the authors' scheduler made it; falls where the
     /// validation score no longer rises; nothing
     #[arg(long, value_name = "NAME", value_enum, help_heading = "Training")]
-    schedule: Option<ScheduleChoice>,
+    schedule: Option<Schedule>,
     /// Factor by which the schedule lowers the rate
     #[arg(long, value_name = "FACTOR", help_heading = "Training")]
     factor: Option<f64>,
@@ -107,7 +107,7 @@ pub struct TrainingOptions {
     /// Validation score by which the best epoch is chosen: Matthews correlation (of values
     /// Pearson's), accuracy or loss
     #[arg(long, value_name = "SCORE", value_enum, help_heading = "Training")]
-    monitor: Option<MonitorChoice>,
+    monitor: Option<Monitor>,
     /// Sequences per step
     #[arg(long, value_name = "N", help_heading = "Training")]
     batch: Option<usize>,
@@ -127,27 +127,6 @@ enum ProtocolChoice {
     Short,
     Ldarnet,
     Caduceus,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum PoolingChoice {
-    Mean,
-    Max,
-    First,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ScheduleChoice {
-    Authors,
-    Plateau,
-    Constant,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum MonitorChoice {
-    Correlation,
-    Accuracy,
-    Loss,
 }
 
 impl TrainingOptions {
@@ -191,21 +170,9 @@ impl TrainingOptions {
         if let Some([first, second]) = self.betas.as_deref() {
             p.betas = (*first, *second);
         }
-        p.schedule = self.schedule.map_or(p.schedule, |schedule| match schedule {
-            ScheduleChoice::Authors => Schedule::Authors,
-            ScheduleChoice::Plateau => Schedule::Plateau,
-            ScheduleChoice::Constant => Schedule::Constant,
-        });
-        p.monitor = self.monitor.map_or(p.monitor, |monitor| match monitor {
-            MonitorChoice::Correlation => Monitor::Correlation,
-            MonitorChoice::Accuracy => Monitor::Accuracy,
-            MonitorChoice::Loss => Monitor::Loss,
-        });
-        p.pooling = self.pooling.map_or(p.pooling, |pooling| match pooling {
-            PoolingChoice::Mean => Pooling::Mean,
-            PoolingChoice::Max => Pooling::Max,
-            PoolingChoice::First => Pooling::First,
-        });
+        p.schedule = self.schedule.unwrap_or(p.schedule);
+        p.monitor = self.monitor.unwrap_or(p.monitor);
+        p.pooling = self.pooling.unwrap_or(p.pooling);
         p.trained = match (self.freeze, self.last_blocks) {
             (true, _) => Trained::Head,
             (false, Some(n)) => Trained::LastBlocks(n),

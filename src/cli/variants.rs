@@ -8,7 +8,8 @@ use super::compute::Compute;
 use super::left_out::LeftOut;
 use super::reads::Opened;
 use super::router::RouterOption;
-use super::{counts, source, splice_profile};
+use super::windows::Windows;
+use super::{counts, source};
 use crate::error::{Error, Result};
 use crate::genome::fasta::Genome;
 use crate::pipelines::BoundarySource;
@@ -92,16 +93,8 @@ pub struct Arguments {
     /// deletions, are looked at
     #[arg(long, value_name = "BASES", default_value_t = 100, value_parser = counts::parse)]
     reach: usize,
-    /// Bases given to the model at once [default: the length it was trained on, else 4096]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    context: Option<usize>,
-    /// Least distance of what is looked at from the ends of what the model is given [default: a
-    /// quarter of the context, at most 512]
-    #[arg(long, value_name = "BASES", value_parser = counts::parse)]
-    margin: Option<usize>,
-    /// Windows of full length given to the model together
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
-    batch: usize,
+    #[command(flatten)]
+    windows: Windows,
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -124,8 +117,7 @@ pub struct Request {
     checkpoint: Option<PathBuf>,
     signal: Option<PathBuf>,
     out: PathBuf,
-    context: Option<usize>,
-    margin: Option<usize>,
+    windows: Windows,
     compute: Compute,
     part: Option<Part>,
     pipeline: VariantsRequest,
@@ -137,16 +129,11 @@ impl Arguments {
         counts::check(&[
             ("--bootstraps", self.bootstraps),
             ("--permutations", self.permutations),
-            ("--batch", self.batch),
+            ("--batch", self.windows.batch),
             ("--reach", self.reach),
         ])?;
-        if let Some(context) = self.context {
-            check_context(
-                context,
-                self.margin
-                    .unwrap_or(splice_profile::default_margin(context)),
-                self.reach,
-            )?;
+        if let Some(asked) = self.windows.asked() {
+            check_room(asked, self.reach)?;
         }
         let file = match (self.vcf, self.table) {
             (Some(vcf), _) => File::Vcf(vcf),
@@ -159,14 +146,13 @@ impl Arguments {
             checkpoint: self.checkpoint,
             signal: self.signal,
             out: self.out,
-            context: self.context,
-            margin: self.margin,
+            windows: self.windows,
             compute: self.compute,
             part: self.shard.part(),
             pipeline: VariantsRequest {
                 context: 0,
                 margin: 0,
-                batch: self.batch,
+                batch: self.windows.batch,
                 reach: self.reach,
                 both_strands: self.both_strands,
                 labels: self.labels,
@@ -180,7 +166,7 @@ impl Arguments {
 }
 
 /// Refuses a context without room for a single base with its surroundings.
-fn check_context(context: usize, margin: usize, reach: usize) -> Result<()> {
+fn check_room((context, margin): (usize, usize), reach: usize) -> Result<()> {
     let needed = margin
         .max(1)
         .saturating_add(reach)
@@ -223,9 +209,8 @@ impl Request {
             self.compute,
         )?;
         opened.recorded(&mut course.run);
-        let (context, margin) =
-            splice_profile::context_of(opened.trained_length(), self.context, self.margin, 0)?;
-        check_context(context, margin, self.pipeline.reach)?;
+        let (context, margin) = self.windows.of(opened.trained_length(), 0)?;
+        check_room((context, margin), self.pipeline.reach)?;
         (self.pipeline.context, self.pipeline.margin) = (context, margin);
         let (own, alleles) = self.variants()?;
         let inputs = self.inputs(&course.origin, own.is_none())?;

@@ -141,17 +141,17 @@ impl Covariates {
 }
 
 /// How near is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
-    /// Euclidean distance of standardised covariates.
+    /// By the Euclidean distance of standardised covariates.
     Nearest,
-    /// Difference of the logit of a propensity score.
+    /// By the difference of the logit of a propensity score.
     Propensity,
 }
 
 /// Where controls may lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// Anywhere in the gene.

@@ -17,7 +17,7 @@ use crate::genome::junctions::canonical_transcript;
 use crate::genome::{Interval, Strand};
 
 /// Which transcription starts of an annotation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum TssChoice {
     /// Each position and strand once, whichever transcripts start there.

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// How the rows of a sequence become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Pooling {
     /// Their mean.

@@ -44,10 +44,10 @@ use crate::stats::rng::Rng;
 pub const ENDPOINT_REACH: usize = 2;
 
 /// What is flipped together by the test and drawn together by the bootstrap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
-    /// Genes, those that overlap merged.
+    /// Genes, overlapping ones merged.
     Gene,
     /// Contigs.
     Contig,

@@ -15,7 +15,7 @@ use crate::genome::{Interval, Strand};
 const LOOK_BP: usize = 1 << 20;
 
 /// What a base without a value in the file stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Missing {
     /// Nothing is known of it: no window may hold it.
     Unknown,

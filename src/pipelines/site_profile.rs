@@ -22,7 +22,7 @@ use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::rng::Rng;
 
 /// Which inter-base position of a record is the site, in the orientation of its strand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Anchor {
     /// Its 5' end.

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::genome::annotation::{CanonicalTag, Gene};
 
 /// Which transcripts of a gene speak for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum TranscriptChoice {
-    /// One a gene, by the rules of [`CanonicalRule`].
+    /// One a gene: by tag (Ensembl_canonical, MANE Select), else longest CDS, then longest; see
+    /// `CanonicalRule`.
     Canonical,
     /// All of them.
     All,

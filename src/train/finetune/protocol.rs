@@ -49,7 +49,7 @@ pub struct Protocol {
 }
 
 /// What the learning rate does over the epochs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
     /// PyTorch's "reduce on plateau" that is fed a score which should rise, and waits for it to
@@ -62,7 +62,7 @@ pub enum Schedule {
 }
 
 /// The score by which the best epoch is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Monitor {
     /// Matthews correlation; of values Pearson's.
