@@ -6,6 +6,7 @@ use super::compute::Compute;
 use super::left_out::LeftOut;
 use super::reads::Opened;
 use super::router::RouterOption;
+use super::source::Assembly;
 use super::windows::{self, Windows};
 use super::{counts, source};
 use crate::error::{Error, Result};
@@ -36,14 +37,8 @@ Examples:
 One transcript speaks for a gene: the canonical one, else that with the longest coding sequence. A former result in the folder of --out is replaced; any other
 folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled
-    /// fly chromosome 4]
-    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
-    genome: Option<PathBuf>,
-    /// Gene annotation with CDS: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default:
-    /// bundled]
-    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
-    annotation: Option<PathBuf>,
+    #[command(flatten)]
+    assembly: Assembly,
     /// Model: the authors' .pt, or safetensors; or ldarnet-110m (see fetch) [default: bundled]
     #[arg(long, value_name = "FILE", value_parser = source::path_of("checkpoint"))]
     checkpoint: Option<PathBuf>,
@@ -102,9 +97,8 @@ impl Arguments {
         if let Some(asked) = self.windows.asked() {
             windows::check(asked, 0)?;
         }
-        let (genome, annotation) = source::files(self.genome, self.annotation)?;
         Ok(Request {
-            files: genome.zip(annotation),
+            files: self.assembly.files()?,
             checkpoint: self.checkpoint,
             router: self.router,
             compute: self.compute,

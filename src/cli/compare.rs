@@ -6,6 +6,7 @@ use super::biotypes::Biotypes;
 use super::compute::Compute;
 use super::left_out::LeftOut;
 use super::router::RouterOption;
+use super::source::Assembly;
 use super::windows::Windows;
 use super::{counts, scan, source};
 use crate::error::{Error, Result};
@@ -59,12 +60,8 @@ pub struct Arguments {
     /// What is compared, the reference first [default: bundled fixed:4 random:4 kmer:6]
     #[arg(value_name = "WHAT")]
     contenders: Vec<String>,
-    /// Genome: FASTA, plain, gzip or bgzip [default: bundled fly chromosome 4]
-    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
-    genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3, plain or gzip [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
-    annotation: Option<PathBuf>,
+    #[command(flatten)]
+    assembly: Assembly,
     #[command(flatten)]
     biotypes: Biotypes,
     /// Motifs: insects, vertebrates, or a file [default: insects for the bundled genome, else
@@ -235,9 +232,9 @@ impl Arguments {
                 "--shard is for models: the others cut in no time".into(),
             ));
         }
-        let (genome, annotation) = source::files(self.genome, self.annotation)?;
+        let files = self.assembly.files()?;
         let motifs = self.motifs.unwrap_or_else(|| {
-            if genome.is_some() {
+            if files.is_some() {
                 "vertebrates"
             } else {
                 "insects"
@@ -246,7 +243,7 @@ impl Arguments {
         });
         Ok(Request {
             contenders,
-            files: genome.zip(annotation),
+            files,
             motifs,
             out: self.out,
             windows: self.windows,

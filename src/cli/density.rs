@@ -5,6 +5,7 @@ use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
 use super::left_out::LeftOut;
 use super::reads::Reads;
+use super::source::Assembly;
 use super::windows::Windows;
 use super::{counts, source};
 use crate::error::{Error, Result};
@@ -40,13 +41,8 @@ Each base is of one class, by the first that any transcript says of it: CDS, 5' 
 junctions, promoters and repeats (lower-case letters) lie over these. Contigs that the annotation does not name are left out.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled
-    /// fly chromosome 4]
-    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
-    genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
-    annotation: Option<PathBuf>,
+    #[command(flatten)]
+    assembly: Assembly,
     #[command(flatten)]
     biotypes: Biotypes,
     #[command(flatten)]
@@ -136,9 +132,8 @@ impl Arguments {
             negative_control: self.negative_control,
             ..DensityRequest::default()
         };
-        let (genome, annotation) = source::files(self.genome, self.annotation)?;
         Ok(Request {
-            files: genome.zip(annotation),
+            files: self.assembly.files()?,
             reads: self.reads,
             part: self.shard.part(),
             out: self.out,

@@ -36,6 +36,27 @@ pub fn path_of(role: &'static str) -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(move |path| resolve(role, path))
 }
 
+/// A genome with its annotation, for analyses that need both.
+#[derive(Debug, clap::Args)]
+pub struct Assembly {
+    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse,
+    /// fly (see fetch) [default: bundled fly chromosome 4]
+    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = path_of("genome"))]
+    genome: Option<PathBuf>,
+    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip; or human, mouse,
+    /// fly [default: bundled]
+    #[arg(long, value_name = "GTF", requires = "genome", value_parser = path_of("annotation"))]
+    annotation: Option<PathBuf>,
+}
+
+impl Assembly {
+    /// Both files; none for the bundled ones.
+    pub fn files(self) -> Result<Option<(PathBuf, PathBuf)>> {
+        let (genome, annotation) = files(self.genome, self.annotation)?;
+        Ok(genome.zip(annotation)) // clap has seen to it that both or none are there
+    }
+}
+
 /// Genome and annotation as given; none of both for the bundled ones, which are also called `fly`.
 pub fn files(
     genome: Option<PathBuf>,

@@ -5,6 +5,7 @@ use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
 use super::left_out::LeftOut;
 use super::reads::Reads;
+use super::source::Assembly;
 use super::windows::{self, Windows};
 use super::{counts, source};
 use crate::controls::{ControlRequest, Family, Method, Side};
@@ -48,14 +49,8 @@ Examples:
 What the model has said is kept in OUT.partial until the results are there: a run that was stopped goes on where it was.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip, a .fai beside it is made if missing; or human, mouse,
-    /// fly (see fetch) [default: bundled fly chromosome 4]
-    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
-    genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip; or human, mouse,
-    /// fly [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
-    annotation: Option<PathBuf>,
+    #[command(flatten)]
+    assembly: Assembly,
     #[command(flatten)]
     reads: Reads,
     #[command(flatten)]
@@ -342,10 +337,8 @@ impl Arguments {
             acceptor_window: self.acceptor_window,
             untrained: self.reference.is_some(),
         };
-        let (genome, annotation) = source::files(self.genome, self.annotation)?;
-        let files = genome.zip(annotation); // clap has seen to it that both or none are there
         Ok(Request {
-            files,
+            files: self.assembly.files()?,
             part: self.shard.part(),
             reads: self.reads,
             control_bed: self.control_bed,

@@ -7,6 +7,7 @@ use super::compute::Compute;
 use super::left_out::LeftOut;
 use super::reads::Opened;
 use super::router::RouterOption;
+use super::source::Assembly;
 use super::windows::Windows;
 use super::{counts, source};
 use crate::error::{Error, Result};
@@ -39,13 +40,8 @@ Examples:
 
 Every place is read some twenty times, each time in --context bases. A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
-    /// Genome: FASTA, plain, gzip or bgzip; a .fai beside it is made if missing [default: bundled
-    /// fly chromosome 4]
-    #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = source::path_of("genome"))]
-    genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip [default: bundled]
-    #[arg(long, value_name = "GTF", requires = "genome", value_parser = source::path_of("annotation"))]
-    annotation: Option<PathBuf>,
+    #[command(flatten)]
+    assembly: Assembly,
     #[command(flatten)]
     biotypes: Biotypes,
     /// Model: the authors' .pt, or safetensors; or ldarnet-110m (see fetch) [default: bundled]
@@ -131,9 +127,8 @@ impl Arguments {
         sites.comparison.seed = self.seed;
         sites.comparison.batch = self.windows.batch;
         sites.comparison.negative_control = self.negative_control;
-        let (genome, annotation) = source::files(self.genome, self.annotation)?;
         Ok(Request {
-            files: genome.zip(annotation),
+            files: self.assembly.files()?,
             checkpoint: self.checkpoint,
             compute: self.compute,
             part: self.shard.part(),
