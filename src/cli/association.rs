@@ -3,6 +3,7 @@
 use super::analysis::{Course, Report};
 use super::answers::{Origin, ShardOption};
 use super::compute::Compute;
+use super::draws::Draws;
 use super::left_out::LeftOut;
 use super::reads::Opened;
 use super::router::RouterOption;
@@ -79,15 +80,8 @@ pub struct Arguments {
     reach: usize,
     #[command(flatten)]
     given: Windows,
-    /// Random shifts of the tests
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
-    permutations: usize,
-    /// Draws of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
-    bootstraps: usize,
-    /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    draws: Draws,
     #[command(flatten)]
     compute: Compute,
     #[command(flatten)]
@@ -121,15 +115,12 @@ impl Arguments {
     /// Refuses what no run could meet, before anything is read.
     pub fn validate(self) -> Result<Request> {
         let usage = |message: String| Err(Error::Usage(message));
-        counts::check(&[
-            ("--permutations", self.permutations),
-            ("--bootstraps", self.bootstraps),
-            ("--batch", self.given.batch),
-        ])?;
-        if self.permutations > MOST_PERMUTATIONS {
+        self.draws.check()?;
+        counts::check(&[("--batch", self.given.batch)])?;
+        if self.draws.permutations > MOST_PERMUTATIONS {
             return usage(format!(
                 "--permutations {}: at most {MOST_PERMUTATIONS}",
-                self.permutations
+                self.draws.permutations
             ));
         }
         let mut windows = self.windows;
@@ -183,9 +174,9 @@ impl Arguments {
                 windows,
                 block_bp: self.block,
                 reach_bp: self.reach,
-                permutations: self.permutations,
-                bootstraps: self.bootstraps,
-                seed: self.seed,
+                permutations: self.draws.permutations,
+                bootstraps: self.draws.bootstraps,
+                seed: self.draws.seed,
                 batch: self.given.batch,
                 ..AssociationRequest::default()
             },

@@ -3,6 +3,7 @@
 use super::analysis::{Asked, Course, Report};
 use super::answers::{Origin, ShardOption};
 use super::compute::Compute;
+use super::draws::Draws;
 use super::left_out::LeftOut;
 use super::reads::Opened;
 use super::router::RouterOption;
@@ -55,15 +56,8 @@ pub struct Arguments {
     max_genes: usize,
     #[command(flatten)]
     windows: Windows,
-    /// Random flips of the permutation tests
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
-    permutations: usize,
-    /// Draws of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
-    bootstraps: usize,
-    /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    draws: Draws,
     #[command(flatten)]
     compute: Compute,
     #[command(flatten)]
@@ -88,9 +82,8 @@ pub struct Request {
 impl Arguments {
     /// Refuses what no run could meet, before anything is read.
     pub fn validate(self) -> Result<Request> {
+        self.draws.check()?;
         counts::check(&[
-            ("--permutations", self.permutations),
-            ("--bootstraps", self.bootstraps),
             ("--batch", self.windows.batch),
             ("--max-genes", self.max_genes),
         ])?;
@@ -108,9 +101,9 @@ impl Arguments {
             pipeline: CodonPhaseRequest {
                 contigs: self.contigs,
                 max_genes: self.max_genes,
-                permutations: self.permutations,
-                bootstraps: self.bootstraps,
-                seed: self.seed,
+                permutations: self.draws.permutations,
+                bootstraps: self.draws.bootstraps,
+                seed: self.draws.seed,
                 batch: self.windows.batch,
                 ..CodonPhaseRequest::default()
             },

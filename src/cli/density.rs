@@ -3,6 +3,7 @@
 use super::analysis::{Course, Report};
 use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
+use super::draws::Draws;
 use super::left_out::LeftOut;
 use super::reads::Reads;
 use super::source::Assembly;
@@ -64,15 +65,8 @@ pub struct Arguments {
     caliper: f64,
     #[command(flatten)]
     windows: Windows,
-    /// Random flips of the permutation tests
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
-    permutations: usize,
-    /// Draws of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
-    bootstraps: usize,
-    /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    draws: Draws,
     /// Compare two controls of each stretch with each other instead: a null by construction
     #[arg(long)]
     negative_control: bool,
@@ -97,9 +91,8 @@ impl Arguments {
     /// Refuses what no run could meet, before anything is read.
     pub fn validate(self) -> Result<Request> {
         let usage = |message: String| Err(Error::Usage(message));
+        self.draws.check()?;
         counts::check(&[
-            ("--permutations", self.permutations),
-            ("--bootstraps", self.bootstraps),
             ("--batch", self.windows.batch),
             ("--max-per-class", self.max_per_class),
         ])?;
@@ -125,9 +118,9 @@ impl Arguments {
             caliper: self.caliper,
             contigs: self.contigs,
             biotypes: self.biotypes.of_genes(),
-            permutations: self.permutations,
-            bootstraps: self.bootstraps,
-            seed: self.seed,
+            permutations: self.draws.permutations,
+            bootstraps: self.draws.bootstraps,
+            seed: self.draws.seed,
             batch: self.windows.batch,
             negative_control: self.negative_control,
             ..DensityRequest::default()

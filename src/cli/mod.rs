@@ -17,6 +17,7 @@ mod compute;
 mod convert;
 mod counts;
 mod density;
+mod draws;
 mod evaluate;
 mod fetch;
 mod finetune;

@@ -2,6 +2,7 @@
 
 use super::analysis::{Course, Report};
 use super::answers::{Origin, ShardOption};
+use super::draws::Draws;
 use super::left_out::LeftOut;
 use super::reads::Reads;
 use super::splice_profile::{Reference, window};
@@ -80,15 +81,8 @@ pub struct Arguments {
     flank: usize,
     #[command(flatten)]
     windows: Windows,
-    /// Random flips of the permutation tests
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
-    permutations: usize,
-    /// Draws of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
-    bootstraps: usize,
-    /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    draws: Draws,
 }
 
 /// What is to be run.
@@ -107,9 +101,8 @@ impl Arguments {
     /// Refuses what no run could meet, before anything is read.
     pub fn validate(self) -> Result<Request> {
         let usage = |message: String| Err(Error::Usage(message));
+        self.draws.check()?;
         counts::check(&[
-            ("--permutations", self.permutations),
-            ("--bootstraps", self.bootstraps),
             ("--batch", self.windows.batch),
             ("--max-sites", self.max_sites.unwrap_or(1)),
         ])?;
@@ -145,9 +138,9 @@ impl Arguments {
                 ..defaults.comparison.controls.clone()
             },
             cluster: Unit::Gene,
-            permutations: self.permutations,
-            bootstraps: self.bootstraps,
-            seed: self.seed,
+            permutations: self.draws.permutations,
+            bootstraps: self.draws.bootstraps,
+            seed: self.draws.seed,
             batch: self.windows.batch,
             ..defaults.comparison
         };

@@ -3,6 +3,7 @@
 use super::analysis::{Course, Report};
 use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
+use super::draws::Draws;
 use super::left_out::LeftOut;
 use super::reads::Reads;
 use super::source::Assembly;
@@ -149,15 +150,8 @@ pub struct Arguments {
     /// Read sites and controls on both strands, and repeat everything on the mean of the two
     #[arg(long)]
     strand_average: bool,
-    /// Random flips of the permutation test
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
-    permutations: usize,
-    /// Draws of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
-    bootstraps: usize,
-    /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    draws: Draws,
     /// Compare two sets of controls, dealt at random, in every family: a null by construction
     #[arg(long)]
     negative_control: bool,
@@ -243,9 +237,8 @@ impl Arguments {
     /// Refuses what no run could meet, before anything is read.
     pub fn validate(self) -> Result<Request> {
         let usage = |message: &str| Err(Error::Usage(message.into()));
+        self.draws.check()?;
         counts::check(&[
-            ("--permutations", self.permutations),
-            ("--bootstraps", self.bootstraps),
             ("--batch", self.windows.batch),
             ("--gc-flank", self.gc_flank),
             ("--max-sites", self.max_sites.unwrap_or(1)),
@@ -318,9 +311,9 @@ impl Arguments {
             flank: self.flank,
             controls,
             cluster: self.cluster,
-            permutations: self.permutations,
-            bootstraps: self.bootstraps,
-            seed: self.seed,
+            permutations: self.draws.permutations,
+            bootstraps: self.draws.bootstraps,
+            seed: self.draws.seed,
             batch: self.windows.batch,
             negative_control: self.negative_control,
             strand_average: self.strand_average,

@@ -4,6 +4,7 @@ use super::analysis::{Asked, Course, Report};
 use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
 use super::compute::Compute;
+use super::draws::Draws;
 use super::left_out::LeftOut;
 use super::reads::Opened;
 use super::router::RouterOption;
@@ -64,15 +65,8 @@ pub struct Arguments {
     reach: usize,
     #[command(flatten)]
     windows: Windows,
-    /// Random flips of the permutation tests
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = counts::parse)]
-    permutations: usize,
-    /// Draws of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
-    bootstraps: usize,
-    /// Seed of everything random, the untrained model among it
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    draws: Draws,
     /// Compare two controls of each splice core with each other instead: a null by construction
     #[arg(long)]
     negative_control: bool,
@@ -99,9 +93,8 @@ const FARTHEST: usize = 2000;
 impl Arguments {
     /// Refuses what no run could meet, before anything is read.
     pub fn validate(self) -> Result<Request> {
+        self.draws.check()?;
         counts::check(&[
-            ("--permutations", self.permutations),
-            ("--bootstraps", self.bootstraps),
             ("--batch", self.windows.batch),
             ("--places", self.places),
             ("--max-sites", self.max_sites),
@@ -122,9 +115,9 @@ impl Arguments {
             ..SpliceProfileRequest::default()
         };
         sites.comparison.flank = self.reach;
-        sites.comparison.permutations = self.permutations;
-        sites.comparison.bootstraps = self.bootstraps;
-        sites.comparison.seed = self.seed;
+        sites.comparison.permutations = self.draws.permutations;
+        sites.comparison.bootstraps = self.draws.bootstraps;
+        sites.comparison.seed = self.draws.seed;
         sites.comparison.batch = self.windows.batch;
         sites.comparison.negative_control = self.negative_control;
         Ok(Request {
