@@ -160,7 +160,8 @@ fn from_pretraining_to_the_page() {
         "out",
     ];
     let planned = ok(here, &[&command[..], &["--dry-run"]].concat()).0;
-    assert_eq!(planned.matches("to run").count(), 8 + 10, "{planned}");
+    assert_eq!(planned.matches("to run").count(), 8 + 6, "{planned}");
+    assert_eq!(planned.matches("to see").count(), 4, "{planned}");
     assert!(planned.contains("8 pretrainings") && !here.join("out").exists());
 
     // One seed on each of two machines.

@@ -51,7 +51,7 @@ What can be compared:
                     read, from which junctions lie at one distance, as kmer:K does: for a grid take fixed:N
   fixed:N           a grid over the contig: a cut before every base whose 0-based number is a multiple of N
   random:N          a cut at each position with probability 1/N
-  kmer:K            words of K letters from the start of what is read, as the Nucleotide Transformer cuts
+  kmer:K            k-mers of K bases from the start of what is read, as the Nucleotide Transformer cuts
   bpe:FILE          a tokenizer.json of Hugging Face's tokenizers
   track:FILE        a bigWig: a cut where the value of the base after the position is above one half; bases without a value are 0
 

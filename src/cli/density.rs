@@ -36,10 +36,10 @@ Examples:
   ldar-analyze density --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --shard 3/40 --out shards/3
       one of forty jobs; `ldar-analyze merge shards/* --out results` then gives the results
   ldar-analyze density --negative-control --out null
-      controls against other controls: must show no difference
+      controls against other controls: a null by construction
 
 Each base is of one class, by the first that any transcript says of it: CDS, 5' UTR, 3' UTR, non-coding exon, intron; intergenic outside of genes and promoters. Exons,
-junctions, promoters and repeats (lower-case letters) lie over these. Contigs that the annotation does not name are left out.
+junctions, promoters and repeats (soft-masked bases) lie over these. Contigs that the annotation does not name are left out.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {
     #[command(flatten)]

@@ -12,7 +12,7 @@ pub struct Draws {
     /// Draws of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = counts::parse)]
     pub bootstraps: usize,
-    /// Seed of everything random
+    /// Seed of everything random, untrained models among it
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 }

@@ -429,7 +429,7 @@ impl Plan<'_> {
             match self.job(of, steps)? {
                 Some(job) => steps.plan(&[job])?,
                 None => stdout::print(&format!(
-                    "to run  finetune: {}, at the operations of its learned arm\n",
+                    "to see  finetune: {}, at the operations of its learned arm\n",
                     of.step
                 ))?,
             }

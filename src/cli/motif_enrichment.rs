@@ -42,10 +42,10 @@ Examples:
   ldar-analyze motif-enrichment --genome hg38.fa.gz --annotation gencode.gtf.gz --signal phyloP.bw --out conservation
       any track in place of a model, with the same controls and tests (all but shuffled)
   ldar-analyze motif-enrichment --negative-control --out null
-      permuted matrices against permuted matrices: must show no difference
+      permuted matrices against permuted matrices: a null by construction
 
 Core promoter elements are always among the motifs: hits where they are known to lie, on the strand of the gene, at p <= 0.001 (or as good as
-their best word, where that is more likely). Motifs whose best word is more likely than --p can have no hits and are listed as not_scannable.
+their best k-mer, where that is more likely). Motifs whose best k-mer is more likely than --p can have no hits and are listed as not_scannable.
 What the model has said is kept in OUT.partial until the results are there: a run that was stopped goes on where it was.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]
 pub struct Arguments {

@@ -33,8 +33,8 @@ Columns, separated by tabs, under a header line:
   start, end     0-based, half-open, on the strand of the FASTA
   strand         the one that reads as the motif
   score          log-odds in bits, with 0.8 pseudocounts a column
-  p_value        probability that a random word of background letters scores as well or better: for one place, not corrected for their number
-  matched        the letters, read on that strand
+  p_value        probability that a random k-mer of the background scores as well or better: for one place, not corrected for their number
+  matched        the sequence, read on that strand
 
 Overlapping hits of a motif, on either strand, leave the one with the smallest p-value, unless --all-hits is given.
 Soft-masked bases count; N and other IUPAC codes break a hit. A motif whose best k-mer is more likely than --p has no hits; it is named on standard error.")]
@@ -61,7 +61,7 @@ pub struct Arguments {
     /// Largest p-value of a hit
     #[arg(long, value_name = "P", default_value_t = 1e-4)]
     p: f64,
-    /// Letters by chance: uniform, or a file with the frequencies of A, C, G and T [default: those
+    /// Background: uniform, or a file with the frequencies of A, C, G and T [default: those
     /// of the sequences]
     #[arg(long, value_name = "FILE")]
     background: Option<PathBuf>,

@@ -43,8 +43,8 @@ pub struct Assembly {
     /// fly (see fetch) [default: bundled fly chromosome 4]
     #[arg(long, value_name = "FASTA", requires = "annotation", value_parser = path_of("genome"))]
     genome: Option<PathBuf>,
-    /// Gene annotation: GTF or GFF3 of GENCODE, Ensembl or RefSeq, plain or gzip; or human, mouse,
-    /// fly [default: bundled]
+    /// Gene annotation, with CDS where codons are asked for: GTF or GFF3 of GENCODE, Ensembl or
+    /// RefSeq, plain or gzip; or human, mouse, fly [default: bundled]
     #[arg(long, value_name = "GTF", requires = "genome", value_parser = path_of("annotation"))]
     annotation: Option<PathBuf>,
 }

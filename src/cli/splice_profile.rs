@@ -45,7 +45,7 @@ Examples:
   ldar-analyze splice-profile --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --shard 3/40 --out shards/3
       one of forty jobs; `ldar-analyze merge shards/* --out results` then gives the results
   ldar-analyze splice-profile --control all --negative-control --out null
-      controls against controls: must show no difference
+      controls against controls: a null by construction
 
 What the model has said is kept in OUT.partial until the results are there: a run that was stopped goes on where it was.
 A former result in the folder of --out is replaced; any other folder that is not empty is left alone.")]

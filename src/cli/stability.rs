@@ -35,7 +35,7 @@ Examples:
       the bundled fly chromosome 4 and the bundled model; open stability/index.html
   ldar-analyze stability --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --places 1000 --max-sites 500 --out stability
   ldar-analyze stability --negative-control --out null
-      controls of splice cores against other controls: must show no difference
+      controls of splice cores against other controls: a null by construction
   ldar-analyze stability --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --shard 3/40 --out shards/3
       one of forty jobs; `ldar-analyze merge shards/* --out results` then gives the results
 

@@ -26,7 +26,7 @@ pub struct Job {
 /// Raised by hand when the analyses come to give other results for the same inputs: steps of
 /// another number are run again. The build of the program is not asked: days of a model's time must
 /// outlive it.
-const RESULTS_FORMAT: u32 = 2;
+const RESULTS_FORMAT: u32 = 3;
 
 /// In the environment of a step: it ends when its standard input does, and so with the process that
 /// started it.

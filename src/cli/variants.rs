@@ -40,7 +40,7 @@ Examples:
       one of forty jobs; `ldar-analyze merge shards/* --out results` then gives the results
 
 A table has a line of column names: chrom (also chr, contig), pos (counted from 1, as in VCF), ref and alt (- for nothing: a deletion or insertion), and, in place of --genome,
-sequence: the letters that pos counts in. --labels names a column, of VCF an INFO field: 0 and 1 alone are labels (AUROC), else measured effects (Spearman's correlation in
+sequence: what pos counts in. --labels names a column, of VCF an INFO field: 0 and 1 alone are labels (AUROC), else measured effects (Spearman's correlation in
 each group). --group names genes or elements, which are drawn as wholes; contigs where there is none.
 
 The model reads --context bases for the reference of a tile, for each masked position and for each allele: a shorter context costs less in proportion.")]

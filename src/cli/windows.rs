@@ -6,14 +6,15 @@ use crate::error::{Error, Result};
 /// The options, for every analysis that reads a model.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Windows {
-    /// Bases given to the model at once [default: the length it was trained on, else 4096]
+    /// Bases given to the model at once [default: the length it, or the first of several, was
+    /// trained on, else 4096]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     context: Option<usize>,
-    /// Least distance of a read position from the ends of what the model is given [default: a
+    /// Least distance of what is looked at from the ends of what the model is given [default: a
     /// quarter of the context, at most 512]
     #[arg(long, value_name = "BASES", value_parser = counts::parse)]
     margin: Option<usize>,
-    /// Windows given to the model together
+    /// Windows of full length given to the model together
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = counts::batch)]
     pub batch: usize,
 }

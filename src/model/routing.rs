@@ -90,7 +90,7 @@ impl FromStr for Routing {
                 every: number(every).ok_or_else(wrong)?,
             }),
             Some(("track", _)) => Err(Error::Usage(format!(
-                "router '{text}': a track needs to know where a sequence lies in the genome, and a model reads letters alone; \
+                "router '{text}': a track needs to know where a sequence lies in the genome, and a model reads sequence alone; \
                  compare takes track:FILE as one of those compared"
             ))),
             _ => Err(wrong()),

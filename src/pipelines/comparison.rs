@@ -190,7 +190,7 @@ impl ComparisonRequest {
         }
         if !(4..=24).contains(&controls.kmer) {
             return invalid(format!(
-                "a k-mer of {}: 4 to 24 letters can be asked for",
+                "a k-mer of {}: 4 to 24 bases can be asked for",
                 controls.kmer
             ));
         }

@@ -175,7 +175,7 @@ impl ComparePage {
             .collect();
         format!(
             "Whoever cuts more often cuts through more; so each is set against its own cuts, circularly shifted within every window by a random distance. In {} windows with {} inter-base \
-             positions {}. k-mers that column-permuted motifs fit show what any word of such nucleotides would give.",
+             positions {}. Hits of column-permuted motifs show what any k-mer of such nucleotides would give.",
             count(self.found.n_windows),
             count(self.found.n_positions as usize),
             density.join("; ")
@@ -425,7 +425,7 @@ impl ComparePage {
                  the differences that such flips do not reject. p-values are adjusted over the rows of each contender (Benjamini-Hochberg): what else is compared changes nothing.",
                 count(r.permutations)
             ),
-            "Cuts that follow nucleotides fall into step with anything that has nucleotides: that is no sign of function. Matched controls are the matter of the pages on splice sites and motifs.".into(),
+            "Cuts that follow nucleotides fall into step with anything that depends on nucleotides: that is no sign of function. Matched controls are the matter of the pages on splice sites and motifs.".into(),
         ];
         Section {
             title: "Methods".into(),

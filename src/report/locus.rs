@@ -298,7 +298,7 @@ impl LocusPage {
             ("motif", Format::Text),
             ("bases (from 1)", Format::Text),
             ("strand", Format::Text),
-            ("letters", Format::Text),
+            ("sequence", Format::Text),
             ("bits", Format::Decimals(1)),
             ("p of the place", Format::PValue),
         ];

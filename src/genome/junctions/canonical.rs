@@ -8,8 +8,7 @@ use crate::genome::annotation::{CanonicalTag, Gene};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum TranscriptChoice {
-    /// One a gene: by tag (Ensembl_canonical, MANE Select), else longest CDS, then longest; see
-    /// `CanonicalRule`.
+    /// One a gene: by tag (Ensembl_canonical, MANE Select), else longest CDS, then longest.
     Canonical,
     /// All of them.
     All,

@@ -276,11 +276,11 @@ impl AssociationPage {
                 percent(ERROR, 0)
             ),
             "Tests: the track's rest is circularly shifted along each contig by a random number of windows, composition accounted for anew at every shift; two-sided. Over contigs, correlations are averaged by windows. \
-             The unit of replication of the test is the whole track of a contig, turned as one: shifts keep its autocorrelation."
+             The unit of replication of the test is the whole track of a contig, shifted as one, which keeps its autocorrelation."
                 .into(),
             format!(
                 "Intervals: BCa over draws of blocks of {} bases, with ranks and fit as they are. They take blocks as independent; a track that drifts over longer distances \
-                 varies more than they tell. Shifts turn such a track as a whole: where interval and test disagree, go by the test.",
+                 varies more than they tell. The test shifts such a track as a whole: where interval and test disagree, go by the test.",
                 count(request.block_bp)
             ),
             format!(

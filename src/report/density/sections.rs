@@ -448,7 +448,7 @@ impl DensityPage {
     pub(super) fn caveats(&self) -> Section {
         let mut texts = vec![
             "Classes overlap (a donor window is half exon, half intron; coding sequence is in all exons), so their tests are not independent.".to_string(),
-            "Controls share length, G+C and neighbourhood, not the nucleotides themselves: codons, poly-pyrimidine tracts or repeats of a class are nucleotides too. The residual asks what is left when \
+            "Controls share length, G+C and neighbourhood, not the nucleotides themselves: codons, poly-pyrimidine tracts or repeats of a class are differences in nucleotides too. The residual asks what is left when \
              nucleotides within 8 bases are accounted for; a difference there may still be owed to nucleotides further away."
                 .into(),
             "A control is whatever is not of the class: those of coding sequence lie mostly in introns and between genes, those of introns in exons and between genes.".into(),

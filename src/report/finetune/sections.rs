@@ -74,7 +74,7 @@ impl FinetunePage {
             .iter()
             .any(|row| row.model == crate::tasks::kmer::NAME)
         {
-            let text = "No 6-mer baseline was run: whether these scores need more than the composition of words cannot be told.";
+            let text = "No 6-mer baseline was run: whether these scores need more than the composition of k-mers cannot be told.";
             blocks.push(Block::Callout {
                 level: Level::Warning,
                 text: text.into(),
@@ -418,7 +418,7 @@ impl FinetunePage {
              clusters differ every exchange is tried, which is McNemar’s exact test by cluster. Accuracy flips the sign of whole clusters’ differences."
                 .into(),
             format!(
-                "Copies: the same nucleotides; the nucleotides of the other strand; near copies share at least {}% of the 20-mers (of both strands, each counted once) of the sequence that has \
+                "Copies: the same sequence; its reverse complement; near copies share at least {}% of the 20-mers (of both strands, each counted once) of the sequence that has \
                  fewer. Clusters join all test sequences that are linked by such likeness.",
                 NEAR * 100.0
             ),
@@ -441,7 +441,7 @@ impl FinetunePage {
         let texts = [
             Some("A score above that of 6-mers says that something beyond the composition of k-mers was used, not what. A score below says that a model of k-mers is the better tool for this task.".to_string()),
             few,
-            Some("Clusters hold what is alike by nucleotides. Sequences of one gene family or one locus without shared 20-mers count as independent, which makes intervals too narrow.".into()),
+            Some("Clusters hold what is alike in sequence. Sequences of one gene family or one locus without shared 20-mers count as independent, which makes intervals too narrow.".into()),
         ];
         Section {
             title: "What this does not show".into(),

@@ -640,9 +640,9 @@ impl MotifPage {
         let texts = [
             format!(
                 "Motifs are scanned for on both strands by log-odds against the nucleotides of the promoters (A and T {}, C and G {} each), with exact p-values of at most {}; of \
-                 overlapping hits of a motif the best is kept. Core promoter elements have p at most {ELEMENT_P}, or hits as good as their best word where that is more likely, and \
+                 overlapping hits of a motif the best is kept. Core promoter elements have p at most {ELEMENT_P}, or hits as good as their best k-mer where that is more likely, and \
                  count only on the strand of the gene (CCAAT and GC boxes, which work in either orientation, on both) and where they are known to lie, within {TSS_SLACK_BP} bases. Elements given \
-                 as a consensus fit every word it stands for, all equally well; their p is the chance of any of these words.",
+                 as a consensus fit every k-mer it stands for, all equally well; their p is the chance of any of these.",
                 decimals(a, 3),
                 decimals(c, 3),
                 request.p

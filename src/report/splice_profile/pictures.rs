@@ -169,7 +169,7 @@ impl Figures {
             },
             baseline: R2Figure {
                 title: "What the nucleotides nearby explain".into(),
-                x_label: "Letters on either side, k".into(),
+                x_label: "Nucleotides on either side, k".into(),
                 series: vec![R2Series {
                     label: format!("{quantity}, genes left out of the fit"),
                     points: compared.baseline.iter().map(point).collect(),

@@ -197,7 +197,7 @@ impl StabilityPage {
              GT or AG of the same genes with matched flanks, as splice-profile matches them."
                 .into(),
             format!(
-                "Letters within {LETTERS} bases: a table fitted on what the model said of the unedited windows, for each unit without it; its answer to an edit is the change of what it predicts. \
+                "Nucleotides within {LETTERS} bases: a table fitted on what the model said of the unedited windows, for each unit without it; its answer to an edit is the change of what it predicts. \
                  Untrained: a {MODEL} of the same configuration with fresh random weights (seed {}).",
                 comparison.seed
             ),
@@ -212,7 +212,7 @@ impl StabilityPage {
     pub(super) fn caveats(&self) -> Section {
         let mut texts = vec![
             "A change of boundaries is not harm, and no change is no robustness of what the model computes with its tokens.".to_string(),
-            "A difference between splice cores and the same nucleotides elsewhere may come from the nucleotides around them: see the rows beyond nucleotides within 8 bases.".into(),
+            "A difference between splice cores and the same nucleotides elsewhere may come from the nucleotides around them: see the rows “beyond letters”.".into(),
         ];
         if self.about.bundled {
             texts.push("Most of this chromosome was training sequence of the bundled model (without labels).".into());
