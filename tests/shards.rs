@@ -522,7 +522,7 @@ fn a_killed_run_goes_on_and_asks_nothing_twice() {
     );
     assert!(
         said.contains(&format!(
-            "the answers to {} calls of the model are at hand",
+            "the outputs of {} calls of the model are at hand",
             kept.len()
         )),
         "{said}"
