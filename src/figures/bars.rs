@@ -116,7 +116,7 @@ impl BarsFigure {
             }
             for (line, text) in theme::wrap(&bar.label, step - 4.0, TICK_SIZE, false)
                 .into_iter()
-                .take(2)
+                .take(3)
                 .enumerate()
             {
                 let text = theme::fit(&text, step - 2.0, TICK_SIZE, false);

@@ -35,7 +35,7 @@ impl VariantsPage {
             svg: drawn.clone(),
             label: format!("Scores against {name}"),
             caption:
-                "Each score is turned so that more of it should mean more of an effect: of likelihoods the drop. The dashed mark is chance."
+                "Each score is turned so that more of it should mean more of an effect: of likelihoods the drop. The black line is chance."
                     .into(),
             downloads: downloads("evaluation", "evaluation"),
         });
