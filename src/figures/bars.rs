@@ -15,8 +15,8 @@ const RIGHT: f64 = 9.0;
 const GAP: f64 = 34.0;
 const HEAD: f64 = 20.0;
 const PLOT: f64 = 92.0;
-/// Under a plot: two lines of names.
-const FOOT: f64 = 30.0;
+/// Under a plot: three lines of names.
+const FOOT: f64 = 36.0;
 /// A bar is no wider.
 const WIDEST: f64 = 34.0;
 
