@@ -7,7 +7,7 @@ use super::draws::Draws;
 use super::left_out::LeftOut;
 use super::reads::Opened;
 use super::router::RouterOption;
-use super::windows::{self, Windows};
+use super::windows::Windows;
 use super::{counts, source};
 use crate::error::{Error, Result};
 use crate::genome::fasta::Genome;
@@ -145,9 +145,7 @@ impl Arguments {
                 10 * BIN_BP
             ));
         }
-        if let Some(asked) = self.given.asked() {
-            windows::check(asked, 0)?;
-        }
+        self.given.check(0)?;
         let mut names: Vec<_> = (self.track.iter().chain(&self.sites))
             .map(|path| path.file_name().unwrap_or(path.as_os_str()))
             .collect();

@@ -8,7 +8,7 @@ use super::left_out::LeftOut;
 use super::reads::Opened;
 use super::router::RouterOption;
 use super::source::Assembly;
-use super::windows::{self, Windows};
+use super::windows::Windows;
 use super::{counts, source};
 use crate::error::{Error, Result};
 use crate::model::config::Config;
@@ -87,9 +87,7 @@ impl Arguments {
             ("--batch", self.windows.batch),
             ("--max-genes", self.max_genes),
         ])?;
-        if let Some(asked) = self.windows.asked() {
-            windows::check(asked, 0)?;
-        }
+        self.windows.check(0)?;
         Ok(Request {
             files: self.assembly.files()?,
             checkpoint: self.checkpoint,

@@ -2,7 +2,7 @@
 
 use super::biotypes::Biotypes;
 use super::compute::Compute;
-use super::windows::{self, Windows};
+use super::windows::Windows;
 use super::{counts, progress, results, scan, source};
 use crate::bundled;
 use crate::error::{Error, Result};
@@ -125,9 +125,7 @@ impl Arguments {
             return usage(format!("--p {}: above 0, and at most 0.1", self.p));
         }
         counts::check(&[("--batch", self.windows.batch)])?;
-        if let Some(asked) = self.windows.asked() {
-            windows::check(asked, 0)?;
-        }
+        self.windows.check(0)?;
         let (genome, annotation) = source::files(self.genome, self.annotation)?;
         let place = match (&self.region, self.gene) {
             (Some(text), _) => {

@@ -359,10 +359,10 @@ impl Plan<'_> {
         let from = arm.map_or(LEARNED, |arm| &arm.name);
         let model = self.folder(from, of.seed).join("model.safetensors");
         option("--checkpoint", model.display().to_string());
-        match arm.map(|arm| arm.rule) {
+        match arm {
             None => option("--router", Routing::Turned.to_string()),
-            Some(Rule::Learned | Rule::None) => (),
-            Some(Rule::Fixed | Rule::Random) => {
+            Some(arm) if matches!(arm.rule, Rule::Learned | Rule::None) => (),
+            Some(arm) => {
                 let learned = FineTuned {
                     arm: LEARNED.into(),
                     step: format!("{}-{LEARNED}-seed-{}", of.task, of.seed),
@@ -374,8 +374,7 @@ impl Plan<'_> {
                 let spent = report::spent(&steps.folder(&job))?;
                 let config = self.scale.recipe(of.seed, self.fasta)?.config()?;
                 let length = spent.mean_length.round() as usize;
-                let routing = arm.map(|arm| arm.routing(&config, length, spent.flops_per_base));
-                if let Some(routing) = routing.transpose()?.flatten() {
+                if let Some(routing) = arm.routing(&config, length, spent.flops_per_base)? {
                     option("--router", routing.to_string());
                 }
             }

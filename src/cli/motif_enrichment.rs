@@ -5,7 +5,7 @@ use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
 use super::left_out::LeftOut;
 use super::reads::Reads;
-use super::windows::{self, Windows};
+use super::windows::Windows;
 use super::{counts, scan, source};
 use crate::bundled;
 use crate::error::{Error, Result};
@@ -291,9 +291,7 @@ impl Arguments {
                 self.caliper
             ));
         }
-        if let Some(asked) = self.windows.asked() {
-            windows::check(asked, self.flank)?;
-        }
+        self.windows.check(self.flank)?;
         if self.motif_detail.len() > MOST_DETAILS {
             return usage(format!("--motif-detail: at most {MOST_DETAILS} motifs"));
         }

@@ -6,7 +6,7 @@ use super::draws::Draws;
 use super::left_out::LeftOut;
 use super::reads::Reads;
 use super::splice_profile::{Reference, window};
-use super::windows::{self, Windows};
+use super::windows::Windows;
 use super::{counts, source};
 use crate::controls::{ControlRequest, Family};
 use crate::error::{Error, Result};
@@ -119,9 +119,7 @@ impl Arguments {
                 2 * self.flank
             ));
         }
-        if let Some(asked) = self.windows.asked() {
-            windows::check(asked, self.flank)?;
-        }
+        self.windows.check(self.flank)?;
         self.reads.refuse_shards_of_signal(self.shard.part())?;
         if self.reads.is_signal() && self.reference.is_some() {
             return usage("--reference untrained needs a model: a track has no weights".into());

@@ -7,7 +7,7 @@ use super::draws::Draws;
 use super::left_out::LeftOut;
 use super::reads::Reads;
 use super::source::Assembly;
-use super::windows::{self, Windows};
+use super::windows::Windows;
 use super::{counts, source};
 use crate::controls::{ControlRequest, Family, Method, Side};
 use crate::error::{Error, Result};
@@ -257,9 +257,7 @@ impl Arguments {
                 self.caliper
             ));
         }
-        if let Some(asked) = self.windows.asked() {
-            windows::check(asked, self.flank)?;
-        }
+        self.windows.check(self.flank)?;
         if !(4..=24).contains(&self.kmer) {
             return usage(&format!("--kmer {}: 4 to 24", self.kmer));
         }

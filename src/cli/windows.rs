@@ -34,7 +34,16 @@ impl Windows {
         Ok(both)
     }
 
-    /// The same where the context was asked for, unchecked.
+    /// Refuses a context that was asked for without room for `flank` positions: no model is needed
+    /// to know.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn check(self, flank: usize) -> Result<()> {
+        self.asked().map_or(Ok(()), |asked| check(asked, flank))
+    }
+
+    /// Context and margin where the context was asked for, unchecked.
     pub fn asked(self) -> Option<(usize, usize)> {
         self.context.map(|_| self.pair(None))
     }
@@ -47,7 +56,7 @@ impl Windows {
 }
 
 /// Refuses a context without room for a profile between its margins.
-pub fn check((context, margin): (usize, usize), flank: usize) -> Result<()> {
+fn check((context, margin): (usize, usize), flank: usize) -> Result<()> {
     let needed = margin.max(1).saturating_add(flank).saturating_mul(2);
     if needed > context {
         return Err(Error::Usage(format!(
