@@ -1,6 +1,6 @@
 //! Do boundaries follow other data along the genome? Boundary density and token length against a
-//! track in windows, given composition, and the track around boundaries against positions that the
-//! same letters surround.
+//! track in windows, given composition; the track token by token; and the track around boundaries
+//! against positions that the same letters surround.
 //!
 //! The unit of replication of tests is a contig's whole track, turned around the contig by a random
 //! distance; that of intervals is a block of a contig. Ranks, what is accounted for, and matched
@@ -11,6 +11,7 @@ mod reading;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod tracks;
 mod windows;
 
@@ -19,7 +20,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use around::{BIN_BP, FLANK, GC_FLANK, MIDDLE_BP};
-pub use rows::{AroundRow, BlockRow, ContigRow, CorrelationRow, ProfileRow, ReadingRow};
+pub use rows::{
+    AroundRow, BlockRow, ContigRow, CorrelationRow, ProfileRow, ReadingRow, TokenLengthRow,
+    TokenRow,
+};
+pub use tokens::{GC_REACHES, OTHER_REACHES};
 pub use tracks::{FileTrack, SiteTrack, Track};
 pub use windows::{ERROR, KNOWN, LEAST_WINDOWS, READ};
 
@@ -32,6 +37,7 @@ use crate::stats::multiplicity::holm;
 use crate::stats::rng::Rng;
 use crate::stats::shift::circular_shift;
 use around::Around;
+use tokens::Tokens;
 use windows::{Line, Windows};
 
 /// Confidence level of intervals.
@@ -131,6 +137,10 @@ pub struct Association {
     pub correlations: Vec<CorrelationRow>,
     /// The same by contig.
     pub contigs: Vec<ContigRow>,
+    /// One row a track and what is accounted for: the track token by token.
+    pub tokens: Vec<TokenRow>,
+    /// One row a track and class of lengths.
+    pub token_lengths: Vec<TokenLengthRow>,
     /// One row a track and kind of control: the track in the middle of the profile.
     pub around: Vec<AroundRow>,
     /// The profiles.
@@ -179,6 +189,9 @@ pub fn run(
         .iter()
         .map(|track| Around::new(track.name(), request))
         .collect();
+    let mut tokens: Vec<Tokens> = (tracks.iter())
+        .map(|track| Tokens::new(track.name()))
+        .collect();
     let mut done = 0;
     for contig in chosen {
         let name = &genome.contigs()[contig].name;
@@ -204,6 +217,7 @@ pub fn run(
         for (number, track) in tracks.iter().enumerate() {
             let values = read.values_of(*track, contig)?;
             around[number].add(contig, &read, &values, request);
+            tokens[number].add(contig, &read, &values, request);
             for (size, windows) in sizes.iter().enumerate() {
                 let means = windows.means(&values);
                 for (measure, words) in MEASURES.iter().enumerate() {
@@ -258,6 +272,11 @@ pub fn run(
         }
     }
     adjust(&mut found.correlations);
+    for tokens in tokens {
+        let (rows, lengths) = tokens.finish(request);
+        found.tokens.extend(rows);
+        found.token_lengths.extend(lengths);
+    }
     for around in around {
         let (row, profile) = around.finish(request);
         found.around.extend(row);
@@ -284,49 +303,65 @@ fn pooled(
     lines: &[(usize, Line)],
     request: &AssociationRequest,
 ) -> CorrelationRow {
-    let n: u64 = lines.iter().map(|(_, line)| line.n).sum();
-    let curves: Vec<Vec<f64>> = lines
-        .iter()
-        .map(|(_, line)| {
-            let share = line.n as f64 / n as f64;
-            line.turned.iter().map(|r| r * share).collect()
-        })
-        .collect();
+    let lines: Vec<&Line> = lines.iter().map(|(_, line)| line).collect();
     let rng = Rng::new(request.seed).derive(&format!("{measure} {given} {bp}"));
-    let test = circular_shift(
-        &curves,
-        request.permutations,
-        rng.derive("shift").next_u64(),
-    );
-    let rows: Vec<[f64; 6]> = lines
-        .iter()
-        .flat_map(|(_, line)| line.blocks.values().copied())
-        .collect();
-    let (ci_low, ci_high) = totals_interval(
-        &rows,
-        correlation,
-        request.bootstraps,
-        LEVEL,
-        &rng.derive("blocks"),
-    );
+    let found = correlate(&lines, request, &rng);
     CorrelationRow {
         track: track.into(),
         measure: measure.into(),
         window_bp: bp as u64,
         given: given.into(),
-        n_windows: n,
-        n_blocks: rows.len() as u64,
+        n_windows: found.n,
+        n_blocks: found.n_blocks,
         n_contigs: lines.len() as u64,
+        correlation: found.correlation,
+        ci_low: found.ci_low,
+        ci_high: found.ci_high,
+        p_value: found.p_value,
+        p_floor: found.p_floor,
+        p_holm: f64::NAN,
+    }
+}
+
+/// A correlation over contigs.
+struct Correlation {
+    n: u64,
+    n_blocks: u64,
+    correlation: f64,
+    ci_low: f64,
+    ci_high: f64,
+    p_value: f64,
+    p_floor: f64,
+}
+
+/// The correlation along contigs, each weighing as much as it has of what is correlated; without a
+/// contig, `NaN`.
+fn correlate(lines: &[&Line], request: &AssociationRequest, rng: &Rng) -> Correlation {
+    let n: u64 = lines.iter().map(|line| line.n).sum();
+    let curve = |line: &&Line| -> Vec<f64> {
+        let share = line.n as f64 / n as f64;
+        line.turned.iter().map(|r| r * share).collect()
+    };
+    let curves: Vec<Vec<f64>> = lines.iter().map(curve).collect();
+    let seed = rng.derive("shift").next_u64();
+    let test = circular_shift(&curves, request.permutations, seed);
+    let rows: Vec<[f64; 6]> = (lines.iter())
+        .flat_map(|line| line.blocks.values().copied())
+        .collect();
+    let rng = rng.derive("blocks");
+    let (ci_low, ci_high) = totals_interval(&rows, correlation, request.bootstraps, LEVEL, &rng);
+    let p_value = match lines {
+        [] => f64::NAN,
+        _ => test.p_value,
+    };
+    Correlation {
+        n,
+        n_blocks: rows.len() as u64,
         correlation: test.observed,
         ci_low,
         ci_high,
-        p_value: if lines.is_empty() {
-            f64::NAN
-        } else {
-            test.p_value
-        },
+        p_value,
         p_floor: test.p_floor,
-        p_holm: f64::NAN,
     }
 }
 

@@ -14,16 +14,18 @@ use super::{Report, tables};
 use crate::error::Result;
 use crate::pipelines::association::{
     AroundRow, Association, AssociationRequest, COMPOSITION, CorrelationRow, DENSITY, NOTHING,
-    TOKEN_LENGTH,
+    TOKEN_LENGTH, TokenRow,
 };
 
 /// The level of claims.
 const LEVEL: f64 = 0.05;
 
 /// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 6] = [
+pub(super) const TABLES: [&str; 8] = [
     "correlations",
     "contigs",
+    "tokens",
+    "token_lengths",
     "around_boundaries",
     "profile",
     "blocks",
@@ -36,9 +38,20 @@ pub(super) const TABLES: [&str; 6] = [
 /// What keeps a file from being written.
 pub fn write_tables(found: &Association, folder: &Path) -> Result<()> {
     let at = folder.join("tables");
-    let [correlations, contigs, around, profile, blocks, reading] = TABLES;
+    let [
+        correlations,
+        contigs,
+        tokens,
+        lengths,
+        around,
+        profile,
+        blocks,
+        reading,
+    ] = TABLES;
     tables::write(&at, correlations, &found.correlations)?;
     tables::write(&at, contigs, &found.contigs)?;
+    tables::write(&at, tokens, &found.tokens)?;
+    tables::write(&at, lengths, &found.token_lengths)?;
     tables::write(&at, around, &found.around)?;
     tables::write(&at, profile, &found.profile)?;
     tables::write(&at, blocks, &found.blocks)?;
@@ -51,6 +64,7 @@ pub fn outcome(found: &Association) -> Value {
         "bases_read": found.bases_read,
         "primary_bp": found.primary_bp,
         "correlations": found.correlations,
+        "tokens": found.tokens,
         "around_boundaries": found.around,
     })
 }
@@ -65,6 +79,8 @@ pub(super) struct AssociationPage {
 /// The figures as SVG, for the page.
 struct Svg {
     correlations: String,
+    /// Of nothing without tokens enough.
+    lengths: Option<String>,
     /// Of nothing where no boundary has a control.
     profile: Option<[String; 2]>,
 }
@@ -72,10 +88,21 @@ struct Svg {
 impl AssociationPage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<AssociationPage> {
-        let [correlations, contigs, around, profile, blocks, reading] = TABLES;
+        let [
+            correlations,
+            contigs,
+            tokens,
+            lengths,
+            around,
+            profile,
+            blocks,
+            reading,
+        ] = TABLES;
         let found = Association {
             correlations: record.table(correlations)?,
             contigs: record.table(contigs)?,
+            tokens: record.table(tokens)?,
+            token_lengths: record.table(lengths)?,
             around: record.table(around)?,
             profile: record.table(profile)?,
             blocks: record.table(blocks)?,
@@ -101,10 +128,15 @@ impl AssociationPage {
         };
         let svg = Svg {
             correlations: gallery.hang(&self.forest(), "correlations")?,
+            lengths: match self.found.token_lengths.is_empty() {
+                true => None,
+                false => Some(gallery.hang(&self.lengths(), "token_lengths")?),
+            },
             profile,
         };
         let sections = [
             self.result(&svg),
+            self.tokens(&svg),
             self.around(&svg),
             self.by_contig(),
             self.methods(),
@@ -152,6 +184,12 @@ fn primary<'a>(
             && row.window_bp == found.primary_bp
             && row.n_windows > 0
     })
+}
+
+/// The track token by token, composition accounted for.
+fn by_token<'a>(found: &'a Association, track: &str) -> Option<&'a TokenRow> {
+    let is = |row: &&TokenRow| row.track == track && row.given == COMPOSITION;
+    found.tokens.iter().find(is)
 }
 
 /// The track around boundaries against the stricter control.
@@ -272,6 +310,13 @@ fn answer(found: &Association) -> String {
                 sizes.join(", ")
             ));
         }
+        if let Some(row) = by_token(found, track) {
+            texts.push(format!(
+                "Token by token, composition accounted for, length and the track’s rank correlate by {}, p {}.",
+                with_interval(row.correlation, row.ci_low, row.ci_high),
+                p_value(row.p_value, Some(row.p_floor))
+            ));
+        }
         if let Some(row) = around(found, track) {
             texts.push(format!(
                 "Within 50 bases of boundaries the track is {}, of matched positions {}: difference {}, p {} ({} standard deviations of the track).",
@@ -306,6 +351,15 @@ pub fn summary(found: &Association) -> String {
                 0 => "too few windows".into(),
                 _ => told(row),
             }
+        );
+    }
+    for row in &found.tokens {
+        text += &format!(
+            "{:<30} token by token, length, given {:<14} {}, p {}\n",
+            row.track,
+            row.given,
+            with_interval(row.correlation, row.ci_low, row.ci_high),
+            p_value(row.p_value, Some(row.p_floor))
         );
     }
     for row in &found.around {

@@ -56,6 +56,22 @@ impl Read {
         }
     }
 
+    /// Tokens between two boundaries with nothing unknown between them, in order.
+    pub fn tokens(&self) -> Vec<Interval> {
+        let (mut found, mut start) = (Vec::new(), None);
+        for (base, position) in self.positions.iter().enumerate() {
+            match position {
+                Position::Unknown => start = None,
+                Position::Inside => {}
+                Position::Boundary => {
+                    found.extend(start.map(|start| Interval::new(start, base)));
+                    start = Some(base);
+                }
+            }
+        }
+        found
+    }
+
     /// The value of a track at each base.
     pub fn values_of(&self, track: &dyn Track, contig: usize) -> Result<Vec<f32>> {
         let (end, mut values) = (self.letters.len(), Vec::new());

@@ -117,6 +117,63 @@ impl BlockRow {
     }
 }
 
+/// The correlation, over tokens, of the length with the mean rank of the track's bases.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenRow {
+    /// The track.
+    pub track: String,
+    /// What is accounted for: `nothing` or `composition`.
+    pub given: String,
+    /// Tokens.
+    pub n_tokens: u64,
+    /// Tokens of which the track knows too little, and that are left out.
+    pub n_without_track: u64,
+    /// Blocks they lie in.
+    pub n_blocks: u64,
+    /// Contigs they lie in.
+    pub n_contigs: u64,
+    /// Pearson's correlation of the binary logarithm of the length with the mean over the token's
+    /// bases of their rank along the contig, partial where composition is accounted for; mean over
+    /// contigs by their tokens.
+    pub correlation: f64,
+    /// Lower end of its 95% interval over draws of blocks.
+    pub ci_low: f64,
+    /// Upper end.
+    pub ci_high: f64,
+    /// Two-sided, by circular shifts of the track along each contig.
+    pub p_value: f64,
+    /// The least it could be.
+    pub p_floor: f64,
+}
+
+/// The track over tokens of like length.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenLengthRow {
+    /// The track.
+    pub track: String,
+    /// The least length, in bases.
+    pub length_from: u64,
+    /// The greatest; missing where there is none.
+    pub length_to: Option<u64>,
+    /// Tokens.
+    pub n_tokens: u64,
+    /// Blocks they lie in.
+    pub n_blocks: u64,
+    /// Mean over tokens of the track's mean over their bases.
+    pub mean: f64,
+    /// Lower end of its 95% interval over draws of blocks.
+    pub mean_low: f64,
+    /// Upper end.
+    pub mean_high: f64,
+    /// Mean over tokens of the percentile of their bases along the contig, less what is expected of
+    /// their composition, in percentage points.
+    pub percentile: f64,
+    /// Lower end of its 95% interval over draws of blocks.
+    pub percentile_low: f64,
+    /// Upper end.
+    pub percentile_high: f64,
+}
+
 /// The track within 50 bases of boundaries, and of positions that are none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AroundRow {

@@ -212,6 +212,23 @@ fn what_is_planted_is_found_and_gc_is_not() {
             }
         }
     }
+    let tokens = |name: &str, given: &str| {
+        let is = |row: &&TokenRow| row.track == name && row.given == given;
+        found.tokens.iter().find(is)
+    };
+    let row = tokens("planted", COMPOSITION).unwrap();
+    assert!(
+        row.correlation < -0.05 && row.ci_high < 0.0 && row.p_value <= 0.02,
+        "{row:?}"
+    );
+    for name in ["gc", "wide gc"] {
+        let row = tokens(name, COMPOSITION).unwrap();
+        assert!(
+            row.p_value > 0.02 && row.correlation.abs() < 0.03,
+            "{row:?}"
+        );
+    }
+    assert!(tokens("flat", NOTHING).is_none());
     let flat = given(&found, "flat", DENSITY, 300);
     assert!(flat.n_windows == 0 && flat.p_value.is_nan() && flat.p_holm.is_nan());
     let around = |name: &str, control: usize| {
@@ -291,6 +308,57 @@ fn windows_left_out_are_counted_and_seeds_decide() {
     assert!(error.contains("toy.fa") && error.contains("c9"), "{error}");
 }
 
+#[test]
+fn tokens_by_hand() {
+    // Boundaries before bases 1, 3, 7, 8, and every second base after that; the track is the base.
+    let letters: Vec<u8> = (0..400).map(|i| b"ACGT"[(i * i / 3) % 4]).collect();
+    let is_cut = |base: usize| [1, 3, 7].contains(&base) || (base >= 8 && base % 2 == 0);
+    let probabilities: Vec<f32> = (0..400)
+        .map(|base| f32::from(u8::from(is_cut(base))))
+        .collect();
+    let read = reading::Read::new(letters, &probabilities);
+    let mut values: Vec<f32> = (0..400).map(|base| base as f32).collect();
+    values[4..7].fill(f32::NAN);
+    let mut tokens = Tokens::new("base");
+    tokens.add(0, &read, &values, &request());
+    let (rows, lengths) = tokens.finish(&request());
+    let [one, two] = &lengths[..] else {
+        panic!("{lengths:?}");
+    };
+    assert_eq!(
+        (one.length_from, one.length_to, one.n_tokens, one.mean),
+        (1, Some(1), 1, 7.0)
+    );
+    // Of 195 tokens of two bases the first has a mean of 1.5, the others 8.5, 10.5, ..., 396.5.
+    assert_eq!((two.length_from, two.n_tokens), (2, 196));
+    assert!(
+        (two.mean - (1.5 + 195.0 * 202.5) / 196.0).abs() < 1e-9,
+        "{two:?}"
+    );
+    assert_eq!((rows[0].n_tokens, rows[0].n_without_track), (197, 1));
+    // One short token of 197, at the fifth of 393 ranks; that of no shift is the plain correlation.
+    let mean = |token: usize| match token {
+        0 => 1.5,
+        1 => 7.0,
+        token => 2.0 * token as f64 + 4.5,
+    };
+    let rank = |token: usize| match token {
+        0 => 1.0,
+        1 => 2.5,
+        token => 2.0 * token as f64,
+    };
+    assert!(mean(2) == 8.5 && mean(196) == 396.5);
+    let a: Vec<f64> = (0..197)
+        .map(|token| f64::from(u8::from(token != 1)))
+        .collect();
+    let b: Vec<f64> = (0..197).map(rank).collect();
+    let expected = crate::stats::agreement::pearson(&a, &b, &vec![0; 197], 0, 0.95, 1);
+    assert!(
+        (rows[0].correlation - expected.correlation).abs() < 1e-6,
+        "{rows:?}"
+    );
+}
+
 /// How often tracks that know nothing of the sequence are found at 0.05: by question, of how many.
 fn rejected(n_tracks: usize, lengths: &[usize]) -> BTreeMap<String, (usize, usize)> {
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
@@ -322,6 +390,9 @@ fn rejected(n_tracks: usize, lengths: &[usize]) -> BTreeMap<String, (usize, usiz
                 format!("{}, given {}, Holm (any size)", row.measure, row.given),
                 f64::NAN,
             );
+        }
+        for row in &found.tokens {
+            count(format!("token by token, given {}", row.given), row.p_value);
         }
         for row in &found.around {
             count(format!("profile, {}", row.control), row.p_value);

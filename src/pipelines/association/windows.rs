@@ -78,7 +78,8 @@ impl Line {
     }
 }
 
-fn code(letter: u8) -> Option<usize> {
+/// The number of A, C, G or T.
+pub(super) fn code(letter: u8) -> Option<usize> {
     match letter.to_ascii_uppercase() {
         b'A' => Some(0),
         b'C' => Some(1),
@@ -92,22 +93,20 @@ impl Windows {
     pub fn new(read: &Read, bp: usize) -> Windows {
         let mut counts = vec![Counts::default(); read.letters.len() / bp];
         let end = counts.len() * bp;
-        let (mut before, mut token): (Option<usize>, Option<usize>) = (None, None);
-        for (base, (letter, position)) in read.letters.iter().zip(&read.positions).enumerate() {
-            match position {
-                Position::Unknown => token = None,
-                Position::Inside => {}
-                Position::Boundary => {
-                    if let Some(window) = token.and_then(|start| counts.get_mut(start / bp)) {
-                        window.tokens += 1.0;
-                        window.token_bp += (base - token.unwrap_or(base)) as f64;
-                    }
-                    token = Some(base);
-                }
+        for token in read.tokens() {
+            if let Some(window) = counts.get_mut(token.start / bp) {
+                window.tokens += 1.0;
+                window.token_bp += token.len_bp() as f64;
             }
-            if base >= end {
-                continue;
-            }
+        }
+        let mut before: Option<usize> = None;
+        for (base, (letter, position)) in read
+            .letters
+            .iter()
+            .zip(&read.positions)
+            .enumerate()
+            .take(end)
+        {
             let window = &mut counts[base / bp];
             if *position != Position::Unknown {
                 window.read += 1.0;

@@ -5,7 +5,7 @@ use crate::figures::{
     ForestFigure, ForestGroup, ForestRow, ProfileFigure, ProfilePanel, ProfileSeries, Side,
 };
 use crate::pipelines::association::{
-    AroundRow, BIN_BP, COMPOSITION, CorrelationRow, DENSITY, MIDDLE_BP, ProfileRow,
+    AroundRow, BIN_BP, COMPOSITION, CorrelationRow, DENSITY, MIDDLE_BP, ProfileRow, TokenLengthRow,
 };
 use crate::report::format::{count, p_value};
 
@@ -17,7 +17,43 @@ fn words(measure: &str) -> &str {
     }
 }
 
+/// A class of lengths.
+pub(super) fn bases(of: &TokenLengthRow) -> String {
+    match of.length_to {
+        Some(1) => "1 base".into(),
+        Some(to) if to == of.length_from => format!("{to} bases"),
+        Some(to) => format!("{} to {to} bases", of.length_from),
+        None => format!("{} bases and more", of.length_from),
+    }
+}
+
 impl AssociationPage {
+    /// The track by length of tokens.
+    pub(super) fn lengths(&self) -> ForestFigure {
+        let row = |row: &TokenLengthRow| ForestRow {
+            label: bases(row),
+            value: row.percentile,
+            ci_low: row.percentile_low,
+            ci_high: row.percentile_high,
+            n_pairs: row.n_tokens,
+            n_clusters: row.n_blocks,
+            p: String::new(),
+        };
+        let same = |a: &TokenLengthRow, b: &TokenLengthRow| a.track == b.track;
+        let groups = self.found.token_lengths.chunk_by(same);
+        ForestFigure {
+            groups: groups
+                .map(|rows| ForestGroup {
+                    title: format!("{}, by length of tokens", rows[0].track),
+                    rows: rows.iter().map(row).collect(),
+                })
+                .collect(),
+            heads: ["percentage points (95% CI)", "tokens", "blocks"],
+            x_label: "Percentile of the track, less what is expected of composition (points)"
+                .into(),
+        }
+    }
+
     /// Every correlation, by track and measure.
     pub(super) fn forest(&self) -> ForestFigure {
         let row = |row: &CorrelationRow| {

@@ -1,9 +1,11 @@
 //! The sections of the page.
 
-use super::{AssociationPage, Svg, around, primary, told, tracks};
+use super::pictures::bases;
+use super::{AssociationPage, Svg, around, by_token, primary, told, tracks};
 use crate::pipelines::association::{
     AroundRow, BIN_BP, COMPOSITION, ContigRow, CorrelationRow, DENSITY, ERROR, FLANK, GC_FLANK,
-    KNOWN, LEAST_WINDOWS, NOTHING, READ, ReadingRow,
+    GC_REACHES, KNOWN, LEAST_WINDOWS, NOTHING, OTHER_REACHES, READ, ReadingRow, TokenLengthRow,
+    TokenRow,
 };
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::{count, decimals, interval, p_value, percent};
@@ -11,6 +13,16 @@ use crate::report::{Block, Card, Cell, Format, Level, Section, Table, columns};
 
 /// Fewer blocks than this carry no interval that is worth its name.
 const FEW_BLOCKS: u64 = 20;
+
+/// Numbers in a row, the last after "and".
+fn listed(numbers: &[usize]) -> String {
+    let mut texts: Vec<String> = numbers.iter().map(|n| count(*n)).collect();
+    match texts.pop() {
+        Some(last) if texts.is_empty() => last,
+        Some(last) => format!("{} and {last}", texts.join(", ")),
+        None => String::new(),
+    }
+}
 
 impl AssociationPage {
     pub(super) fn result(&self, svg: &Svg) -> Section {
@@ -33,6 +45,19 @@ impl AssociationPage {
                         ),
                     });
                 }
+            }
+            if let Some(row) = by_token(found, track) {
+                cards.push(Card {
+                    label: format!(
+                        "{track}: correlation with the length of a token, token by token, composition accounted for"
+                    ),
+                    value: decimals(row.correlation, 3),
+                    uncertainty: format!(
+                        "95% CI {}, p {}",
+                        interval(row.ci_low, row.ci_high),
+                        p_value(row.p_value, Some(row.p_floor))
+                    ),
+                });
             }
             if let Some(row) = around(found, track) {
                 cards.push(Card {
@@ -117,6 +142,94 @@ impl AssociationPage {
             title: "Result".into(),
             blocks,
         }
+    }
+
+    pub(super) fn tokens(&self, svg: &Svg) -> Section {
+        let title = "Token by token".to_string();
+        let Some(lengths) = &svg.lengths else {
+            let text = "Too few whole tokens lie where the track is known.";
+            let blocks = vec![paragraph(text)];
+            return Section { title, blocks };
+        };
+        let row = |r: &TokenRow| -> Vec<Cell> {
+            vec![
+                r.track.clone().into(),
+                r.given.clone().into(),
+                (r.n_tokens as usize).into(),
+                (r.n_without_track as usize).into(),
+                (r.n_blocks as usize).into(),
+                (r.n_contigs as usize).into(),
+                r.correlation.into(),
+                Cell::Interval {
+                    low: r.ci_low,
+                    high: r.ci_high,
+                },
+                Cell::P {
+                    value: r.p_value,
+                    floor: Some(r.p_floor),
+                },
+            ]
+        };
+        let head = [
+            ("track", Format::Text),
+            ("accounted for", Format::Text),
+            ("tokens", Format::Integer),
+            ("track unknown", Format::Integer),
+            ("blocks", Format::Integer),
+            ("contigs", Format::Integer),
+            ("correlation", Format::Decimals(3)),
+            ("95% CI", Format::Interval),
+            ("p", Format::PValue),
+        ];
+        let correlations = Table {
+            caption: "Length of a token (logarithm) and the mean rank of the track over its bases, over tokens. p: circular shifts of the track along each contig.".into(),
+            columns: columns(&head),
+            rows: self.found.tokens.iter().map(row).collect(),
+        };
+        let row = |r: &TokenLengthRow| -> Vec<Cell> {
+            vec![
+                r.track.clone().into(),
+                bases(r).into(),
+                (r.n_tokens as usize).into(),
+                (r.n_blocks as usize).into(),
+                r.mean.into(),
+                Cell::Interval {
+                    low: r.mean_low,
+                    high: r.mean_high,
+                },
+                r.percentile.into(),
+                Cell::Interval {
+                    low: r.percentile_low,
+                    high: r.percentile_high,
+                },
+            ]
+        };
+        let head = [
+            ("track", Format::Text),
+            ("length", Format::Text),
+            ("tokens", Format::Integer),
+            ("blocks", Format::Integer),
+            ("mean of the track", Format::Significant(4)),
+            ("95% CI", Format::Interval),
+            ("percentile less expected, points", Format::Decimals(2)),
+            ("95% CI", Format::Interval),
+        ];
+        let by_length = Table {
+            caption: "The mean of the track over a token, by length. Expected: of tokens of this composition.".into(),
+            columns: columns(&head),
+            rows: self.found.token_lengths.iter().map(row).collect(),
+        };
+        let blocks = vec![
+            Block::Figure {
+                svg: lengths.clone(),
+                label: "The track by length of tokens".into(),
+                caption: "Mean percentile of the track over a token’s bases, less what least squares expect of tokens of this composition, with 95% intervals over draws of blocks.".into(),
+                downloads: downloads("token_lengths", "token_lengths"),
+            },
+            Block::Table(correlations),
+            Block::Table(by_length),
+        ];
+        Section { title, blocks }
     }
 
     pub(super) fn around(&self, svg: &Svg) -> Section {
@@ -282,6 +395,14 @@ impl AssociationPage {
                 "Intervals: BCa over draws of blocks of {} bases, with ranks and fit as they are. They take blocks as independent; a track that drifts over longer distances \
                  varies more than they tell. The test shifts such a track as a whole: where interval and test disagree, go by the test.",
                 count(request.block_bp)
+            ),
+            format!(
+                "Token by token: tokens lie between two boundaries, with nothing unread between them; used are those of which the track knows {} of the bases. Bases are ranked along the contig. \
+                 Accounted for by least squares, contig by contig: the dinucleotides at both ends, the nucleotides of the token, G+C within {} bases of its middle as bent lines through its ranks, \
+                 CpG and soft-masking within {} bases. The track is circularly shifted by bases, and composition is accounted for anew at every shift.",
+                percent(KNOWN, 0),
+                listed(&GC_REACHES),
+                listed(&OTHER_REACHES)
             ),
             format!(
                 "Around boundaries, the track is averaged in bins of {BIN_BP} bases up to {} on either side. Controls are all positions of the contig that are no boundary and share the {} nucleotides \
