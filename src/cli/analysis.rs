@@ -9,22 +9,11 @@ use super::results;
 use crate::error::Result;
 use crate::pipelines::store::Part;
 use crate::pipelines::{BoundarySource, Progress};
+use crate::report::analysis::Found;
 use crate::report::folder::ResultsFolder;
 use crate::report::provenance::{Input, Run};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-
-/// What reports make of what an analysis found.
-pub struct Report<T> {
-    /// The subcommand.
-    pub analysis: &'static str,
-    pub bases_read: fn(&T) -> u64,
-    pub summary: fn(&T) -> String,
-    /// What could not be used; where nothing could, there are no results.
-    pub left_out: fn(&T) -> LeftOut,
-    pub write_tables: fn(&T, &Path) -> Result<()>,
-    pub outcome: fn(&T) -> Value,
-}
 
 /// A run before its sources are asked.
 pub struct Course {
@@ -76,14 +65,14 @@ impl Course {
     ///
     /// # Errors
     /// As there.
-    pub fn read<T>(
+    pub fn read<T: Found>(
         self,
         opened: &Opened,
         about: (Value, &[Input]),
-        report: &Report<T>,
+        left_out: fn(&T) -> LeftOut,
         study: impl FnOnce(&dyn BoundarySource, &dyn Fn(Progress)) -> Result<T>,
     ) -> Result<()> {
-        self.read_beside((opened, None), about, report, |source, _, progress| {
+        self.read_beside((opened, None), about, left_out, |source, _, progress| {
             study(source, progress)
         })
     }
@@ -93,11 +82,11 @@ impl Course {
     ///
     /// # Errors
     /// As [`Course::finish`].
-    pub fn read_beside_untrained<T>(
+    pub fn read_beside_untrained<T: Found>(
         self,
         (opened, untrained, seed): (&Opened, Option<&Opened>, u64),
         about: (Value, &[Input]),
-        report: &Report<T>,
+        left_out: fn(&T) -> LeftOut,
         study: impl FnOnce(
             &dyn BoundarySource,
             Option<&dyn BoundarySource>,
@@ -107,9 +96,9 @@ impl Course {
         let name = format!("untrained, seed {seed}");
         match untrained {
             Some(untrained) => untrained.with(0, |source| {
-                self.read_beside((opened, Some((&name, source))), about, report, study)
+                self.read_beside((opened, Some((&name, source))), about, left_out, study)
             }),
-            None => self.read_beside((opened, None), about, report, study),
+            None => self.read_beside((opened, None), about, left_out, study),
         }
     }
 
@@ -117,11 +106,11 @@ impl Course {
     ///
     /// # Errors
     /// As [`Course::finish`].
-    fn read_beside<T>(
+    fn read_beside<T: Found>(
         mut self,
         (opened, second): (&Opened, Option<(&str, &dyn BoundarySource)>),
         (parameters, inputs): (Value, &[Input]),
-        report: &Report<T>,
+        left_out: fn(&T) -> LeftOut,
         study: impl FnOnce(
             &dyn BoundarySource,
             Option<&dyn BoundarySource>,
@@ -141,7 +130,7 @@ impl Course {
                 trained_length,
                 models: &models,
             };
-            self.finish(asked, report, |kept, progress| {
+            self.finish(asked, left_out, |kept, progress| {
                 let mut kept = kept.iter().copied();
                 let source = first.and_then(|_| kept.next()).unwrap_or(source);
                 study(source, kept.next(), progress)
@@ -155,10 +144,10 @@ impl Course {
     /// # Errors
     /// Those of `study`; nothing that could be used; shards of another run; files that cannot be
     /// read or written.
-    pub fn finish<T>(
+    pub fn finish<T: Found>(
         self,
         asked: Asked<'_>,
-        report: &Report<T>,
+        left_out: fn(&T) -> LeftOut,
         study: impl FnOnce(&[&dyn BoundarySource], &dyn Fn(Progress)) -> Result<T>,
     ) -> Result<()> {
         let Course {
@@ -177,7 +166,7 @@ impl Course {
             models,
         } = asked;
         let about = About {
-            analysis: report.analysis,
+            analysis: T::NAME,
             parameters,
             inputs,
             stage: 0,
@@ -197,7 +186,7 @@ impl Course {
         if answers.is_shard() {
             return answers.leave_shard(&about, &run, &out);
         }
-        let left_out = (report.left_out)(&found);
+        let left_out = left_out(&found);
         left_out.check()?;
         left_out.line().iter().for_each(|line| bar.note(line));
         let parameters = about.parameters;
@@ -209,17 +198,18 @@ impl Course {
         results::write(
             folder,
             &out,
-            (report.bases_read)(&found),
-            &(report.summary)(&found),
+            found.bases_read(),
+            &found.summary(),
             |folder| {
-                (report.write_tables)(&found, folder)?;
+                found.write_tables(folder)?;
+                found.write_beside(folder)?;
                 Ok(run.to_json(
-                    report.analysis,
+                    T::NAME,
                     parameters,
                     inputs,
                     &facts,
                     &bar.finish(),
-                    (report.outcome)(&found),
+                    found.outcome(),
                 ))
             },
         )?;

@@ -1,6 +1,6 @@
 //! `association`: do boundaries follow other data along the genome?
 
-use super::analysis::{Course, Report};
+use super::analysis::Course;
 use super::answers::{Origin, ShardOption};
 use super::compute::Compute;
 use super::draws::Draws;
@@ -16,7 +16,6 @@ use crate::pipelines::association::{
 };
 use crate::pipelines::signal::Missing;
 use crate::pipelines::store::Part;
-use crate::report::association as report;
 use crate::report::format::count;
 use crate::report::provenance::Input;
 use std::path::PathBuf;
@@ -234,20 +233,12 @@ impl Request {
                 .origin
                 .checkpoint(0, || source::checkpoint_input(self.checkpoint.as_deref()))?,
         );
-        let report = Report {
-            analysis: "association",
-            bases_read: |found: &pipeline::Association| found.bases_read,
-            summary: report::summary,
-            left_out,
-            write_tables: report::write_tables,
-            outcome: report::outcome,
-        };
         let mut parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         self.router.note(&mut parameters);
         course.read(
             &opened,
             (parameters, &inputs),
-            &report,
+            left_out,
             |source, progress| pipeline::run(&genome, source, &tracks, &self.pipeline, progress),
         )
     }

@@ -7,6 +7,7 @@ use super::{Command, parsed, source, stdout};
 use crate::error::{Error, Result};
 use crate::genome::fasta::Genome;
 use crate::output::write_atomic;
+use crate::report::analysis::Tables as _;
 use crate::report::benchmark as report;
 use crate::report::page;
 use crate::report::provenance::{Input, Run};
@@ -159,7 +160,7 @@ impl Request {
             &out,
             &done.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(),
         )?;
-        report::write_tables(&results, &out)?;
+        results.write_tables(&out)?;
         steps.record(&run, parameters, &[], &done)?;
         page::write(&out)?;
         if done.len() < jobs.len() {

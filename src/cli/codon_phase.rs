@@ -1,6 +1,6 @@
 //! `codon-phase`: do boundaries keep to codons?
 
-use super::analysis::{Asked, Course, Report};
+use super::analysis::{Asked, Course};
 use super::answers::{Origin, ShardOption};
 use super::compute::Compute;
 use super::draws::Draws;
@@ -16,7 +16,6 @@ use crate::pipelines::codon_phase::{self as pipeline, CodonPhaseRequest};
 use crate::pipelines::ldarnet::Router;
 use crate::pipelines::store::{Part, Unopened};
 use crate::pipelines::{BoundarySource, Values};
-use crate::report::codon_phase as report;
 use std::path::PathBuf;
 
 /// Ask whether boundaries keep to codons, stage by stage of a model; writes an HTML report
@@ -170,14 +169,6 @@ impl Request {
             .zip(&stages)
             .map(|(name, stage)| (name.as_str(), stage.as_ref()))
             .collect();
-        let report = Report {
-            analysis: "codon-phase",
-            bases_read: |found: &pipeline::CodonPhase| found.bases_read,
-            summary: report::summary,
-            left_out,
-            write_tables: report::write_tables,
-            outcome: report::outcome,
-        };
         let mut parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         self.router.note(&mut parameters);
         let asked = Asked {
@@ -187,7 +178,7 @@ impl Request {
             trained_length: opened.trained_length(),
             models: &named,
         };
-        course.finish(asked, &report, |kept, progress| {
+        course.finish(asked, left_out, |kept, progress| {
             pipeline::run(&genome, &annotation, kept, &self.pipeline, progress)
         })
     }

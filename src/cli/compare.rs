@@ -1,6 +1,6 @@
 //! `compare`: models and tokenizers side by side.
 
-use super::analysis::{Asked, Course, Report};
+use super::analysis::{Asked, Course};
 use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
 use super::compute::Compute;
@@ -20,7 +20,6 @@ use crate::pipelines::signal::{Missing, Signal};
 use crate::pipelines::store::{Part, Unopened};
 use crate::pipelines::tokenizers::Tokenizer;
 use crate::pipelines::{BoundarySource, Values};
-use crate::report::compare as report;
 use crate::report::provenance::Input;
 use crate::stats::rng::Rng;
 use serde_json::json;
@@ -369,14 +368,6 @@ impl Request {
             .map(|number| all[number].as_ref());
         let of_models: Vec<(&str, &dyn BoundarySource)> =
             files.iter().map(String::as_str).zip(of_models).collect();
-        let report = Report {
-            analysis: "compare",
-            bases_read: |found: &pipeline::Compared| found.bases_read,
-            summary: report::summary,
-            left_out,
-            write_tables: report::write_tables,
-            outcome: report::outcome,
-        };
         let asked = Asked {
             parameters,
             inputs: &inputs,
@@ -384,7 +375,7 @@ impl Request {
             trained_length,
             models: &of_models,
         };
-        course.finish(asked, &report, |kept, progress| {
+        course.finish(asked, left_out, |kept, progress| {
             let (mut kept, mut contenders) = (kept.iter().copied(), Vec::new());
             for (number, name) in names.iter().enumerate() {
                 let source = Some(number)

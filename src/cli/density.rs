@@ -1,6 +1,6 @@
 //! `density`: does the model cut some classes of sequence more densely than others?
 
-use super::analysis::{Course, Report};
+use super::analysis::Course;
 use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
 use super::draws::Draws;
@@ -12,7 +12,6 @@ use super::{counts, source};
 use crate::error::{Error, Result};
 use crate::pipelines::density::{self as pipeline, DensityRequest, LEAST_BP, TOKEN_REACH};
 use crate::pipelines::store::Part;
-use crate::report::density as report;
 use crate::report::provenance::Input;
 use std::path::PathBuf;
 
@@ -181,18 +180,10 @@ impl Request {
         let inputs = self.inputs(&course.origin)?;
         let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        let report = Report {
-            analysis: "density",
-            bases_read: |found: &pipeline::Density| found.bases_read,
-            summary: report::summary,
-            left_out,
-            write_tables: report::write_tables,
-            outcome: report::outcome,
-        };
         course.read(
             &opened,
             (parameters, &inputs),
-            &report,
+            left_out,
             |source, progress| {
                 pipeline::run(&genome, &annotation, source, &self.pipeline, progress)
             },

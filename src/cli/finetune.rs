@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::output::is_temporary;
 use crate::pipelines::Progress;
 use crate::pipelines::store::Part;
+use crate::report::analysis::Tables as _;
 use crate::report::finetune as report;
 use crate::report::format::count;
 use crate::report::shard::{FINETUNE, MANIFEST, Manifest, Model};
@@ -209,7 +210,7 @@ impl Request {
             .filter_map(|outcome| flops(outcome, mean_length))
             .collect();
         results::write(folder, &self.out, bases, &summary, |folder| {
-            report::write_tables(&found, folder)?;
+            found.write_tables(folder)?;
             for one in outcomes
                 .iter()
                 .filter_map(|outcome| outcome.predictions.first())

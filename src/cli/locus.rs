@@ -15,8 +15,8 @@ use crate::pipelines::locus::{self as pipeline, LEAST_BP, LocusRequest, MOST_BP,
 use crate::pipelines::motif_enrichment::Query;
 use crate::pipelines::signal::{Missing, Signal};
 use crate::pipelines::tiles::TileShape;
+use crate::report::analysis::{Analysis as _, Found as _, Tables as _};
 use crate::report::folder::ResultsFolder;
-use crate::report::locus as report;
 use crate::report::provenance::{Input, Run};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -286,16 +286,16 @@ impl Request {
             Some(folder),
             &self.out,
             found.bases_read,
-            &report::summary(&found),
+            &found.summary(),
             |folder| {
-                report::write_tables(&found, folder)?;
+                found.write_tables(folder)?;
                 Ok(run.to_json(
-                    "locus",
+                    pipeline::Locus::NAME,
                     parameters,
                     &inputs,
                     &models,
                     &bar.finish(),
-                    report::outcome(&found),
+                    found.outcome(),
                 ))
             },
         )

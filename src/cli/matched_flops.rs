@@ -10,6 +10,7 @@ use crate::model::flops::forward_flops_per_base;
 use crate::model::{Config, Routing};
 use crate::output::write_atomic;
 use crate::pipelines::matched_flops::{ArmRow, CurveRow, Outcome, off};
+use crate::report::analysis::Tables as _;
 use crate::report::matched_flops::{self as report, FineTuned};
 use crate::report::page;
 use crate::report::provenance::{Input, Run};
@@ -191,7 +192,7 @@ impl Request {
         }
         let judge = JudgeRequest::default();
         report::judge(&mut outcome, out, &plan.finetunings(&done), &judge)?;
-        report::write_tables(&outcome, out)?;
+        outcome.write_tables(out)?;
         let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
         let parameters = json!({
             "scale": scale.name, "sizes": scale.about, "seeds": scale.seeds, "tasks": scale.tasks, "parts": names,

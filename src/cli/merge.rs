@@ -1,8 +1,8 @@
 //! `merge`: shards of a run to its results.
 
 use super::answers::Origin;
+use super::parsed;
 use super::shards::Shards;
-use super::{Command, parsed};
 use crate::error::{Error, Result};
 use std::path::PathBuf;
 
@@ -62,23 +62,12 @@ impl Request {
         let command = parsed(&shards.words()).map_err(|e| {
             Error::file(&self.shards[0], format!("its command cannot be read: {e}"))
         })?;
-        let origin = Origin::Merged(shards);
-        match command {
-            Command::SpliceProfile(arguments) => arguments.validate()?.run(origin),
-            Command::SiteProfile(arguments) => arguments.validate()?.run(origin),
-            Command::MotifEnrichment(arguments) => arguments.validate()?.run(origin),
-            Command::Boundaries(arguments) => arguments.validate()?.run(origin),
-            Command::Density(arguments) => arguments.validate()?.run(origin),
-            Command::Compare(arguments) => arguments.validate()?.run(origin),
-            Command::Finetune(arguments) => arguments.validate()?.run(origin),
-            Command::Association(arguments) => arguments.validate()?.run(origin),
-            Command::CodonPhase(arguments) => arguments.validate()?.run(origin),
-            Command::Variants(arguments) => arguments.validate()?.run(origin),
-            Command::Stability(arguments) => arguments.validate()?.run(origin),
-            _ => Err(Error::file(
+        if !command.has_shards() {
+            return Err(Error::file(
                 &self.shards[0],
                 "is of a command that has no shards",
-            )),
+            ));
         }
+        command.run(Origin::Merged(shards), None)
     }
 }

@@ -82,34 +82,78 @@ struct Arguments {
     command: Command,
 }
 
-/// A new subcommand is a module above, a variant here and an arm in [`run`].
-#[derive(Debug, Subcommand)]
-enum Command {
-    SpliceProfile(Box<splice_profile::Arguments>),
-    SiteProfile(Box<site_profile::Arguments>),
-    MotifEnrichment(Box<motif_enrichment::Arguments>),
-    Density(Box<density::Arguments>),
-    Locus(Box<locus::Arguments>),
-    Association(Box<association::Arguments>),
-    CodonPhase(Box<codon_phase::Arguments>),
-    Variants(Box<variants::Arguments>),
-    Stability(Box<stability::Arguments>),
-    Reproduce(reproduce::Arguments),
-    Compare(Box<compare::Arguments>),
-    Finetune(Box<finetune::Arguments>),
-    Predict(predict::Arguments),
-    Benchmark(benchmark::Arguments),
-    MatchedFlops(matched_flops::Arguments),
-    Report(report::Arguments),
-    Boundaries(boundaries::Arguments),
-    Merge(merge::Arguments),
-    Scan(scan::Arguments),
-    Inspect(inspect::Arguments),
-    Convert(convert::Arguments),
-    Train(train::Arguments),
-    Evaluate(evaluate::Arguments),
-    Bench(bench::Arguments),
-    Fetch(fetch::Arguments),
+/// Declares the subcommands in the order of help: module of the arguments, and how they are run.
+macro_rules! commands {
+    ($($variant:ident($module:ident): $how:ident,)+) => {
+        #[derive(Debug, Subcommand)]
+        enum Command {
+            $($variant(Box<$module::Arguments>),)+
+        }
+
+        impl Command {
+            /// Runs it.
+            fn run(self, origin: Origin, threads: Option<u16>) -> Result<()> {
+                match self {
+                    $(Command::$variant(arguments) => {
+                        commands!(@$how arguments, origin, threads)
+                    })+
+                }
+            }
+
+            /// Whether a run of it can be split into shards.
+            fn has_shards(&self) -> bool {
+                match self {
+                    $(Command::$variant(_) => commands!(@$how),)+
+                }
+            }
+        }
+    };
+    (@sharded $arguments:ident, $origin:ident, $threads:ident) => {
+        $arguments.validate()?.run($origin)
+    };
+    (@sharded) => { true };
+    (@single $arguments:ident, $origin:ident, $threads:ident) => {
+        $arguments.validate()?.run()
+    };
+    (@single) => { false };
+    (@direct $arguments:ident, $origin:ident, $threads:ident) => {
+        $arguments.run()
+    };
+    (@direct) => { false };
+    (@steps $arguments:ident, $origin:ident, $threads:ident) => {
+        $arguments.validate()?.run($threads)
+    };
+    (@steps) => { false };
+}
+
+// A new subcommand is a module above and a line here; one with a page is also a line of
+// `report/analysis.rs`.
+commands! {
+    SpliceProfile(splice_profile): sharded,
+    SiteProfile(site_profile): sharded,
+    MotifEnrichment(motif_enrichment): sharded,
+    Density(density): sharded,
+    Locus(locus): single,
+    Association(association): sharded,
+    CodonPhase(codon_phase): sharded,
+    Variants(variants): sharded,
+    Stability(stability): sharded,
+    Reproduce(reproduce): steps,
+    Compare(compare): sharded,
+    Finetune(finetune): sharded,
+    Predict(predict): single,
+    Benchmark(benchmark): steps,
+    MatchedFlops(matched_flops): steps,
+    Report(report): direct,
+    Boundaries(boundaries): sharded,
+    Merge(merge): single,
+    Scan(scan): single,
+    Inspect(inspect): single,
+    Convert(convert): single,
+    Train(train): single,
+    Evaluate(evaluate): single,
+    Bench(bench): single,
+    Fetch(fetch): single,
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -119,34 +163,7 @@ fn run(arguments: Arguments) -> Result<()> {
         pool.build_global()
             .map_err(|e| Error::Invalid(format!("{threads} threads cannot be started: {e}")))?;
     }
-    let threads = arguments.threads;
-    match arguments.command {
-        Command::SpliceProfile(arguments) => arguments.validate()?.run(Origin::Typed),
-        Command::SiteProfile(arguments) => arguments.validate()?.run(Origin::Typed),
-        Command::MotifEnrichment(arguments) => arguments.validate()?.run(Origin::Typed),
-        Command::Density(arguments) => arguments.validate()?.run(Origin::Typed),
-        Command::Locus(arguments) => arguments.validate()?.run(),
-        Command::Association(arguments) => arguments.validate()?.run(Origin::Typed),
-        Command::CodonPhase(arguments) => arguments.validate()?.run(Origin::Typed),
-        Command::Variants(arguments) => arguments.validate()?.run(Origin::Typed),
-        Command::Stability(arguments) => arguments.validate()?.run(Origin::Typed),
-        Command::Reproduce(arguments) => arguments.run(threads),
-        Command::Compare(arguments) => arguments.validate()?.run(Origin::Typed),
-        Command::Finetune(arguments) => arguments.validate()?.run(Origin::Typed),
-        Command::Predict(arguments) => arguments.validate()?.run(),
-        Command::Benchmark(arguments) => arguments.validate()?.run(threads),
-        Command::MatchedFlops(arguments) => arguments.validate()?.run(threads),
-        Command::Report(arguments) => arguments.run(),
-        Command::Boundaries(arguments) => arguments.validate()?.run(Origin::Typed),
-        Command::Merge(arguments) => arguments.validate()?.run(),
-        Command::Scan(arguments) => arguments.validate()?.run(),
-        Command::Inspect(arguments) => arguments.validate()?.run(),
-        Command::Convert(arguments) => arguments.validate()?.run(),
-        Command::Train(arguments) => arguments.validate()?.run(),
-        Command::Evaluate(arguments) => arguments.validate()?.run(),
-        Command::Bench(arguments) => arguments.validate()?.run(),
-        Command::Fetch(arguments) => arguments.validate()?.run(),
-    }
+    arguments.command.run(Origin::Typed, arguments.threads)
 }
 
 /// The command of a command line, word by word.

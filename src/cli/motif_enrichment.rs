@@ -1,6 +1,6 @@
 //! `motif-enrichment`: do boundaries gather at motifs in promoters?
 
-use super::analysis::{Course, Report};
+use super::analysis::Course;
 use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
 use super::left_out::LeftOut;
@@ -17,7 +17,6 @@ use crate::genome::promoters::{
 use crate::motifs::select::Selection;
 use crate::pipelines::motif_enrichment::{self as pipeline, Control, EnrichmentRequest, Query};
 use crate::pipelines::store::Part;
-use crate::report::motif_enrichment as report;
 use crate::report::provenance::Input;
 use std::path::PathBuf;
 
@@ -416,18 +415,10 @@ impl Request {
         let inputs = self.inputs(&course.origin)?;
         let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        let report = Report {
-            analysis: "motif-enrichment",
-            bases_read: |found: &pipeline::Enrichment| found.bases_read,
-            summary: report::summary,
-            left_out,
-            write_tables: report::write_tables,
-            outcome: report::outcome,
-        };
         course.read(
             &opened,
             (parameters, &inputs),
-            &report,
+            left_out,
             |source, progress| {
                 pipeline::run(
                     &genome,

@@ -14,8 +14,7 @@ Examples:
   rm results/tables/*.parquet && ldar-analyze report results --prune
       a smaller folder to hand on: its page no longer links to what is gone")]
 pub struct Arguments {
-    /// Results folder of splice-profile, motif-enrichment, locus, density, compare, finetune,
-    /// benchmark, matched-flops or reproduce
+    /// Results folder of an analysis, or of reproduce
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
     /// Draw nothing anew: only take links to files that are no longer there out of the page

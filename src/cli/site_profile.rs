@@ -1,6 +1,6 @@
 //! `site-profile`: do boundaries tell any list of sites from controls?
 
-use super::analysis::{Course, Report};
+use super::analysis::Course;
 use super::answers::{Origin, ShardOption};
 use super::draws::Draws;
 use super::left_out::LeftOut;
@@ -15,7 +15,6 @@ use crate::pipelines::comparison::{ComparisonRequest, ENDPOINT_REACH, Unit};
 use crate::pipelines::site_profile::{self as pipeline, Anchor, SITE, SiteProfileRequest};
 use crate::pipelines::store::Part;
 use crate::report::provenance::Input;
-use crate::report::site_profile as report;
 use std::path::PathBuf;
 
 /// Ask whether boundaries tell any list of sites (BED) from random positions nearby, or from a
@@ -207,18 +206,10 @@ impl Request {
         };
         let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        let report = Report {
-            analysis: "site-profile",
-            bases_read: |found: &pipeline::SiteProfile| found.comparison.bases_read,
-            summary: report::summary,
-            left_out,
-            write_tables: report::write_tables,
-            outcome: report::outcome,
-        };
         course.read_beside_untrained(
             (&opened, untrained.as_ref(), seed),
             (parameters, &inputs),
-            &report,
+            left_out,
             |source, reference, progress| {
                 pipeline::run(
                     &genome,

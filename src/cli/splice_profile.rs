@@ -1,6 +1,6 @@
 //! `splice-profile`: do boundaries fall on splice junctions?
 
-use super::analysis::{Course, Report};
+use super::analysis::Course;
 use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
 use super::draws::Draws;
@@ -18,7 +18,6 @@ use crate::pipelines::splice_profile::{
 };
 use crate::pipelines::store::Part;
 use crate::report::provenance::Input;
-use crate::report::splice_profile as report;
 use std::path::PathBuf;
 
 /// Ask whether learned boundaries fall on splice junctions, against matched controls; writes an
@@ -376,18 +375,10 @@ impl Request {
         };
         let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        let report = Report {
-            analysis: "splice-profile",
-            bases_read: |found: &pipeline::SpliceProfile| found.comparison.bases_read,
-            summary: report::summary,
-            left_out,
-            write_tables: report::write_tables,
-            outcome: report::outcome,
-        };
         course.read_beside_untrained(
             (&opened, untrained.as_ref(), seed),
             (parameters, &inputs),
-            &report,
+            left_out,
             |source, reference, progress| {
                 pipeline::run_beside(
                     &genome,

@@ -1,6 +1,6 @@
 //! `stability`: what an edit of sequence does to the boundaries around it.
 
-use super::analysis::{Asked, Course, Report};
+use super::analysis::{Asked, Course};
 use super::answers::{Origin, ShardOption};
 use super::biotypes::Biotypes;
 use super::compute::Compute;
@@ -18,7 +18,6 @@ use crate::pipelines::splice_profile::SpliceProfileRequest;
 use crate::pipelines::stability::{self as pipeline, MAP_BP, StabilityRequest, UNTRAINED};
 use crate::pipelines::store::{Part, Unopened};
 use crate::pipelines::{BoundarySource, Values};
-use crate::report::stability as report;
 use std::path::PathBuf;
 
 /// Ask what an edit of sequence does to the boundaries around it, against matched controls; writes
@@ -198,14 +197,6 @@ impl Request {
             ("", models[0].as_ref()),
             (seeded.as_str(), models[1].as_ref()),
         ];
-        let report = Report {
-            analysis: "stability",
-            bases_read: |found: &pipeline::Stability| found.bases_read,
-            summary: report::summary,
-            left_out,
-            write_tables: report::write_tables,
-            outcome: report::outcome,
-        };
         let asked = Asked {
             parameters: serde_json::to_value(&self.pipeline).unwrap_or_default(),
             inputs: &inputs,
@@ -213,7 +204,7 @@ impl Request {
             trained_length: opened.trained_length(),
             models: &named,
         };
-        course.finish(asked, &report, |kept, progress| {
+        course.finish(asked, left_out, |kept, progress| {
             pipeline::run(&genome, &annotation, kept, &self.pipeline, progress)
         })
     }

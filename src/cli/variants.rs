@@ -2,7 +2,7 @@
 
 mod read;
 
-use super::analysis::{Asked, Course, Report};
+use super::analysis::{Asked, Course};
 use super::answers::{Origin, ShardOption};
 use super::compute::Compute;
 use super::left_out::LeftOut;
@@ -19,7 +19,7 @@ use crate::pipelines::signal::{Missing, Signal};
 use crate::pipelines::store::{Part, Unopened};
 use crate::pipelines::variants::{self as pipeline, Allele, VariantsRequest};
 use crate::report::provenance::Input;
-use crate::report::variants::{self as report, Found};
+use crate::report::variants::Found;
 use std::path::PathBuf;
 
 /// Score variants with a model that was never told of any: likelihoods, boundaries, hidden states;
@@ -220,14 +220,6 @@ impl Request {
             .as_deref()
             .map(|path| Signal::open(path, None, Missing::Unknown, genome.contigs()))
             .transpose()?;
-        let report = Report {
-            analysis: "variants",
-            bases_read: |found: &Found| found.found.bases_read,
-            summary: report::summary,
-            left_out,
-            write_tables: report::write_tables,
-            outcome: report::outcome,
-        };
         let scorer: Box<dyn BoundarySource + '_> = match &opened {
             Opened::Model { model, .. } => Box::new(Scorer(model)),
             _ => Box::new(Unopened(Values::Scores)),
@@ -243,7 +235,7 @@ impl Request {
             File::Vcf(path) => Some(path.clone()),
             File::Table(_) => None,
         };
-        course.finish(asked, &report, |models, progress| {
+        course.finish(asked, left_out, |models, progress| {
             let source = models.first().copied().unwrap_or(scorer.as_ref());
             Ok(Found {
                 found: pipeline::run(

@@ -29,7 +29,7 @@ pub struct ForestFigure {
     /// The groups, from top to bottom.
     pub groups: Vec<ForestGroup>,
     /// What the columns of numbers hold: estimates, observations and units of replication; a column
-    /// of p-values follows.
+    /// of p-values follows where a row has one.
     pub heads: [&'static str; 3],
     /// Title of the horizontal axis.
     pub x_label: String,
@@ -60,7 +60,7 @@ pub struct ForestRow {
     pub n_pairs: u64,
     /// Number of clusters they lie in.
     pub n_clusters: u64,
-    /// The p-value as it is to be printed, such as "≤ 0.0001".
+    /// The p-value as it is to be printed, such as "≤ 0.0001"; empty for none.
     pub p: String,
 }
 
@@ -147,7 +147,12 @@ impl ForestFigure {
     }
 
     fn heads<S: Surface>(&self, canvas: &mut Canvas<'_, S>, y: f64) -> Result<()> {
-        for (end, head) in COLUMNS.iter().zip(self.heads.iter().chain(&["p"])) {
+        let has_p = self
+            .shown()
+            .flat_map(|(_, rows)| rows)
+            .any(|row| !row.p.is_empty());
+        let p = has_p.then_some(&"p");
+        for (end, head) in COLUMNS.iter().zip(self.heads.iter().chain(p)) {
             canvas.text(
                 head,
                 (WIDTH - end, y),

@@ -135,7 +135,7 @@ pub struct AccountingRow {
 }
 
 /// What was found: plain tables.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct SiteProfile {
     /// Every record of the list, in its order.
     pub sites: Vec<SiteRow>,

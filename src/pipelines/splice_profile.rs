@@ -69,7 +69,7 @@ impl Default for SpliceProfileRequest {
 }
 
 /// What the annotation gave.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Default, Clone, Debug, Serialize, Deserialize)]
 pub struct AnnotationReport {
     /// What its file held.
     pub summary: AnnotationSummary,
@@ -85,7 +85,7 @@ pub struct AnnotationReport {
 }
 
 /// What was found: plain tables.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct SpliceProfile {
     /// Every annotated site, in order of contig, position, strand and kind.
     pub sites: Vec<SiteRow>,

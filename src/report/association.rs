@@ -3,14 +3,13 @@
 mod pictures;
 mod sections;
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
+use super::Report;
+use super::analysis::{self, Analysis, Tables as _, tables};
 use super::format::{count, decimals, number, p_value, with_interval};
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Report, tables};
 use crate::error::Result;
 use crate::pipelines::association::{
     AroundRow, Association, AssociationRequest, COMPOSITION, CorrelationRow, DENSITY, NOTHING,
@@ -20,53 +19,43 @@ use crate::pipelines::association::{
 /// The level of claims.
 const LEVEL: f64 = 0.05;
 
-/// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 8] = [
-    "correlations",
-    "contigs",
-    "tokens",
-    "token_lengths",
-    "around_boundaries",
-    "profile",
-    "blocks",
-    "reading",
-];
-
-/// Writes the tables.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub fn write_tables(found: &Association, folder: &Path) -> Result<()> {
-    let at = folder.join("tables");
-    let [
-        correlations,
-        contigs,
-        tokens,
-        lengths,
-        around,
-        profile,
-        blocks,
-        reading,
-    ] = TABLES;
-    tables::write(&at, correlations, &found.correlations)?;
-    tables::write(&at, contigs, &found.contigs)?;
-    tables::write(&at, tokens, &found.tokens)?;
-    tables::write(&at, lengths, &found.token_lengths)?;
-    tables::write(&at, around, &found.around)?;
-    tables::write(&at, profile, &found.profile)?;
-    tables::write(&at, blocks, &found.blocks)?;
-    tables::write(&at, reading, &found.reading)
+tables! {
+    Association; "correlations": correlations, "contigs": contigs, "tokens": tokens, "token_lengths": token_lengths, "around_boundaries": around, "profile": profile, "blocks": blocks, "reading": reading
 }
 
-/// What `run.json` keeps of the outcome.
-pub fn outcome(found: &Association) -> Value {
-    json!({
-        "bases_read": found.bases_read,
-        "primary_bp": found.primary_bp,
-        "correlations": found.correlations,
-        "tokens": found.tokens,
-        "around_boundaries": found.around,
-    })
+impl Analysis for Association {
+    const NAME: &'static str = "association";
+    const FIGURES: &'static [&'static str] = &[
+        "correlations",
+        "token_lengths",
+        "profile",
+        "profile_difference",
+    ];
+
+    fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
+        AssociationPage::open(record)?.report(to)
+    }
+}
+
+impl analysis::Found for Association {
+    fn bases_read(&self) -> u64 {
+        self.bases_read
+    }
+
+    fn summary(&self) -> String {
+        summary(self)
+    }
+
+    fn outcome(&self) -> Value {
+        let found = self;
+        json!({
+            "bases_read": found.bases_read,
+            "primary_bp": found.primary_bp,
+            "correlations": found.correlations,
+            "tokens": found.tokens,
+            "around_boundaries": found.around,
+        })
+    }
 }
 
 /// The page.
@@ -88,28 +77,12 @@ struct Svg {
 impl AssociationPage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<AssociationPage> {
-        let [
-            correlations,
-            contigs,
-            tokens,
-            lengths,
-            around,
-            profile,
-            blocks,
-            reading,
-        ] = TABLES;
-        let found = Association {
-            correlations: record.table(correlations)?,
-            contigs: record.table(contigs)?,
-            tokens: record.table(tokens)?,
-            token_lengths: record.table(lengths)?,
-            around: record.table(around)?,
-            profile: record.table(profile)?,
-            blocks: record.table(blocks)?,
-            reading: record.table(reading)?,
+        let mut found = Association {
             bases_read: record.outcome("bases_read")?,
             primary_bp: record.outcome("primary_bp")?,
+            ..Association::default()
         };
+        found.read_tables(record)?;
         Ok(AssociationPage {
             found,
             request: record.parameters()?,
@@ -118,19 +91,19 @@ impl AssociationPage {
     }
 
     /// Draws and tells.
-    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+    pub fn report(&self, to: &FigureFolder) -> Result<Report> {
         let profile = match self.found.profile.is_empty() {
             true => None,
             false => Some([
-                gallery.hang(&self.profiles(), "profile")?,
-                gallery.hang(&self.differences(), "profile_difference")?,
+                to.write_figure(&self.profiles(), "profile")?,
+                to.write_figure(&self.differences(), "profile_difference")?,
             ]),
         };
         let svg = Svg {
-            correlations: gallery.hang(&self.forest(), "correlations")?,
+            correlations: to.write_figure(&self.forest(), "correlations")?,
             lengths: match self.found.token_lengths.is_empty() {
                 true => None,
-                false => Some(gallery.hang(&self.lengths(), "token_lengths")?),
+                false => Some(to.write_figure(&self.lengths(), "token_lengths")?),
             },
             profile,
         };
@@ -152,7 +125,7 @@ impl AssociationPage {
             answer: answer(&self.found),
             sections: sections
                 .into_iter()
-                .chain([self.about.section(&self.request, &TABLES)])
+                .chain([self.about.section(&self.request, &Association::names())])
                 .collect(),
             ..Report::default()
         })
@@ -331,8 +304,7 @@ fn answer(found: &Association) -> String {
     texts.join(" ")
 }
 
-/// A short answer for the terminal.
-pub fn summary(found: &Association) -> String {
+fn summary(found: &Association) -> String {
     let mut text = headline(found) + "\n\n";
     text += &format!(
         "{:<30} {:<13} {:>8} {:<12} {:>9} {:>7}  correlation\n",

@@ -1,10 +1,11 @@
 //! What `benchmark` leaves behind beside its runs: one table, one figure, one page.
 
+use super::analysis::{Analysis, Tables as _, tables};
 use super::block::{downloads, link, paragraph};
 use super::format::{decimals, interval};
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::record::Record;
-use super::{Block, Cell, Format, Level, Report, Section, Table, columns, finetune, tables};
+use super::{Block, Cell, Format, Level, Report, Section, Table, columns, finetune};
 use crate::error::Result;
 use crate::figures::{self, BenchmarkFigure, Mark};
 use crate::stats::multiplicity::holm;
@@ -16,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Its tables.
-pub(super) const TABLES: [&str; 2] = ["benchmark", "comparisons"];
+tables! {
+    Results; "benchmark": scores, "comparisons": comparisons
+}
 
 /// Adjusted p-values above this tell no difference.
 const LEVEL: f64 = 0.05;
@@ -219,16 +221,6 @@ fn verdict(rows: &[TaskComparisonRow], model: &str, other: &str) -> Option<Strin
     })
 }
 
-/// Writes the tables.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub fn write_tables(results: &Results, folder: &Path) -> Result<()> {
-    let at = folder.join("tables");
-    tables::write(&at, TABLES[0], &results.scores)?;
-    tables::write(&at, TABLES[1], &results.comparisons)
-}
-
 /// A short answer for the terminal: one line a model and task.
 pub fn summary(results: &Results) -> String {
     let rows = &results.scores;
@@ -254,6 +246,15 @@ pub fn summary(results: &Results) -> String {
     text
 }
 
+impl Analysis for Results {
+    const NAME: &'static str = "benchmark";
+    const FIGURES: &'static [&'static str] = &["benchmark"];
+
+    fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
+        BenchmarkPage::open(record)?.report(to)
+    }
+}
+
 /// The page.
 pub(super) struct BenchmarkPage {
     rows: Vec<BenchmarkRow>,
@@ -269,9 +270,11 @@ impl BenchmarkPage {
     pub fn open(record: &Record) -> Result<BenchmarkPage> {
         let suite = suite::named(record.parameters["suite"].as_str().unwrap_or_default())?;
         let asked = record.parameters["tasks"].as_array().map_or(0, Vec::len);
+        let mut found = Results::default();
+        found.read_tables(record)?;
         Ok(BenchmarkPage {
-            rows: record.table(TABLES[0])?,
-            comparisons: record.table(TABLES[1])?,
+            rows: found.scores,
+            comparisons: found.comparisons,
             suite,
             asked,
             about: record.about(),
@@ -373,7 +376,7 @@ impl BenchmarkPage {
     }
 
     /// Draws and tells.
-    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+    pub fn report(&self, to: &FigureFolder) -> Result<Report> {
         let tasks = self.tasks();
         let measured = self.measured();
         let main = measured.first().copied().unwrap_or_default();
@@ -419,7 +422,7 @@ impl BenchmarkPage {
             });
         }
         blocks.push(Block::Figure {
-            svg: gallery.hang(&self.figure(), "benchmark")?,
+            svg: to.write_figure(&self.figure(), "benchmark")?,
             label: "Every task".into(),
             caption: "One row a task. Where a mark is missing, the number is not known.".into(),
             downloads: downloads("benchmark", "benchmark"),
@@ -460,7 +463,7 @@ impl BenchmarkPage {
                     title: "The suite".into(),
                     blocks: sources,
                 },
-                self.about.section(&self.parameters, &TABLES),
+                self.about.section(&self.parameters, &Results::names()),
             ],
             ..Report::default()
         })

@@ -2,14 +2,13 @@
 
 mod sections;
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
+use super::Report;
+use super::analysis::{self, Analysis, Tables as _, tables};
 use super::format::{capital, count, decimals, interval, p_value, percent};
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Report, tables};
 use crate::error::Result;
 use crate::figures::{Bar, BarPanel, BarsFigure, ForestFigure, ForestGroup, ForestRow};
 use crate::pipelines::codon_phase::{
@@ -19,30 +18,37 @@ use crate::pipelines::codon_phase::{
 /// The level of claims.
 const LEVEL: f64 = 0.05;
 
-/// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 4] = ["phases", "comparisons", "clusters", "genes"];
-
-/// Writes the tables.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub fn write_tables(found: &CodonPhase, folder: &Path) -> Result<()> {
-    let at = folder.join("tables");
-    let [phases, comparisons, clusters, genes] = TABLES;
-    tables::write(&at, phases, &found.phases)?;
-    tables::write(&at, comparisons, &found.comparisons)?;
-    tables::write(&at, clusters, &found.clusters)?;
-    tables::write(&at, genes, &found.genes)
+tables! {
+    CodonPhase; "phases": phases, "comparisons": comparisons, "clusters": clusters, "genes": genes
 }
 
-/// What `run.json` keeps of the outcome.
-pub fn outcome(found: &CodonPhase) -> Value {
-    json!({
-        "bases_read": found.bases_read,
-        "genes": found.genes,
-        "phases": found.phases,
-        "comparisons": found.comparisons,
-    })
+impl Analysis for CodonPhase {
+    const NAME: &'static str = "codon-phase";
+    const FIGURES: &'static [&'static str] = &["shares", "differences"];
+
+    fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
+        CodonPhasePage::open(record)?.report(to)
+    }
+}
+
+impl analysis::Found for CodonPhase {
+    fn bases_read(&self) -> u64 {
+        self.bases_read
+    }
+
+    fn summary(&self) -> String {
+        summary(self)
+    }
+
+    fn outcome(&self) -> Value {
+        let found = self;
+        json!({
+            "bases_read": found.bases_read,
+            "genes": found.genes,
+            "phases": found.phases,
+            "comparisons": found.comparisons,
+        })
+    }
 }
 
 /// The page.
@@ -70,14 +76,11 @@ fn words(phase: u64) -> &'static str {
 impl CodonPhasePage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<CodonPhasePage> {
-        let [phases, comparisons, clusters, genes] = TABLES;
-        let found = CodonPhase {
-            phases: record.table(phases)?,
-            comparisons: record.table(comparisons)?,
-            clusters: record.table(clusters)?,
-            genes: record.table(genes)?,
+        let mut found = CodonPhase {
             bases_read: record.outcome("bases_read")?,
+            ..CodonPhase::default()
         };
+        found.read_tables(record)?;
         Ok(CodonPhasePage {
             found,
             request: record.parameters()?,
@@ -86,10 +89,10 @@ impl CodonPhasePage {
     }
 
     /// Draws and tells.
-    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+    pub fn report(&self, to: &FigureFolder) -> Result<Report> {
         let svg = Svg {
-            shares: gallery.hang(&self.shares(), "shares")?,
-            differences: gallery.hang(&self.differences(), "differences")?,
+            shares: to.write_figure(&self.shares(), "shares")?,
+            differences: to.write_figure(&self.differences(), "differences")?,
         };
         Ok(Report {
             title: "Do boundaries keep to codons?".into(),
@@ -104,7 +107,7 @@ impl CodonPhasePage {
                 self.against(&svg),
                 self.methods(),
                 self.caveats(),
-                self.about.section(&self.request, &TABLES),
+                self.about.section(&self.request, &CodonPhase::names()),
             ],
             ..Report::default()
         })
@@ -267,8 +270,7 @@ fn answer(found: &CodonPhase) -> String {
     texts.join(" ")
 }
 
-/// A short answer for the terminal.
-pub fn summary(found: &CodonPhase) -> String {
+fn summary(found: &CodonPhase) -> String {
     let mut text = headline(found) + "\n\n";
     text += &format!(
         "{:<6} {:<24} {:>10} {:>11} {:>7} {:>9}\n",

@@ -1,14 +1,13 @@
 //! What `compare` leaves behind: its tables, its figures and its page.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
+use super::analysis::{self, Analysis, Tables as _, tables};
 use super::block::{downloads, paragraph};
 use super::format::{count, decimals, p_value, with_interval};
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Block, Cell, Format, Report, Section, Table, columns, tables};
+use super::{Block, Cell, Format, Report, Section, Table, columns};
 use crate::error::Result;
 use crate::figures::{Bar, BarPanel, BarsFigure, CurvePanel, CurveSeries, CurvesFigure};
 use crate::pipelines::compare::{CompareRequest, Compared, CutRow};
@@ -16,28 +15,11 @@ use crate::pipelines::compare::{CompareRequest, Compared, CutRow};
 /// Longer tokens are not drawn.
 const LONGEST_BP: u64 = 40;
 
-/// Its tables.
-pub(super) const TABLES: [&str; 4] = ["cuts", "clusters", "tokenizers", "lengths"];
-
-/// Writes the tables.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub fn write_tables(found: &Compared, folder: &Path) -> Result<()> {
-    let at = folder.join("tables");
-    tables::write(&at, "cuts", &found.cuts)?;
-    tables::write(&at, "clusters", &found.clusters)?;
-    tables::write(&at, "tokenizers", &found.tokenizers)?;
-    tables::write(&at, "lengths", &found.lengths)
+tables! {
+    Compared; "cuts": cuts, "clusters": clusters (not read), "tokenizers": tokenizers, "lengths": lengths
 }
 
-/// What `run.json` keeps of the outcome.
-pub fn outcome(found: &Compared) -> Value {
-    json!({"windows": found.n_windows, "positions": found.n_positions, "bases_read": found.bases_read})
-}
-
-/// A short answer for the terminal.
-pub fn summary(found: &Compared) -> String {
+fn summary(found: &Compared) -> String {
     let mut text = format!(
         "{:<22} {:<14} {:<16} {:>8} {:>9} {:>9}  {:<40} p\n",
         "tokenizer", "element", "measure", "elements", "observed", "expected", "difference"
@@ -58,6 +40,30 @@ pub fn summary(found: &Compared) -> String {
     text
 }
 
+impl Analysis for Compared {
+    const NAME: &'static str = "compare";
+    const FIGURES: &'static [&'static str] = &["cuts", "token_lengths"];
+
+    fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
+        ComparePage::open(record)?.report(to)
+    }
+}
+
+impl analysis::Found for Compared {
+    fn bases_read(&self) -> u64 {
+        self.bases_read
+    }
+
+    fn summary(&self) -> String {
+        summary(self)
+    }
+
+    fn outcome(&self) -> Value {
+        let found = self;
+        json!({"windows": found.n_windows, "positions": found.n_positions, "bases_read": found.bases_read})
+    }
+}
+
 /// The page.
 pub(super) struct ComparePage {
     found: Compared,
@@ -68,16 +74,13 @@ pub(super) struct ComparePage {
 impl ComparePage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<ComparePage> {
-        let found = Compared {
-            cuts: record.table("cuts")?,
-            clusters: Vec::new(),
-            tokenizers: record.table("tokenizers")?,
-            lengths: record.table("lengths")?,
-            site_statuses: Default::default(),
+        let mut found = Compared {
             n_windows: record.outcome("windows")?,
             n_positions: record.outcome("positions")?,
             bases_read: record.outcome("bases_read")?,
+            ..Compared::default()
         };
+        found.read_tables(record)?;
         Ok(ComparePage {
             found,
             request: record.parameters()?,
@@ -86,9 +89,9 @@ impl ComparePage {
     }
 
     /// Draws and tells.
-    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
-        let bars = gallery.hang(&self.bars(), "cuts")?;
-        let lengths = gallery.hang(&self.lengths(), "token_lengths")?;
+    pub fn report(&self, to: &FigureFolder) -> Result<Report> {
+        let bars = to.write_figure(&self.bars(), "cuts")?;
+        let lengths = to.write_figure(&self.lengths(), "token_lengths")?;
         let names: Vec<&str> = self
             .found
             .tokenizers
@@ -110,7 +113,7 @@ impl ComparePage {
                 self.tokens(lengths),
                 self.against_first(),
                 self.methods(),
-                self.about.section(&self.request, &TABLES),
+                self.about.section(&self.request, &Compared::names()),
             ],
             chapters: Vec::new(),
             appendix: Vec::new(),

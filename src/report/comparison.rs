@@ -1,28 +1,7 @@
 //! Sites against matched controls, whatever the sites: tables and mean profiles.
 
-use std::path::Path;
-
-use super::{discrimination, tables};
-use crate::error::Result;
 use crate::figures::{ProfilePanel, ProfileSeries, Side};
 use crate::pipelines::comparison::{Comparison, ENDPOINT_REACH, LetterRow, StatisticsRow};
-
-/// Writes the tables that all such analyses leave.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub(super) fn write_tables(found: &Comparison, at: &Path) -> Result<()> {
-    discrimination::write_tables(&found.discrimination, at)?;
-    tables::write(at, "controls", &found.controls)?;
-    tables::write(at, "pairs", &found.pairs)?;
-    tables::write(at, "profile", &found.profile)?;
-    tables::write(at, "statistics", &found.statistics)?;
-    tables::write(at, "balance", &found.balance)?;
-    tables::write(at, "matching", &found.matching)?;
-    tables::write(at, "offsets", &found.offsets)?;
-    tables::write(at, "runs", &found.runs)?;
-    tables::write(at, "baseline", &found.baseline)
-}
 
 /// What a panel of mean profiles says in words.
 pub(super) struct PanelWords {

@@ -3,14 +3,13 @@
 mod pictures;
 mod sections;
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
+use super::analysis::{self, Analysis, Tables as _, tables};
 use super::format::{decimals, p_value, with_interval};
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Report, tables, wording};
+use super::{Report, wording};
 use crate::error::Result;
 use crate::genome::classes::Class;
 use crate::pipelines::density::{Density, DensityRequest, StatisticsRow};
@@ -18,47 +17,38 @@ use crate::pipelines::density::{Density, DensityRequest, StatisticsRow};
 /// The false discovery rate at which a class is said to differ.
 const RATE: f64 = 0.05;
 
-/// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 6] = [
-    "statistics",
-    "pairs",
-    "token_lengths",
-    "balance",
-    "accounting",
-    "baseline",
-];
-
-/// Writes the tables.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub fn write_tables(found: &Density, folder: &Path) -> Result<()> {
-    let at = folder.join("tables");
-    let [
-        statistics,
-        pairs,
-        token_lengths,
-        balance,
-        accounting,
-        baseline,
-    ] = TABLES;
-    tables::write(&at, statistics, &found.statistics)?;
-    tables::write(&at, pairs, &found.pairs)?;
-    tables::write(&at, token_lengths, &found.token_lengths)?;
-    tables::write(&at, balance, &found.balance)?;
-    tables::write(&at, accounting, &found.accounting)?;
-    tables::write(&at, baseline, &found.baseline)
+tables! {
+    Density; "statistics": statistics, "pairs": pairs, "token_lengths": token_lengths, "balance": balance, "accounting": accounting, "baseline": baseline
 }
 
-/// What `run.json` keeps of the outcome.
-pub fn outcome(found: &Density) -> Value {
-    json!({
-        "tiles_read": found.tiles_read,
-        "bases_read": found.bases_read,
-        "contigs_unmatched": found.contigs_unmatched,
-        "accounting": found.accounting,
-        "statistics": found.statistics,
-    })
+impl Analysis for Density {
+    const NAME: &'static str = "density";
+    const FIGURES: &'static [&'static str] = &["token_lengths", "density"];
+
+    fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
+        DensityPage::open(record)?.report(to)
+    }
+}
+
+impl analysis::Found for Density {
+    fn bases_read(&self) -> u64 {
+        self.bases_read
+    }
+
+    fn summary(&self) -> String {
+        summary(self)
+    }
+
+    fn outcome(&self) -> Value {
+        let found = self;
+        json!({
+            "tiles_read": found.tiles_read,
+            "bases_read": found.bases_read,
+            "contigs_unmatched": found.contigs_unmatched,
+            "accounting": found.accounting,
+            "statistics": found.statistics,
+        })
+    }
 }
 
 /// The page.
@@ -79,26 +69,14 @@ impl DensityPage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<DensityPage> {
         let request: DensityRequest = record.parameters()?;
-        let [
-            statistics,
-            pairs,
-            token_lengths,
-            balance,
-            accounting,
-            baseline,
-        ] = TABLES;
-        let found = Density {
-            statistics: record.table(statistics)?,
-            pairs: record.table(pairs)?,
-            token_lengths: record.table(token_lengths)?,
-            balance: record.table(balance)?,
-            accounting: record.table(accounting)?,
-            baseline: record.table(baseline)?,
+        let mut found = Density {
             contigs_unmatched: record.outcome("contigs_unmatched")?,
             tiles_read: record.outcome("tiles_read")?,
             bases_read: record.outcome("bases_read")?,
             negative_control: request.negative_control,
+            ..Density::default()
         };
+        found.read_tables(record)?;
         Ok(DensityPage {
             found,
             request,
@@ -107,12 +85,12 @@ impl DensityPage {
     }
 
     /// Draws and tells.
-    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+    pub fn report(&self, to: &FigureFolder) -> Result<Report> {
         let lengths = (!self.about.signal)
-            .then(|| gallery.hang(&self.lengths(), "token_lengths"))
+            .then(|| to.write_figure(&self.lengths(), "token_lengths"))
             .transpose()?;
         let svg = Svg {
-            density: gallery.hang(&self.boxes(), "density")?,
+            density: to.write_figure(&self.boxes(), "density")?,
             lengths,
         };
         let title = if self.found.negative_control {
@@ -140,7 +118,7 @@ impl DensityPage {
                 self.balance(),
                 self.methods(),
                 self.caveats(),
-                self.about.section(&self.request, &TABLES),
+                self.about.section(&self.request, &Density::names()),
             ])
             .collect(),
             ..Report::default()

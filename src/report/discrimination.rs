@@ -1,10 +1,7 @@
 //! Sites told from controls: the sentence at the head of the page, the section, and its figure.
 
-use std::path::Path;
-
-use super::record::Record;
-use super::{Block, Card, Cell, Format, Level, Section, Table, columns, tables};
-use crate::error::Result;
+use super::analysis::{Tables as _, tables};
+use super::{Block, Card, Cell, Format, Level, Section, Table, columns};
 use crate::figures::{
     DiscriminationFigure, DiscriminationModel, DiscriminationPanel, ProfilePanel, ProfileSeries,
     Side,
@@ -24,69 +21,13 @@ use crate::stats::multiplicity::holm;
 /// The probability of any false sentence.
 const ALPHA: f64 = 0.05;
 
-/// Its tables.
-pub(super) const TABLES: [&str; 7] = [
-    "discrimination",
-    "conditional",
-    "cuts",
-    "effects",
-    "roc",
-    "difference",
-    "decoys",
-];
-
-/// Its tables, then an analysis's own: `ALL` in all.
-pub(super) const fn and<const OWN: usize, const ALL: usize>(
-    own: [&'static str; OWN],
-) -> [&'static str; ALL] {
-    assert!(ALL == TABLES.len() + OWN);
-    let mut all = [""; ALL];
-    let mut i = 0;
-    while i < ALL {
-        all[i] = match i.checked_sub(TABLES.len()) {
-            Some(at) => own[at],
-            None => TABLES[i],
-        };
-        i += 1;
-    }
-    all
+tables! {
+    Discrimination; "discrimination": discrimination, "conditional": conditional, "cuts": cuts, "effects": effects, "roc": roc, "difference": difference, "decoys": decoys
 }
 
 /// What lies before and after a site of any kind.
 pub(super) fn sides(_: &str) -> (Side, Side) {
     (Side::line("upstream"), Side::line("downstream"))
-}
-
-/// Writes them into a folder.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub(super) fn write_tables(found: &Discrimination, at: &Path) -> Result<()> {
-    let [all, conditional, cuts, effects, roc, difference, decoys] = TABLES;
-    tables::write(at, all, &found.discrimination)?;
-    tables::write(at, conditional, &found.conditional)?;
-    tables::write(at, cuts, &found.cuts)?;
-    tables::write(at, effects, &found.effects)?;
-    tables::write(at, roc, &found.roc)?;
-    tables::write(at, difference, &found.difference)?;
-    tables::write(at, decoys, &found.decoys)
-}
-
-/// Reads them from a results folder.
-///
-/// # Errors
-/// A table that is missing or of another version.
-pub(super) fn open(record: &Record) -> Result<Discrimination> {
-    let [all, conditional, cuts, effects, roc, difference, decoys] = TABLES;
-    Ok(Discrimination {
-        discrimination: record.table(all)?,
-        conditional: record.table(conditional)?,
-        cuts: record.table(cuts)?,
-        effects: record.table(effects)?,
-        roc: record.table(roc)?,
-        difference: record.table(difference)?,
-        decoys: record.table(decoys)?,
-    })
 }
 
 /// What is told: tables, and what the page knows beside them.
@@ -488,9 +429,10 @@ impl Told<'_> {
             percent(ERROR, 0)
         )));
         blocks.push(Block::Links(
-            TABLES
+            Discrimination::names()
+                .into_iter()
                 .map(|t| link(&format!("{t}.tsv"), format!("tables/{t}.tsv")))
-                .to_vec(),
+                .collect(),
         ));
         Section {
             title: words.title.into(),

@@ -8,80 +8,22 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::Report;
+use super::analysis::{Analysis, Tables as _, tables};
 use super::format::{decimals, interval, p_value, with_interval};
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Report, tables};
 use crate::error::Result;
 use crate::tasks::judge::{Facts, Judgement, LDARNET, MAJORITY, RANDOM};
 use crate::tasks::kmer;
 use crate::tasks::rows::{ComparisonRow, FoldRow};
 
-/// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 7] = [
-    "metrics",
-    "folds",
-    "comparisons",
-    "predictions",
-    "duplicates",
-    "epochs",
-    "boundaries",
-];
+tables! {
+    Judgement; "metrics": metrics, "folds": folds, "comparisons": comparisons, "predictions": predictions, "duplicates": duplicates, "epochs": epochs, "boundaries": boundaries
+}
 
 /// p-values above this tell no difference.
 const LEVEL: f64 = 0.05;
-
-/// Writes the tables.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub fn write_tables(found: &Judgement, folder: &Path) -> Result<()> {
-    let at = folder.join("tables");
-    let [
-        metrics,
-        folds,
-        comparisons,
-        predictions,
-        duplicates,
-        epochs,
-        boundaries,
-    ] = TABLES;
-    tables::write(&at, metrics, &found.metrics)?;
-    tables::write(&at, folds, &found.folds)?;
-    tables::write(&at, comparisons, &found.comparisons)?;
-    tables::write(&at, predictions, &found.predictions)?;
-    tables::write(&at, duplicates, &found.duplicates)?;
-    tables::write(&at, epochs, &found.epochs)?;
-    tables::write(&at, boundaries, &found.boundaries)
-}
-
-/// What `run.json` keeps of the outcome.
-pub fn outcome(found: &Judgement) -> Value {
-    json!({"facts": found.facts})
-}
-
-/// Reads a judgement back from a results folder.
-fn read(record: &Record) -> Result<Judgement> {
-    let [
-        metrics,
-        folds,
-        comparisons,
-        predictions,
-        duplicates,
-        epochs,
-        boundaries,
-    ] = TABLES;
-    Ok(Judgement {
-        facts: record.outcome("facts")?,
-        metrics: record.table(metrics)?,
-        folds: record.table(folds)?,
-        comparisons: record.table(comparisons)?,
-        predictions: record.table(predictions)?,
-        duplicates: record.table(duplicates)?,
-        epochs: record.table(epochs)?,
-        boundaries: record.table(boundaries)?,
-    })
-}
 
 /// Task and mean Matthews correlation x 100 of the first model of a folder of fine-tuning; `None`
 /// for another folder, values, or the baseline alone.
@@ -103,6 +45,21 @@ pub(super) fn measured(folder: &Path) -> Option<(String, f64)> {
     ))
 }
 
+impl Analysis for Judgement {
+    const NAME: &'static str = "finetune";
+    const FIGURES: &'static [&'static str] =
+        &["boundaries", "scores", "rates", "confusion", "learning"];
+
+    fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
+        FinetunePage::open(record)?.report(to)
+    }
+}
+
+/// What `run.json` keeps of the outcome.
+pub fn outcome(found: &Judgement) -> Value {
+    json!({"facts": found.facts})
+}
+
 /// The page.
 pub(super) struct FinetunePage {
     found: Judgement,
@@ -113,15 +70,20 @@ pub(super) struct FinetunePage {
 impl FinetunePage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<FinetunePage> {
+        let mut found = Judgement {
+            facts: record.outcome("facts")?,
+            ..Judgement::default()
+        };
+        found.read_tables(record)?;
         Ok(FinetunePage {
-            found: read(record)?,
+            found,
             parameters: record.parameters.clone(),
             about: record.about(),
         })
     }
 
     /// Draws and tells.
-    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+    pub fn report(&self, to: &FigureFolder) -> Result<Report> {
         let facts = &self.found.facts;
         let what = if facts.classes.is_empty() {
             "values"
@@ -129,16 +91,16 @@ impl FinetunePage {
             "classes"
         };
         let sections = [
-            Some(self.result(gallery)?),
-            self.rates(gallery)?,
-            self.training(gallery)?,
-            self.boundaries(gallery)?,
+            Some(self.result(to)?),
+            self.rates(to)?,
+            self.training(to)?,
+            self.boundaries(to)?,
             Some(self.leaks()),
             Some(self.data()),
             Some(self.trainings()),
             Some(self.methods()),
             Some(self.caveats()),
-            Some(self.about.section(&self.parameters, &TABLES)),
+            Some(self.about.section(&self.parameters, &Judgement::names())),
         ];
         Ok(Report {
             title: format!("{}: how well are its {what} predicted?", facts.task),

@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::output::{PendingFolder, check_folder};
+use crate::report::analysis::ANALYSES;
 use crate::report::record::Record;
 use crate::report::variants::{VCF, VCF_INDEX};
 use std::path::{Path, PathBuf};
@@ -18,50 +19,14 @@ const OURS: [&str; 7] = [
     VCF,
     VCF_INDEX,
 ];
-/// The same for its figures.
-const FIGURES: [&str; 35] = [
-    "r2_motifs",
-    "native_vs_shuffled",
-    "volcano",
-    "forest",
-    "heatmap",
-    "heatmap_2",
-    "heatmap_3",
-    "heatmap_4",
-    "balance",
-    "r1_splice",
-    "r1_discrimination",
-    "profile",
-    "discrimination",
-    "r1_splice_families",
-    "r1_splice_residual",
-    "r1_heatmap_donor",
-    "r1_heatmap_acceptor",
-    "differences",
-    "families",
-    "r2_by_k",
-    "calibration",
-    "locus",
-    "density",
-    "cuts",
-    "token_lengths",
-    "scores",
-    "rates",
-    "confusion",
-    "learning",
-    "boundaries",
-    "benchmark",
-    "evaluation",
-    "response",
-    "response_models",
-    "mutation_map",
-];
-
 /// The folders in it: the names that files may have there, and their endings.
 fn below() -> [(&'static str, Vec<&'static str>, [&'static str; 2]); 2] {
+    let columns = ANALYSES.iter().flat_map(|entry| (entry.columns)());
+    let tables = columns.map(|(table, _)| table);
+    let figures = ANALYSES.iter().flat_map(|entry| entry.figures);
     [
-        ("tables", super::TABLES.concat(), ["tsv", "parquet"]),
-        ("figures", FIGURES.to_vec(), ["svg", "png"]),
+        ("tables", tables.collect(), ["tsv", "parquet"]),
+        ("figures", figures.copied().collect(), ["svg", "png"]),
     ]
 }
 

@@ -1,14 +1,13 @@
 //! What `locus` leaves behind: its tables, its figure and its page.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
+use super::analysis::{self, Analysis, Tables as _, tables};
 use super::block::{downloads, paragraph};
 use super::format::{MISSING, capital, count, decimals, percent};
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Block, Card, Cell, Column, Format, Level, Report, Section, Table, columns, tables};
+use super::{Block, Card, Cell, Column, Format, Level, Report, Section, Table, columns};
 use crate::error::Result;
 use crate::figures::{LocusFigure, LocusGene, LocusHit, LocusSeries};
 use crate::genome::{Interval, Strand, region};
@@ -16,37 +15,35 @@ use crate::pipelines::locus::{
     HitRow, Locus, LocusRequest, SITE_REACH, SeriesRow, SiteRow, THRESHOLD,
 };
 
-/// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 6] = [
-    "series",
-    "positions",
-    "tokens",
-    "genes",
-    "annotated",
-    "hits",
-];
+tables! {
+    Locus; "series": series, "positions": positions, "tokens": tokens, "genes": genes, "annotated": sites, "hits": hits
+}
 
 /// Hits that the page lists, by p-value.
 const SHOWN: usize = 25;
 
-/// Writes the tables.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub fn write_tables(found: &Locus, folder: &Path) -> Result<()> {
-    let at = folder.join("tables");
-    let [series, positions, tokens, genes, annotated, hits] = TABLES;
-    tables::write(&at, series, &found.series)?;
-    tables::write(&at, positions, &found.positions)?;
-    tables::write(&at, tokens, &found.tokens)?;
-    tables::write(&at, genes, &found.genes)?;
-    tables::write(&at, annotated, &found.sites)?;
-    tables::write(&at, hits, &found.hits)
+impl Analysis for Locus {
+    const NAME: &'static str = "locus";
+    const FIGURES: &'static [&'static str] = &["locus"];
+
+    fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
+        LocusPage::open(record)?.report(to)
+    }
 }
 
-/// What `run.json` keeps of the outcome.
-pub fn outcome(found: &Locus) -> Value {
-    json!({"bases_read": found.bases_read, "frame": found.frame, "series": found.series, "tracks": found.tracks})
+impl analysis::Found for Locus {
+    fn bases_read(&self) -> u64 {
+        self.bases_read
+    }
+
+    fn summary(&self) -> String {
+        summary(self)
+    }
+
+    fn outcome(&self) -> Value {
+        let found = self;
+        json!({"bases_read": found.bases_read, "frame": found.frame, "series": found.series, "tracks": found.tracks})
+    }
 }
 
 /// The page.
@@ -59,18 +56,18 @@ pub(super) struct LocusPage {
 impl LocusPage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<LocusPage> {
-        let [series, positions, tokens, genes, annotated, hits] = TABLES;
-        let found = Locus {
+        let mut found = Locus {
             frame: record.outcome("frame")?,
-            series: record.table(series)?,
-            positions: record.table(positions)?,
-            tokens: record.table(tokens)?,
-            genes: record.table(genes)?,
-            sites: record.table(annotated)?,
-            hits: record.table(hits)?,
             tracks: record.outcome("tracks")?,
             bases_read: record.outcome("bases_read")?,
+            series: Vec::new(),
+            positions: Vec::new(),
+            tokens: Vec::new(),
+            genes: Vec::new(),
+            sites: Vec::new(),
+            hits: Vec::new(),
         };
+        found.read_tables(record)?;
         Ok(LocusPage {
             found,
             request: record.parameters()?,
@@ -79,8 +76,8 @@ impl LocusPage {
     }
 
     /// Draws and tells.
-    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
-        let svg = gallery.hang(&self.figure(), "locus")?;
+    pub fn report(&self, to: &FigureFolder) -> Result<Report> {
+        let svg = to.write_figure(&self.figure(), "locus")?;
         let models: Vec<&str> = self
             .found
             .series
@@ -103,7 +100,7 @@ impl LocusPage {
                 self.motifs(),
                 self.methods(),
                 self.caveats(),
-                self.about.section(&self.request, &TABLES),
+                self.about.section(&self.request, &Locus::names()),
             ],
             ..Report::default()
         })
@@ -523,8 +520,7 @@ fn answer(found: &Locus) -> String {
     series.join(" ")
 }
 
-/// A short answer for the terminal.
-pub fn summary(found: &Locus) -> String {
+fn summary(found: &Locus) -> String {
     format!(
         "{}\n{} One locus illustrates; it is no evidence.\nmotif hits: {}, genes: {}",
         place(found),

@@ -3,13 +3,14 @@
 mod pictures;
 mod sections;
 
+use super::Report;
+use super::analysis::{Analysis, Tables as _, tables};
 use super::format::{decimals, interval};
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Report, tables};
 use crate::error::{Error, Result};
 use crate::pipelines::matched_flops::{
-    ArmRow, CurveRow, DifferenceRow, MeanRow, Outcome, ScoreRow, TaskRow, Tested, adjust, off,
+    DifferenceRow, Outcome, ScoreRow, TaskRow, Tested, adjust, off,
 };
 use crate::stats::repeats::{Repeats, repeats};
 use crate::tasks::judge::{Facts, JudgeRequest, LDARNET};
@@ -20,8 +21,9 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Its tables.
-pub(super) const TABLES: [&str; 6] = ["arms", "curves", "tasks", "scores", "means", "differences"];
+tables! {
+    Outcome; "arms": arms, "curves": curves, "tasks": tasks, "scores": scores, "means": means, "differences": differences
+}
 
 /// Operations are equal up to this share.
 const EQUAL: f64 = 0.01;
@@ -146,21 +148,6 @@ fn spent_in(record: &Record) -> Result<Spent> {
 fn distinct<'a>(all: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut seen = BTreeSet::new();
     all.filter(|one| seen.insert(*one)).collect()
-}
-
-/// Writes the tables.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub fn write_tables(outcome: &Outcome, folder: &Path) -> Result<()> {
-    let at = folder.join("tables");
-    let [arms, curves, tasks, scores, means, differences] = TABLES;
-    tables::write(&at, arms, &outcome.arms)?;
-    tables::write(&at, curves, &outcome.curves)?;
-    tables::write(&at, tasks, &outcome.tasks)?;
-    tables::write(&at, scores, &outcome.scores)?;
-    tables::write(&at, means, &outcome.means)?;
-    tables::write(&at, differences, &outcome.differences)
 }
 
 /// A short answer for the terminal.
@@ -289,6 +276,15 @@ fn headline(outcome: &Outcome) -> String {
     )
 }
 
+impl Analysis for Outcome {
+    const NAME: &'static str = "matched-flops";
+    const FIGURES: &'static [&'static str] = &["scores", "differences", "pretraining"];
+
+    fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
+        MatchedFlopsPage::open(record)?.report(to)
+    }
+}
+
 /// The page.
 pub(super) struct MatchedFlopsPage {
     found: Outcome,
@@ -315,16 +311,10 @@ impl MatchedFlopsPage {
         }
         let parameters: Parameters = record.parameters()?;
         let steps: Vec<Step> = record.outcome("steps")?;
-        let [arms, curves, tasks, scores, means, differences] = TABLES;
+        let mut found = Outcome::default();
+        found.read_tables(record)?;
         Ok(MatchedFlopsPage {
-            found: Outcome {
-                arms: record.table::<ArmRow>(arms)?,
-                curves: record.table::<CurveRow>(curves)?,
-                tasks: record.table::<TaskRow>(tasks)?,
-                scores: record.table::<ScoreRow>(scores)?,
-                means: record.table::<MeanRow>(means)?,
-                differences: record.table::<DifferenceRow>(differences)?,
-            },
+            found,
             seeds: parameters.seeds.len(),
             scale: parameters.scale,
             sizes: parameters.sizes,
@@ -335,17 +325,17 @@ impl MatchedFlopsPage {
     }
 
     /// Draws and tells.
-    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+    pub fn report(&self, to: &FigureFolder) -> Result<Report> {
         let mut sections = Vec::new();
         if !self.found.tasks.is_empty() {
-            sections.push(self.result(gallery)?);
+            sections.push(self.result(to)?);
         }
-        sections.push(self.pretraining(gallery)?);
-        sections.extend(self.part(gallery, "ratio-loss")?);
-        sections.extend(self.part(gallery, "compression")?);
+        sections.push(self.pretraining(to)?);
+        sections.extend(self.part(to, "ratio-loss")?);
+        sections.extend(self.part(to, "compression")?);
         sections.extend([
             self.methods(),
-            self.about.section(&self.parameters, &TABLES),
+            self.about.section(&self.parameters, &Outcome::names()),
         ]);
         let seeds = distinct_seeds(&self.found);
         Ok(Report {

@@ -7,6 +7,7 @@
 //! | `block` | the pieces of a section |
 //! | `table` | tables: columns, cells, their formats |
 //! | `inline_svg` | putting several SVG documents into one page without clashes |
+//! | `analysis` | what an analysis leaves behind, said once, and the list of all |
 //! | `splice_profile` | the page, figures and tables of `splice-profile` |
 //! | `comparison` | sites against matched controls: what analyses of them share |
 //! | `discrimination` | sites told from controls: the section and figure that analyses share |
@@ -39,6 +40,7 @@
 //! Everything a caller passes is text and is escaped, except the SVG of a figure. The page loads
 //! nothing.
 
+pub mod analysis;
 pub mod association;
 pub mod benchmark;
 pub mod block;
@@ -76,20 +78,3 @@ mod tests;
 pub use block::{Block, Card, Level, Link};
 pub use html::{Chapter, Report, Section};
 pub use table::{Cell, Column, Format, Table, columns};
-
-/// The tables of all analyses.
-const TABLES: [&[&str]; 13] = [
-    &splice_profile::TABLES,
-    &site_profile::TABLES,
-    &motif_enrichment::TABLES,
-    &density::TABLES,
-    &locus::TABLES,
-    &compare::TABLES,
-    &finetune::TABLES,
-    &variants::TABLES,
-    &stability::TABLES,
-    &association::TABLES,
-    &codon_phase::TABLES,
-    &benchmark::TABLES,
-    &matched_flops::TABLES,
-];

@@ -3,17 +3,16 @@
 mod pictures;
 mod sections;
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
+use super::analysis::{self, Analysis, Tables as _, tables};
 use super::discrimination::{self, Told, Words};
 use super::format::{count, integer, p_value};
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Report, tables, wording};
+use super::{Report, wording};
 use crate::error::Result;
-use crate::pipelines::comparison::discrimination::MOST_SITES;
+use crate::pipelines::comparison::discrimination::{Discrimination, MOST_SITES};
 use crate::pipelines::motif_enrichment::{
     Enrichment, EnrichmentRequest, HIT_WINDOW, MotifRow, StatisticsRow,
 };
@@ -21,56 +20,55 @@ use crate::pipelines::motif_enrichment::{
 /// The false discovery rate that "significant" stands for.
 pub const RATE: f64 = 0.05;
 
-pub(super) const TABLES: [&str; 19] = discrimination::and([
-    "promoters",
-    "motifs",
-    "logos",
-    "hits",
-    "pairs",
-    "statistics",
-    "balance",
-    "profile",
-    "detail",
-    "orders",
-    "unmatched",
-    "yardsticks",
-]);
+tables! {
+    Enrichment, with discrimination: Discrimination; "promoters": promoters, "motifs": motifs, "logos": logos, "hits": hits (not read), "pairs": pairs (not read), "statistics": statistics, "balance": balance, "profile": profile, "detail": detail, "orders": orders (not read), "unmatched": unmatched, "yardsticks": yardsticks
+}
 
 /// The endpoints in the order of tables, and in words.
 const ENDPOINTS: [(&str, &str); 2] = [("edges", "at their edges"), ("inside", "inside")];
 
-/// Writes the tables.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub fn write_tables(found: &Enrichment, folder: &Path) -> Result<()> {
-    let at = folder.join("tables");
-    discrimination::write_tables(&found.discrimination, &at)?;
-    tables::write(&at, "promoters", &found.promoters)?;
-    tables::write(&at, "motifs", &found.motifs)?;
-    tables::write(&at, "logos", &found.logos)?;
-    tables::write(&at, "hits", &found.hits)?;
-    tables::write(&at, "pairs", &found.pairs)?;
-    tables::write(&at, "statistics", &found.statistics)?;
-    tables::write(&at, "balance", &found.balance)?;
-    tables::write(&at, "profile", &found.profile)?;
-    tables::write(&at, "detail", &found.detail)?;
-    tables::write(&at, "orders", &found.orders)?;
-    tables::write(&at, "unmatched", &found.unmatched)?;
-    tables::write(&at, "yardsticks", &found.yardsticks)
+impl Analysis for Enrichment {
+    const NAME: &'static str = "motif-enrichment";
+    const FIGURES: &'static [&'static str] = &[
+        "discrimination",
+        "r2_motifs",
+        "native_vs_shuffled",
+        "volcano",
+        "forest",
+        "heatmap",
+        "heatmap_2",
+        "heatmap_3",
+        "heatmap_4",
+        "balance",
+        "calibration",
+    ];
+
+    fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
+        MotifPage::open(record)?.report(to)
+    }
 }
 
-/// What `run.json` keeps of the outcome.
-pub fn outcome(found: &Enrichment) -> Value {
-    json!({
-        "tiles_read": found.tiles_read,
-        "bases_read": found.bases_read,
-        "regions": found.n_regions,
-        "region_bp": found.region_bp,
-        "windows_outside": found.n_outside,
-        "dropped": found.dropped,
-        "background": found.background,
-    })
+impl analysis::Found for Enrichment {
+    fn bases_read(&self) -> u64 {
+        self.bases_read
+    }
+
+    fn summary(&self) -> String {
+        summary(self)
+    }
+
+    fn outcome(&self) -> Value {
+        let found = self;
+        json!({
+            "tiles_read": found.tiles_read,
+            "bases_read": found.bases_read,
+            "regions": found.n_regions,
+            "region_bp": found.region_bp,
+            "windows_outside": found.n_outside,
+            "dropped": found.dropped,
+            "background": found.background,
+        })
+    }
 }
 
 /// The page. It needs neither hits, pairs nor orders, the largest tables.
@@ -106,21 +104,8 @@ impl MotifPage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<MotifPage> {
         let request: EnrichmentRequest = record.parameters()?;
-        let found = Enrichment {
-            discrimination: discrimination::open(record)?,
-            promoters: record.table("promoters")?,
+        let mut found = Enrichment {
             dropped: record.outcome("dropped")?,
-            motifs: record.table("motifs")?,
-            logos: record.table("logos")?,
-            hits: Vec::new(),
-            pairs: Vec::new(),
-            statistics: record.table("statistics")?,
-            orders: Vec::new(),
-            unmatched: record.table("unmatched")?,
-            yardsticks: record.table("yardsticks")?,
-            balance: record.table("balance")?,
-            profile: record.table("profile")?,
-            detail: record.table("detail")?,
             background: record.outcome("background")?,
             n_regions: record.outcome("regions")?,
             region_bp: record.outcome("region_bp")?,
@@ -128,7 +113,9 @@ impl MotifPage {
             tiles_read: record.outcome("tiles_read")?,
             bases_read: record.outcome("bases_read")?,
             negative_control: request.negative_control,
+            ..Enrichment::default()
         };
+        found.read_tables(record)?;
         Ok(MotifPage {
             found,
             request,
@@ -137,7 +124,7 @@ impl MotifPage {
     }
 
     /// Draws and tells.
-    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+    pub fn report(&self, to: &FigureFolder) -> Result<Report> {
         let found = &self.found;
         let shuffled = found.profile.iter().any(|row| row.control == "shuffled");
         let heatmaps = self.details().into_iter().enumerate().map(|(i, id)| {
@@ -146,25 +133,25 @@ impl MotifPage {
             } else {
                 format!("heatmap_{}", i + 1)
             };
-            Ok((id.to_string(), gallery.hang(&self.heatmap(id), &name)?))
+            Ok((id.to_string(), to.write_figure(&self.heatmap(id), &name)?))
         });
         let told = told(found);
         let svg = Svg {
             discrimination: match found.negative_control {
                 true => String::new(),
-                false => gallery.hang(&told.figure(), "discrimination")?,
+                false => to.write_figure(&told.figure(), "discrimination")?,
             },
-            motifs: gallery.hang(&self.panels(), "r2_motifs")?,
+            motifs: to.write_figure(&self.panels(), "r2_motifs")?,
             shuffled: shuffled
-                .then(|| gallery.hang(&self.native_vs_shuffled(), "native_vs_shuffled"))
+                .then(|| to.write_figure(&self.native_vs_shuffled(), "native_vs_shuffled"))
                 .transpose()?,
-            volcano: gallery.hang(&self.volcano(), "volcano")?,
-            forest: gallery.hang(&self.forest(), "forest")?,
+            volcano: to.write_figure(&self.volcano(), "volcano")?,
+            forest: to.write_figure(&self.forest(), "forest")?,
             heatmaps: heatmaps.collect::<Result<_>>()?,
-            balance: gallery.hang(&self.balance(), "balance")?,
+            balance: to.write_figure(&self.balance(), "balance")?,
             calibration: found
                 .negative_control
-                .then(|| gallery.hang(&self.calibration(), "calibration"))
+                .then(|| to.write_figure(&self.calibration(), "calibration"))
                 .transpose()?,
         };
         let title = if found.negative_control {
@@ -184,7 +171,7 @@ impl MotifPage {
             self.accounting(),
             self.methods(),
             self.caveats(),
-            self.about.section(&self.request, &TABLES),
+            self.about.section(&self.request, &Enrichment::names()),
         ]);
         let report = Report {
             title: title.into(),

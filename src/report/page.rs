@@ -1,21 +1,9 @@
 //! From a results folder to its page: the one way in which pages and figures are made, whether a
 //! run has just ended or ended long ago.
 
-use super::association::AssociationPage;
-use super::benchmark::BenchmarkPage;
-use super::codon_phase::CodonPhasePage;
-use super::compare::ComparePage;
-use super::density::DensityPage;
-use super::finetune::FinetunePage;
+use super::analysis::Entry;
 use super::html::is_page;
-use super::locus::LocusPage;
-use super::matched_flops::MatchedFlopsPage;
-use super::motif_enrichment::MotifPage;
 use super::record::Record;
-use super::site_profile::SitePage;
-use super::splice_profile::SplicePage;
-use super::stability::StabilityPage;
-use super::variants::VariantsPage;
 use super::{Chapter, Report};
 use crate::error::{Error, Result};
 use crate::figures::Figure;
@@ -24,28 +12,46 @@ use serde::Deserialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Where figures go.
-#[derive(Debug, Clone)]
-pub struct Gallery(Option<PathBuf>);
+/// The analysis whose results are the steps of a recipe.
+const REPRODUCE: &str = "reproduce";
 
-impl Gallery {
+/// Where figures go.
+#[derive(Debug, Clone, Default)]
+pub struct FigureFolder {
+    /// `None` for nowhere but into the page.
+    path: Option<PathBuf>,
+    /// What the analysis declares.
+    names: &'static [&'static str],
+}
+
+impl FigureFolder {
     /// Into the folder, as `NAME.svg` and `NAME.png`.
-    pub fn at(folder: PathBuf) -> Gallery {
-        Gallery(Some(folder))
+    pub fn at(path: PathBuf) -> FigureFolder {
+        FigureFolder {
+            path: Some(path),
+            names: &[],
+        }
     }
 
-    /// Nowhere but into the page.
-    pub fn none() -> Gallery {
-        Gallery(None)
+    /// The same for the figures that an analysis declares.
+    fn of(&self, names: &'static [&'static str]) -> FigureFolder {
+        FigureFolder {
+            path: self.path.clone(),
+            names,
+        }
     }
 
     /// Draws a figure; its SVG is for the page.
     ///
     /// # Errors
     /// What keeps its files from being written.
-    pub fn hang<F: Figure>(&self, figure: &F, name: &str) -> Result<String> {
+    pub fn write_figure<F: Figure>(&self, figure: &F, name: &str) -> Result<String> {
+        debug_assert!(
+            self.names.is_empty() || self.names.contains(&name),
+            "the figure {name} is not declared: results with it could not be replaced"
+        );
         let svg = figure.to_svg()?;
-        if let Gallery(Some(folder)) = self {
+        if let Some(folder) = &self.path {
             let png = figure.to_png()?;
             write_atomic(&folder.join(format!("{name}.svg")), |file| {
                 file.write_all(svg.as_bytes())
@@ -64,7 +70,7 @@ impl Gallery {
 /// What keeps a file from being read or written, and a folder of another version.
 pub fn write(folder: &Path) -> Result<()> {
     check_page(folder)?;
-    let page = report(folder, &Gallery::at(folder.join("figures")))?.to_html();
+    let page = report(folder, &FigureFolder::at(folder.join("figures")))?.to_html();
     write_atomic(&folder.join("index.html"), |file| {
         file.write_all(page.as_bytes())
     })
@@ -84,31 +90,21 @@ pub fn check_page(folder: &Path) -> Result<()> {
 ///
 /// # Errors
 /// As [`write()`].
-pub fn report(folder: &Path, gallery: &Gallery) -> Result<Report> {
-    of_record(&Record::read(folder)?, gallery)
+pub fn report(folder: &Path, to: &FigureFolder) -> Result<Report> {
+    of_record(&Record::read(folder)?, to)
 }
 
-fn of_record(record: &Record, gallery: &Gallery) -> Result<Report> {
-    match record.analysis.as_str() {
-        "splice-profile" => SplicePage::open(record)?.report(gallery),
-        "site-profile" => SitePage::open(record)?.report(gallery),
-        "density" => DensityPage::open(record)?.report(gallery),
-        "locus" => LocusPage::open(record)?.report(gallery),
-        "compare" => ComparePage::open(record)?.report(gallery),
-        "benchmark" => BenchmarkPage::open(record)?.report(gallery),
-        "association" => AssociationPage::open(record)?.report(gallery),
-        "codon-phase" => CodonPhasePage::open(record)?.report(gallery),
-        "matched-flops" => MatchedFlopsPage::open(record)?.report(gallery),
-        "stability" => StabilityPage::open(record)?.report(gallery),
-        "variants" => VariantsPage::open(record)?.report(gallery),
-        "finetune" => FinetunePage::open(record)?.report(gallery),
-        "reproduce" => collection(record, gallery),
-        "motif-enrichment" => MotifPage::open(record)?.report(gallery),
-        other => Err(Error::file(
-            &record.folder,
-            format!("holds results of '{other}', which has no page"),
-        )),
+fn of_record(record: &Record, to: &FigureFolder) -> Result<Report> {
+    if record.analysis == REPRODUCE {
+        return collection(record, to);
     }
+    let entry = Entry::named(&record.analysis).ok_or_else(|| {
+        Error::file(
+            &record.folder,
+            format!("holds results of '{}', which has no page", record.analysis),
+        )
+    })?;
+    (entry.report)(record, &to.of(entry.figures))
 }
 
 /// Whether a step of a recipe may be called so: its name is that of its folder.
@@ -120,7 +116,7 @@ pub fn is_step_name(name: &str) -> bool {
 }
 
 /// The steps of a recipe, a chapter each.
-fn collection(record: &Record, gallery: &Gallery) -> Result<Report> {
+fn collection(record: &Record, to: &FigureFolder) -> Result<Report> {
     #[derive(Deserialize)]
     struct Parameters {
         title: String,
@@ -154,7 +150,7 @@ fn collection(record: &Record, gallery: &Gallery) -> Result<Report> {
             return Err(wrong("is the report of a recipe itself"));
         }
         Ok(Chapter {
-            report: of_record(&of_step, &Gallery::none())?,
+            report: of_record(&of_step, &FigureFolder::default())?,
             folder,
         })
     };
@@ -163,7 +159,7 @@ fn collection(record: &Record, gallery: &Gallery) -> Result<Report> {
         |step: &Step| super::finetune::measured(&record.folder.join("steps").join(&step.name));
     let measured = steps.iter().filter_map(measured).collect();
     let appendix = if paper {
-        vec![super::paper::section(gallery, &measured)?]
+        vec![super::paper::section(to, &measured)?]
     } else {
         Vec::new()
     };

@@ -1,7 +1,7 @@
 //! The paper's own table, as far as it can be set beside what was measured here.
 
 use super::block::paragraph;
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::{Block, Cell, Format, Link, Section, Table, columns};
 use crate::error::Result;
 use crate::figures::{BenchmarkFigure, BenchmarkRow, Mark};
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// The section. `measured` holds what fine-tuning runs of the report reached, by task; where there
 /// are none, the section says so.
-pub(super) fn section(gallery: &Gallery, measured: &BTreeMap<String, f64>) -> Result<Section> {
+pub(super) fn section(to: &FigureFolder, measured: &BTreeMap<String, f64>) -> Result<Section> {
     let results = paper()?;
     let row = |task: &PaperTask| BenchmarkRow {
         label: task.name.clone(),
@@ -87,7 +87,7 @@ pub(super) fn section(gallery: &Gallery, measured: &BTreeMap<String, f64>) -> Re
             "What the paper reports of its model after fine-tuning. {own}"
         )),
         Block::Figure {
-            svg: gallery.hang(&figure, "paper")?,
+            svg: to.write_figure(&figure, "paper")?,
             label: "The paper’s table".into(),
             caption: "One row a task. Where a mark is missing it lies under another.".into(),
             downloads: links.to_vec(),

@@ -1,65 +1,28 @@
 //! What `site-profile` leaves behind: its tables, its figures and its page.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
+use super::analysis::{self, Analysis, Tables as _, tables};
 use super::block::{downloads, paragraph};
-use super::comparison::{self, PanelWords, profile_panel};
-use super::discrimination::{self, BY_OPTION, Told, Words, sides};
+use super::comparison::{PanelWords, profile_panel};
+use super::discrimination::{BY_OPTION, Told, Words, sides};
 use super::format::{count, decimals, integer, interval, p_value};
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::record::{About, Record};
 use super::splice_profile::pictures::covariate_name;
-use super::{Block, Cell, Format, Level, Report, Section, Table, columns, tables, wording};
+use super::{Block, Cell, Format, Level, Report, Section, Table, columns, wording};
 use crate::controls::decoys::APART_BP;
 use crate::error::Result;
 use crate::figures::ProfileFigure;
-use crate::pipelines::comparison::discrimination::MOST_ROWS;
-use crate::pipelines::comparison::{BalanceRow, Comparison, StatisticsRow};
+use crate::pipelines::comparison::discrimination::{Discrimination, MOST_ROWS};
+use crate::pipelines::comparison::{BalanceRow, StatisticsRow};
 use crate::pipelines::site_profile::{AccountingRow, SITE, SiteProfile, SiteProfileRequest};
 
-pub(super) const TABLES: [&str; 19] = discrimination::and([
-    "sites",
-    "controls",
-    "pairs",
-    "profile",
-    "statistics",
-    "balance",
-    "accounting",
-    "letters",
-    "matching",
-    "offsets",
-    "runs",
-    "baseline",
-]);
-
-/// Writes the tables.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub fn write_tables(found: &SiteProfile, folder: &Path) -> Result<()> {
-    let at = folder.join("tables");
-    comparison::write_tables(&found.comparison, &at)?;
-    tables::write(&at, "sites", &found.sites)?;
-    tables::write(&at, "accounting", &found.accounting)?;
-    tables::write(&at, "letters", &found.letters)
+tables! {
+    SiteProfile, with comparison.discrimination: Discrimination; "sites": sites, "controls": comparison.controls, "pairs": comparison.pairs (not read), "profile": comparison.profile, "statistics": comparison.statistics, "balance": comparison.balance, "accounting": accounting, "letters": letters, "matching": comparison.matching, "offsets": comparison.offsets (not read), "runs": comparison.runs (not read), "baseline": comparison.baseline
 }
 
-/// What `run.json` keeps of the outcome.
-pub fn outcome(found: &SiteProfile) -> Value {
-    json!({
-        "tiles_read": found.comparison.tiles_read,
-        "bases_read": found.comparison.bases_read,
-        "unstranded": found.unstranded,
-        "statistics": found.comparison.statistics,
-        "matching": found.comparison.matching,
-        "accounting": found.accounting,
-    })
-}
-
-/// A short answer for the terminal.
-pub fn summary(found: &SiteProfile) -> String {
+fn summary(found: &SiteProfile) -> String {
     let mut text = format!("{}\n", told(found).headline());
     for row in of_measure(found, "probability") {
         text += &format!(
@@ -93,6 +56,37 @@ fn of_measure<'a>(
     (found.comparison.statistics.iter()).filter(move |row| row.measure == measure)
 }
 
+impl Analysis for SiteProfile {
+    const NAME: &'static str = "site-profile";
+    const FIGURES: &'static [&'static str] = &["profile", "discrimination"];
+
+    fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
+        SitePage::open(record)?.report(to)
+    }
+}
+
+impl analysis::Found for SiteProfile {
+    fn bases_read(&self) -> u64 {
+        self.comparison.bases_read
+    }
+
+    fn summary(&self) -> String {
+        summary(self)
+    }
+
+    fn outcome(&self) -> Value {
+        let found = self;
+        json!({
+            "tiles_read": found.comparison.tiles_read,
+            "bases_read": found.comparison.bases_read,
+            "unstranded": found.unstranded,
+            "statistics": found.comparison.statistics,
+            "matching": found.comparison.matching,
+            "accounting": found.accounting,
+        })
+    }
+}
+
 /// The page.
 pub(super) struct SitePage {
     found: SiteProfile,
@@ -103,36 +97,25 @@ pub(super) struct SitePage {
 impl SitePage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<SitePage> {
-        let comparison = Comparison {
-            discrimination: discrimination::open(record)?,
-            controls: record.table("controls")?,
-            profile: record.table("profile")?,
-            statistics: record.table("statistics")?,
-            balance: record.table("balance")?,
-            matching: record.table("matching")?,
-            baseline: record.table("baseline")?,
-            tiles_read: record.outcome("tiles_read")?,
-            bases_read: record.outcome("bases_read")?,
-            ..Comparison::default() // the other tables are for those who redo the tests
+        let mut found = SiteProfile {
+            unstranded: record.outcome("unstranded")?,
+            ..SiteProfile::default()
         };
+        found.read_tables(record)?;
+        found.comparison.tiles_read = record.outcome("tiles_read")?;
+        found.comparison.bases_read = record.outcome("bases_read")?;
         Ok(SitePage {
-            found: SiteProfile {
-                sites: record.table("sites")?,
-                accounting: record.table("accounting")?,
-                letters: record.table("letters")?,
-                unstranded: record.outcome("unstranded")?,
-                comparison,
-            },
+            found,
             request: record.parameters()?,
             about: record.about(),
         })
     }
 
     /// Draws and tells.
-    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+    pub fn report(&self, to: &FigureFolder) -> Result<Report> {
         let told = told(&self.found);
-        let profile = gallery.hang(&self.profile(), "profile")?;
-        let discrimination = gallery.hang(&told.figure(), "discrimination")?;
+        let profile = to.write_figure(&self.profile(), "profile")?;
+        let discrimination = to.write_figure(&told.figure(), "discrimination")?;
         let report = Report {
             title: "Do the model’s boundaries mark the given sites?".into(),
             subtitle: format!("{} · {}", self.about.model, self.about.genome),
@@ -145,7 +128,7 @@ impl SitePage {
                 self.accounting(),
                 self.balance(),
                 self.methods(),
-                self.about.section(&self.request, &TABLES),
+                self.about.section(&self.request, &SiteProfile::names()),
             ],
             chapters: Vec::new(),
             appendix: Vec::new(),

@@ -5,23 +5,22 @@ mod compared;
 pub(super) mod pictures;
 mod sections;
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
-use super::discrimination::{self, BY_OPTION, Told, Words};
+use super::analysis::{self, Analysis, Tables as _, tables};
+use super::discrimination::{BY_OPTION, Told, Words};
 use super::format::{count, integer};
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Report, comparison, tables, wording};
+use super::{Report, wording};
 use crate::controls::decoys::APART_BP;
 use crate::error::Result;
 use crate::figures::{
     BalanceFigure, CalibrationFigure, DistributionFigure, ForestFigure, HeatmapFigure,
     ProfileFigure, R2Figure, Side,
 };
-use crate::pipelines::comparison::discrimination::MOST_ROWS;
-use crate::pipelines::splice_profile::{Comparison, SpliceProfile, SpliceProfileRequest};
+use crate::pipelines::comparison::discrimination::{Discrimination, MOST_ROWS};
+use crate::pipelines::splice_profile::{SpliceProfile, SpliceProfileRequest};
 
 /// The figures.
 struct Figures {
@@ -45,51 +44,51 @@ struct Figures {
     calibration: Option<CalibrationFigure>,
 }
 
-pub(super) const TABLES: [&str; 23] = discrimination::and([
-    "sites",
-    "controls",
-    "pairs",
-    "profile",
-    "statistics",
-    "balance",
-    "accounting",
-    "letters",
-    "matching",
-    "offsets",
-    "runs",
-    "baseline",
-    "strands",
-    "heatmap",
-    "kmer_widths",
-    "sums",
-]);
-
-/// Writes the tables.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub fn write_tables(found: &SpliceProfile, folder: &Path) -> Result<()> {
-    let at = folder.join("tables");
-    comparison::write_tables(&found.comparison, &at)?;
-    tables::write(&at, "sites", &found.sites)?;
-    tables::write(&at, "strands", &found.comparison.strands)?;
-    tables::write(&at, "heatmap", &found.comparison.heatmap)?;
-    tables::write(&at, "kmer_widths", &found.comparison.widths)?;
-    tables::write(&at, "sums", &found.comparison.sums)?;
-    tables::write(&at, "letters", &found.letters)?;
-    tables::write(&at, "accounting", &found.accounting)
+tables! {
+    SpliceProfile, with comparison.discrimination: Discrimination; "sites": sites, "controls": comparison.controls, "pairs": comparison.pairs, "profile": comparison.profile, "statistics": comparison.statistics, "balance": comparison.balance, "accounting": accounting, "letters": letters, "matching": comparison.matching, "offsets": comparison.offsets, "runs": comparison.runs, "baseline": comparison.baseline, "strands": comparison.strands, "heatmap": comparison.heatmap, "kmer_widths": comparison.widths, "sums": comparison.sums (not read)
 }
 
-/// What `run.json` keeps of the outcome.
-pub fn outcome(found: &SpliceProfile) -> Value {
-    json!({
-        "tiles_read": found.comparison.tiles_read,
-        "bases_read": found.comparison.bases_read,
-        "annotation": found.annotation,
-        "statistics": found.comparison.statistics,
-        "matching": found.comparison.matching,
-        "accounting": found.accounting,
-    })
+impl Analysis for SpliceProfile {
+    const NAME: &'static str = "splice-profile";
+    const FIGURES: &'static [&'static str] = &[
+        "r1_discrimination",
+        "r1_splice",
+        "balance",
+        "differences",
+        "families",
+        "r2_by_k",
+        "calibration",
+        "r1_splice_families",
+        "r1_splice_residual",
+        "r1_heatmap_donor",
+        "r1_heatmap_acceptor",
+    ];
+
+    fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
+        SplicePage::open(record)?.report(to)
+    }
+}
+
+impl analysis::Found for SpliceProfile {
+    fn bases_read(&self) -> u64 {
+        self.comparison.bases_read
+    }
+
+    fn summary(&self) -> String {
+        summary(self)
+    }
+
+    fn outcome(&self) -> Value {
+        let found = self;
+        json!({
+            "tiles_read": found.comparison.tiles_read,
+            "bases_read": found.comparison.bases_read,
+            "annotation": found.annotation,
+            "statistics": found.comparison.statistics,
+            "matching": found.comparison.matching,
+            "accounting": found.accounting,
+        })
+    }
 }
 
 /// The page.
@@ -103,33 +102,14 @@ impl SplicePage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<SplicePage> {
         let request: SpliceProfileRequest = record.parameters()?;
-        let comparison = Comparison {
-            discrimination: discrimination::open(record)?,
-            controls: record.table("controls")?,
-            pairs: record.table("pairs")?,
-            profile: record.table("profile")?,
-            statistics: record.table("statistics")?,
-            balance: record.table("balance")?,
-            matching: record.table("matching")?,
-            offsets: record.table("offsets")?,
-            runs: record.table("runs")?,
-            baseline: record.table("baseline")?,
-            strands: record.table("strands")?,
-            heatmap: record.table("heatmap")?,
-            widths: record.table("kmer_widths")?,
-            sums: Vec::new(), // for those who redo the tests
-            by_site: Default::default(),
-            tiles_read: record.outcome("tiles_read")?,
-            bases_read: record.outcome("bases_read")?,
-            negative_control: request.comparison.negative_control,
-        };
-        let found = SpliceProfile {
-            sites: record.table("sites")?,
-            accounting: record.table("accounting")?,
-            letters: record.table("letters")?,
+        let mut found = SpliceProfile {
             annotation: record.outcome("annotation")?,
-            comparison,
+            ..SpliceProfile::default()
         };
+        found.read_tables(record)?;
+        found.comparison.tiles_read = record.outcome("tiles_read")?;
+        found.comparison.bases_read = record.outcome("bases_read")?;
+        found.comparison.negative_control = request.comparison.negative_control;
         Ok(SplicePage {
             found,
             request,
@@ -138,7 +118,7 @@ impl SplicePage {
     }
 
     /// Draws and tells.
-    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+    pub fn report(&self, to: &FigureFolder) -> Result<Report> {
         let figures = Figures::new(&self.found, wording::quantity(&self.about));
         let negative = self.found.comparison.negative_control;
         let told = told(&self.found);
@@ -146,27 +126,27 @@ impl SplicePage {
             discrimination: if negative {
                 String::new()
             } else {
-                gallery.hang(&told.figure(), "r1_discrimination")?
+                to.write_figure(&told.figure(), "r1_discrimination")?
             },
-            profile: gallery.hang(&figures.profile, "r1_splice")?,
+            profile: to.write_figure(&figures.profile, "r1_splice")?,
             heatmaps: (figures.heatmaps.into_iter())
-                .map(|(kind, figure)| Ok((gallery.hang(&figure, &heatmap_name(&kind))?, kind)))
+                .map(|(kind, figure)| Ok((to.write_figure(&figure, &heatmap_name(&kind))?, kind)))
                 .collect::<Result<_>>()?,
-            balance: gallery.hang(&figures.balance, "balance")?,
-            differences: gallery.hang(&figures.differences, "differences")?,
-            families: gallery.hang(&figures.families, "families")?,
-            baseline: gallery.hang(&figures.baseline, "r2_by_k")?,
+            balance: to.write_figure(&figures.balance, "balance")?,
+            differences: to.write_figure(&figures.differences, "differences")?,
+            families: to.write_figure(&figures.families, "families")?,
+            baseline: to.write_figure(&figures.baseline, "r2_by_k")?,
             calibration: figures
                 .calibration
-                .map(|figure| gallery.hang(&figure, "calibration"))
+                .map(|figure| to.write_figure(&figure, "calibration"))
                 .transpose()?,
             others: figures
                 .others
-                .map(|figure| gallery.hang(&figure, "r1_splice_families"))
+                .map(|figure| to.write_figure(&figure, "r1_splice_families"))
                 .transpose()?,
             residual: figures
                 .residual
-                .map(|figure| gallery.hang(&figure, "r1_splice_residual"))
+                .map(|figure| to.write_figure(&figure, "r1_splice_residual"))
                 .transpose()?,
         };
         let title = if self.found.comparison.negative_control {
@@ -194,7 +174,7 @@ impl SplicePage {
                 self.strands(),
                 self.methods(),
                 self.caveats(),
-                self.about.section(&self.request, &TABLES),
+                self.about.section(&self.request, &SpliceProfile::names()),
             ],
             chapters: Vec::new(),
             appendix: Vec::new(),

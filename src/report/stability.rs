@@ -3,49 +3,49 @@
 mod pictures;
 mod sections;
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
+use super::Report;
+use super::analysis::{self, Analysis, Tables as _, tables};
 use super::format::{count, decimals, interval, p_value, with_interval};
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Report, tables};
 use crate::error::Result;
 use crate::pipelines::stability::{ComparisonRow, MODEL, Stability, StabilityRequest, SummaryRow};
 
-/// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 5] = [
-    "responses",
-    "comparisons",
-    "distances",
-    "edits",
-    "mutation_map",
-];
-
-/// Writes the tables.
-///
-/// # Errors
-/// What keeps a file from being written.
-pub fn write_tables(found: &Stability, folder: &Path) -> Result<()> {
-    let at = folder.join("tables");
-    let [responses, comparisons, distances, edits, map] = TABLES;
-    tables::write(&at, responses, &found.summary)?;
-    tables::write(&at, comparisons, &found.comparisons)?;
-    tables::write(&at, distances, &found.distances)?;
-    tables::write(&at, edits, &found.edits)?;
-    tables::write(&at, map, &found.map)
+tables! {
+    Stability; "responses": summary, "comparisons": comparisons, "distances": distances, "edits": edits, "mutation_map": map
 }
 
-/// What `run.json` keeps of the outcome.
-pub fn outcome(found: &Stability) -> Value {
-    json!({
-        "bases_read": found.bases_read,
-        "n_places": found.n_places,
-        "n_pairs": found.n_pairs,
-        "responses": found.summary,
-        "comparisons": found.comparisons,
-    })
+impl Analysis for Stability {
+    const NAME: &'static str = "stability";
+    const FIGURES: &'static [&'static str] =
+        &["mutation_map", "response", "response_models", "forest"];
+
+    fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
+        StabilityPage::open(record)?.report(to)
+    }
+}
+
+impl analysis::Found for Stability {
+    fn bases_read(&self) -> u64 {
+        self.bases_read
+    }
+
+    fn summary(&self) -> String {
+        summary(self)
+    }
+
+    fn outcome(&self) -> Value {
+        let found = self;
+        json!({
+            "bases_read": found.bases_read,
+            "n_places": found.n_places,
+            "n_pairs": found.n_pairs,
+            "responses": found.summary,
+            "comparisons": found.comparisons,
+        })
+    }
 }
 
 /// The page.
@@ -66,17 +66,13 @@ struct Svg {
 impl StabilityPage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<StabilityPage> {
-        let [responses, comparisons, distances, edits, map] = TABLES;
-        let found = Stability {
-            summary: record.table(responses)?,
-            comparisons: record.table(comparisons)?,
-            distances: record.table(distances)?,
-            edits: record.table(edits)?,
-            map: record.table(map)?,
+        let mut found = Stability {
             n_places: record.outcome("n_places")?,
             n_pairs: record.outcome("n_pairs")?,
             bases_read: record.outcome("bases_read")?,
+            ..Stability::default()
         };
+        found.read_tables(record)?;
         Ok(StabilityPage {
             found,
             request: record.parameters()?,
@@ -85,14 +81,14 @@ impl StabilityPage {
     }
 
     /// Draws and tells.
-    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+    pub fn report(&self, to: &FigureFolder) -> Result<Report> {
         let map = (!self.found.map.is_empty())
-            .then(|| gallery.hang(&self.map(), "mutation_map"))
+            .then(|| to.write_figure(&self.map(), "mutation_map"))
             .transpose()?;
         let svg = Svg {
-            distances: gallery.hang(&self.by_kind(), "response")?,
-            models: gallery.hang(&self.by_model(), "response_models")?,
-            comparisons: gallery.hang(&self.forest(), "forest")?,
+            distances: to.write_figure(&self.by_kind(), "response")?,
+            models: to.write_figure(&self.by_model(), "response_models")?,
+            comparisons: to.write_figure(&self.forest(), "forest")?,
             map,
         };
         let title = match self.request.sites.comparison.negative_control {
@@ -119,7 +115,7 @@ impl StabilityPage {
             sections: sections
                 .into_iter()
                 .flatten()
-                .chain([self.about.section(&self.request, &TABLES)])
+                .chain([self.about.section(&self.request, &Stability::names())])
                 .collect(),
             ..Report::default()
         })
@@ -232,8 +228,7 @@ fn answer(found: &Stability, request: &StabilityRequest) -> String {
     texts.join(" ")
 }
 
-/// A short answer for the terminal.
-pub fn summary(found: &Stability) -> String {
+fn summary(found: &Stability) -> String {
     let mut text = headline(found) + "\n\n";
     text += &format!(
         "{:<10} {:<16} {:<18} {:>6} {:>6} {:>9} {:>10} {:>8} {:>9}\n",

@@ -23,6 +23,12 @@ use serde_json::Value;
 use std::io;
 use std::path::Path;
 
+/// The columns of a row type; none of a type that is no flat struct.
+pub fn columns<T: DeserializeOwned>() -> Vec<&'static str> {
+    let fields = fields::<T>().unwrap_or_default();
+    fields.into_iter().map(|field| field.name).collect()
+}
+
 /// Writes `FOLDER/NAME.parquet` and `FOLDER/NAME.tsv`.
 ///
 /// # Errors

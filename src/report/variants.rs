@@ -8,27 +8,24 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::Report;
+use super::analysis::{self, Analysis, Tables as _, tables};
 use super::format::{count, decimals, p_value, with_interval};
-use super::page::Gallery;
+use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Report, tables};
 use crate::error::Result;
 use crate::pipelines::variants::{EvaluationRow, Variants, VariantsRequest};
 
-/// The tables, in the order of the page.
-pub(super) const TABLES: [&str; 5] = [
-    "variants",
-    "alleles",
-    "evaluation",
-    "groups",
-    "score_differences",
-];
+tables! {
+    Found; "variants": found.variants, "alleles": found.accounting, "evaluation": found.evaluation, "groups": found.groups, "score_differences": found.differences
+}
 
 /// The input's records with their scores, and the index.
 pub(super) const VCF: &str = "variants.vcf.gz";
 pub(super) const VCF_INDEX: &str = "variants.vcf.gz.tbi";
 
 /// What was found, and the VCF that the variants are of.
+#[derive(Default)]
 pub struct Found {
     /// The scores.
     pub found: Variants,
@@ -36,30 +33,40 @@ pub struct Found {
     pub vcf: Option<PathBuf>,
 }
 
-/// Writes the tables, and of a VCF its copy with scores.
-///
-/// # Errors
-/// What keeps a file from being written, and the VCF from being read again.
-pub fn write_tables(Found { found, vcf }: &Found, folder: &Path) -> Result<()> {
-    let at = folder.join("tables");
-    let [variants, alleles, evaluation, groups, differences] = TABLES;
-    tables::write(&at, variants, &found.variants)?;
-    tables::write(&at, alleles, &found.accounting)?;
-    tables::write(&at, evaluation, &found.evaluation)?;
-    tables::write(&at, groups, &found.groups)?;
-    tables::write(&at, differences, &found.differences)?;
-    vcf.as_deref()
-        .map_or(Ok(()), |vcf| annotated::write(vcf, &found.variants, folder))
+impl Analysis for Found {
+    const NAME: &'static str = "variants";
+    const FIGURES: &'static [&'static str] = &["evaluation", "scores"];
+
+    fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
+        VariantsPage::open(record)?.report(to)
+    }
 }
 
-/// What `run.json` keeps of the outcome.
-pub fn outcome(Found { found, .. }: &Found) -> Value {
-    json!({
-        "bases_read": found.bases_read,
-        "table_bases": found.table_bases,
-        "accounting": found.accounting,
-        "evaluation": found.evaluation,
-    })
+impl analysis::Found for Found {
+    fn write_beside(&self, folder: &Path) -> Result<()> {
+        match &self.vcf {
+            Some(vcf) => annotated::write(vcf, &self.found.variants, folder),
+            None => Ok(()),
+        }
+    }
+
+    fn bases_read(&self) -> u64 {
+        self.found.bases_read
+    }
+
+    fn summary(&self) -> String {
+        summary(self)
+    }
+
+    fn outcome(&self) -> Value {
+        let found = &self.found;
+        json!({
+            "bases_read": found.bases_read,
+            "table_bases": found.table_bases,
+            "accounting": found.accounting,
+            "evaluation": found.evaluation,
+        })
+    }
 }
 
 /// The page.
@@ -80,23 +87,17 @@ struct Svg {
 impl VariantsPage {
     /// From a results folder.
     pub fn open(record: &Record) -> Result<VariantsPage> {
-        let [variants, alleles, evaluation, groups, differences] = TABLES;
-        let found = Variants {
-            variants: record.table(variants)?,
-            accounting: record.table(alleles)?,
-            evaluation: record.table(evaluation)?,
-            groups: record.table(groups)?,
-            differences: record.table(differences)?,
-            bases_read: record.outcome("bases_read")?,
-            table_bases: record.outcome("table_bases")?,
-        };
+        let mut found = Found::default();
+        found.read_tables(record)?;
+        found.found.bases_read = record.outcome("bases_read")?;
+        found.found.table_bases = record.outcome("table_bases")?;
         let vcf = record
             .folder
             .join(VCF)
             .exists()
             .then(|| record.folder.join(VCF_INDEX).exists());
         Ok(VariantsPage {
-            found,
+            found: found.found,
             request: record.parameters()?,
             about: record.about(),
             vcf,
@@ -104,12 +105,12 @@ impl VariantsPage {
     }
 
     /// Draws and tells.
-    pub fn report(&self, gallery: &Gallery) -> Result<Report> {
+    pub fn report(&self, to: &FigureFolder) -> Result<Report> {
         let evaluation = (!self.found.evaluation.is_empty())
-            .then(|| gallery.hang(&self.bars(), "evaluation"))
+            .then(|| to.write_figure(&self.bars(), "evaluation"))
             .transpose()?;
         let svg = Svg {
-            scores: gallery.hang(&self.curves(), "scores")?,
+            scores: to.write_figure(&self.curves(), "scores")?,
             evaluation,
         };
         let sections = [
@@ -130,7 +131,7 @@ impl VariantsPage {
             sections: sections
                 .into_iter()
                 .flatten()
-                .chain([self.about.section(&self.request, &TABLES)])
+                .chain([self.about.section(&self.request, &Found::names())])
                 .collect(),
             ..Report::default()
         })
@@ -256,8 +257,7 @@ fn answer(found: &Variants) -> String {
     )
 }
 
-/// A short answer for the terminal.
-pub fn summary(Found { found, .. }: &Found) -> String {
+fn summary(Found { found, .. }: &Found) -> String {
     let mut text = answer(found) + "\n";
     if !found.evaluation.is_empty() {
         text += &format!(

@@ -43,7 +43,7 @@ impl Default for JudgeRequest {
 }
 
 /// What is said of the models of a task.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Judgement {
     /// The task in numbers.
     pub facts: Facts,
@@ -64,7 +64,7 @@ pub struct Judgement {
 }
 
 /// A task in numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// Its name.
     pub task: String,

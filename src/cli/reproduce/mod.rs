@@ -7,6 +7,7 @@ mod recipe;
 use super::stdout;
 use super::steps::{Job, Steps};
 use crate::error::{Error, Result};
+use crate::report::analysis::{ANALYSES, Entry};
 use crate::report::page;
 use crate::report::provenance::Run;
 use clap::Parser;
@@ -57,30 +58,15 @@ fn assignment(text: &str) -> std::result::Result<(String, String), String> {
         .ok_or_else(|| "write NAME=VALUE".to_string())
 }
 
-/// The analyses that have a page.
-const ANALYSES: [&str; 12] = [
-    "splice-profile",
-    "site-profile",
-    "motif-enrichment",
-    "density",
-    "locus",
-    "compare",
-    "finetune",
-    "matched-flops",
-    "stability",
-    "association",
-    "codon-phase",
-    "variants",
-];
-
 /// Refuses a step that could not be run, before anything is.
 fn check(job: &Job) -> Result<()> {
     let wrong = |what: String| Error::Usage(format!("step {}: {what}", job.name));
-    if !ANALYSES.contains(&job.words[0].as_str()) {
+    if Entry::named(&job.words[0]).is_none() {
+        let names: Vec<&str> = ANALYSES.iter().map(|entry| entry.name).collect();
         return Err(wrong(format!(
             "'{}' is no analysis; there are {}",
             job.words[0],
-            ANALYSES.join(", ")
+            names.join(", ")
         )));
     }
     let words = [env!("CARGO_PKG_NAME")]
@@ -91,30 +77,55 @@ fn check(job: &Job) -> Result<()> {
         .map_err(|e| wrong(e.to_string()))
 }
 
+/// What is to be run; nothing where recipes are to be listed.
+pub struct Request(Option<Plan>);
+
+struct Plan {
+    recipe: Recipe,
+    jobs: Vec<Job>,
+    out: PathBuf,
+    dry_run: bool,
+}
+
 impl Arguments {
-    /// Runs what has to be run, and writes the report.
-    pub fn run(self, threads: Option<u16>) -> Result<()> {
+    /// Reads the recipe, and refuses what could not be run.
+    pub fn validate(self) -> Result<Request> {
         if self.list {
-            let about = |(name, _): &(&str, &str)| {
-                let recipe = Recipe::open(name)?;
-                Ok(format!("{name}\n    {}{}\n", recipe.title, recipe.inputs()))
-            };
-            return stdout::print(
-                &crate::bundled::RECIPES
-                    .iter()
-                    .map(about)
-                    .collect::<Result<String>>()?,
-            );
+            return Ok(Request(None));
         }
         let recipe = Recipe::open(&self.recipe)?;
         let jobs = recipe.jobs(&self.set)?;
         jobs.iter().try_for_each(check)?;
-        let out = self
-            .out
-            .clone()
-            .unwrap_or_else(|| PathBuf::from(&recipe.name));
+        Ok(Request(Some(Plan {
+            out: self.out.unwrap_or_else(|| PathBuf::from(&recipe.name)),
+            recipe,
+            jobs,
+            dry_run: self.dry_run,
+        })))
+    }
+}
+
+/// Prints what there is.
+fn list() -> Result<()> {
+    let about = |(name, _): &(&str, &str)| {
+        let recipe = Recipe::open(name)?;
+        Ok(format!("{name}\n    {}{}\n", recipe.title, recipe.inputs()))
+    };
+    let recipes = crate::bundled::RECIPES.iter().map(about);
+    stdout::print(&recipes.collect::<Result<String>>()?)
+}
+
+impl Request {
+    /// Runs what has to be run, and writes the report.
+    pub fn run(self, threads: Option<u16>) -> Result<()> {
+        let Some(plan) = self.0 else {
+            return list();
+        };
+        let Plan {
+            recipe, jobs, out, ..
+        } = plan;
         let steps = Steps::new(&out, ("reproduce", "recipe", &recipe.name), threads)?;
-        if self.dry_run {
+        if plan.dry_run {
             return steps.plan(&jobs);
         }
         steps.open()?;

@@ -49,8 +49,7 @@ impl AssociationPage {
                 })
                 .collect(),
             heads: ["percentage points (95% CI)", "tokens", "blocks"],
-            x_label: "Percentile of the track, less what is expected of composition (points)"
-                .into(),
+            x_label: "Percentile, less what composition predicts (points)".into(),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::figures::curves::{CurvePanel, CurveSeries, CurvesFigure};
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::decimals;
-use crate::report::page::Gallery;
+use crate::report::page::FigureFolder;
 use crate::report::{Block, Cell, Format, Section, Table, columns};
 use crate::tasks::moved::MovedRow;
 
@@ -38,7 +38,7 @@ impl FinetunePage {
         values.iter().sum::<f64>() / values.len() as f64
     }
 
-    pub(super) fn boundaries(&self, gallery: &Gallery) -> Result<Option<Section>> {
+    pub(super) fn boundaries(&self, to: &FigureFolder) -> Result<Option<Section>> {
         let all = self.moved_models();
         let Some((first, _)) = all.first() else {
             return Ok(None);
@@ -83,7 +83,7 @@ impl FinetunePage {
             decimals(after, 2)
         );
         let figure = Block::Figure {
-            svg: gallery.hang(&self.moved_profile(first), "boundaries")?,
+            svg: to.write_figure(&self.moved_profile(first), "boundaries")?,
             label: "Boundaries along the sequence".into(),
             caption:
                 "Share of positions that are boundaries in each twentieth of the sequence, before and after training, means over trainings."

@@ -4,7 +4,7 @@ use super::{FinetunePage, rank, ranked, words};
 use crate::error::Result;
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::{MISSING, count, decimals};
-use crate::report::page::Gallery;
+use crate::report::page::FigureFolder;
 use crate::report::{Block, Card, Cell, Column, Format, Level, Section, Table, columns};
 use crate::tasks::judge::{Judgement, MAJORITY};
 use crate::tasks::rows::{ComparisonRow, DuplicateRow, FoldRow, MetricRow};
@@ -52,7 +52,7 @@ pub(super) fn copies(found: &Judgement) -> Vec<String> {
 }
 
 impl FinetunePage {
-    pub(super) fn result(&self, gallery: &Gallery) -> Result<Section> {
+    pub(super) fn result(&self, to: &FigureFolder) -> Result<Section> {
         let (found, name) = (&self.found, rank(&self.found).1);
         let card = |row: &FoldRow| Card {
             label: format!("{name}, {}", words(&row.model)),
@@ -81,7 +81,7 @@ impl FinetunePage {
             });
         }
         blocks.push(Block::Figure {
-            svg: gallery.hang(&self.scores(), "scores")?,
+            svg: to.write_figure(&self.scores(), "scores")?,
             label: format!("{name} of each model"),
             caption: "Two kinds of uncertainty. All trainings share one test set, so that their spread (thick) says nothing of which sequences happened to be tested; the \
                       bootstrap over clusters of similar test sequences (thin) says nothing of training."
@@ -161,7 +161,7 @@ impl FinetunePage {
         }
     }
 
-    pub(super) fn rates(&self, gallery: &Gallery) -> Result<Option<Section>> {
+    pub(super) fn rates(&self, to: &FigureFolder) -> Result<Option<Section>> {
         if self.found.facts.classes.is_empty() {
             return Ok(None);
         }
@@ -172,7 +172,7 @@ impl FinetunePage {
         };
         let blocks = vec![
             Block::Figure {
-                svg: gallery.hang(&self.squares(), "rates")?,
+                svg: to.write_figure(&self.squares(), "rates")?,
                 label: "ROC, precision and recall, calibration".into(),
                 caption: format!(
                     "Of the mean probability over trainings. {of} Dashed: a model that knows nothing (left, middle); probabilities that hold (right, ten bins)."
@@ -180,7 +180,7 @@ impl FinetunePage {
                 downloads: downloads("rates", "predictions"),
             },
             Block::Figure {
-                svg: gallery.hang(&self.confusion(), "confusion")?,
+                svg: to.write_figure(&self.confusion(), "confusion")?,
                 label: "Confusion".into(),
                 caption: "Test sequences of each class (rows) by what they were said to be (columns), means over trainings; shares are of the row.".into(),
                 downloads: downloads("confusion", "predictions"),
@@ -192,12 +192,12 @@ impl FinetunePage {
         }))
     }
 
-    pub(super) fn training(&self, gallery: &Gallery) -> Result<Option<Section>> {
+    pub(super) fn training(&self, to: &FigureFolder) -> Result<Option<Section>> {
         if self.found.epochs.is_empty() {
             return Ok(None);
         }
         let blocks = vec![Block::Figure {
-            svg: gallery.hang(&self.learning(), "learning")?,
+            svg: to.write_figure(&self.learning(), "learning")?,
             label: "Learning curves".into(),
             caption: "Means over the trainings that reached an epoch. The epoch with the best validation score is the one that was tested."
                 .into(),

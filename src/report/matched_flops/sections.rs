@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::pipelines::matched_flops::{ArmRow, DifferenceRow, MeanRow};
 use crate::report::block::{downloads, link, paragraph};
 use crate::report::format::{count, decimals, interval, percent};
-use crate::report::page::Gallery;
+use crate::report::page::FigureFolder;
 use crate::report::{Block, Card, Cell, Format, Level, Section, Table, columns};
 use crate::stats::repeats::repeats;
 use crate::tasks::kmer;
@@ -130,7 +130,7 @@ impl MatchedFlopsPage {
     }
 
     /// Fine-tuned arms.
-    pub(super) fn result(&self, gallery: &Gallery) -> Result<Section> {
+    pub(super) fn result(&self, to: &FigureFolder) -> Result<Section> {
         let mut blocks = self.warnings();
         let card = |row: &DifferenceRow| Card {
             label: format!("{}, learned − fixed, MCC", row.task),
@@ -143,7 +143,7 @@ impl MatchedFlopsPage {
         };
         blocks.push(Block::Cards(primary(&self.found).map(card).collect()));
         blocks.push(Block::Figure {
-            svg: gallery.hang(&self.bars(), "scores")?,
+            svg: to.write_figure(&self.bars(), "scores")?,
             label: "Every task and arm".into(),
             caption: "The bar chart of the paper's slide, with intervals and seeds. Learned: the router's cuts. Fixed: a grid. Turned: the learned arm's weights, its cuts circularly shifted within every sequence. \
                       Random: as many random cuts. No tokens: every base through fewer or narrower backbone blocks."
@@ -151,7 +151,7 @@ impl MatchedFlopsPage {
             downloads: downloads("scores", "means"),
         });
         blocks.push(Block::Figure {
-            svg: gallery.hang(&self.forest(), "differences")?,
+            svg: to.write_figure(&self.forest(), "differences")?,
             label: "Learned less fixed".into(),
             caption: "Two intervals of the same difference: over seeds (Student's, all else fixed) and over clusters of similar test sequences (bootstrap). p is Holm adjusted over tasks. The paper gives no \
                       interval."
@@ -266,14 +266,14 @@ impl MatchedFlopsPage {
     }
 
     /// The main arms before fine-tuning.
-    pub(super) fn pretraining(&self, gallery: &Gallery) -> Result<Section> {
+    pub(super) fn pretraining(&self, to: &FigureFolder) -> Result<Section> {
         let arms = self.main_arms();
         let mut blocks = Vec::new();
         if self.found.tasks.is_empty() {
             blocks = self.warnings();
         }
         blocks.push(Block::Figure {
-            svg: gallery.hang(&self.courses(&arms, &|arm| words(arm).into()), "pretraining")?,
+            svg: to.write_figure(&self.courses(&arms, &|arm| words(arm).into()), "pretraining")?,
             label: "Pretraining".into(),
             caption: "Means over seeds; the same windows and masks for all arms of a seed. Compressions above five times the target, at the start, are not drawn.".into(),
             downloads: downloads("pretraining", "curves"),
@@ -346,7 +346,7 @@ impl MatchedFlopsPage {
     }
 
     /// Learned arms with other weights of the ratio loss, or other targets.
-    pub(super) fn part(&self, gallery: &Gallery, part: &str) -> Result<Option<Section>> {
+    pub(super) fn part(&self, to: &FigureFolder, part: &str) -> Result<Option<Section>> {
         if self.found.arms.iter().all(|row| row.part != part) {
             return Ok(None);
         }
@@ -400,7 +400,7 @@ impl MatchedFlopsPage {
                     told.join(" ")
                 )),
                 Block::Figure {
-                    svg: gallery.hang(&self.courses(&arms, &label), figure)?,
+                    svg: to.write_figure(&self.courses(&arms, &label), figure)?,
                     label: title.into(),
                     caption: format!(
                         "{caption} Means over seeds; compressions above five times the target of the main arms are not drawn."

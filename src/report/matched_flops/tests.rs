@@ -1,4 +1,5 @@
 use super::*;
+use crate::pipelines::matched_flops::ArmRow;
 
 /// A world of arms that differ by what is asked for.
 fn world(gain: f64, more_flops: f64, seeds: u64) -> Outcome {
