@@ -141,7 +141,7 @@ impl Request {
                         shards.model().clone(),
                     );
                     outcomes = trainings(&decided(&model)).gather(&folders)?;
-                    place = Some(Place::Shards(folders));
+                    place = Some(Finished::Shards(folders));
                     model
                 }
                 Origin::Typed => {
@@ -167,7 +167,7 @@ impl Request {
                         );
                         return work.leave_shard(&manifest, &self.out);
                     }
-                    place = Some(Place::Work(work));
+                    place = Some(Finished::Work(work));
                     model
                 }
             };
@@ -231,7 +231,7 @@ impl Request {
             ))
         })?;
         match place {
-            Some(Place::Work(work)) => work.remove(),
+            Some(Finished::Work(work)) => work.remove(),
             _ => Ok(()),
         }
     }
@@ -286,19 +286,19 @@ fn baseline(task: &Task, bar: &Bar) -> Vec<Predictions> {
 }
 
 /// Where finished trainings are.
-enum Place {
+enum Finished {
     /// In the run's own folder.
     Work(Work),
     /// In those of its shards.
     Shards(Vec<PathBuf>),
 }
 
-impl Place {
+impl Finished {
     /// Puts the model of a training into a results folder.
     fn keep_model(&self, stem: &str, results: &Path) -> Result<()> {
         let folders = match self {
-            Place::Work(work) => std::slice::from_ref(&work.folder),
-            Place::Shards(folders) => folders,
+            Finished::Work(work) => std::slice::from_ref(&work.folder),
+            Finished::Shards(folders) => folders,
         };
         let models = results.join("models");
         std::fs::create_dir_all(&models).map_err(Error::io(&models))?;

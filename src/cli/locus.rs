@@ -11,7 +11,9 @@ use crate::genome::{Strand, region};
 use crate::model::{Checkpoint, LdarNet, device};
 use crate::pipelines::Progress;
 use crate::pipelines::ldarnet::Router;
-use crate::pipelines::locus::{self as pipeline, LEAST_BP, LocusRequest, MOST_BP, Place, Reader};
+use crate::pipelines::locus::{
+    self as pipeline, LEAST_BP, LocusRequest, MOST_BP, NamedSource, Target,
+};
 use crate::pipelines::motif_enrichment::Query;
 use crate::pipelines::signal::{Missing, Signal};
 use crate::pipelines::tiles::TileShape;
@@ -142,7 +144,7 @@ impl Arguments {
                         "--region {text} has {bases} bases: {LEAST_BP} to {MOST_BP} can be drawn; for longer stretches see boundaries and density"
                     ));
                 }
-                Place::Region {
+                Target::Region {
                     contig: region.contig,
                     interval: region.interval,
                     strand,
@@ -166,7 +168,7 @@ impl Arguments {
                         MOST_BP / 2
                     ));
                 }
-                Place::Gene {
+                Target::Gene {
                     name: gene.unwrap_or_else(|| "ci".into()),
                     around: self.around,
                     flank_bp: self.flank,
@@ -245,8 +247,8 @@ impl Request {
             .as_deref()
             .map(|path| Signal::open(path, None, Missing::Zero, genome.contigs()))
             .transpose()?;
-        let mut readers: Vec<Reader<'_>> = (models.iter().zip(&routers))
-            .map(|(ready, router)| Reader {
+        let mut readers: Vec<NamedSource<'_>> = (models.iter().zip(&routers))
+            .map(|(ready, router)| NamedSource {
                 name: ready.name.clone(),
                 source: router,
                 shape: ready.shape,
@@ -257,7 +259,7 @@ impl Request {
                 context_bp: 2 * MOST_BP,
                 margin_bp: 1,
             };
-            readers.push(Reader {
+            readers.push(NamedSource {
                 name: format!("signal {}", file_name(path)),
                 source: signal,
                 shape,

@@ -11,7 +11,7 @@ use super::{counts, source};
 use crate::controls::{ControlRequest, Family};
 use crate::error::{Error, Result};
 use crate::genome::bed;
-use crate::pipelines::comparison::{ComparisonRequest, ENDPOINT_REACH, Unit};
+use crate::pipelines::comparison::{ComparisonRequest, ENDPOINT_REACH, ReplicateUnit};
 use crate::pipelines::site_profile::{self as pipeline, Anchor, SITE, SiteProfileRequest};
 use crate::pipelines::store::Part;
 use crate::report::provenance::Input;
@@ -134,7 +134,7 @@ impl Arguments {
                 families: vec![family],
                 ..defaults.comparison.controls.clone()
             },
-            cluster: Unit::Gene,
+            cluster: ReplicateUnit::Gene,
             permutations: self.draws.permutations,
             bootstraps: self.draws.bootstraps,
             seed: self.draws.seed,

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::genome::bed;
 use crate::genome::junctions::TranscriptChoice;
 use crate::pipelines::splice_profile::{
-    self as pipeline, ComparisonRequest, SpliceProfileRequest, Unit,
+    self as pipeline, ComparisonRequest, ReplicateUnit, SpliceProfileRequest,
 };
 use crate::pipelines::store::Part;
 use crate::report::provenance::Input;
@@ -131,7 +131,7 @@ pub struct Arguments {
     kmer: usize,
     /// Unit of replication: what the test flips and the bootstrap draws as one
     #[arg(long, value_enum, default_value = "gene")]
-    cluster: Unit,
+    cluster: ReplicateUnit,
     /// First and last offset whose boundaries are to tell donors from decoys
     #[arg(long, value_name = "FIRST:LAST", default_value = "-10:10", allow_hyphen_values = true, value_parser = window, help_heading = "Sites from decoys")]
     donor_window: (i64, i64),

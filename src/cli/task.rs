@@ -3,7 +3,7 @@
 use crate::bundled;
 use crate::error::{Error, Result};
 use crate::report::provenance::Input;
-use crate::tasks::request::{Columns, Plan, Source, TaskRequest};
+use crate::tasks::request::{Columns, Plan, TableSource, TaskRequest};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -76,7 +76,7 @@ impl TaskOptions {
             return usage("--longest 0: no sequence would be read".into());
         }
         let seeds = self.seeds.clone();
-        let files = |path: &Option<PathBuf>| path.clone().map(Source::File);
+        let files = |path: &Option<PathBuf>| path.clone().map(TableSource::File);
         let (data, plan, test) = match (files(&self.train), files(&self.data), files(&self.test)) {
             (Some(train), _, Some(test)) => match files(&self.valid) {
                 Some(valid) => (train, Plan::Given { valid, seeds }, test),
@@ -114,7 +114,8 @@ impl TaskOptions {
                         known.join(", ")
                     ));
                 };
-                let [train, valid, test] = files.map(|file| Source::Bundled(file.name, file.bytes));
+                let [train, valid, test] =
+                    files.map(|file| TableSource::Bundled(file.name, file.bytes));
                 (train, Plan::Given { valid, seeds }, test)
             }
         };
@@ -145,9 +146,9 @@ pub fn inputs(request: &TaskRequest) -> Result<Vec<Input>> {
         files.push(("valid", valid));
     }
     files.push(("test", &request.test));
-    let one = |(role, source): (&str, &Source)| match source {
-        Source::File(path) => Input::file(role, path),
-        Source::Bundled(name, bytes) => Ok(Input::bytes(role, name, bytes)),
+    let one = |(role, source): (&str, &TableSource)| match source {
+        TableSource::File(path) => Input::file(role, path),
+        TableSource::Bundled(name, bytes) => Ok(Input::bytes(role, name, bytes)),
     };
     files.into_iter().map(one).collect()
 }

@@ -15,7 +15,7 @@ use crate::report::shard::Model;
 use crate::tasks::judge::{LDARNET, RANDOM};
 use crate::tasks::{EpochRow, Partition, Task};
 use crate::train::finetune::protocol::{Monitor, Schedule, Trained};
-use crate::train::finetune::reader::Reader;
+use crate::train::finetune::reader::SequenceReader;
 use crate::train::finetune::{Job, Outcome, Protocol, Start, Told};
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -330,7 +330,7 @@ impl<'a> Trainings<'a> {
             .filter(|(number, _)| chosen(*number))
             .map(|(_, one)| one)
             .collect();
-        let mut reader = Reader::new(task);
+        let mut reader = SequenceReader::new(task);
         let bases = |partition: &Partition| {
             (reader.bases(&partition.train) + reader.bases(&partition.valid)) as u64
         };

@@ -30,7 +30,7 @@ pub enum Family {
 
 /// Where candidates come from. Families of one source share a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Source {
+pub enum CandidateSource {
     /// Wherever the core letters stand.
     Core,
     /// A random sample of all positions.
@@ -73,13 +73,13 @@ impl Family {
     }
 
     /// Where its candidates come from.
-    pub fn source(self) -> Source {
+    pub fn source(self) -> CandidateSource {
         match self {
-            Family::Decoy | Family::Strength | Family::Kmer => Source::Core,
-            Family::Random => Source::Anywhere,
-            Family::Shift => Source::Near,
-            Family::Shuffle => Source::Rearranged,
-            Family::Bed => Source::Given,
+            Family::Decoy | Family::Strength | Family::Kmer => CandidateSource::Core,
+            Family::Random => CandidateSource::Anywhere,
+            Family::Shift => CandidateSource::Near,
+            Family::Shuffle => CandidateSource::Rearranged,
+            Family::Bed => CandidateSource::Given,
         }
     }
 

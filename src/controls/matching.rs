@@ -53,13 +53,13 @@ impl Metric {
         })
     }
 
-    fn place(&self, covariates: &Covariates) -> Place {
+    fn place(&self, covariates: &Covariates) -> Coordinates {
         let standard = self.standard(covariates);
         let logit = self
             .propensity
             .as_ref()
             .map_or(0.0, |(model, _)| model.logit(&standard));
-        Place {
+        Coordinates {
             raw: covariates.values(),
             standard,
             logit,
@@ -67,7 +67,7 @@ impl Metric {
     }
 
     /// The squared distance; `None` beyond a caliper.
-    fn distance(&self, a: &Place, b: &Place) -> Option<f64> {
+    fn distance(&self, a: &Coordinates, b: &Coordinates) -> Option<f64> {
         if let Some((_, caliper)) = &self.propensity {
             let difference = (a.logit - b.logit).abs();
             return (difference <= *caliper).then_some(difference * difference);
@@ -87,7 +87,7 @@ impl Metric {
     }
 }
 
-struct Place {
+struct Coordinates {
     raw: [f64; N_COVARIATES],
     standard: [f64; N_COVARIATES],
     logit: f64,
@@ -116,7 +116,7 @@ impl Dropped {
 /// Candidates and who of them is taken.
 pub struct Pool<'a> {
     members: &'a [Member],
-    places: Vec<Place>,
+    places: Vec<Coordinates>,
     /// By stratum, in order of position.
     strata: HashMap<u64, Vec<usize>>,
     taken: Vec<bool>,

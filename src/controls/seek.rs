@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use crate::controls::area::{Area, Ground, Wanted};
 use crate::controls::balance::Census;
-use crate::controls::family::{Family, Source};
+use crate::controls::family::{CandidateSource, Family};
 use crate::controls::matching::{Dropped, Member, Metric, Pool, serve};
 use crate::controls::{ControlRequest, Covariates};
 use crate::genome::{Interval, merge_intervals};
@@ -106,7 +106,7 @@ pub struct Seeker<'a> {
 
 impl Seeker<'_> {
     /// Adds the covariates of all sites, and of all candidates of a source, to a census.
-    pub fn survey(&self, source: Source, census: &mut Census) {
+    pub fn survey(&self, source: CandidateSource, census: &mut Census) {
         let mut draw = self.rng.derive(&format!(
             "census {} {} {}",
             self.ground.contig, self.ground.strand, self.ground.kind
@@ -115,12 +115,12 @@ impl Seeker<'_> {
             let mut pool =
                 |position: usize| census.pool(&area.covariates(position, None), &mut draw);
             match source {
-                Source::Core => area.with_core().for_each(&mut pool),
-                Source::Anywhere => area
+                CandidateSource::Core => area.with_core().for_each(&mut pool),
+                CandidateSource::Anywhere => area
                     .anywhere(&mut stream(self.ground, Family::Random, area, self.rng))
                     .into_iter()
                     .for_each(&mut pool),
-                Source::Near => {
+                CandidateSource::Near => {
                     let mut rng = stream(self.ground, Family::Shift, area, self.rng);
                     area.wanted
                         .iter()
@@ -129,7 +129,7 @@ impl Seeker<'_> {
                         .into_iter()
                         .for_each(&mut pool);
                 }
-                Source::Rearranged => {
+                CandidateSource::Rearranged => {
                     let copies = |w| (0..self.request.per_site).map(move |copy| (w, copy));
                     for (wanted, copy) in area.wanted.iter().flat_map(copies) {
                         let control = shuffled(
@@ -143,7 +143,7 @@ impl Seeker<'_> {
                         census.pool(&control.covariates, &mut draw);
                     }
                 }
-                Source::Given => {}
+                CandidateSource::Given => {}
             }
             for wanted in &area.wanted {
                 census.site(
@@ -152,7 +152,7 @@ impl Seeker<'_> {
                 );
             }
         }
-        if source == Source::Given {
+        if source == CandidateSource::Given {
             let all = self
                 .given
                 .free
@@ -189,12 +189,12 @@ impl Seeker<'_> {
             .map(|wanted| site_member(area, wanted))
             .collect();
         let members: Vec<Member> = match family.source() {
-            Source::Anywhere => area
+            CandidateSource::Anywhere => area
                 .anywhere(&mut rng)
                 .into_iter()
                 .map(|p| member(area, p))
                 .collect(),
-            Source::Near => {
+            CandidateSource::Near => {
                 // A moved window is a candidate of its own site only.
                 let near: Vec<Vec<usize>> =
                     area.wanted.iter().map(|w| area.near(w, &mut rng)).collect();

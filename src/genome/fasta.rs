@@ -46,10 +46,10 @@ pub struct Genome {
     path: PathBuf,
     contigs: Vec<Contig>,
     by_name: HashMap<String, usize>,
-    source: Source,
+    source: Bases,
 }
 
-enum Source {
+enum Bases {
     Indexed {
         text: Mutex<Text>,
         index: Vec<fai::Record>,
@@ -148,7 +148,7 @@ impl Genome {
             )
         };
         let (contigs, sequences) = sequences.into_iter().map(contigs).unzip();
-        Genome::new(path, contigs, Source::Memory(sequences))
+        Genome::new(path, contigs, Bases::Memory(sequences))
     }
 
     fn indexed(path: &Path, text: Text, index: Vec<fai::Record>) -> Result<Genome> {
@@ -160,7 +160,7 @@ impl Genome {
         Genome::new(
             path,
             contigs,
-            Source::Indexed {
+            Bases::Indexed {
                 text: Mutex::new(text),
                 index,
             },
@@ -178,7 +178,7 @@ impl Genome {
         )
     }
 
-    fn new(path: &Path, contigs: Vec<Contig>, source: Source) -> Result<Genome> {
+    fn new(path: &Path, contigs: Vec<Contig>, source: Bases) -> Result<Genome> {
         if contigs.iter().all(|contig| contig.length_bp == 0) {
             return Err(Error::file(
                 path,
@@ -247,8 +247,8 @@ impl Genome {
             ));
         };
         match &self.source {
-            Source::Memory(sequences) => Ok(sequences[number].clone()),
-            Source::Indexed { text, index } => {
+            Bases::Memory(sequences) => Ok(sequences[number].clone()),
+            Bases::Indexed { text, index } => {
                 let mut text = text.lock().unwrap_or_else(PoisonError::into_inner);
                 let letters =
                     index::letters(&mut text, &index[number]).map_err(Error::io(&self.path))?;

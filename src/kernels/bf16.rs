@@ -205,7 +205,7 @@ impl Weights {
                         (a, b)
                     });
                     let (row, column) = (rows.start + group * U::ROWS, panel * U::COLUMNS);
-                    let place = Place {
+                    let place = TilePosition {
                         row,
                         rows: U::ROWS.min(rows.end - row),
                         column,
@@ -221,7 +221,7 @@ impl Weights {
 }
 
 /// Where a tile of the result lies, and how much of it there is.
-struct Place {
+struct TilePosition {
     row: usize,
     rows: usize,
     column: usize,
@@ -236,7 +236,7 @@ struct Place {
 unsafe fn tile<'a, U: MatrixUnit>(
     unit: &U,
     operands: impl Iterator<Item = (&'a [Line], &'a [Line])>,
-    place: &Place,
+    place: &TilePosition,
     to: &Shared<f32>,
     n: usize,
     accumulate: bool,

@@ -184,7 +184,7 @@ impl<const V: usize> WithSimd for Block<'_, V> {
                         ),
                         false => (&a.data[row * a.row + first..], a.row, 1),
                     };
-                    let place = Place {
+                    let place = TilePosition {
                         rows: ROWS.min(self.rows.end - row),
                         row,
                         column: panel * width,
@@ -207,7 +207,7 @@ impl<const V: usize> WithSimd for Block<'_, V> {
                     // The last columns vector by vector.
                     for v in 0..columns.div_ceil(S::F32_LANES) {
                         let done = v * S::F32_LANES;
-                        let place = Place {
+                        let place = TilePosition {
                             column: place.column + done,
                             columns: (columns - done).min(S::F32_LANES),
                             ..place
@@ -234,7 +234,7 @@ impl<const V: usize> WithSimd for Block<'_, V> {
 
 /// Where a tile of the result lies.
 #[derive(Clone, Copy)]
-struct Place {
+struct TilePosition {
     row: usize,
     rows: usize,
     column: usize,
@@ -263,7 +263,7 @@ struct Operands<'a> {
 unsafe fn tile_of<S: Simd, const V: usize>(
     simd: S,
     operands: &Operands<'_>,
-    place: &Place,
+    place: &TilePosition,
     c: &Shared<f32>,
     n: usize,
 ) {

@@ -34,8 +34,8 @@ pub struct Checkpoint {
 }
 
 /// A file that can be read at any place.
-trait Source: Read + Seek {}
-impl<T: Read + Seek> Source for T {}
+trait ReadSeek: Read + Seek {}
+impl<T: Read + Seek> ReadSeek for T {}
 
 /// Bytes that show what kind of file it is.
 const HEAD: u64 = 4096;
@@ -61,7 +61,7 @@ impl Checkpoint {
         Self::read(Path::new(name), &mut Cursor::new(bytes))
     }
 
-    fn read(path: &Path, source: &mut dyn Source) -> Result<Self> {
+    fn read(path: &Path, source: &mut dyn ReadSeek) -> Result<Self> {
         let length = source.seek(SeekFrom::End(0)).map_err(Error::io(path))?;
         let mut head = Vec::new();
         source

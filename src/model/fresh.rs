@@ -1,6 +1,6 @@
 //! Fresh tensors for training from the start.
 
-use super::weights::{Init, Source};
+use super::weights::{Init, TensorSource};
 use crate::Result;
 use crate::stats::rng::Rng;
 use candle_core::{Device, Tensor};
@@ -24,7 +24,7 @@ impl Fresh {
     }
 }
 
-impl Source for Fresh {
+impl TensorSource for Fresh {
     fn tensor(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
         let mut rng = Rng::new(self.seed).derive(name);
         let count: usize = shape.iter().product();

@@ -4,7 +4,7 @@
 use super::checkpoint::on;
 use super::stack::Linear;
 use super::tokenizer::reverse_complement;
-use super::weights::{Init, Loaded, Source};
+use super::weights::{Init, Loaded, TensorSource};
 use super::{Checkpoint, Config, LdarNet};
 use crate::kernels::pool::pool;
 use crate::kernels::tape::Tape;
@@ -108,7 +108,11 @@ impl FineTuned {
     ///
     /// # Errors
     /// A tensor is missing or misshapen.
-    pub fn new(config: &Config, readout: Readout, source: &mut dyn Source) -> Result<FineTuned> {
+    pub fn new(
+        config: &Config,
+        readout: Readout,
+        source: &mut dyn TensorSource,
+    ) -> Result<FineTuned> {
         let d = config.stages[0].d_model;
         let model = LdarNet::new(config, source)?;
         let head = Linear::with_bias(

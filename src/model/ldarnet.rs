@@ -4,7 +4,7 @@
 use super::config::{Block, Config, Layout};
 use super::routing::{Routing, content};
 use super::stack::{Linear, Stack};
-use super::weights::{Init, Source};
+use super::weights::{Init, TensorSource};
 use crate::kernels::Seqs;
 use crate::kernels::add::add;
 use crate::kernels::columns::{extend_columns, first_columns};
@@ -94,7 +94,7 @@ impl LdarNet {
     ///
     /// # Errors
     /// A tensor is missing or misshapen.
-    pub fn new(config: &Config, source: &mut dyn Source) -> Result<Self> {
+    pub fn new(config: &Config, source: &mut dyn TensorSource) -> Result<Self> {
         let d = config.stages[0].d_model;
         let embeddings = source.tensor(
             "embeddings.weight",
@@ -326,7 +326,7 @@ impl Level {
         index: usize,
         name: &str,
         above: usize,
-        source: &mut dyn Source,
+        source: &mut dyn TensorSource,
     ) -> Result<Self> {
         let stage = &config.stages[index];
         let outer = if index == 0 {

@@ -1,7 +1,7 @@
 //! The isotropic stack: pre-norm blocks on a float32 residual stream, and a final norm.
 
 use super::config::{Block, Mixer, Stage};
-use super::weights::{Init, Source};
+use super::weights::{Init, TensorSource};
 use crate::kernels::Seqs;
 use crate::kernels::add::add_row;
 use crate::kernels::attention::{AttentionDims, attention};
@@ -35,7 +35,7 @@ pub struct Linear {
 impl Linear {
     /// A layer without bias.
     pub fn new(
-        source: &mut dyn Source,
+        source: &mut dyn TensorSource,
         name: &str,
         from: usize,
         to: usize,
@@ -50,7 +50,7 @@ impl Linear {
 
     /// A layer with bias.
     pub fn with_bias(
-        source: &mut dyn Source,
+        source: &mut dyn TensorSource,
         name: &str,
         from: usize,
         to: usize,
@@ -119,7 +119,7 @@ struct BiMamba {
 }
 
 impl BiMamba {
-    fn new(source: &mut dyn Source, name: &str, stage: &Stage, out_sd: f64) -> Result<Self> {
+    fn new(source: &mut dyn TensorSource, name: &str, stage: &Stage, out_sd: f64) -> Result<Self> {
         let dims = Dims {
             d_inner: stage.d_inner,
             d_state: stage.d_state,
@@ -255,7 +255,7 @@ impl Stack {
     /// `additions` is the number of residual additions down to this stage, by which fresh output
     /// projections are scaled.
     pub fn new(
-        source: &mut dyn Source,
+        source: &mut dyn TensorSource,
         name: &str,
         blocks: &[Block],
         stage: &Stage,

@@ -24,7 +24,7 @@ pub enum Init {
 }
 
 /// Gives tensors by name.
-pub trait Source {
+pub trait TensorSource {
     /// The tensor `name` of exactly this shape.
     fn tensor(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor>;
 }
@@ -33,7 +33,7 @@ pub trait Source {
 #[derive(Default)]
 pub struct Inventory(pub Vec<(String, Vec<usize>)>);
 
-impl Source for Inventory {
+impl TensorSource for Inventory {
     fn tensor(&mut self, name: &str, shape: &[usize], _: Init) -> Result<Tensor> {
         self.0.push((name.to_string(), shape.to_vec()));
         Ok(Tensor::zeros(1, DType::F32, &Device::Cpu)?.broadcast_as(shape)?)
@@ -64,7 +64,7 @@ impl Loaded {
     }
 }
 
-impl Source for Loaded {
+impl TensorSource for Loaded {
     fn tensor(&mut self, name: &str, shape: &[usize], _: Init) -> Result<Tensor> {
         let tensor = self
             .tensors

@@ -25,7 +25,7 @@ use crate::stats::bootstrap::totals_interval;
 use crate::stats::multiplicity::holm;
 use crate::stats::rng::Rng;
 use crate::stats::stratified::{Observation, stratified};
-use genes::{Group, Plan, Study};
+use genes::{Group, StrandPlan, Study};
 
 /// Confidence level of intervals.
 const LEVEL: f64 = 0.95;
@@ -124,7 +124,7 @@ pub fn run(
     }
     let mut study = Study::new(genome, annotation, request)?;
     let plans = study.plans(genome, annotation)?;
-    let total = plans.iter().map(Plan::bases).sum::<u64>() * stages.len() as u64;
+    let total = plans.iter().map(StrandPlan::bases).sum::<u64>() * stages.len() as u64;
     let (mut seen, mut done, mut bases_read) = (Vec::new(), 0, 0);
     let mut is_part = false;
     for plan in &plans {
@@ -159,7 +159,7 @@ pub fn run(
             bases_read += read.bases_read;
             is_part |= source.is_part();
         }
-        let of = |place: &genes::Place| Seen {
+        let of = |place: &genes::CodonSite| Seen {
             cluster: place.cluster,
             kmer: place.kmer,
             group: place.group,

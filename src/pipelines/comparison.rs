@@ -46,7 +46,7 @@ pub const ENDPOINT_REACH: usize = 2;
 /// What is flipped together by the test and drawn together by the bootstrap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Unit {
+pub enum ReplicateUnit {
     /// Genes, overlapping ones merged.
     Gene,
     /// Contigs.
@@ -55,13 +55,13 @@ pub enum Unit {
     Site,
 }
 
-impl Unit {
+impl ReplicateUnit {
     /// In words.
     pub fn name(self) -> &'static str {
         match self {
-            Unit::Gene => "gene",
-            Unit::Contig => "contig",
-            Unit::Site => "site",
+            ReplicateUnit::Gene => "gene",
+            ReplicateUnit::Contig => "contig",
+            ReplicateUnit::Site => "site",
         }
     }
 }
@@ -78,7 +78,7 @@ pub struct ComparisonRequest {
     /// The controls.
     pub controls: ControlRequest,
     /// The unit of replication.
-    pub cluster: Unit,
+    pub cluster: ReplicateUnit,
     /// Random flips of the permutation tests.
     pub permutations: usize,
     /// Draws of the bootstrap.
@@ -112,7 +112,7 @@ impl Default for ComparisonRequest {
                 site_distance_bp: 120,
                 kmer: 8,
             },
-            cluster: Unit::Gene,
+            cluster: ReplicateUnit::Gene,
             permutations: 10_000,
             bootstraps: 2000,
             seed: 1,
@@ -207,7 +207,7 @@ impl ComparisonRequest {
 
 /// A kind of site.
 #[derive(Clone, Debug)]
-pub struct Kind {
+pub struct SiteClass {
     /// Its name in tables.
     pub name: &'static str,
     /// The letters all its sites share; empty for none.
@@ -242,7 +242,7 @@ pub struct Study<'a> {
     /// The genome.
     pub genome: &'a Genome,
     /// Kinds of sites, in the order of tables.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<SiteClass>,
     /// Sites, by contig; each with its window of plain letters.
     pub sites: Vec<Site>,
     /// Sites that weight matrices are fitted on, by contig: those above, before any were sampled.

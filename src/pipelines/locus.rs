@@ -34,7 +34,7 @@ pub const SITE_REACH: usize = 2;
 /// What is to be seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum Target {
     /// A stretch of a contig.
     Region {
         /// The contig, by any of its names.
@@ -59,7 +59,7 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LocusRequest {
     /// What is to be seen.
-    pub place: Place,
+    pub place: Target,
     /// The motifs' name; empty for none.
     pub motifs: String,
     /// Largest p-value of a hit.
@@ -69,7 +69,7 @@ pub struct LocusRequest {
 }
 
 /// A model, or a track, that reads the window.
-pub struct Reader<'a> {
+pub struct NamedSource<'a> {
     /// Its name, of which each has one.
     pub name: String,
     /// What is read.
@@ -130,7 +130,7 @@ pub fn run(
     genome: &Genome,
     annotation: Option<&Annotation>,
     queries: &[Query],
-    readers: &[Reader<'_>],
+    readers: &[NamedSource<'_>],
     request: &LocusRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Locus> {
@@ -204,10 +204,10 @@ fn place(
     genome: &Genome,
     names: &ContigNames,
     annotation: Option<(&Annotation, &[Option<usize>])>,
-    place: &Place,
+    place: &Target,
 ) -> Result<(usize, Frame)> {
     let (contig, interval, strand, anchor, anchor_name) = match place {
-        Place::Region {
+        Target::Region {
             contig,
             interval,
             strand,
@@ -232,7 +232,7 @@ fn place(
             }
             (index, *interval, *strand, None, String::new())
         }
-        Place::Gene {
+        Target::Gene {
             name,
             around,
             flank_bp,
@@ -311,7 +311,7 @@ impl Locus {
     /// i`.
     fn take(
         &mut self,
-        reader: &Reader<'_>,
+        reader: &NamedSource<'_>,
         sequence: &[u8],
         span: Window,
         values: &[f32],

@@ -29,7 +29,7 @@ use crate::genome::{Interval, Strand};
 
 /// Where a stretch lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct Region<'a> {
     /// The contig, as the genome names it.
     pub contig: &'a str,
     /// The bases it covers.
@@ -48,7 +48,7 @@ pub struct Stretch<'a> {
     pub letters: Vec<u8>,
     /// Where these letters lie; `None` for letters that stand nowhere in the genome, such as
     /// shuffled ones.
-    pub place: Option<Place<'a>>,
+    pub place: Option<Region<'a>>,
 }
 
 impl<'a> Stretch<'a> {
@@ -62,7 +62,7 @@ impl<'a> Stretch<'a> {
         let letters = model_letters(sequence.get(bases.start..bases.end)?, strand);
         Some(Stretch {
             letters,
-            place: Some(Place {
+            place: Some(Region {
                 contig,
                 bases,
                 strand,

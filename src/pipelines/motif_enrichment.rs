@@ -49,7 +49,7 @@ use crate::pipelines::comparison::{ContigReader, Discrimination};
 use crate::pipelines::{BoundarySource, Progress, Values};
 use crate::stats::rng::Rng;
 use grounds::Grounds;
-use hits::{Hits, Place};
+use hits::{Hits, Occurrence};
 use matching::Matched;
 use orders::Orders;
 
@@ -443,7 +443,7 @@ fn endpoints(profile: &[f32], flank: usize, width: usize) -> (f64, f64) {
 }
 
 /// [`endpoints`] of a place.
-fn endpoints_of(place: &Place, grounds: &Grounds) -> (f64, f64) {
+fn endpoints_of(place: &Occurrence, grounds: &Grounds) -> (f64, f64) {
     let width = place.end - place.start;
     let mut values = [0.0; MOST_COLUMNS + 3];
     let read = grounds.all[place.ground].profile(place.start - 1, place.end + 1, place.strand);
@@ -455,7 +455,7 @@ fn endpoints_of(place: &Place, grounds: &Grounds) -> (f64, f64) {
 }
 
 /// The profile of a place, `width + 2 flank + 1` inter-base positions in its own orientation.
-fn profile(place: &Place, grounds: &Grounds, flank: usize) -> Vec<f32> {
+fn profile(place: &Occurrence, grounds: &Grounds, flank: usize) -> Vec<f32> {
     grounds.all[place.ground]
         .profile(place.start - flank, place.end + flank, place.strand)
         .collect()

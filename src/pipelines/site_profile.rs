@@ -16,7 +16,7 @@ use crate::genome::fasta::Genome;
 use crate::genome::junctions::{SiteStatus, window_status};
 use crate::genome::{Interval, Strand};
 use crate::pipelines::comparison::{
-    self, Comparison, ComparisonRequest, ContigReader, Kind, LetterRow, Site, Study,
+    self, Comparison, ComparisonRequest, ContigReader, LetterRow, Site, SiteClass, Study,
 };
 use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::rng::Rng;
@@ -389,7 +389,7 @@ fn study<'a>(
     }
     Study {
         genome,
-        kinds: vec![Kind {
+        kinds: vec![SiteClass {
             name: SITE,
             core: Core {
                 letters: Vec::new(),

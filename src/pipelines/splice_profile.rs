@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::pipelines::comparison::{
     BalanceRow, BaselineRow, Comparison, ComparisonRequest, ControlRow, Discrimination,
     ENDPOINT_REACH, HeatmapRow, LetterRow, MOST_BINS, MOST_SITES, MatchingRow, OffsetRow, PairRow,
-    ProfileRow, RunRow, StatisticsRow, StrandRow, SumRow, Unit, WidthRow,
+    ProfileRow, ReplicateUnit, RunRow, StatisticsRow, StrandRow, SumRow, WidthRow,
 };
 pub use rows::{AccountingRow, SiteRow};
 
@@ -24,7 +24,7 @@ use crate::genome::junctions::{
     CanonicalRule, JunctionRequest, Junctions, SiteKind, SiteStatus, TranscriptChoice,
 };
 use crate::genome::{Interval, Strand, merge_intervals};
-use crate::pipelines::comparison::{self, ContigReader, Kind, Site, Study};
+use crate::pipelines::comparison::{self, ContigReader, Site, SiteClass, Study};
 use crate::pipelines::{BoundarySource, Progress};
 use crate::stats::rng::Rng;
 
@@ -232,12 +232,12 @@ pub(super) fn study<'a>(
 }
 
 /// What a donor or an acceptor looks like.
-fn kind(kind: SiteKind, request: &SpliceProfileRequest) -> Kind {
+fn kind(kind: SiteKind, request: &SpliceProfileRequest) -> SiteClass {
     let (letters, start, span, window) = match kind {
         SiteKind::Donor => (b"GT", 0, Span::DONOR, request.donor_window),
         SiteKind::Acceptor => (b"AG", -2, Span::ACCEPTOR, request.acceptor_window),
     };
-    Kind {
+    SiteClass {
         name: kind.name(),
         core: Core {
             letters: letters.to_vec(),

@@ -2,7 +2,7 @@
 
 use super::html::escape;
 use super::inline_svg;
-use super::table::{Cell, Table};
+use super::table::Table;
 
 /// A piece of a section.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,34 +101,6 @@ impl Level {
             Level::Note => ("note", "Note"),
             Level::Warning => ("warning", "Warning"),
             Level::Problem => ("problem", "Problem"),
-        }
-    }
-}
-
-impl Block {
-    /// Changes every text but that of figures and of what is quoted.
-    pub(super) fn change(&mut self, change: &dyn Fn(&str) -> String) {
-        match self {
-            Block::Paragraph(text) | Block::Callout { text, .. } => *text = change(text),
-            Block::Cards(cards) => cards
-                .iter_mut()
-                .for_each(|card| card.label = change(&card.label)),
-            Block::Figure { caption, label, .. } => {
-                (*caption, *label) = (change(caption), change(label))
-            }
-            Block::Table(table) => {
-                table.caption = change(&table.caption);
-                table
-                    .columns
-                    .iter_mut()
-                    .for_each(|column| column.header = change(&column.header));
-                for cell in table.rows.iter_mut().flatten() {
-                    if let Cell::Text(text) = cell {
-                        *text = change(text);
-                    }
-                }
-            }
-            Block::Links(_) | Block::Details { .. } => {}
         }
     }
 }

@@ -5,11 +5,12 @@ mod sections;
 
 use serde_json::{Value, json};
 
+use super::Report;
 use super::analysis::{self, Analysis, Tables as _, tables};
 use super::format::{decimals, p_value, with_interval};
 use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Report, wording};
+use super::terms::Terms;
 use crate::error::Result;
 use crate::genome::classes::Class;
 use crate::pipelines::density::{Density, DensityRequest, StatisticsRow};
@@ -96,7 +97,10 @@ impl DensityPage {
         let title = if self.found.negative_control {
             "Negative control: do controls of classes differ from other controls?"
         } else {
-            "Does the model cut some classes of sequence more densely than others?"
+            self.about.terms().either(
+                "Does the model cut some classes of sequence more densely than others?",
+                "Does the signal differ between classes of sequence?",
+            )
         };
         let report = Report {
             title: title.into(),
@@ -105,7 +109,7 @@ impl DensityPage {
                 self.about.model, self.about.genome, self.about.annotation
             ),
             headline: headline(&self.found),
-            answer: answer(&self.found),
+            answer: answer(&self.found, self.about.terms()),
             sections: [
                 Some(self.result(&svg)),
                 Some(self.letters()),
@@ -123,7 +127,7 @@ impl DensityPage {
             .collect(),
             ..Report::default()
         };
-        Ok(wording::report(&self.about, report))
+        Ok(report)
     }
 }
 
@@ -215,7 +219,8 @@ fn headline(found: &Density) -> String {
 }
 
 /// The paragraph at the head of the page.
-fn answer(found: &Density) -> String {
+fn answer(found: &Density, terms: Terms) -> String {
+    let quantity = terms.quantity();
     let count = |measure: &str| rows(found, measure).filter(|row| differs(row)).count();
     let residual = match rows(found, "residual").any(|row| row.difference.is_finite()) {
         false => String::new(),
@@ -226,7 +231,7 @@ fn answer(found: &Density) -> String {
         ),
     };
     format!(
-        "Mean boundary probability, false discovery rate of 5% over classes: {}.{residual}",
+        "Mean {quantity}, false discovery rate of 5% over classes: {}.{residual}",
         listed(found, "probability")
     )
 }

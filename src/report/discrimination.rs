@@ -1,6 +1,7 @@
 //! Sites told from controls: the sentence at the head of the page, the section, and its figure.
 
 use super::analysis::{Tables as _, tables};
+use super::terms::Terms;
 use super::{Block, Card, Cell, Format, Level, Section, Table, columns};
 use crate::figures::{
     DiscriminationFigure, DiscriminationModel, DiscriminationPanel, ProfilePanel, ProfileSeries,
@@ -120,14 +121,19 @@ impl Told<'_> {
 
     /// The two sentences of each kind of site and set of controls.
     pub fn claims(&self) -> Vec<String> {
-        let signal = self.found.cuts.is_empty()
-            && (self.found.discrimination.iter()).any(|row| row.auroc.is_finite());
-        (self.primary())
-            .map(|of| self.sentences(of, signal))
-            .collect()
+        (self.primary()).map(|of| self.sentences(of)).collect()
     }
 
-    fn sentences(&self, of: &DecoyRow, signal: bool) -> String {
+    /// A track has no cuts.
+    fn terms(&self) -> Terms {
+        let told = (self.found.discrimination.iter()).any(|row| row.auroc.is_finite());
+        match told && self.found.cuts.is_empty() {
+            true => Terms::Track,
+            false => Terms::Model,
+        }
+    }
+
+    fn sentences(&self, of: &DecoyRow) -> String {
         let (kind, controls) = (&of.site_kind, controls_word(&of.control));
         let all = ["boundaries", "letters", "letters+boundaries"]
             .map(|features| self.row(kind, &of.control, features));
@@ -144,11 +150,11 @@ impl Told<'_> {
                 }
             );
         };
-        let (what, tell, they) = if signal {
-            ("The signal", "tells", "it")
-        } else {
-            ("Boundaries", "tell", "they")
-        };
+        let terms = self.terms();
+        let (what, tell, they) = terms.either(
+            ("Boundaries", "tell", "they"),
+            ("The signal", "tells", "it"),
+        );
         let untrained = self
             .row(kind, &of.control, "untrained")
             .map_or(String::new(), |row| {
@@ -164,7 +170,7 @@ impl Told<'_> {
             true => format!("{what} {tell} {kind}s from {controls} with AUROC {auroc}; {beside}."),
             false => format!(
                 "{what} {} not shown to tell {kind}s from {controls}: AUROC {auroc}; {beside}; p = {}.",
-                if signal { "is" } else { "are" },
+                terms.either("are", "is"),
                 p_value(p_alone, None)
             ),
         };
@@ -174,12 +180,12 @@ impl Told<'_> {
         let second = match p <= ALPHA {
             true if shown => format!(
                 "Beyond the nucleotides {they} add{} {bits} bits; p {}.",
-                if signal { "s" } else { "" },
+                terms.either("", "s"),
                 p_words(p)
             ),
             true => format!(
                 "Given the nucleotides {they} still var{} with {kind}s (p {}), but information added is not shown: {bits} bits.",
-                if signal { "ies" } else { "y" },
+                terms.either("y", "ies"),
                 p_words(p)
             ),
             false => format!(
@@ -365,13 +371,25 @@ pub(super) const BY_OPTION: &str = " Untrained: the same architecture with fresh
 impl Told<'_> {
     /// The section; `svg` is [`Told::figure`] drawn.
     pub fn section(&self, svg: &str, words: &Words) -> Section {
+        let terms = self.terms();
+        let quantity = terms.quantity();
+        let values = terms.either("boundary probabilities covary", "the signal covaries");
+        let boundaries = terms.either(
+            "Boundaries: the log-odds of the boundary probability and whether it is a cut (above one half),",
+            "The signal (in tables: boundaries): its values",
+        );
         let mut blocks = vec![Block::Figure {
             svg: svg.into(),
-            label: "Sites from controls, by boundaries and by nucleotides".into(),
+            label: terms
+                .either(
+                    "Sites from controls, by boundaries and by nucleotides",
+                    "Sites from controls, by the signal and by nucleotides",
+                )
+                .into(),
             caption: format!(
                 "Top: of controls and of sites, the shares that score above each threshold, in {0} that the models have not seen. Second row: information on which of the two a \
-                 position is (1 bit would be all), with 95% intervals over {0}. Third row: mean boundary probability at sites less that at controls; the band \
-                 holds all offsets at once in 95% of repetitions{2}. Bottom: how boundary probabilities covary with being a site once the \
+                 position is (1 bit would be all), with 95% intervals over {0}. Third row: mean {quantity} at sites less that at controls; the band \
+                 holds all offsets at once in 95% of repetitions{2}. Bottom: how {values} with being a site once the \
                  nucleotides are accounted for; above the dashed line an offset is named (5% for the largest of all).{1}",
                 words.clusters,
                 if self
@@ -417,7 +435,7 @@ impl Told<'_> {
         blocks.push(Block::Table(self.decoys()));
         blocks.push(paragraph(words.controls.clone()));
         blocks.push(paragraph(format!(
-            "Models are ridge logistic regressions. Boundaries: the log-odds of the boundary probability and whether it is a cut (above one half), at offsets {}. Nucleotides: each nucleotide, \
+            "Models are ridge logistic regressions. {boundaries} at offsets {}. Nucleotides: each nucleotide, \
              each pair of neighbours, and the score of a weight matrix ({}) with ten knots, in a window {WIDEST} bases wider on either side. Both: the score of the nucleotides and the boundaries; to \
              leave the boundaries out is among the penalties. {FOLDS} folds of whole clusters; penalties, weight matrices and knots are chosen on the training folds. Intervals draw whole \
              clusters and condition on the fitted models. p of boundaries: labels of each site and one decoy exchanged cluster by cluster, with the discriminant fitted \
@@ -523,11 +541,27 @@ impl Told<'_> {
         };
         let text = Format::Text;
         Table {
-            caption: "What boundaries add to the nucleotides: the model of both less that of the nucleotides. Zero where no fold found them of use. A gain alone is no knowledge beyond the \
-                      nucleotides: boundaries that follow nucleotides may say better what the model of the nucleotides learned poorly. The p-value of both decides."
-                .into(),
-            columns: columns(&[("sites", text), ("controls", text), ("added", text), ("gain in", text), ("gain", Format::Decimals(4)), ("95% CI", Format::Interval)]),
-            rows: self.found.effects.iter().filter(|row| row.statistic.starts_with("gain_")).map(line).collect(),
+            caption: format!(
+                "{} to the nucleotides: the model of both less that of the nucleotides. Zero where no fold found them of use. A gain alone is no knowledge beyond the \
+                      nucleotides: boundaries that follow nucleotides may say better what the model of the nucleotides learned poorly. The p-value of both decides.",
+                self.terms()
+                    .either("What boundaries add", "What the signal adds")
+            ),
+            columns: columns(&[
+                ("sites", text),
+                ("controls", text),
+                ("added", text),
+                ("gain in", text),
+                ("gain", Format::Decimals(4)),
+                ("95% CI", Format::Interval),
+            ]),
+            rows: self
+                .found
+                .effects
+                .iter()
+                .filter(|row| row.statistic.starts_with("gain_"))
+                .map(line)
+                .collect(),
         }
     }
 

@@ -111,30 +111,6 @@ impl Report {
         page + "</main>\n<script>\n" + include_str!("page.js") + "</script>\n</body>\n</html>\n"
     }
 
-    /// The same with every text but that of figures changed by `change`; paragraphs that it leaves
-    /// empty go.
-    pub(super) fn with_texts(mut self, change: &dyn Fn(&str) -> String) -> Report {
-        for text in [
-            &mut self.title,
-            &mut self.subtitle,
-            &mut self.headline,
-            &mut self.answer,
-        ] {
-            *text = change(text);
-        }
-        for section in &mut self.sections {
-            section.title = change(&section.title);
-            section
-                .blocks
-                .iter_mut()
-                .for_each(|block| block.change(change));
-            section
-                .blocks
-                .retain(|block| !matches!(block, Block::Paragraph(text) if text.trim().is_empty()));
-        }
-        self
-    }
-
     /// What stands under a title: what it is about, the answer, and where warnings are.
     fn head(&self, prefix: &str) -> String {
         let mut html = String::new();

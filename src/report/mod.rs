@@ -31,7 +31,7 @@
 //! | `tracks` | values by base to bigWig, bedGraph and parquet |
 //! | `folder` | the results folder: there whole or not at all |
 //! | `provenance` | `run.json`: inputs with their hashes, parameters, compute |
-//! | `wording` | what a page calls the values of a model and of a track |
+//! | `terms` | what a page calls the values of a model and of a track |
 //! | `shard` | the folder of a shard |
 //! | `format` | numbers, p-values, intervals as text |
 //! | `page.css` | the one style sheet, for screens and paper, light and dark |
@@ -68,9 +68,9 @@ pub mod splice_profile;
 pub mod stability;
 pub mod table;
 pub mod tables;
+mod terms;
 pub mod tracks;
 pub mod variants;
-mod wording;
 
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,13 @@ mod sections;
 
 use serde_json::{Value, json};
 
+use super::Report;
 use super::analysis::{self, Analysis, Tables as _, tables};
 use super::discrimination::{self, Told, Words};
 use super::format::{count, integer, p_value};
 use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Report, wording};
+use super::terms::Terms;
 use crate::error::Result;
 use crate::pipelines::comparison::discrimination::{Discrimination, MOST_SITES};
 use crate::pipelines::motif_enrichment::{
@@ -157,7 +158,10 @@ impl MotifPage {
         let title = if found.negative_control {
             "Negative control: do permuted motifs differ from permuted motifs?"
         } else {
-            "Do the model’s boundaries gather at motifs in promoters?"
+            self.about.terms().either(
+                "Do the model’s boundaries gather at motifs in promoters?",
+                "Does the signal differ at motifs in promoters?",
+            )
         };
         let mut sections = vec![self.result(&svg)];
         if !found.negative_control {
@@ -180,19 +184,22 @@ impl MotifPage {
                 self.about.model, self.about.genome, self.about.annotation
             ),
             headline: headline(found),
-            answer: answer(found),
+            answer: answer(found, self.about.terms()),
             sections,
             chapters: Vec::new(),
             appendix: Vec::new(),
         };
-        Ok(wording::report(&self.about, report))
+        Ok(report)
     }
 
     /// What the section on hits and their controls says.
     fn words(&self) -> Words {
         let (first, last) = HIT_WINDOW;
         Words {
-            title: "Do boundaries tell motif hits from controls, and beyond the nucleotides?",
+            title: self.about.terms().either(
+                "Do boundaries tell motif hits from controls, and beyond the nucleotides?",
+                "Does the signal tell motif hits from controls, and beyond the nucleotides?",
+            ),
             figure: "discrimination",
             clusters: "clusters of promoters",
             controls: format!(
@@ -303,9 +310,13 @@ fn headline(found: &Enrichment) -> String {
     };
     let [edges, inside] = ENDPOINTS.map(|(endpoint, _)| tally(found, control, endpoint));
     let counted = format!(
-        "Of {} motifs {} differ from {} at their edges and {} inside (false discovery rate 5%).",
+        "Of {} motifs {} {} from {} at their edges and {} inside (false discovery rate 5%).",
         edges.0,
         edges.1 + edges.2,
+        match edges.1 + edges.2 {
+            1 => "differs",
+            _ => "differ",
+        },
         discrimination::controls_word(control),
         inside.1 + inside.2
     );
@@ -316,7 +327,8 @@ fn headline(found: &Enrichment) -> String {
 }
 
 /// The paragraph under it.
-fn answer(found: &Enrichment) -> String {
+fn answer(found: &Enrichment, terms: Terms) -> String {
+    let quantity = terms.quantity();
     let regions = format!(
         "{} promoter regions ({} bases)",
         count(found.n_regions),
@@ -356,7 +368,7 @@ fn answer(found: &Enrichment) -> String {
         }
     };
     format!(
-        "{verdict} The boundary probability was measured at hits in {regions}. Controls ask different questions: only a motif that stands out against all of them stands out \
+        "{verdict} The {quantity} was measured at hits in {regions}. Controls ask different questions: only a motif that stands out against all of them stands out \
          beyond its nucleotides, its place and its surroundings."
     )
 }

@@ -10,7 +10,7 @@ use super::format::{count, decimals, integer, interval, p_value};
 use super::page::FigureFolder;
 use super::record::{About, Record};
 use super::splice_profile::pictures::covariate_name;
-use super::{Block, Cell, Format, Level, Report, Section, Table, columns, wording};
+use super::{Block, Cell, Format, Level, Report, Section, Table, columns};
 use crate::controls::decoys::APART_BP;
 use crate::error::Result;
 use crate::figures::ProfileFigure;
@@ -117,7 +117,14 @@ impl SitePage {
         let profile = to.write_figure(&self.profile(), "profile")?;
         let discrimination = to.write_figure(&told.figure(), "discrimination")?;
         let report = Report {
-            title: "Do the model’s boundaries mark the given sites?".into(),
+            title: self
+                .about
+                .terms()
+                .either(
+                    "Do the model’s boundaries mark the given sites?",
+                    "Does the signal differ at the given sites?",
+                )
+                .into(),
             subtitle: format!("{} · {}", self.about.model, self.about.genome),
             headline: told.headline(),
             answer: self.answer(),
@@ -133,7 +140,7 @@ impl SitePage {
             chapters: Vec::new(),
             appendix: Vec::new(),
         };
-        Ok(wording::report(&self.about, report))
+        Ok(report)
     }
 
     fn n(&self, kind: &str, status: &str) -> usize {
@@ -144,12 +151,13 @@ impl SitePage {
     }
 
     fn answer(&self) -> String {
+        let quantity = self.about.terms().quantity();
         let all = of_measure(&self.found, "probability").next();
         all.filter(|row| row.n_pairs > 0).map_or_else(
             || "No site could be compared; the table of records says why.".into(),
             |row| {
                 format!(
-                    "{} of {} records are used, in {} blocks. The mean boundary probability over offsets −2 to +2 is {} at sites and {} at their matched controls: a difference of {} (95% CI {}; p {}).",
+                    "{} of {} records are used, in {} blocks. The mean {quantity} over offsets −2 to +2 is {} at sites and {} at their matched controls: a difference of {} (95% CI {}; p {}).",
                     count(self.n(SITE, "used")),
                     count(self.found.sites.len()),
                     count(row.n_clusters as usize),
@@ -177,7 +185,7 @@ impl SitePage {
         let panels = of_measure(&self.found, "probability").map(panel).collect();
         ProfileFigure {
             x_label: "Offset from the site (bases, 5′ to 3′)".into(),
-            y_label: format!("Mean {}", wording::quantity(&self.about)),
+            y_label: format!("Mean {}", self.about.terms().quantity()),
             ..ProfileFigure::new(panels)
         }
     }
@@ -194,7 +202,7 @@ impl SitePage {
         }
         blocks.push(Block::Figure {
             svg: svg.into(),
-            label: "Mean boundary probability around the sites".into(),
+            label: format!("Mean {} around the sites", self.about.terms().quantity()),
             caption: format!(
                 "Offset 0 is exactly the site, the {} of its record, in the orientation of its strand. Upper row: all {} offsets either side; lower row: the ten nearest. Blue: sites; \
                  orange: one matched control each. Bands are pointwise 95% intervals of a bootstrap over blocks; the grey window is the secondary endpoint, fixed in advance. Logo: the nucleotides of all \
@@ -229,7 +237,10 @@ impl SitePage {
             ),
         };
         Words {
-            title: "Do boundaries tell sites from controls, and beyond the nucleotides?",
+            title: self.about.terms().either(
+                "Do boundaries tell sites from controls, and beyond the nucleotides?",
+                "Does the signal tell sites from controls, and beyond the nucleotides?",
+            ),
             figure: "discrimination",
             clusters: "blocks",
             controls: format!(
@@ -244,6 +255,7 @@ impl SitePage {
     }
 
     fn endpoint(&self) -> Section {
+        let quantity = self.about.terms().quantity();
         let line = |row: &StatisticsRow| -> Vec<Cell> {
             vec![
                 row.measure.clone().into(),
@@ -279,9 +291,10 @@ impl SitePage {
             ("p", Format::PValue),
         ];
         let table = Table {
-            caption: "Mean boundary probability over inter-base positions −2 to +2, each site less one matched control; and the same of what a table of the nucleotides nearby leaves \
+            caption: format!(
+                "Mean {quantity} over inter-base positions −2 to +2, each site less one matched control; and the same of what a table of the nucleotides nearby leaves \
                       unexplained (residual). d: mean difference over the standard deviation of the differences. p: sign flips of whole blocks, not adjusted."
-                .into(),
+            ),
             columns: columns(&head),
             rows: self.found.comparison.statistics.iter().map(line).collect(),
         };
@@ -371,6 +384,7 @@ impl SitePage {
     }
 
     fn methods(&self) -> Section {
+        let (given, first) = (self.about.terms().given(), self.about.terms().first());
         let r = &self.request.comparison;
         let control = match self.is_given() {
             true => {
@@ -394,8 +408,7 @@ impl SitePage {
                 count(r.permutations)
             )),
             paragraph(format!(
-                "Reading: the model is given tiles of {} bases; positions within {} bases of a tile’s end are not used, unless the contig ends there, and neither is the first position of a \
-                 tile, which is a boundary by definition. {} tiles, {} bases.",
+                "Reading: {given} {} bases; positions within {} bases of a tile’s end are not used, unless the contig ends there{first}. {} tiles, {} bases.",
                 count(r.context),
                 count(r.margin),
                 count(self.found.comparison.tiles_read as usize),

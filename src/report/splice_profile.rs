@@ -7,12 +7,12 @@ mod sections;
 
 use serde_json::{Value, json};
 
+use super::Report;
 use super::analysis::{self, Analysis, Tables as _, tables};
 use super::discrimination::{BY_OPTION, Told, Words};
 use super::format::{count, integer};
 use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Report, wording};
 use crate::controls::decoys::APART_BP;
 use crate::error::Result;
 use crate::figures::{
@@ -119,7 +119,7 @@ impl SplicePage {
 
     /// Draws and tells.
     pub fn report(&self, to: &FigureFolder) -> Result<Report> {
-        let figures = Figures::new(&self.found, wording::quantity(&self.about));
+        let figures = Figures::new(&self.found, self.about.terms());
         let negative = self.found.comparison.negative_control;
         let told = told(&self.found);
         let svg = Svg {
@@ -152,7 +152,10 @@ impl SplicePage {
         let title = if self.found.comparison.negative_control {
             "Negative control: do two sets of controls differ?"
         } else {
-            "Do the model’s boundaries fall on splice sites?"
+            self.about.terms().either(
+                "Do the model’s boundaries fall on splice sites?",
+                "Does the signal differ at splice sites?",
+            )
         };
         let mut report = Report {
             title: title.into(),
@@ -161,7 +164,7 @@ impl SplicePage {
                 self.about.model, self.about.genome, self.about.annotation
             ),
             headline: headline(&self.found),
-            answer: answer::answer(&self.found),
+            answer: answer::answer(&self.found, self.about.terms()),
             sections: vec![
                 self.result(&svg),
                 self.endpoint(&svg),
@@ -183,14 +186,17 @@ impl SplicePage {
             let section = told.section(&svg.discrimination, &self.words());
             report.sections.insert(1, section);
         }
-        Ok(wording::report(&self.about, report))
+        Ok(report)
     }
 
     /// What the section on sites and decoys says of splice sites.
     fn words(&self) -> Words {
         let window = |(first, last): (i64, i64)| format!("{} to +{last}", integer(first));
         Words {
-            title: "Do boundaries tell sites from decoys, and beyond the nucleotides?",
+            title: self.about.terms().either(
+                "Do boundaries tell sites from decoys, and beyond the nucleotides?",
+                "Does the signal tell sites from decoys, and beyond the nucleotides?",
+            ),
             figure: "r1_discrimination",
             clusters: "clusters of genes",
             controls: format!(

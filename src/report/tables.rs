@@ -16,7 +16,7 @@ use polars::prelude::{
 };
 use rayon::prelude::*;
 use rows::Cells;
-use schema::{Field, Kind, fields};
+use schema::{ColumnType, Field, fields};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -90,10 +90,10 @@ pub fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec<T>> {
 fn cells<'a>(frame: &'a DataFrame, field: &Field) -> Result<Cells<'a>, PolarsError> {
     let column = frame.column(field.name)?;
     Ok(match field.kind {
-        Kind::Text => Cells::Text(column.str()?.iter().collect()),
-        Kind::Float => Cells::Float(column.f64()?.iter().collect()),
-        Kind::Integer => Cells::Integer(column.i64()?.iter().collect()),
-        Kind::Truth => Cells::Truth(column.bool()?.iter().collect()),
+        ColumnType::Text => Cells::Text(column.str()?.iter().collect()),
+        ColumnType::Float => Cells::Float(column.f64()?.iter().collect()),
+        ColumnType::Integer => Cells::Integer(column.i64()?.iter().collect()),
+        ColumnType::Truth => Cells::Truth(column.bool()?.iter().collect()),
     })
 }
 
@@ -138,10 +138,16 @@ fn frame<T: Serialize + DeserializeOwned + Sync>(name: &str, rows: &[T]) -> Resu
 fn column(field: &Field, values: &[Value]) -> Column {
     let name = field.name.into();
     match field.kind {
-        Kind::Text => Column::new(name, values.iter().map(Value::as_str).collect::<Vec<_>>()),
-        Kind::Float => Column::new(name, values.iter().map(Value::as_f64).collect::<Vec<_>>()),
-        Kind::Integer => Column::new(name, values.iter().map(Value::as_i64).collect::<Vec<_>>()),
-        Kind::Truth => Column::new(name, values.iter().map(Value::as_bool).collect::<Vec<_>>()),
+        ColumnType::Text => Column::new(name, values.iter().map(Value::as_str).collect::<Vec<_>>()),
+        ColumnType::Float => {
+            Column::new(name, values.iter().map(Value::as_f64).collect::<Vec<_>>())
+        }
+        ColumnType::Integer => {
+            Column::new(name, values.iter().map(Value::as_i64).collect::<Vec<_>>())
+        }
+        ColumnType::Truth => {
+            Column::new(name, values.iter().map(Value::as_bool).collect::<Vec<_>>())
+        }
     }
 }
 

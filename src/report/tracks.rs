@@ -13,18 +13,18 @@ use crate::genome::fasta::Contig;
 use crate::output::Pending;
 
 /// The kinds of files, by their endings.
-const KINDS: [(&str, Kind); 7] = [
-    ("bw", Kind::BigWig),
-    ("bigwig", Kind::BigWig),
-    ("bedgraph.gz", Kind::BedGraphGz),
-    ("bg.gz", Kind::BedGraphGz),
-    ("bedgraph", Kind::BedGraph),
-    ("bg", Kind::BedGraph),
-    ("parquet", Kind::Parquet),
+const KINDS: [(&str, TrackFormat); 7] = [
+    ("bw", TrackFormat::BigWig),
+    ("bigwig", TrackFormat::BigWig),
+    ("bedgraph.gz", TrackFormat::BedGraphGz),
+    ("bg.gz", TrackFormat::BedGraphGz),
+    ("bedgraph", TrackFormat::BedGraph),
+    ("bg", TrackFormat::BedGraph),
+    ("parquet", TrackFormat::Parquet),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum TrackFormat {
     BigWig,
     BedGraph,
     BedGraphGz,
@@ -32,10 +32,10 @@ enum Kind {
 }
 
 /// The kind of a file by its name, and where its ending starts; `None` for no kind of track.
-fn kind(path: &Path) -> Option<(Kind, usize)> {
+fn kind(path: &Path) -> Option<(TrackFormat, usize)> {
     let name = path.file_name()?.to_str()?;
     let lower = name.to_ascii_lowercase();
-    let of = |(ending, kind): &(&str, Kind)| {
+    let of = |(ending, kind): &(&str, TrackFormat)| {
         let start = lower
             .len()
             .checked_sub(ending.len() + 1)
@@ -110,13 +110,13 @@ impl TrackWriter {
                 .map_err(Error::io(path))
         };
         let to = match kind {
-            Kind::BigWig => To::BigWig(BigWigWriter::create(open()?, path, contigs)?),
-            Kind::BedGraph => To::BedGraph(Box::new(BufWriter::new(open()?))),
-            Kind::BedGraphGz => To::BedGraph(Box::new(GzEncoder::new(
+            TrackFormat::BigWig => To::BigWig(BigWigWriter::create(open()?, path, contigs)?),
+            TrackFormat::BedGraph => To::BedGraph(Box::new(BufWriter::new(open()?))),
+            TrackFormat::BedGraphGz => To::BedGraph(Box::new(GzEncoder::new(
                 BufWriter::new(open()?),
                 Compression::default(),
             ))),
-            Kind::Parquet => To::Parquet(Box::new(BaseTable::new(open()?, path)?)),
+            TrackFormat::Parquet => To::Parquet(Box::new(BaseTable::new(open()?, path)?)),
         };
         Ok(TrackWriter { file, to })
     }

@@ -1,7 +1,7 @@
 //! Sequences cut from genomes by coordinates: `id,region,start,end,strand`, 0-based and half-open,
 //! as Genomic Benchmarks keeps them.
 
-use super::read::{self, Source};
+use super::read::{self, TableSource};
 use crate::error::{Error, Result};
 use crate::genome::Strand;
 use crate::genome::contig_names::ContigNames;
@@ -25,7 +25,7 @@ pub struct Cut {
 /// that reaches beyond it; each names the line.
 pub fn cut(path: &Path, genome: &Genome) -> Result<Vec<Cut>> {
     let table = read::table(
-        &Source::File(path.to_path_buf()),
+        &TableSource::File(path.to_path_buf()),
         &["id", "region", "start", "end", "strand"],
     )?;
     let names = ContigNames::new(genome.contigs().iter().map(|contig| contig.name.as_str()));

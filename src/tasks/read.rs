@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// A file to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum TableSource {
     /// On disk.
     File(PathBuf),
     /// Part of the program, under a name.
@@ -21,7 +21,7 @@ pub enum Source {
 }
 
 /// As its path, or the name in its place.
-impl Serialize for Source {
+impl Serialize for TableSource {
     fn serialize<S: serde::Serializer>(
         &self,
         serializer: S,
@@ -30,12 +30,12 @@ impl Serialize for Source {
     }
 }
 
-impl Source {
+impl TableSource {
     /// Its path, or the name in its place.
     pub fn path(&self) -> &Path {
         match self {
-            Source::File(path) => path,
-            Source::Bundled(name, _) => Path::new(name),
+            TableSource::File(path) => path,
+            TableSource::Bundled(name, _) => Path::new(name),
         }
     }
 }
@@ -145,7 +145,7 @@ impl Rows {
 /// # Errors
 /// An unreadable file, a missing column, a row that is none, an empty or overlong sequence or a
 /// letter that is no nucleotide (with its line), and a file without rows.
-pub(super) fn read(source: &Source, columns: &Columns, longest: usize) -> Result<Rows> {
+pub(super) fn read(source: &TableSource, columns: &Columns, longest: usize) -> Result<Rows> {
     let path = source.path();
     let bytes = bytes(source)?;
     let mut rows = Rows {
@@ -178,7 +178,7 @@ pub(super) fn read(source: &Source, columns: &Columns, longest: usize) -> Result
 ///
 /// # Errors
 /// An unreadable file, a missing column, a line with another number of fields than columns.
-pub(super) fn table(source: &Source, names: &[&str]) -> Result<Vec<(u64, Vec<String>)>> {
+pub(super) fn table(source: &TableSource, names: &[&str]) -> Result<Vec<(u64, Vec<String>)>> {
     let bytes = bytes(source)?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     delimited::table(
@@ -205,7 +205,7 @@ pub struct Sheet {
 /// # Errors
 /// An unreadable file, a line with another number of fields than columns.
 pub fn sheet(path: &Path) -> Result<Sheet> {
-    let bytes = bytes(&Source::File(path.to_path_buf()))?;
+    let bytes = bytes(&TableSource::File(path.to_path_buf()))?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     delimited::sheet(
         &Rows {
@@ -217,11 +217,11 @@ pub fn sheet(path: &Path) -> Result<Sheet> {
 }
 
 /// The content, unpacked.
-fn bytes(source: &Source) -> Result<Cow<'static, [u8]>> {
+fn bytes(source: &TableSource) -> Result<Cow<'static, [u8]>> {
     let path = source.path();
     let bytes = match source {
-        Source::File(path) => Cow::Owned(std::fs::read(path).map_err(Error::io(path))?),
-        Source::Bundled(_, bytes) => Cow::Borrowed(*bytes),
+        TableSource::File(path) => Cow::Owned(std::fs::read(path).map_err(Error::io(path))?),
+        TableSource::Bundled(_, bytes) => Cow::Borrowed(*bytes),
     };
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Ok(bytes);

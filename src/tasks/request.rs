@@ -7,17 +7,17 @@ use crate::error::{Error, Result};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use super::read::{Columns, Source};
+pub use super::read::{Columns, TableSource};
 
 /// The files of a task, and how they are divided.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TaskRequest {
     /// The rows to train on (with [`Plan::Given`]), or to train on and to validate with.
-    pub data: Source,
+    pub data: TableSource,
     /// Where validation rows come from.
     pub plan: Plan,
     /// The rows to test.
-    pub test: Source,
+    pub test: TableSource,
     /// Which columns are read.
     pub columns: Columns,
     /// Whether labels are numbers to be predicted, and not classes.
@@ -33,7 +33,7 @@ pub enum Plan {
     /// A file of their own; one training a seed.
     Given {
         /// The file.
-        valid: Source,
+        valid: TableSource,
         /// Seeds of the trainings.
         seeds: Vec<u64>,
     },
@@ -63,7 +63,7 @@ impl TaskRequest {
     /// Those of the files; labels that are not what was asked for; classes that no training row
     /// has, fewer than two classes; fewer rows than folds.
     pub fn load(&self) -> Result<Task> {
-        let read = |source: &Source| read::read(source, &self.columns, self.longest);
+        let read = |source: &TableSource| read::read(source, &self.columns, self.longest);
         let (mut files, test) = (vec![read(&self.data)?], read(&self.test)?);
         if let Plan::Given { valid, .. } = &self.plan {
             files.push(read(valid)?);

@@ -16,12 +16,12 @@ use crate::genome::text::{BGZF_HEADER_LEN, CUT_OFF, is_bgzf};
 /// Bytes that are rather read over than sought over.
 const NEAR_BYTES: u64 = 1 << 16;
 
-trait Source: BufRead + Seek + Send {}
-impl<T: BufRead + Seek + Send> Source for T {}
+trait TextSource: BufRead + Seek + Send {}
+impl<T: BufRead + Seek + Send> TextSource for T {}
 
 /// A text that is read from any place. Reading on from where it is costs no look-up.
 pub(super) struct Text {
-    source: Box<dyn Source>,
+    source: Box<dyn TextSource>,
     at: u64,
 }
 

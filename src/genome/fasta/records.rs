@@ -55,7 +55,7 @@ pub(super) struct Records {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum LineKind {
     /// White space so far.
     Blank,
     Header,
@@ -65,7 +65,7 @@ enum Kind {
 
 /// What is known of the line that is being read.
 struct Line {
-    kind: Kind,
+    kind: LineKind,
     number: u64,
     bytes: u64,
     letters: u64,
@@ -93,7 +93,7 @@ pub(super) fn read(
         is_regular: true,
     };
     let mut line = Line {
-        kind: Kind::Blank,
+        kind: LineKind::Blank,
         number: 1,
         bytes: 0,
         letters: 0,
@@ -144,7 +144,7 @@ pub(super) fn read(
                     .line(&line, here)
                     .map_err(|message| wrong(&line, message))?;
                 line = Line {
-                    kind: Kind::Blank,
+                    kind: LineKind::Blank,
                     number: line.number + 1,
                     bytes: 0,
                     letters: 0,
@@ -178,7 +178,7 @@ impl Records {
         keep: bool,
     ) -> std::result::Result<(), String> {
         let mut text = text;
-        if line.kind == Kind::Blank {
+        if line.kind == LineKind::Blank {
             let blank = text
                 .iter()
                 .take_while(|byte| byte.is_ascii_whitespace())
@@ -193,19 +193,19 @@ impl Records {
                 return Err(CARRIAGE_RETURNS.into());
             }
             line.kind = match first {
-                b'>' => Kind::Header,
-                b';' => Kind::Comment,
+                b'>' => LineKind::Header,
+                b';' => LineKind::Comment,
                 _ if self.all.is_empty() => {
                     return Err("not FASTA: expected a line that starts with '>'".into());
                 }
-                _ => Kind::Sequence,
+                _ => LineKind::Sequence,
             };
-            self.is_regular &= !line.spaced && line.kind != Kind::Comment;
+            self.is_regular &= !line.spaced && line.kind != LineKind::Comment;
             text = rest;
         }
         match line.kind {
-            Kind::Blank | Kind::Comment => Ok(()),
-            Kind::Header if line.header.len() + text.len() > MOST_HEADER_BYTES => {
+            LineKind::Blank | LineKind::Comment => Ok(()),
+            LineKind::Header if line.header.len() + text.len() > MOST_HEADER_BYTES => {
                 let returned = line.header.contains(&b'\r') || text.contains(&b'\r');
                 Err(if returned {
                     CARRIAGE_RETURNS
@@ -214,11 +214,11 @@ impl Records {
                 }
                 .into())
             }
-            Kind::Header => {
+            LineKind::Header => {
                 line.header.extend_from_slice(text);
                 Ok(())
             }
-            Kind::Sequence => self.letters(line, text, keep),
+            LineKind::Sequence => self.letters(line, text, keep),
         }
     }
 
@@ -261,7 +261,7 @@ impl Records {
 
     /// Takes the end of a line; `after` is the byte after it.
     fn line(&mut self, line: &Line, after: u64) -> std::result::Result<(), String> {
-        if line.kind == Kind::Header {
+        if line.kind == LineKind::Header {
             let header = line.header.trim_ascii_end();
             if header.contains(&b'\r') {
                 return Err(CARRIAGE_RETURNS.into());

@@ -25,11 +25,11 @@ pub enum BedAnchor {
 struct Row {
     contig: String,
     strand: Option<Strand>,
-    place: Place,
+    place: Located,
     name: String,
 }
 
-enum Place {
+enum Located {
     Region(Interval),
     Tss(usize, Window),
 }
@@ -59,12 +59,12 @@ pub fn read_bed(path: &Path, contigs: &[Contig], anchor: BedAnchor) -> Result<Pr
             }
         };
         let place = match anchor {
-            BedAnchor::Region => Place::Region(region(1)?),
-            BedAnchor::FivePrime(window) => Place::Tss(five_prime(region(1)?), window),
+            BedAnchor::Region => Located::Region(region(1)?),
+            BedAnchor::FivePrime(window) => Located::Tss(five_prime(region(1)?), window),
             BedAnchor::Thick(_) if columns.count() < 8 => {
                 return Err(format!("{} columns; a thick part takes 8", columns.count()));
             }
-            BedAnchor::Thick(window) => Place::Tss(five_prime(region(6)?), window),
+            BedAnchor::Thick(window) => Located::Tss(five_prime(region(6)?), window),
         };
         rows.push(Row {
             contig: columns.contig(),
@@ -125,7 +125,7 @@ pub fn read_fps(path: &Path, contigs: &[Contig], window: Window) -> Result<Promo
         Ok(Some(Row {
             contig,
             strand: Some(strand),
-            place: Place::Tss(tss, window),
+            place: Located::Tss(tss, window),
             name,
         }))
     };
@@ -160,8 +160,8 @@ fn promoters(path: &Path, contigs: &[Contig], rows: Vec<Row>) -> Result<Promoter
     for row in &rows {
         let contig = names.find(&row.contig).ok_or(Dropped::ContigNotInGenome);
         let (contig, tss, window) = match row.place {
-            Place::Region(region) => (contig, None, Some(region)),
-            Place::Tss(tss, window) => match row.strand {
+            Located::Region(region) => (contig, None, Some(region)),
+            Located::Tss(tss, window) => match row.strand {
                 Some(strand) => (contig, Some(tss), window.around(tss, strand)),
                 None => (contig.and(Err(Dropped::NoStrand)), Some(tss), None),
             },

@@ -1,7 +1,7 @@
 //! safetensors: a header of JSON that names each tensor, its type, shape and place, then the
 //! numbers.
 
-use super::{Checkpoint, Listing, Source};
+use super::{Checkpoint, Listing, ReadSeek};
 use crate::model::config::Config;
 use crate::output::write_atomic;
 use crate::{Error, Result};
@@ -85,7 +85,7 @@ pub fn load_tensors(path: &Path) -> Result<(BTreeMap<String, Tensor>, BTreeMap<S
     Ok((tensors, header.notes()))
 }
 
-pub(super) fn read(path: &Path, source: &mut dyn Source, length: u64) -> Result<Checkpoint> {
+pub(super) fn read(path: &Path, source: &mut dyn ReadSeek, length: u64) -> Result<Checkpoint> {
     let header = Header::read(path, source, length)?;
     let mut notes = header.notes();
     let config = notes.remove("config").ok_or_else(|| {
@@ -125,7 +125,7 @@ struct Header {
 }
 
 impl Header {
-    fn read(path: &Path, source: &mut dyn Source, length: u64) -> Result<Header> {
+    fn read(path: &Path, source: &mut dyn ReadSeek, length: u64) -> Result<Header> {
         let bad = |what: &str| {
             Error::file(
                 path,
@@ -161,7 +161,7 @@ impl Header {
             .collect()
     }
 
-    fn listed(&self, path: &Path) -> Result<BTreeMap<String, (Vec<usize>, Place)>> {
+    fn listed(&self, path: &Path) -> Result<BTreeMap<String, (Vec<usize>, Storage)>> {
         let mut listed = BTreeMap::new();
         for (name, info) in self.metadata.tensors() {
             let (start, end) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
@@ -172,10 +172,10 @@ impl Header {
                 ));
             }
             let kind = match info.dtype {
-                Dtype::F32 => Kind::F32,
-                Dtype::F64 => Kind::F64,
-                Dtype::F16 => Kind::F16,
-                Dtype::BF16 => Kind::BF16,
+                Dtype::F32 => ElementType::F32,
+                Dtype::F64 => ElementType::F64,
+                Dtype::F16 => ElementType::F16,
+                Dtype::BF16 => ElementType::BF16,
                 other => {
                     return Err(Error::file(
                         path,
@@ -187,7 +187,7 @@ impl Header {
                 name,
                 (
                     info.shape.clone(),
-                    Place {
+                    Storage {
                         kind,
                         start: self.numbers.0 + start,
                         bytes: (end - start) as usize,
@@ -201,14 +201,14 @@ impl Header {
 
 /// Where the numbers of a tensor are.
 #[derive(PartialEq)]
-struct Place {
-    kind: Kind,
+struct Storage {
+    kind: ElementType,
     start: u64,
     bytes: usize,
 }
 
-impl Place {
-    fn numbers(&self, path: &Path, source: &mut dyn Source, shape: Vec<usize>) -> Result<Tensor> {
+impl Storage {
+    fn numbers(&self, path: &Path, source: &mut dyn ReadSeek, shape: Vec<usize>) -> Result<Tensor> {
         let mut raw = vec![0; self.bytes];
         source
             .seek(SeekFrom::Start(self.start))
@@ -224,20 +224,20 @@ impl Place {
 
 /// Element types that are read; all become f32.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum ElementType {
     F32,
     F64,
     F16,
     BF16,
 }
 
-impl Kind {
+impl ElementType {
     /// Bytes of a number.
     pub fn size(self) -> usize {
         match self {
-            Kind::F64 => 8,
-            Kind::F32 => 4,
-            Kind::F16 | Kind::BF16 => 2,
+            ElementType::F64 => 8,
+            ElementType::F32 => 4,
+            ElementType::F16 | ElementType::BF16 => 2,
         }
     }
 
@@ -246,12 +246,12 @@ impl Kind {
         let short = |b: &[u8]| u16::from_le_bytes([b[0], b[1]]);
         raw.chunks_exact(self.size())
             .map(|b| match self {
-                Kind::F32 => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
-                Kind::F64 => {
+                ElementType::F32 => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
+                ElementType::F64 => {
                     f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32
                 }
-                Kind::F16 => half::f16::from_bits(short(b)).to_f32(),
-                Kind::BF16 => half::bf16::from_bits(short(b)).to_f32(),
+                ElementType::F16 => half::f16::from_bits(short(b)).to_f32(),
+                ElementType::BF16 => half::bf16::from_bits(short(b)).to_f32(),
             })
             .collect()
     }

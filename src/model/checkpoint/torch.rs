@@ -2,8 +2,8 @@
 //! data ([`pickle`]), and only the tensors of the model are touched, one storage at a time, so an
 //! optimizer state that rides along costs nothing.
 
-use super::plain::Kind;
-use super::{Checkpoint, Listing, Source};
+use super::plain::ElementType;
+use super::{Checkpoint, Listing, ReadSeek};
 use crate::model::config::Config;
 use crate::model::pickle::{self, Object};
 use crate::{Error, Result};
@@ -13,7 +13,7 @@ use std::io::Read;
 use std::path::Path;
 use zip::ZipArchive;
 
-pub(super) fn read(path: &Path, source: &mut dyn Source, length: u64) -> Result<Checkpoint> {
+pub(super) fn read(path: &Path, source: &mut dyn ReadSeek, length: u64) -> Result<Checkpoint> {
     let mut archive = Archive::open(path, source)?;
     if let Some(order) = archive.read("byteorder", 16)?
         && order != b"little"
@@ -95,12 +95,12 @@ pub(super) fn read(path: &Path, source: &mut dyn Source, length: u64) -> Result<
 /// The files of an archive, below the folder of its `data.pkl`.
 struct Archive<'a> {
     path: &'a Path,
-    zip: ZipArchive<&'a mut dyn Source>,
+    zip: ZipArchive<&'a mut dyn ReadSeek>,
     folder: String,
 }
 
 impl<'a> Archive<'a> {
-    fn open(path: &'a Path, source: &'a mut dyn Source) -> Result<Archive<'a>> {
+    fn open(path: &'a Path, source: &'a mut dyn ReadSeek) -> Result<Archive<'a>> {
         let damaged = |e| {
             Error::file(
                 path,
@@ -165,7 +165,7 @@ impl<'a> Archive<'a> {
 struct View {
     /// The name of the file.
     storage: String,
-    kind: Kind,
+    kind: ElementType,
     /// In numbers, from the start of the file.
     offset: usize,
     /// Numbers from one index to the next, for each dimension.
@@ -211,10 +211,10 @@ fn stored(name: &str, object: &Object) -> Result<(Vec<usize>, View)> {
                 return Err(wrong("its storage has no id"));
             };
             let kind = match &**storage {
-                "FloatStorage" => Kind::F32,
-                "DoubleStorage" => Kind::F64,
-                "HalfStorage" => Kind::F16,
-                "BFloat16Storage" => Kind::BF16,
+                "FloatStorage" => ElementType::F32,
+                "DoubleStorage" => ElementType::F64,
+                "HalfStorage" => ElementType::F16,
+                "BFloat16Storage" => ElementType::BF16,
                 other => {
                     return Err(wrong(&format!(
                         "is a {other}: only floating-point tensors are read"

@@ -44,7 +44,7 @@ pub(super) struct Around {
     track: String,
     width: usize,
     known: Moments,
-    kinds: [Kind; 2],
+    kinds: [Contrast; 2],
     n_boundaries: u64,
     n_near_gap: u64,
     blocks: usize,
@@ -52,7 +52,7 @@ pub(super) struct Around {
 }
 
 /// The profile against one kind of control.
-struct Kind {
+struct Contrast {
     turned: TurnedProfiles,
     boundaries: ProfileSums,
     controls: ProfileSums,
@@ -157,7 +157,7 @@ impl Around {
     pub fn new(track: &str, request: &AssociationRequest) -> Around {
         let reach = request.reach_bp / BIN_BP;
         let width = 2 * reach + 1;
-        let kind = |label: &str| Kind {
+        let kind = |label: &str| Contrast {
             turned: TurnedProfiles::new(
                 reach,
                 request.permutations,
@@ -354,7 +354,7 @@ fn sums(places: &[usize], weights: &[[f64; 2]], values: &[f64], reach: usize) ->
     found
 }
 
-impl Kind {
+impl Contrast {
     /// Takes a block; `mean` is that of the contig's track.
     fn take(&mut self, block: usize, of: &Sums, mean: f64) {
         let Sums { sums, n } = of;

@@ -33,7 +33,7 @@ pub(super) enum Group {
 
 /// A position, of the strand of its gene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct CodonSite {
     /// The base that it lies before.
     pub base: usize,
     pub cluster: u32,
@@ -43,15 +43,15 @@ pub(super) struct Place {
 
 /// What is read of one strand of a contig.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct StrandPlan {
     pub contig: usize,
     pub strand: Strand,
     /// In order and apart.
     pub regions: Vec<Interval>,
-    pub places: Vec<Place>,
+    pub places: Vec<CodonSite>,
 }
 
-impl Plan {
+impl StrandPlan {
     pub fn bases(&self) -> u64 {
         self.regions
             .iter()
@@ -187,7 +187,7 @@ impl Study {
     }
 
     /// What is to be read, contig by contig and strand by strand.
-    pub fn plans(&mut self, genome: &Genome, annotation: &Annotation) -> Result<Vec<Plan>> {
+    pub fn plans(&mut self, genome: &Genome, annotation: &Annotation) -> Result<Vec<StrandPlan>> {
         let mut contigs: Vec<usize> = (self.chosen.iter())
             .filter_map(|(gene, _)| self.contig_of[annotation.genes[*gene].contig])
             .collect();
@@ -238,12 +238,12 @@ impl Study {
         (contig, strand): (usize, Strand),
         sequence: &[u8],
         frames: &[Vec<u8>; 2],
-    ) -> Plan {
+    ) -> StrandPlan {
         let [own, other] = match strand {
             Strand::Plus => [&frames[0], &frames[1]],
             Strand::Minus => [&frames[1], &frames[0]],
         };
-        let mut plan = Plan {
+        let mut plan = StrandPlan {
             contig,
             strand,
             regions: Vec::new(),
@@ -290,7 +290,7 @@ impl Study {
                     }
                     if let Some(kmer) = kmer(sequence, base, strand) {
                         taken[base] = true;
-                        plan.places.push(Place {
+                        plan.places.push(CodonSite {
                             base,
                             cluster,
                             kmer,

@@ -27,7 +27,7 @@ const ACCEPTOR: (isize, isize) = (-5, 2);
 
 /// What something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ElementKind {
     Motif,
     /// A word that a column-permuted version of a motif fits.
     Permuted,
@@ -37,7 +37,7 @@ pub(super) enum Kind {
 /// Something that a cut can respect or split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Element {
-    pub kind: Kind,
+    pub kind: ElementKind,
     /// First edge of a motif, or the junction, as a position of the window in its orientation.
     pub at: usize,
     /// Bases of a motif; 0 for a junction.
@@ -93,9 +93,9 @@ impl Measure {
     /// `motif`, `permuted motif`, `donor` or `acceptor`.
     pub fn element(self) -> &'static str {
         match self.kind() {
-            Kind::Motif => "motif",
-            Kind::Permuted => "permuted motif",
-            Kind::Site(kind) => kind.name(),
+            ElementKind::Motif => "motif",
+            ElementKind::Permuted => "permuted motif",
+            ElementKind::Site(kind) => kind.name(),
         }
     }
 
@@ -119,18 +119,20 @@ impl Measure {
         format!("{} {}", self.element(), self.what())
     }
 
-    fn kind(self) -> Kind {
+    fn kind(self) -> ElementKind {
         match self {
             Measure::MotifThrough
             | Measure::MotifInside
             | Measure::MotifEdges
-            | Measure::MotifPerfect => Kind::Motif,
+            | Measure::MotifPerfect => ElementKind::Motif,
             Measure::PermutedThrough
             | Measure::PermutedInside
             | Measure::PermutedEdges
-            | Measure::PermutedPerfect => Kind::Permuted,
-            Measure::DonorJunction | Measure::DonorThrough => Kind::Site(SiteKind::Donor),
-            Measure::AcceptorJunction | Measure::AcceptorThrough => Kind::Site(SiteKind::Acceptor),
+            | Measure::PermutedPerfect => ElementKind::Permuted,
+            Measure::DonorJunction | Measure::DonorThrough => ElementKind::Site(SiteKind::Donor),
+            Measure::AcceptorJunction | Measure::AcceptorThrough => {
+                ElementKind::Site(SiteKind::Acceptor)
+            }
         }
     }
 }
@@ -288,7 +290,7 @@ fn junction_windows(
             length: 2 * request.flank + 1,
             cluster: site.cluster,
             elements: vec![Element {
-                kind: Kind::Site(site.kind),
+                kind: ElementKind::Site(site.kind),
                 at: request.flank,
                 width: 0,
             }],
@@ -368,7 +370,10 @@ fn promoter_windows(
         p: request.p,
         ..ScanRequest::new(letters.background())
     };
-    for (kind, motifs) in [(Kind::Motif, &motifs), (Kind::Permuted, &permuted)] {
+    for (kind, motifs) in [
+        (ElementKind::Motif, &motifs),
+        (ElementKind::Permuted, &permuted),
+    ] {
         for hit in scan(motifs, &encoded, &asked).hits {
             let window = &mut windows[hit.sequence];
             let at = if window.strand == Strand::Plus {

@@ -240,7 +240,7 @@ fn shifts_turn_cuts_around_the_window() {
     let mut cuts = vec![false; 10];
     cuts[3] = true;
     cuts[7] = true;
-    let kind = elements::Kind::Motif;
+    let kind = elements::ElementKind::Motif;
     let window = Window {
         contig: 0,
         strand: Strand::Plus,

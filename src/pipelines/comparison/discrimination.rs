@@ -18,7 +18,7 @@ pub(super) use sets::Sets;
 pub use sets::{CONTROLS, MOST_ROWS, MOST_SITES, PER_SITE};
 
 use super::baseline::Baseline;
-use super::{ComparisonRequest, ContigReader, Study, Unit};
+use super::{ComparisonRequest, ContigReader, ReplicateUnit, Study};
 use crate::controls::decoys::Decoys;
 use crate::controls::strength::Span;
 use crate::error::Result;
@@ -179,7 +179,7 @@ pub(in crate::pipelines) struct Group {
 
 /// Sites with decoys, in clusters of genes or in contigs: folds and tests need units larger than a
 /// site.
-fn groups(study: &Study<'_>, sets: &[Decoys], unit: Unit) -> Vec<Group> {
+fn groups(study: &Study<'_>, sets: &[Decoys], unit: ReplicateUnit) -> Vec<Group> {
     let group = |set: &Decoys| {
         let site = &study.sites[set.site];
         let member = |position: usize| Member {
@@ -190,7 +190,7 @@ fn groups(study: &Study<'_>, sets: &[Decoys], unit: Unit) -> Vec<Group> {
             },
             cluster: site.cluster,
             unit: match unit {
-                Unit::Contig => site.contig,
+                ReplicateUnit::Contig => site.contig,
                 _ => site.cluster,
             },
         };

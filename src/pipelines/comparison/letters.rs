@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContigReader, Kind, Site};
+use super::{ContigReader, Site, SiteClass};
 use crate::error::Result;
 use crate::genome::sequence::base_downstream;
 
@@ -31,7 +31,7 @@ const LOGO_REACH: isize = 10;
 /// The letters around sites, which lie by contig; kinds without a site have none.
 pub fn letters<'s>(
     sites: impl Iterator<Item = &'s Site>,
-    kinds: &[Kind],
+    kinds: &[SiteClass],
     contigs: &mut ContigReader<'_>,
 ) -> Result<Vec<LetterRow>> {
     let mut counts = vec![vec![[0u64; 4]; 2 * LOGO_REACH as usize]; kinds.len()];

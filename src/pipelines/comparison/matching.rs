@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::discrimination::Sets;
 use super::{ComparisonRequest, ContigReader, Study};
 use crate::controls::balance::Census;
-use crate::controls::family::{CALIPER_SD, Source};
+use crate::controls::family::{CALIPER_SD, CandidateSource};
 use crate::controls::matching::Metric;
 use crate::controls::seek::{Given, Seeker};
 use crate::controls::strength::{LetterCounts, WeightMatrix};
@@ -48,9 +48,10 @@ impl Matched {
         let matrices = Matrices::fit(study, contigs)?;
         let used: BTreeSet<usize> = study.sites.iter().map(|site| site.contig).collect();
         let total = 2 * used.len() as u64;
-        let sources: BTreeSet<Source> = families.iter().map(|family| family.source()).collect();
+        let sources: BTreeSet<CandidateSource> =
+            families.iter().map(|family| family.source()).collect();
         let kinds = 0..study.kinds.len();
-        let mut census: BTreeMap<(Source, usize), Census> = sources
+        let mut census: BTreeMap<(CandidateSource, usize), Census> = sources
             .iter()
             .flat_map(|source| {
                 kinds

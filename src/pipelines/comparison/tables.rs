@@ -8,7 +8,8 @@ use super::reading::{Group, Layer, Pair, Readings};
 use super::rows::{ControlRow, MatchingRow, OffsetRow, PairRow, ProfileRow, RunRow, SumRow};
 use super::statistics::{Endpoints, LEVEL, Measure, adjust, row, width_row};
 use super::{
-    Comparison, ComparisonRequest, ContigReader, SiteFacts, Study, Unit, discrimination, strands,
+    Comparison, ComparisonRequest, ContigReader, ReplicateUnit, SiteFacts, Study, discrimination,
+    strands,
 };
 use crate::controls::matching::Dropped;
 use crate::controls::{Control, Found};
@@ -369,9 +370,9 @@ impl Writer<'_> {
 
     fn unit_name(&self, unit: usize) -> String {
         match self.request.cluster {
-            Unit::Gene => self.study.cluster_name(unit),
-            Unit::Contig => self.study.contig_name(unit).to_string(),
-            Unit::Site => self.study.sites.get(unit).map_or(String::new(), |site| {
+            ReplicateUnit::Gene => self.study.cluster_name(unit),
+            ReplicateUnit::Contig => self.study.contig_name(unit).to_string(),
+            ReplicateUnit::Site => self.study.sites.get(unit).map_or(String::new(), |site| {
                 self.study
                     .site_name(site.contig, site.position, site.strand)
             }),

@@ -58,7 +58,7 @@ fn world(folder: &std::path::Path) -> (Genome, Annotation) {
     )
 }
 
-fn request(place: Place) -> LocusRequest {
+fn request(place: Target) -> LocusRequest {
     LocusRequest {
         place,
         motifs: "mine".into(),
@@ -67,16 +67,16 @@ fn request(place: Place) -> LocusRequest {
     }
 }
 
-fn gene(name: &str, around: &str) -> Place {
-    Place::Gene {
+fn gene(name: &str, around: &str) -> Target {
+    Target::Gene {
         name: name.into(),
         around: around.into(),
         flank_bp: 150,
     }
 }
 
-fn reader(context_bp: usize) -> Reader<'static> {
-    Reader {
+fn reader(context_bp: usize) -> NamedSource<'static> {
+    NamedSource {
         name: "toy".into(),
         source: &CpG,
         shape: TileShape {
@@ -86,7 +86,7 @@ fn reader(context_bp: usize) -> Reader<'static> {
     }
 }
 
-fn find(place: Place, context_bp: usize) -> Result<Locus> {
+fn find(place: Target, context_bp: usize) -> Result<Locus> {
     let folder = tempfile::tempdir().unwrap();
     let (genome, annotation) = world(folder.path());
     let word = Motif::new(
@@ -119,7 +119,7 @@ fn find(place: Place, context_bp: usize) -> Result<Locus> {
 fn boundaries_are_those_of_the_letters_whatever_the_tiles() {
     let folder = tempfile::tempdir().unwrap();
     let sequence = world(folder.path()).0.read_contig("chr1").unwrap();
-    let place = || Place::Region {
+    let place = || Target::Region {
         contig: "1".into(),
         interval: Interval::new(1000, 1900),
         strand: Strand::Plus,
@@ -274,7 +274,7 @@ impl BoundarySource for Numbers {
 fn a_track_is_shown_as_it_is_and_cuts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (genome, annotation) = world(folder.path());
-    let track = Reader {
+    let track = NamedSource {
         name: "track".into(),
         source: &Numbers,
         shape: TileShape {
@@ -285,7 +285,7 @@ fn a_track_is_shown_as_it_is_and_cuts_nothing() {
     for name in ["up", "down"] {
         let readers = [
             reader(400),
-            Reader {
+            NamedSource {
                 name: track.name.clone(),
                 source: track.source,
                 shape: track.shape,
@@ -324,7 +324,7 @@ fn a_track_is_shown_as_it_is_and_cuts_nothing() {
 
 #[test]
 fn the_ends_of_a_contig_are_no_positions() {
-    let place = Place::Region {
+    let place = Target::Region {
         contig: "chr1".into(),
         interval: Interval::new(0, 4000),
         strand: Strand::Minus,
@@ -342,7 +342,7 @@ fn the_ends_of_a_contig_are_no_positions() {
 
 #[test]
 fn places_that_are_not_there_are_named() {
-    let region = |contig: &str, start, end| Place::Region {
+    let region = |contig: &str, start, end| Target::Region {
         contig: contig.into(),
         interval: Interval::new(start, end),
         strand: Strand::Plus,

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::grounds::Grounds;
-use super::hits::Place;
+use super::hits::Occurrence;
 use super::{Control, EnrichmentRequest, MotifRow, NO_CLUSTER, Studied};
 use crate::error::Result;
 use crate::genome::Strand;
@@ -23,7 +23,7 @@ const HIT: &str = "motif hit";
 pub const HIT_WINDOW: (i64, i64) = (-10, 10);
 
 /// A hit and the control that it is told from.
-type Pair<'a> = [&'a Place; 2];
+type Pair<'a> = [&'a Occurrence; 2];
 
 /// Tells hits from each of their controls but the shuffled ones, whose sequence is made up.
 ///
@@ -82,7 +82,7 @@ pub(super) fn find(
         };
         let places = || pairs.iter().flatten();
         let numbers: HashMap<Spot, usize> = places().map(|p| spot(p, grounds)).zip(0..).collect();
-        let read = |place: &&Place| -> Vec<f32> {
+        let read = |place: &&Occurrence| -> Vec<f32> {
             let ground = &grounds.all[place.ground];
             let at = middle(place);
             (ground.profile(at - reach, at + reach, place.strand)).collect()
@@ -124,7 +124,7 @@ fn pairs(studied: &Studied, control: Control) -> Vec<Pair<'_>> {
 }
 
 /// The middle of a place, rounded towards its 5' end.
-fn middle(place: &Place) -> usize {
+fn middle(place: &Occurrence) -> usize {
     let half = (place.end - place.start) / 2;
     match place.strand {
         Strand::Plus => place.start + half,
@@ -132,7 +132,7 @@ fn middle(place: &Place) -> usize {
     }
 }
 
-fn spot(place: &Place, grounds: &Grounds) -> Spot {
+fn spot(place: &Occurrence, grounds: &Grounds) -> Spot {
     Spot {
         contig: grounds.all[place.ground].contig,
         strand: place.strand,

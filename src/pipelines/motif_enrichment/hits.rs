@@ -25,7 +25,7 @@ pub const TSS_SLACK_BP: usize = 5;
 
 /// A stretch of one strand of a ground.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Place {
+pub(super) struct Occurrence {
     pub ground: usize,
     pub start: usize,
     pub end: usize,
@@ -36,8 +36,8 @@ pub(super) struct Place {
     pub p_value: f64,
 }
 
-impl Place {
-    pub fn shares_a_base(&self, other: &Place) -> bool {
+impl Occurrence {
+    pub fn shares_a_base(&self, other: &Occurrence) -> bool {
         self.ground == other.ground && self.start < other.end && other.start < self.end
     }
 }
@@ -52,7 +52,7 @@ pub(super) struct Hits {
     /// The probability of its best word.
     pub best_p: f64,
     /// In promoters, as scanned; also those that overlap a better one.
-    pub raw: Vec<Place>,
+    pub raw: Vec<Occurrence>,
     /// How many of them count as found: overlaps resolved, but for core promoter elements.
     pub n_found: usize,
     /// Of a core promoter element: where it may lie, ground by ground, by start and strand.
@@ -61,13 +61,13 @@ pub(super) struct Hits {
     /// other motifs.
     pub expected: f64,
     /// Those that are where the motif may lie, and have a whole window of plain letters.
-    pub usable: Vec<Place>,
+    pub usable: Vec<Occurrence>,
     /// Hits where a core promoter element does not lie, or that overlap a better one where it does.
     pub misplaced: usize,
     /// Hits without a whole window of plain letters.
     pub not_plain: usize,
     /// In windows outside of promoters; usable ones alone.
-    pub outside: Vec<Place>,
+    pub outside: Vec<Occurrence>,
 }
 
 /// The probability that a random word is the best word of a matrix.
@@ -94,7 +94,7 @@ pub(super) fn find(
     [promoters, outside]: &[Encoded; 2],
     background: Background,
     request: &EnrichmentRequest,
-) -> (Hits, Vec<Vec<Place>>) {
+) -> (Hits, Vec<Vec<Occurrence>>) {
     let motif = &query.motif;
     let best_p = best_word_p(motif, background);
     // Rounding in the exact distribution moves a p-value by a thousandth of itself.
@@ -111,7 +111,7 @@ pub(super) fn find(
             .map(|ground| homes(element, ground))
             .collect::<Vec<_>>()
     });
-    let at_home = |place: &Place| {
+    let at_home = |place: &Occurrence| {
         homes.as_ref().is_none_or(|homes| {
             homes[place.ground]
                 .binary_search(&(place.start, place.strand))
@@ -120,8 +120,9 @@ pub(super) fn find(
     };
     // Of an element, overlaps are resolved among hits where it may lie: a better one on the other
     // strand is none.
-    let placed = |raw: &[Place]| resolved(raw.iter().copied().filter(at_home).collect());
-    let plain = |place: &Place| grounds.all[place.ground].is_plain(place.start, place.end, request);
+    let placed = |raw: &[Occurrence]| resolved(raw.iter().copied().filter(at_home).collect());
+    let plain =
+        |place: &Occurrence| grounds.all[place.ground].is_plain(place.start, place.end, request);
     let mut motifs = vec![motif.clone()];
     if request.controls.contains(&Control::Permuted) {
         let mut rng = Rng::new(request.seed).derive(&format!("permuted {}", motif.id));
@@ -136,11 +137,11 @@ pub(super) fn find(
         },
     );
     // Hits of one of them, in grounds from `first` on.
-    let scanned = |motif: usize, letters: &Encoded, first: usize| -> Vec<Place> {
+    let scanned = |motif: usize, letters: &Encoded, first: usize| -> Vec<Occurrence> {
         let place = |hit: Hit| {
             let ground = first + hit.sequence;
             let from = grounds.all[ground].interval.start;
-            Place {
+            Occurrence {
                 ground,
                 start: from + hit.start,
                 end: from + hit.end,
@@ -177,7 +178,7 @@ pub(super) fn find(
     } else {
         at_place.len()
     };
-    let usable: Vec<Place> = at_place.iter().copied().filter(plain).collect();
+    let usable: Vec<Occurrence> = at_place.iter().copied().filter(plain).collect();
     let mut outside = if request.needs_outside() {
         resolved(scanned(0, outside, grounds.n_promoters))
     } else {
@@ -206,9 +207,9 @@ pub(super) fn find(
 }
 
 /// The best of overlapping hits, ground by ground.
-fn resolved(places: Vec<Place>) -> Vec<Place> {
-    let of_ground = |same: &[Place]| {
-        let hit = |place: &Place| Hit {
+fn resolved(places: Vec<Occurrence>) -> Vec<Occurrence> {
+    let of_ground = |same: &[Occurrence]| {
+        let hit = |place: &Occurrence| Hit {
             motif: 0,
             sequence: place.ground,
             start: place.start,
@@ -217,7 +218,7 @@ fn resolved(places: Vec<Place>) -> Vec<Place> {
             score: place.score,
             p_value: place.p_value,
         };
-        let place = |hit: Hit| Place {
+        let place = |hit: Hit| Occurrence {
             ground: hit.sequence,
             start: hit.start,
             end: hit.end,

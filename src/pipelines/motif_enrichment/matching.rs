@@ -2,7 +2,7 @@
 //! another way: see `orders`.
 
 use super::grounds::Grounds;
-use super::hits::{Hits, Place};
+use super::hits::{Hits, Occurrence};
 use super::{Control, EnrichmentRequest, Query};
 use crate::controls::Covariates;
 use crate::controls::balance::Balance;
@@ -24,7 +24,7 @@ const DRAWS: usize = 100;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Matched {
     /// Index into [`Hits::usable`], and its control.
-    pub pairs: Vec<(usize, Place)>,
+    pub pairs: Vec<(usize, Occurrence)>,
     /// Hits without a control, by reason, in the order of [`Dropped::ALL`].
     pub dropped: [usize; 3],
     /// Covariates before and after.
@@ -42,7 +42,7 @@ pub(super) fn find(
     let mut rng = Rng::new(request.seed).derive(&format!("{} {}", control.name(), query.motif.id));
     // Hits are sorted and of one width: the first that ends beyond the start of a place is the one
     // that may reach into it.
-    let apart = |place: &Place| {
+    let apart = |place: &Occurrence| {
         let next = hits
             .raw
             .partition_point(|hit| (hit.ground, hit.end) <= (place.ground, place.start));
@@ -50,7 +50,7 @@ pub(super) fn find(
             .get(next)
             .is_none_or(|hit| !hit.shares_a_base(place))
     };
-    let mut candidates: Vec<Place> = match control {
+    let mut candidates: Vec<Occurrence> = match control {
         Control::Position => positions(hits, grounds, request, &mut rng)
             .into_iter()
             .filter(apart)
@@ -61,7 +61,7 @@ pub(super) fn find(
     // A place may be drawn twice.
     candidates.sort_by_key(|place| (place.ground, place.start, place.strand));
     candidates.dedup_by_key(|place| (place.ground, place.start, place.strand));
-    let covariates = |place: &Place| -> Covariates {
+    let covariates = |place: &Occurrence| -> Covariates {
         grounds.all[place.ground].covariates(
             place.start,
             place.end,
@@ -70,7 +70,7 @@ pub(super) fn find(
             request.gc_flank_bp,
         )
     };
-    let member = |place: &Place| {
+    let member = |place: &Occurrence| {
         let cluster = if control == Control::Outside {
             0
         } else {
@@ -137,12 +137,12 @@ fn positions(
     grounds: &Grounds,
     request: &EnrichmentRequest,
     rng: &mut Rng,
-) -> Vec<Place> {
+) -> Vec<Occurrence> {
     let mut found = Vec::new();
     for hit in &hits.usable {
         let ground = &grounds.all[hit.ground];
         let plain = |start: &usize| ground.is_plain(*start, start + hits.width, request);
-        let place = |start: usize| Place {
+        let place = |start: usize| Occurrence {
             start,
             end: start + hits.width,
             score: f64::NAN,

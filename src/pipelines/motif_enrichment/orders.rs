@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::grounds::Grounds;
-use super::hits::Place;
+use super::hits::Occurrence;
 use super::matching::Matched;
 use super::rows::OrderRow;
 use super::statistics::{Compared, LEVEL};
@@ -32,10 +32,10 @@ pub(super) struct Orders {
     /// Probability that a hit exceeds one of another order, mean over the orders.
     auroc: [f64; 2],
     /// Hits of all orders, kept where they are shown.
-    pub places: Vec<Place>,
+    pub places: Vec<Occurrence>,
     /// Of hits of the motif, by index: a hit of some order in the same cluster of promoters that
     /// shares no base with any of them. Each serves once.
-    pub partners: Vec<(usize, Place)>,
+    pub partners: Vec<(usize, Occurrence)>,
 }
 
 impl Orders {
@@ -43,21 +43,21 @@ impl Orders {
     /// out. Also the covariates of both, which nothing matches: which words fit where belongs to
     /// what an order is.
     pub fn new(
-        own: &[Place],
-        permuted: Vec<Vec<Place>>,
+        own: &[Occurrence],
+        permuted: Vec<Vec<Occurrence>>,
         grounds: &Grounds,
         request: &EnrichmentRequest,
         keep: bool,
         rng: &mut Rng,
     ) -> (Orders, Matched) {
-        let values = |places: &[Place]| -> [Vec<f64>; 2] {
+        let values = |places: &[Occurrence]| -> [Vec<f64>; 2] {
             let (edges, inside) = places
                 .iter()
                 .map(|place| endpoints_of(place, grounds))
                 .unzip();
             [edges, inside]
         };
-        let group = |places: &[Place], values: &[Vec<f64>; 2]| -> Order {
+        let group = |places: &[Occurrence], values: &[Vec<f64>; 2]| -> Order {
             let clusters: Vec<usize> = places
                 .iter()
                 .map(|place| grounds.all[place.ground].cluster)
@@ -65,7 +65,7 @@ impl Orders {
             [0, 1].map(|i| Group::new(&values[i], &clusters))
         };
         let mut matched = Matched::default();
-        let covariates = |place: &Place| {
+        let covariates = |place: &Occurrence| {
             grounds.all[place.ground].covariates(
                 place.start,
                 place.end,
@@ -180,13 +180,13 @@ impl Orders {
 }
 
 fn partners(
-    own: &[Place],
-    permuted: &[Vec<Place>],
+    own: &[Occurrence],
+    permuted: &[Vec<Occurrence>],
     grounds: &Grounds,
     rng: &mut Rng,
-) -> Vec<(usize, Place)> {
-    let cluster = |place: &Place| grounds.all[place.ground].cluster;
-    let mut free: BTreeMap<usize, Vec<Place>> = BTreeMap::new();
+) -> Vec<(usize, Occurrence)> {
+    let cluster = |place: &Occurrence| grounds.all[place.ground].cluster;
+    let mut free: BTreeMap<usize, Vec<Occurrence>> = BTreeMap::new();
     for place in permuted.iter().flatten() {
         let next = own.partition_point(|hit| (hit.ground, hit.end) <= (place.ground, place.start));
         if !own.get(next).is_some_and(|hit| hit.shares_a_base(place)) {
@@ -195,6 +195,6 @@ fn partners(
     }
     (free.values_mut()).for_each(|places| rng.shuffle(places));
     let partner =
-        |(index, hit): (usize, &Place)| Some((index, free.get_mut(&cluster(hit))?.pop()?));
+        |(index, hit): (usize, &Occurrence)| Some((index, free.get_mut(&cluster(hit))?.pop()?));
     own.iter().enumerate().filter_map(partner).collect()
 }

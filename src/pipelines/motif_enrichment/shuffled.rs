@@ -3,7 +3,7 @@
 //! but the order of the letters in the flanks.
 
 use super::grounds::Grounds;
-use super::hits::Place;
+use super::hits::Occurrence;
 use super::{Control, EnrichmentRequest, Query, Studied, endpoints};
 use crate::controls::shuffle::dinucleotide_shuffle;
 use crate::error::Result;
@@ -132,7 +132,7 @@ pub(super) fn read(
 
 /// The letters from `half` bases before a hit to `half` after it, in its orientation; `None` where
 /// the contig ends before.
-fn native(place: &Place, grounds: &Grounds, half: usize) -> Option<Vec<u8>> {
+fn native(place: &Occurrence, grounds: &Grounds, half: usize) -> Option<Vec<u8>> {
     let ground = &grounds.all[place.ground];
     let from = place
         .start

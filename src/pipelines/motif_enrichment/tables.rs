@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use super::grounds::Grounds;
-use super::hits::Place;
+use super::hits::Occurrence;
 use super::rows::{
     DetailRow, HitRow, LogoRow, MotifRow, PairRow, ProfileRow, PromoterRow, StatisticsRow,
 };
@@ -165,7 +165,7 @@ impl Writer<'_> {
             .map_or(String::new(), |c| c.name.clone())
     }
 
-    fn name(&self, place: &Place) -> String {
+    fn name(&self, place: &Occurrence) -> String {
         format!(
             "{}:{}-{}:{}",
             self.contig(self.grounds.all[place.ground].contig),
@@ -175,11 +175,11 @@ impl Writer<'_> {
         )
     }
 
-    fn cluster(&self, place: &Place) -> usize {
+    fn cluster(&self, place: &Occurrence) -> usize {
         self.grounds.all[place.ground].cluster
     }
 
-    fn values(&self, place: &Place) -> (f64, f64) {
+    fn values(&self, place: &Occurrence) -> (f64, f64) {
         endpoints_of(place, self.grounds)
     }
 
@@ -251,7 +251,7 @@ impl Writer<'_> {
 
     /// Over the columns of a motif: information, and the mean probability at the two inter-base
     /// positions beside the column's base.
-    fn information_r(&self, motif: &Motif, hits: &[Place]) -> f64 {
+    fn information_r(&self, motif: &Motif, hits: &[Occurrence]) -> f64 {
         let mut sums = vec![0.0; motif.width()];
         for hit in hits {
             let profile = profile(hit, self.grounds, self.request.flank);
@@ -293,7 +293,10 @@ impl Writer<'_> {
     }
 
     fn pairs(&self, found: &mut Enrichment, query: &Query, studied: &Studied, shuffled: &[Pair]) {
-        let row = |control: Control, hit: &Place, place: &Place, values: [(f64, f64); 2]| PairRow {
+        let row = |control: Control,
+                   hit: &Occurrence,
+                   place: &Occurrence,
+                   values: [(f64, f64); 2]| PairRow {
             motif_id: query.motif.id.clone(),
             control: control.name().into(),
             hit: self.name(hit),
@@ -330,7 +333,7 @@ impl Writer<'_> {
             controls: Vec::new(),
             clusters: Vec::new(),
         };
-        let mut push = |hit: &Place, values: [(f64, f64); 2]| {
+        let mut push = |hit: &Occurrence, values: [(f64, f64); 2]| {
             found.hits.push(values[0]);
             found.controls.push(values[1]);
             found.clusters.push(self.cluster(hit));
@@ -530,7 +533,7 @@ impl Writer<'_> {
 
     fn detail(&self, found: &mut Enrichment, query: &Query, studied: &Studied) {
         let flank = self.request.flank;
-        let mut order: Vec<(f64, &Place)> = studied
+        let mut order: Vec<(f64, &Occurrence)> = studied
             .hits
             .usable
             .iter()

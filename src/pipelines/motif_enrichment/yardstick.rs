@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use super::grounds::Grounds;
-use super::hits::Place;
+use super::hits::Occurrence;
 use super::matching::Matched;
 use super::rows::YardstickRow;
 use super::{Control, EnrichmentRequest, Studied, endpoints};
@@ -27,7 +27,7 @@ type Function = [f32; 16];
 /// The pairs of letters around the inter-base positions of a place, from one before its first edge
 /// to one after its second, in its orientation. Usable hits and their controls have plain letters
 /// so far.
-fn pairs_of_letters(place: &Place, grounds: &Grounds) -> Vec<u8> {
+fn pairs_of_letters(place: &Occurrence, grounds: &Grounds) -> Vec<u8> {
     let ground = &grounds.all[place.ground];
     let bases = &ground.letters
         [place.start - 2 - ground.letters_start..place.end + 2 - ground.letters_start];

@@ -3,7 +3,7 @@ use std::fs::File;
 use super::*;
 use crate::genome::bigwig::write::BigWigWriter;
 use crate::genome::sequence::reverse_complement;
-use crate::pipelines::Place;
+use crate::pipelines::Region;
 use crate::pipelines::boundaries::{BoundariesRequest, read};
 use crate::pipelines::tiles::{ContigStrand, TileShape, Window, plan, read_tiles};
 
@@ -126,7 +126,7 @@ fn one_track_puts_the_first_base_downstream_at_offset_zero() {
         (value(Strand::Plus, 105), value(Strand::Minus, 105)),
         (105.0, 104.0)
     );
-    let place = Place {
+    let place = Region {
         contig: "c",
         bases,
         strand: Strand::Minus,

@@ -1052,13 +1052,17 @@ fn units_of_replication_and_given_controls() {
     };
     let of = |unit| run(unit).comparison.statistics[0].clone();
     assert_eq!(
-        (of(Unit::Site).n_clusters, of(Unit::Contig).n_clusters),
-        (of(Unit::Site).n_pairs, 1)
+        (
+            of(ReplicateUnit::Site).n_clusters,
+            of(ReplicateUnit::Contig).n_clusters
+        ),
+        (of(ReplicateUnit::Site).n_pairs, 1)
     );
     assert!(
-        of(Unit::Gene).n_clusters < of(Unit::Site).n_clusters && of(Unit::Contig).ci_low.is_nan()
+        of(ReplicateUnit::Gene).n_clusters < of(ReplicateUnit::Site).n_clusters
+            && of(ReplicateUnit::Contig).ci_low.is_nan()
     );
-    let site = run(Unit::Gene)
+    let site = run(ReplicateUnit::Gene)
         .sites
         .into_iter()
         .find(|s| s.status == "used" && s.site_kind == "donor" && s.strand == "+")

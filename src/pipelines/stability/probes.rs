@@ -87,7 +87,7 @@ impl Probe {
 }
 
 /// A place to edit.
-pub(super) struct Place {
+pub(super) struct EditSite {
     contig: usize,
     base: usize,
     strand: Strand,
@@ -119,7 +119,7 @@ pub(super) fn places(
     study: &Study<'_>,
     contigs: &mut ContigReader<'_>,
     request: &StabilityRequest,
-) -> Result<Vec<Place>> {
+) -> Result<Vec<EditSite>> {
     let mut rng = Rng::new(request.sites.comparison.seed).derive("places");
     let lengths: Vec<usize> = study
         .clusters
@@ -147,7 +147,7 @@ pub(super) fn places(
         };
         drawn.extend(cluster.map(|cluster| (cluster, at, strand)));
     }
-    let mut usable: Vec<(usize, Place)> = Vec::new();
+    let mut usable: Vec<(usize, EditSite)> = Vec::new();
     let mut order: Vec<usize> = (0..drawn.len()).collect();
     order.sort_by_key(|index| study.clusters[drawn[*index].0].0);
     for index in order {
@@ -157,7 +157,7 @@ pub(super) fn places(
         if is_usable(contigs.get(contig)?, base, request) {
             usable.push((
                 index,
-                Place {
+                EditSite {
                     contig,
                     base,
                     strand,
@@ -180,7 +180,7 @@ fn other(old: u8, rng: &mut Rng) -> u8 {
 
 /// All kinds of edits at every place.
 pub(super) fn at_places(
-    places: &[Place],
+    places: &[EditSite],
     contigs: &mut ContigReader<'_>,
     request: &StabilityRequest,
 ) -> Result<Vec<Probe>> {

@@ -6,7 +6,6 @@ use super::{DensityPage, words};
 use crate::figures::{BoxesClass, BoxesFigure, LengthsFigure, LengthsPanel};
 use crate::pipelines::density::{AccountingRow, TOKEN_REACH};
 use crate::report::format::count;
-use crate::report::wording::quantity;
 
 impl DensityPage {
     /// Means of units by class, and the differences.
@@ -50,8 +49,8 @@ impl DensityPage {
         };
         BoxesFigure {
             classes: self.found.accounting.iter().map(class).collect(),
-            x_label: format!("Mean {}", quantity(&self.about)),
-            difference_label: format!("Difference in mean {}", quantity(&self.about)),
+            x_label: format!("Mean {}", self.about.terms().quantity()),
+            difference_label: format!("Difference in mean {}", self.about.terms().quantity()),
             differences: vec!["as read".into(), "less what nucleotides predict".into()],
             point: "point: mean of a unit; box: quartiles".into(),
         }

@@ -6,7 +6,7 @@ use crate::pipelines::density::{
     TOKEN_REACH,
 };
 use crate::report::block::{downloads, paragraph};
-use crate::report::format::{MISSING, count, decimals, integer};
+use crate::report::format::{MISSING, capital, count, decimals, integer};
 use crate::report::{Block, Cell, Column, Format, Level, Section, Table, columns};
 
 /// The customary limit of a standardised mean difference.
@@ -67,10 +67,14 @@ fn table(all: &[&StatisticsRow], caption: String) -> Table {
 
 impl DensityPage {
     pub(super) fn result(&self, svg: &Svg) -> Section {
+        let terms = self.about.terms();
+        let (quantity, reader) = (terms.quantity(), terms.reader());
         let found = &self.found;
         let mut blocks = Vec::new();
         if found.negative_control {
-            let text = "This run sets two controls of each stretch against each other, in random order: nothing but chance should differ. It checks the method, not the model.";
+            let text = format!(
+                "This run sets two controls of each stretch against each other, in random order: nothing but chance should differ. It checks the method, not the {reader}."
+            );
             blocks.push(Block::Callout {
                 level: Level::Note,
                 text: text.into(),
@@ -99,7 +103,7 @@ impl DensityPage {
         }
         blocks.push(Block::Figure {
             svg: svg.density.clone(),
-            label: "Boundary probability by class".into(),
+            label: format!("{} by class", capital(quantity)),
             caption: "Left: means of units of replication (clusters of overlapping genes with half of the space to the next), in stretches of each class (blue) and in \
                       their matched controls (orange); boxes are quartiles, whiskers reach to the furthest unit within 1.5 interquartile ranges. Right: the mean \
                       difference within pairs with its 95% interval, as read (black) and less what a table of the nucleotides within 8 bases predicts (diamonds)."
@@ -107,7 +111,7 @@ impl DensityPage {
             downloads: downloads("density", "pairs"),
         });
         let all: Vec<&StatisticsRow> = rows(found, "probability").collect();
-        blocks.push(Block::Table(table(&all, "Mean boundary probability of stretches and of their controls. d: mean over standard deviation of the differences. p: sign flips of whole units.".into())));
+        blocks.push(Block::Table(table(&all, format!("Mean {quantity} of stretches and of their controls. d: mean over standard deviation of the differences. p: sign flips of whole units."))));
         if self.about.signal {
             let text = "A track has no boundaries: the share of positions that are boundaries, and the lengths of tokens, are left out.";
             blocks.push(paragraph(text));
@@ -125,6 +129,7 @@ impl DensityPage {
     }
 
     pub(super) fn letters(&self) -> Section {
+        let quantity = self.about.terms().quantity();
         let found = &self.found;
         let mut blocks = Vec::new();
         let Some(widest) = found.baseline.last() else {
@@ -136,7 +141,7 @@ impl DensityPage {
         };
         blocks.push(paragraph(format!(
             "A table of the nucleotides around a position, up to {} on either side, fitted on the stretches and controls of other units, explains {} of the variance of \
-             the boundary probability over {} positions (R², 95% CI {} to {}). What it predicts for a class is what a model that reads nucleotides alone, and knows \
+             the {quantity} over {} positions (R², 95% CI {} to {}). What it predicts for a class is what a model that reads nucleotides alone, and knows \
              nothing of classes, would show; the residual is what is left.",
             widest.k,
             decimals(widest.r2, 3),
@@ -155,16 +160,21 @@ impl DensityPage {
         for (measure, caption) in [
             (
                 "predicted",
-                "What the nucleotides nearby predict of the mean boundary probability: differences that need no knowledge of classes. Without p: the predictions of all units come from one table, so that \
-                 units are not independent and flips of their signs would reject too often.",
+                format!(
+                    "What the nucleotides nearby predict of the mean {quantity}: differences that need no knowledge of classes. Without p: the predictions of all units come from one table, so that \
+                 units are not independent and flips of their signs would reject too often."
+                ),
             ),
             (
                 "residual",
-                "Probability less prediction: what the nucleotides within 8 bases do not tell.",
+                format!(
+                    "{} less prediction: what the nucleotides within 8 bases do not tell.",
+                    self.about.terms().either("Probability", "Signal")
+                ),
             ),
         ] {
             let all: Vec<&StatisticsRow> = rows(found, measure).collect();
-            blocks.push(Block::Table(table(&all, caption.into())));
+            blocks.push(Block::Table(table(&all, caption)));
         }
         Section {
             title: "Beyond the nucleotides nearby".into(),
@@ -295,9 +305,10 @@ impl DensityPage {
             ("without a control", Format::Integer),
             ("compared", Format::Integer),
         ];
+        let unknown = self.about.terms().either("", ", or one without a value,");
         let table = Table {
             caption: format!(
-                "What became of every class. Parts under {LEAST_BP} bases are left out, and so are stretches with another base than A, C, G and T in or near them."
+                "What became of every class. Parts under {LEAST_BP} bases are left out, and so are stretches with another base than A, C, G and T{unknown} in or near them."
             ),
             columns: columns(&head),
             rows: self.found.accounting.iter().map(row).collect(),
@@ -334,6 +345,7 @@ impl DensityPage {
     }
 
     pub(super) fn balance(&self) -> Section {
+        let quantity = self.about.terms().quantity();
         let of = |class: &str, covariate: &str| {
             self.found
                 .balance
@@ -384,7 +396,7 @@ impl DensityPage {
             .collect();
         if !open.is_empty() {
             let text = format!(
-                "More than {BALANCED} standard deviations apart: {}. A difference in boundary probability may be owed to these; the residual accounts for nucleotides nearby.",
+                "More than {BALANCED} standard deviations apart: {}. A difference in {quantity} may be owed to these; the residual accounts for nucleotides nearby.",
                 open.join(", ")
             );
             blocks.push(Block::Callout {
@@ -399,6 +411,13 @@ impl DensityPage {
     }
 
     pub(super) fn methods(&self) -> Section {
+        let terms = self.about.terms();
+        let quantity = terms.quantity();
+        let share = terms.either("the share above 0.5, ", "");
+        let minus = terms.either(
+            "Minus-strand stretches are read from the reverse complement.",
+            "On minus the order of the bases is reversed.",
+        );
         let r = &self.request;
         let texts = [
             "Classes: each base is coding, 5′ UTR, 3′ UTR, exon of a non-coding transcript or intron, by the first of these that any transcript of any gene says of it; \
@@ -428,11 +447,9 @@ impl DensityPage {
                  p-values are adjusted over the classes of a measure (Benjamini-Hochberg; BY holds under any dependence, as classes overlap).",
                 count(r.permutations)
             ),
-            "The endpoint, fixed before any result was seen, is the mean boundary probability over the positions of a stretch (one before each base, on its strand); the share above 0.5, \
-             the prediction from nucleotides and the residual are secondary."
-                .into(),
+            format!("The endpoint, fixed before any result was seen, is the mean {quantity} over the positions of a stretch (one before each base, on its strand); {share}the prediction from nucleotides and the residual are secondary."),
             format!(
-                "Reading: tiles of {} bases, positions within {} bases of a tile’s end unused; {} tiles, {} bases. Minus-strand stretches are read from the reverse complement.",
+                "Reading: tiles of {} bases, positions within {} bases of a tile’s end unused; {} tiles, {} bases. {minus}",
                 count(r.context),
                 count(r.margin),
                 count(self.found.tiles_read as usize),

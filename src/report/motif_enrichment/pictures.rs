@@ -8,7 +8,6 @@ use crate::figures::{
 };
 use crate::pipelines::motif_enrichment::StatisticsRow;
 use crate::report::format::p_value;
-use crate::report::wording::quantity;
 use crate::stats::quantile_sorted;
 
 /// Groups of motifs in the forest plot, for each control and endpoint.
@@ -116,7 +115,7 @@ impl MotifPage {
         };
         MotifFigure {
             panels: self.request.panels.iter().map(panel).collect(),
-            y_label: format!("Mean {}", quantity(&self.about)),
+            y_label: format!("Mean {}", self.about.terms().quantity()),
             note: "Bands: pointwise 95% intervals of a bootstrap over clusters of promoters. Shaded: the motif. Hits are those that have a control of the first kind; permuted: \
                    the hits of all permuted matrices. Grey curves: fewer than 10 hits (n < 10), too few to say anything."
                 .into(),
@@ -142,7 +141,7 @@ impl MotifPage {
         };
         MotifFigure {
             panels: self.request.panels.iter().map(panel).collect(),
-            y_label: format!("Mean {}", quantity(&self.about)),
+            y_label: format!("Mean {}", self.about.terms().quantity()),
             note: format!(
                 "Bands: pointwise 95% intervals of a bootstrap over clusters of promoters. Shaded: the motif, the same nucleotides in both. {} bases on either side are shuffled. Grey curves: \
                  fewer than 10 hits.",
@@ -247,7 +246,7 @@ impl MotifPage {
             range,
             title: format!(
                 "{name}: {} at every hit (n = {})",
-                quantity(&self.about),
+                self.about.terms().quantity(),
                 values.len()
             ),
             n: values.len(),

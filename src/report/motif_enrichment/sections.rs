@@ -94,10 +94,15 @@ fn table(rows: &[&StatisticsRow], caption: String) -> Table {
 
 impl MotifPage {
     pub(super) fn result(&self, svg: &Svg) -> Section {
+        let terms = self.about.terms();
+        let (quantity, reader) = (terms.quantity(), terms.reader());
         let found = &self.found;
         let mut blocks = Vec::new();
         if found.negative_control {
-            let text = "This run compares the hits of one column-permuted version of each matrix with those of others: nothing but chance should differ. It checks the method, not the model.";
+            let text = format!(
+                "This run compares the hits of one column-permuted version of each matrix with those of others: nothing but chance should differ. It checks the method, not the {}.",
+                self.about.terms().reader()
+            );
             blocks.push(Block::Callout {
                 level: Level::Note,
                 text: text.into(),
@@ -142,7 +147,7 @@ impl MotifPage {
         blocks.push(Block::Table(Table {
             caption: format!(
                 "Motifs whose hits differ from their controls at a false discovery rate of 5% (Benjamini-Hochberg over the motifs of each row; the rows are separate families). Two nucleotides \
-                 alone: how many motifs differ where the model is replaced by a random function of the two nucleotides around a position, median and range of {YARDSTICKS} functions; a count within \
+                 alone: how many motifs differ where the {reader} is replaced by a random function of the two nucleotides around a position, median and range of {YARDSTICKS} functions; a count within \
                  that range needs no knowledge of motifs. p against permuted is that of a parametric law, without a floor."
             ),
             columns: columns(&head),
@@ -159,9 +164,8 @@ impl MotifPage {
         blocks.push(Block::Figure {
             svg: svg.volcano.clone(),
             label: "All motifs".into(),
-            caption: "Each point is a motif: how far the boundary probability around the edges of its hits, or inside them, differs from that of controls, and how sure that is. \
-                      Difference and p are of the same comparison."
-                .into(),
+            caption: format!("Each point is a motif: how far the {quantity} around the edges of its hits, or inside them, differs from that of controls, and how sure that is. \
+                      Difference and p are of the same comparison."),
             downloads: downloads("volcano", "statistics"),
         });
         blocks.push(Block::Figure {
@@ -303,6 +307,7 @@ impl MotifPage {
     }
 
     pub(super) fn panel_section(&self, svg: &Svg) -> Section {
+        let quantity = self.about.terms().quantity();
         let of: Vec<&StatisticsRow> = self
             .found
             .statistics
@@ -314,7 +319,7 @@ impl MotifPage {
                 svg: svg.motifs.clone(),
                 label: "Core promoter elements".into(),
                 caption: format!(
-                    "Mean boundary probability around hits of core promoter elements, where they are known to lie (within {TSS_SLACK_BP} bases of the start site the annotation gives), and around their controls. \
+                    "Mean {quantity} around hits of core promoter elements, where they are known to lie (within {TSS_SLACK_BP} bases of the start site the annotation gives), and around their controls. \
                      Offset 0 is the first edge of the motif, in its orientation; the logo stands under the nucleotides it describes."
                 ),
                 downloads: downloads("r2_motifs", "profile"),
@@ -497,6 +502,7 @@ impl MotifPage {
     }
 
     pub(super) fn accounting(&self) -> Section {
+        let quantity = self.about.terms().quantity();
         let found = &self.found;
         let words = [
             ("tested", "tested"),
@@ -574,7 +580,7 @@ impl MotifPage {
         ];
         if !informative.is_empty() {
             blocks.push(paragraph(format!(
-                "Over the columns of a motif, information correlates with the mean boundary probability beside the column’s base by a median of {} (a quarter of the motifs \
+                "Over the columns of a motif, information correlates with the mean {quantity} beside the column’s base by a median of {} (a quarter of the motifs \
                  below {}, a quarter above {}): a description, not a test. The column information_r of the table motifs has each.",
                 decimals(crate::stats::quantile_sorted(&sorted, 0.5), 2),
                 decimals(crate::stats::quantile_sorted(&sorted, 0.25), 2),
@@ -635,6 +641,11 @@ impl MotifPage {
     }
 
     pub(super) fn methods(&self) -> Section {
+        let reader = self.about.terms().reader();
+        let k_mers = self.about.terms().either(
+            "a model that responds to k-mers",
+            "a signal that follows k-mers",
+        );
         let request = &self.request;
         let [a, c, ..] = self.found.background;
         let texts = [
@@ -647,9 +658,10 @@ impl MotifPage {
                 decimals(c, 3),
                 request.p
             ),
-            "Promoters that share a base are merged, and the model is read once over each strand. The endpoints were fixed before any result was seen: edges, the mean over the \
+            format!(
+                "Promoters that share a base are merged, and the {reader} is read once over each strand. The endpoints were fixed before any result was seen: edges, the mean over the \
              inter-base positions within one of the two edges of the hit; inside, the mean over the positions between those."
-                .into(),
+            ),
             format!(
                 "permuted: hits of {PERMUTED_MATRICES} column-permuted versions of the matrix in the same promoters. The other controls are one for each hit. position: places without a hit in the \
                  same cluster of promoters, on the same strand. outside: hits of the same motif whose score differs by at most {SCORE_CALIPER_BITS} bits, in {} \
@@ -657,7 +669,11 @@ impl MotifPage {
                  middle ({} bases), then on nearness in G+C, CpG, repeats, distance to the start site and score. Hits of permuted matrices and places of a core promoter element lie where the element \
                  may. shuffled: the hit in its place, {} bases on either side shuffled uniformly among all orders that keep every dinucleotide.",
                 count(self.found.n_outside),
-                if self.has_annotation() { ", of all those of the annotation, and out of exons" } else { "; without an annotation, other start sites and exons are not known" },
+                if self.has_annotation() {
+                    ", of all those of the annotation, and out of exons"
+                } else {
+                    "; without an annotation, other start sites and exons are not known"
+                },
                 request.caliper,
                 request.gc_flank_bp,
                 request.flank
@@ -665,7 +681,7 @@ impl MotifPage {
             format!(
                 "Against position, outside and shuffled, p-values flip the signs of whole clusters of promoters: those that share a base or a gene. A test that fewer than ten of {} flips reach is \
                  done anew with so many that its floor is a tenth of the least Benjamini-Hochberg threshold; intervals hold what the flips do not reject. A motif left with fewer than {} \
-                 pairs is not tested. Against permuted the unit is the order of the columns, as a model that responds to k-mers gives every order a level of its own: the difference is \
+                 pairs is not tested. Against permuted the unit is the order of the columns, as {k_mers} gives every order a level of its own: the difference is \
                  the mean over all usable hits less the mean over the orders of their mean hit, and p asks whether the motif’s level is one more draw of theirs. A level is normal between orders, and known \
                  by a mean whose sampling variance follows from the number of hits and of clusters of promoters (variance components by moments over all orders). The variance between orders has the \
                  confidence distribution of Cochran’s Q (Viechtbauer 2007; Nagashima, Noma & Furukawa 2019); difference, interval and p are of this one model. The table orders has every mean with its error.",
@@ -687,11 +703,14 @@ impl MotifPage {
     }
 
     pub(super) fn caveats(&self) -> Section {
+        let dinucleotides = self.about.terms().either(
+            "a router that responds to dinucleotides responds to",
+            "a signal that follows dinucleotides follows",
+        );
         let mut texts = vec![
             "A hit is a k-mer that fits, not a site that a factor binds.".to_string(),
             "Motifs of one family share hits, and tests of different motifs share promoters: numbers of significant motifs count families more than once.".into(),
-            "Permuted matrices keep nucleotides but not their order: a router that responds to dinucleotides responds to the motif’s own, so a difference to permuted hits need not mean more than that. Their hits are not matched to the motif’s in composition. Random places differ in nucleotides too."
-                .into(),
+            format!("Permuted matrices keep nucleotides but not their order: {dinucleotides} the motif’s own, so a difference to permuted hits need not mean more than that. Their hits are not matched to the motif’s in composition. Random places differ in nucleotides too."),
         ];
         if self.about.bundled {
             texts.push("Most of this chromosome was training sequence of the bundled model (without labels). It is a demonstration model of a small chromosome, rich in repeats.".into());

@@ -3,6 +3,7 @@
 
 use crate::pipelines::splice_profile::{SpliceProfile, StatisticsRow};
 use crate::report::format::{capital, decimals, p_value, with_interval};
+use crate::report::terms::Terms;
 use crate::stats::multiplicity::holm;
 
 /// The probability of any false sentence: of any false difference, and likewise of any false
@@ -125,7 +126,12 @@ fn verdict(found: &SpliceProfile, row: &StatisticsRow) -> Verdict {
 }
 
 /// One sentence for one kind of site.
-fn sentence(row: &StatisticsRow, verdict: Verdict, negative_control: bool) -> String {
+fn sentence(
+    row: &StatisticsRow,
+    verdict: Verdict,
+    negative_control: bool,
+    quantity: &str,
+) -> String {
     let controls = controls_of(row);
     let (what, other) = match negative_control {
         false => (
@@ -150,14 +156,14 @@ fn sentence(row: &StatisticsRow, verdict: Verdict, negative_control: bool) -> St
         row.n_clusters
     );
     let start = match verdict {
-        Verdict::Higher => format!(
-            "At {what} the mean boundary probability over offsets −2 to +2 is higher than at {other}"
-        ),
-        Verdict::Lower => format!(
-            "At {what} the mean boundary probability over offsets −2 to +2 is lower than at {other}"
-        ),
+        Verdict::Higher => {
+            format!("At {what} the mean {quantity} over offsets −2 to +2 is higher than at {other}")
+        }
+        Verdict::Lower => {
+            format!("At {what} the mean {quantity} over offsets −2 to +2 is lower than at {other}")
+        }
         Verdict::Same => format!(
-            "At {what} the mean boundary probability over offsets −2 to +2 does not differ from {other} by as much as {}, the smallest effect of interest (a fifth of the \
+            "At {what} the mean {quantity} over offsets −2 to +2 does not differ from {other} by as much as {}, the smallest effect of interest (a fifth of the \
              standard deviation of controls; equivalence p {})",
             decimals(row.smallest_effect, 4),
             p_value(row.p_equivalence, None)
@@ -226,10 +232,10 @@ pub fn headline(found: &SpliceProfile) -> String {
 }
 
 /// The paragraph under it.
-pub fn answer(found: &SpliceProfile) -> String {
+pub fn answer(found: &SpliceProfile, terms: Terms) -> String {
     let negative = found.comparison.negative_control;
     let long: Vec<String> = primary(found, "probability")
-        .map(|row| sentence(row, verdict(found, row), negative))
+        .map(|row| sentence(row, verdict(found, row), negative, terms.quantity()))
         .collect();
     let beyond = if negative {
         String::new()
@@ -389,9 +395,9 @@ mod tests {
         ] {
             assert_eq!(Verdict::of(&[&row]), [verdict]);
             assert!(
-                sentence(&row, verdict, false).contains(words),
+                sentence(&row, verdict, false, "signal").contains(words),
                 "{}",
-                sentence(&row, verdict, false)
+                sentence(&row, verdict, false, "signal")
             );
         }
         // One of several sentences takes a smaller p; of those, too, that say "no".
@@ -405,8 +411,13 @@ mod tests {
         );
         assert_eq!(Verdict::of(&[&weak, &strong]), [Verdict::Higher; 2]);
         assert_eq!(Verdict::of(&[&equal; 6]), [Verdict::NotShown; 6]);
-        let text =
-            sentence(&row(0.02, (0.01, 0.03), 1e-4), Verdict::Higher, false).replace('\u{A0}', " ");
+        let text = sentence(
+            &row(0.02, (0.01, 0.03), 1e-4),
+            Verdict::Higher,
+            false,
+            "signal",
+        )
+        .replace('\u{A0}', " ");
         assert!(
             text.contains("0.2700 against 0.2500")
                 && text.contains("p ≤ 0.00010")

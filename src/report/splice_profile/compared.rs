@@ -74,6 +74,7 @@ impl SplicePage {
     }
 
     pub(super) fn families(&self, svg: &Svg) -> Section {
+        let quantity = self.about.terms().quantity();
         let mut blocks = vec![Block::Figure {
             svg: svg.families.clone(),
             label: "Every family of controls".into(),
@@ -102,13 +103,16 @@ impl SplicePage {
         if self.request.comparison.strand_average {
             blocks.push(Block::Table(table(
                 self.of_measure("strand_average"),
-                "The same with every probability averaged over both strands.",
+                self.about.terms().either(
+                    "The same with every probability averaged over both strands.",
+                    "The same with every value averaged over both strands.",
+                ),
             )));
         }
         if let Some(others) = &svg.others {
             blocks.push(Block::Figure {
                 svg: others.clone(),
-                label: "Mean boundary probability around the junction, by family".into(),
+                label: format!("Mean {quantity} around the junction, by family"),
                 caption:
                     "As the first figure, for the other families. The sites differ between panels: each shows those that found a control."
                         .into(),
@@ -173,9 +177,16 @@ impl SplicePage {
     }
 
     pub(super) fn discussion(&self, svg: &Svg) -> Section {
+        let quantity = self.about.terms().quantity();
+        let as_expected = self.about.terms().either(
+            "that the model treats as its nucleotides let expect",
+            "with the signal that its nucleotides let expect",
+        );
         let baseline = &self.found.comparison.baseline;
         let Some(widest) = baseline.last() else {
-            let text = "Too few genes were read to say how much of the boundary probability the nucleotides nearby explain.";
+            let text = format!(
+                "Too few genes were read to say how much of the {quantity} the nucleotides nearby explain."
+            );
             return Section {
                 title: "Discussion: how much of it is the nucleotides nearby?".into(),
                 blocks: vec![paragraph(text)],
@@ -189,7 +200,7 @@ impl SplicePage {
             svg: svg.baseline.clone(),
             label: "What the nucleotides nearby explain".into(),
             caption: format!(
-                "Share of the variance of the boundary probability that a back-off table of the nucleotides within k bases on either side predicts, in genes \
+                "Share of the variance of the {quantity} that a back-off table of the nucleotides within k bases on either side predicts, in genes \
                  that the table was not fitted on: {} positions of {} clusters of genes, none within {} bases of an annotated site of their \
                  strand. Bars: 95% intervals of a bootstrap over clusters. The best width, k = {}, explains {}.",
                 count(widest.n_positions as usize),
@@ -210,9 +221,7 @@ impl SplicePage {
             blocks.push(Block::Figure {
                 svg: residual.clone(),
                 label: "What is left at functional sites once the nucleotides nearby are accounted for".into(),
-                caption: "As the first figure, but of the boundary probability less what the nucleotides nearby explain, in both stages. A site that \
-                          the model treats as its nucleotides let expect lies at zero."
-                    .into(),
+                caption: format!("As the first figure, but of the {quantity} less what the nucleotides nearby explain, in both stages. A site {as_expected} lies at zero."),
                 downloads: downloads("r1_splice_residual", "profile"),
             });
             blocks.push(Block::Table(table(
@@ -447,6 +456,12 @@ impl SplicePage {
     }
 
     pub(super) fn strands(&self) -> Section {
+        let terms = self.about.terms();
+        let (value, at) = terms.either(("probability", "of"), ("signal", "at"));
+        let strands = terms.either(
+            "A model whose cuts mark a place on the molecule would agree with itself; one that cuts after certain nucleotides need not.",
+            "One track for both strands differs between them by one base.",
+        );
         let rows = &self.found.comparison.strands;
         let title = "Do the two strands agree?".to_string();
         let Some(first) = rows.first() else {
@@ -485,8 +500,7 @@ impl SplicePage {
         };
         let blocks = vec![
             paragraph(format!(
-                "The probability of the same inter-base position, read once on the strand of its gene and once on the other: {} positions of {} windows, at most {} drawn at random. A model \
-                 whose cuts mark a place on the molecule would agree with itself; one that cuts after certain nucleotides need not.",
+                "The {value} {at} the same inter-base position, read once on the strand of its gene and once on the other: {} positions of {} windows, at most {} drawn at random. {strands}",
                 count(first.n_positions as usize),
                 first.n_windows,
                 count(strand_windows(self.request.comparison.strand_average, self.request.comparison.flank))

@@ -11,6 +11,7 @@ use crate::figures::{
 use crate::pipelines::splice_profile::{BaselineRow, HeatmapRow, SpliceProfile, StatisticsRow};
 use crate::report::comparison::{PanelWords, profile_panel};
 use crate::report::format::p_value;
+use crate::report::terms::Terms;
 use crate::stats::quantile_sorted;
 
 /// A covariate's name in words.
@@ -48,7 +49,8 @@ fn title_with_family(row: &StatisticsRow) -> String {
 
 impl Figures {
     /// The figures of an outcome.
-    pub fn new(found: &SpliceProfile, quantity: &str) -> Figures {
+    pub fn new(found: &SpliceProfile, terms: Terms) -> Figures {
+        let quantity = terms.quantity();
         let compared = &found.comparison;
         let differences = |row: &StatisticsRow| DistributionPanel {
             title: title(row),
@@ -98,11 +100,9 @@ impl Figures {
         let mut all: Vec<&StatisticsRow> = of("probability").collect();
         all.sort_by_key(|row| order.iter().position(|name| *name == row.control));
         let mut residual = profiles(primary(found, "residual").collect());
-        residual.y_label = if quantity == "signal" {
-            "Signal less prediction".into()
-        } else {
-            "Probability less prediction".into()
-        };
+        residual.y_label = terms
+            .either("Probability less prediction", "Signal less prediction")
+            .into();
         let group = |kind: &str, measure: &'static str, words: &str| ForestGroup {
             title: format!(
                 "{}, {words}",

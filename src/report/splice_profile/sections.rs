@@ -5,9 +5,12 @@ use super::pictures::covariate_name;
 use super::{SplicePage, Svg, heatmap_name, told};
 use crate::controls::Covariates;
 use crate::genome::junctions::{CanonicalRule, TranscriptChoice};
-use crate::pipelines::splice_profile::{BalanceRow, HeatmapRow, ProfileRow, StatisticsRow, Unit};
+use crate::pipelines::splice_profile::{
+    BalanceRow, HeatmapRow, ProfileRow, ReplicateUnit, StatisticsRow,
+};
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::{MISSING, capital, count, decimals, interval, p_value};
+use crate::report::terms::Terms;
 use crate::report::{Block, Card, Cell, Column, Format, Level, Section, Table, columns};
 use crate::stats::mean;
 
@@ -28,10 +31,14 @@ impl SplicePage {
     }
 
     pub(super) fn result(&self, svg: &Svg) -> Section {
+        let quantity = self.about.terms().quantity();
         let found = &self.found;
         let mut blocks = Vec::new();
         if found.comparison.negative_control {
-            let text = "This run compares controls with controls, in every family: nothing but chance should differ. It checks the method, not the model.";
+            let text = format!(
+                "This run compares controls with controls, in every family: nothing but chance should differ. It checks the method, not the {}.",
+                self.about.terms().reader()
+            );
             blocks.push(Block::Callout {
                 level: Level::Note,
                 text: text.into(),
@@ -41,7 +48,7 @@ impl SplicePage {
         }
         blocks.push(Block::Figure {
             svg: svg.profile.clone(),
-            label: "Mean boundary probability around the junction".into(),
+            label: format!("Mean {quantity} around the junction"),
             caption: format!(
                 "Offset 0 is exactly the junction, in transcript orientation: exon|intron for donors, intron|exon for acceptors. Upper row: \
                  all {} offsets either side; lower row: the ten nearest. Blue: {}; orange: their matched controls. Bands are pointwise 95% \
@@ -60,6 +67,7 @@ impl SplicePage {
 
     /// The secondary endpoint, and the sites one by one.
     pub(super) fn endpoint(&self, svg: &Svg) -> Section {
+        let quantity = self.about.terms().quantity();
         let mut blocks = vec![Block::Cards(
             primary(&self.found, "probability")
                 .flat_map(cards)
@@ -70,9 +78,8 @@ impl SplicePage {
         blocks.push(Block::Figure {
             svg: svg.differences.clone(),
             label: "The endpoint, pair by pair".into(),
-            caption: "How far the mean boundary probability over offsets −2 to +2 differs within each pair. The marker above the bars is the mean \
-                      difference with its 95% interval."
-                .into(),
+            caption: format!("How far the mean {quantity} over offsets −2 to +2 differs within each pair. The marker above the bars is the mean \
+                      difference with its 95% interval."),
             downloads: downloads("differences", "pairs"),
         });
         blocks.extend(
@@ -88,6 +95,7 @@ impl SplicePage {
 
     /// The sites of a kind one by one.
     fn heatmap(&self, svg: &str, kind: &str) -> Block {
+        let reader = self.about.terms().reader();
         let bins: Vec<&HeatmapRow> = self
             .found
             .comparison
@@ -124,10 +132,13 @@ impl SplicePage {
         };
         Block::Figure {
             svg: svg.into(),
-            label: format!("Boundary probability at {kind}s, site by site"),
+            label: format!(
+                "{} at {kind}s, site by site",
+                capital(self.about.terms().quantity())
+            ),
             caption: format!(
                 "{}, sorted by their endpoint (mean over offsets −2 to +2; highest on top): {binned}. One column an offset, in transcript orientation; the \
-                 red mark is the junction, offset 0. Sorting alone makes the middle columns dark above and light below, whatever the model: what may be \
+                 red mark is the junction, offset 0. Sorting alone makes the middle columns dark above and light below, whatever the {reader}: what may be \
                  read is what goes along with them further out. White and black are the 2nd and the 98th percentile of the values of donors and acceptors together, to two digits; values beyond \
                  are drawn as these. Logo: the nucleotides of all used sites.",
                 capital(&drawn)
@@ -177,6 +188,7 @@ impl SplicePage {
 
     /// One column a kind of site: it fits a phone.
     fn statistics(&self) -> Table {
+        let quantity = self.about.terms().quantity();
         let all: Vec<&StatisticsRow> = primary(&self.found, "probability").collect();
         let line = |name: &str, value: &dyn Fn(&StatisticsRow) -> String| -> Vec<Cell> {
             std::iter::once(name.into())
@@ -234,10 +246,13 @@ impl SplicePage {
             .iter()
             .map(|r| Column::new(format!("{}s", r.site_kind), Format::Decimals(4)));
         Table {
-            caption: "The primary endpoint: mean boundary probability over inter-base positions −2 to +2, sites against their matched controls. \
+            caption: format!(
+                "The primary endpoint: mean {quantity} over inter-base positions −2 to +2, sites against their matched controls. \
                       Paired d: mean difference over the standard deviation of the differences. AUROC: probability that a site exceeds a control."
-                .into(),
-            columns: std::iter::once(Column::new("", Format::Text)).chain(kinds).collect(),
+            ),
+            columns: std::iter::once(Column::new("", Format::Text))
+                .chain(kinds)
+                .collect(),
             rows,
         }
     }
@@ -510,6 +525,7 @@ impl SplicePage {
     /// Covariates that are apart after matching: a warning for each family, about those it matches
     /// and those it does not.
     fn unbalanced(&self) -> Vec<Block> {
+        let quantity = self.about.terms().quantity();
         let mut blocks = Vec::new();
         for family in &self.request.comparison.controls.families {
             let compares = |b: &BalanceRow| {
@@ -546,7 +562,7 @@ impl SplicePage {
             }
             if !parts.is_empty() {
                 let text = format!(
-                    "Family {}: sites and controls differ by more than {BALANCED} standard deviations in: {}. A difference in boundary probability could be owed \
+                    "Family {}: sites and controls differ by more than {BALANCED} standard deviations in: {}. A difference in {quantity} could be owed \
                      to these.",
                     family.name(),
                     parts.join("; ")
@@ -563,13 +579,19 @@ impl SplicePage {
     }
 
     pub(super) fn methods(&self) -> Section {
+        let terms = self.about.terms();
+        let (quantity, given, first) = (terms.quantity(), terms.given(), terms.first());
+        let minus = terms.either(
+            "Sites of the minus strand are read from the reverse complement, in which inter-base position t of a tile of length L becomes L − t.",
+            "On minus the order of the bases is reversed.",
+        );
         let r = &self.request;
         let blocks = vec![
-            paragraph(
+            paragraph(format!(
                 "Endpoint, fixed before any result was seen and no option of the program: the paired difference, site minus control, of the mean \
-                 boundary probability over inter-base positions −2 to +2. Donors, acceptors and families are tested separately; the tables give \
-                 each p-value as it is and adjusted over all of them.",
-            ),
+                 {quantity} over inter-base positions −2 to +2. Donors, acceptors and families are tested separately; the tables give \
+                 each p-value as it is and adjusted over all of them."
+            )),
             paragraph(format!(
                 "Unit of replication: {}. The two-sided permutation test flips the sign of all differences of a unit together, {} times: p = \
                  (b + 1)/(m + 1), and never under its floor; where there are fewer ways to flip, all are tried. The interval of a \
@@ -577,9 +599,10 @@ impl SplicePage {
                  bootstrap draws of whole units; bands of profiles are percentiles. A value counts in the unit it lies in: of a pair over two genes, as \
                  in family kmer, each in its own. Effective units are (sum n)²/sum n² over the pairs of units. Seed {}.",
                 match r.comparison.cluster {
-                    Unit::Gene => "clusters of genes that overlap each other, on either strand",
-                    Unit::Contig => "contigs",
-                    Unit::Site =>
+                    ReplicateUnit::Gene =>
+                        "clusters of genes that overlap each other, on either strand",
+                    ReplicateUnit::Contig => "contigs",
+                    ReplicateUnit::Site =>
                         "single sites, which overstates the evidence wherever sites of a gene are alike",
                 },
                 count(r.comparison.permutations),
@@ -597,10 +620,8 @@ impl SplicePage {
                  controls (columns smallest_effect and p_equivalence); where neither is shown, the page says so.",
             ),
             paragraph(format!(
-                "Reading: the model is given tiles of {} bases; positions within {} bases of a tile’s end are not used, unless the contig ends there, \
-                 and neither is the first position of a tile, which is a boundary by definition. Sites near each other share a tile: {} tiles, {} \
-                 bases. Sites of the minus strand are read from the reverse complement, in which inter-base position t of a tile of length L becomes \
-                 L − t.",
+                "Reading: {given} {} bases; positions within {} bases of a tile’s end are not used, unless the contig ends there{first}. Sites near each other share a tile: {} tiles, {} \
+                 bases. {minus}",
                 count(r.comparison.context),
                 count(r.comparison.margin),
                 count(self.found.comparison.tiles_read as usize),
@@ -624,15 +645,25 @@ impl SplicePage {
     }
 
     pub(super) fn caveats(&self) -> Section {
-        let mut blocks = vec![paragraph(
-            "A difference says that the model treats annotated sites otherwise than look-alikes of the same gene, not why. Real sites carry an \
-             extended consensus around their two nucleotides (GTAAGT at donors, a pyrimidine tract before acceptors) that most decoys lack: sensitivity \
-             to that motif alone would show as a difference from decoys. Families strength and kmer ask what is left of it.",
-        )];
-        blocks.push(paragraph(
+        let terms = self.about.terms();
+        let that = terms.either(
+            "that the model treats annotated sites otherwise than",
+            "that the signal differs between annotated sites and",
+        );
+        let alone = terms.either(
+            "sensitivity to that motif alone",
+            "a signal of that motif alone",
+        );
+        let mut blocks = vec![paragraph(format!(
+            "A difference says {that} look-alikes of the same gene, not why. Real sites carry an \
+             extended consensus around their two nucleotides (GTAAGT at donors, a pyrimidine tract before acceptors) that most decoys lack: {alone} would show as a difference from decoys. Families strength and kmer ask what is left of it.",
+        ))];
+        if terms == Terms::Model {
+            blocks.push(paragraph(
             "Even a model with random weights can show a difference here, since it too reacts to nucleotides near a position. What training added is \
              seen by running an untrained checkpoint beside a trained one.",
-        ));
+            ));
+        }
         blocks.push(paragraph(
             "Annotations are incomplete: some controls may be splice sites nobody has seen yet, which pulls differences towards zero. Sites without a \
              control are not in the test.",

@@ -7,7 +7,7 @@ use serde::forward_to_deserialize_any;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnType {
     /// Text.
     Text,
     /// Floating-point numbers.
@@ -24,7 +24,7 @@ pub struct Field {
     /// Name of the struct's field.
     pub name: &'static str,
     /// What it holds.
-    pub kind: Kind,
+    pub kind: ColumnType,
 }
 
 /// The fields of a flat struct, in order.
@@ -97,7 +97,7 @@ struct Blank<'a> {
 }
 
 impl Blank<'_> {
-    fn note(self, kind: Kind) {
+    fn note(self, kind: ColumnType) {
         self.found.push(Field {
             name: self.name,
             kind,
@@ -108,7 +108,7 @@ impl Blank<'_> {
 macro_rules! blanks {
     ($($method:ident $visit:ident $blank:expr, $kind:ident;)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            self.note(Kind::$kind);
+            self.note(ColumnType::$kind);
             visitor.$visit($blank)
         })*
     };

@@ -12,7 +12,7 @@ fn rows(bytes: &[u8], columns: &Columns) -> Result<Vec<(String, String, String, 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     std::fs::write(&path, bytes).unwrap();
-    let rows = read(&Source::File(path), columns, 50)?;
+    let rows = read(&TableSource::File(path), columns, 50)?;
     Ok(rows
         .rows
         .into_iter()

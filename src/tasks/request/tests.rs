@@ -1,10 +1,10 @@
 use super::*;
 use std::path::Path;
 
-fn write(folder: &Path, name: &str, text: &str) -> Source {
+fn write(folder: &Path, name: &str, text: &str) -> TableSource {
     let path = folder.join(name);
     std::fs::write(&path, text).unwrap();
-    Source::File(path)
+    TableSource::File(path)
 }
 
 fn request(folder: &Path, train: &str, valid: &str, test: &str) -> TaskRequest {

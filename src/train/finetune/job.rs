@@ -4,7 +4,7 @@
 use super::learner::{Learner, goals};
 use super::outcome::{Outcome, epochs, epochs_text, model_file, stem};
 use super::protocol::{Protocol, Trained};
-use super::reader::Reader;
+use super::reader::SequenceReader;
 use super::schedule::standing_of;
 use crate::model::checkpoint::{load_tensors, on, save_tensors};
 use crate::model::flops::forward_flops;
@@ -106,7 +106,7 @@ impl Job<'_> {
     /// written.
     pub fn run(
         &self,
-        reader: &mut Reader,
+        reader: &mut SequenceReader,
         told: &mut dyn FnMut(Told) -> Result<()>,
     ) -> Result<Outcome> {
         if let Some(done) = self.outcome()? {
@@ -275,7 +275,7 @@ impl Job<'_> {
     fn epoch(
         &self,
         state: &mut State,
-        reader: &Reader,
+        reader: &SequenceReader,
         goals: &[super::learner::Goal],
         rate: f64,
         told: &mut dyn FnMut(Told) -> Result<()>,
@@ -338,7 +338,7 @@ impl Job<'_> {
         state: State,
         readout: &Readout,
         before: BTreeMap<String, Tensor>,
-        reader: &Reader,
+        reader: &SequenceReader,
         told: &mut dyn FnMut(Told) -> Result<()>,
     ) -> Result<()> {
         let State {
@@ -438,7 +438,7 @@ impl Job<'_> {
         &self,
         before: Option<&LdarNet>,
         after: &LdarNet,
-        reader: &Reader,
+        reader: &SequenceReader,
     ) -> Result<(Option<Moved>, f64)> {
         let labels = self.task.test.targets.labels();
         let mut moved = before.map(|_| Moved::new(self.task.test.targets.width()));

@@ -10,7 +10,7 @@ use crate::model::tokenizer::{encode, reverse_complement};
 use crate::tasks::Task;
 
 /// Sequences by row: [`Task::data`], then [`Task::test`].
-pub struct Reader {
+pub struct SequenceReader {
     tokens: Vec<Vec<u8>>,
     /// Pooled vectors of each strand that is read, where the model stays as it is.
     features: Vec<Vec<Vec<f32>>>,
@@ -18,11 +18,11 @@ pub struct Reader {
     data: usize,
 }
 
-impl Reader {
+impl SequenceReader {
     /// Letters to tokens.
-    pub fn new(task: &Task) -> Reader {
+    pub fn new(task: &Task) -> SequenceReader {
         let sequences = task.data.sequences.iter().chain(&task.test.sequences);
-        Reader {
+        SequenceReader {
             tokens: sequences.map(|letters| encode(letters)).collect(),
             features: Vec::new(),
             data: task.data.len(),

@@ -12,7 +12,7 @@ use crate::pipelines::comparison::correction::{Correction, Standard};
 use crate::pipelines::comparison::discrimination::Spot;
 use crate::pipelines::comparison::heatmap::Sample;
 use crate::pipelines::comparison::matching::{Matched, mean_covariates};
-use crate::pipelines::comparison::{ComparisonRequest, Study, Unit};
+use crate::pipelines::comparison::{ComparisonRequest, ReplicateUnit, Study};
 use crate::pipelines::tiles::TileShape;
 use crate::stats::rng::Rng;
 
@@ -36,11 +36,11 @@ pub fn strand_windows(strand_average: bool, flank: usize) -> usize {
 type Key = (usize, Strand, usize, Option<(usize, usize)>);
 
 /// The unit of replication of a site.
-fn unit(study: &Study<'_>, site: usize, unit: Unit) -> usize {
+fn unit(study: &Study<'_>, site: usize, unit: ReplicateUnit) -> usize {
     match unit {
-        Unit::Gene => study.sites[site].cluster,
-        Unit::Contig => study.sites[site].contig,
-        Unit::Site => site,
+        ReplicateUnit::Gene => study.sites[site].cluster,
+        ReplicateUnit::Contig => study.sites[site].contig,
+        ReplicateUnit::Site => site,
     }
 }
 
@@ -138,7 +138,7 @@ impl Readings {
                         request.cluster,
                         study.cluster_at(site.contig, c.position),
                     ) {
-                        (Unit::Gene, Some(cluster)) => cluster,
+                        (ReplicateUnit::Gene, Some(cluster)) => cluster,
                         _ => home,
                     };
                     controls.iter().map(own).collect()

@@ -91,7 +91,7 @@ fn run(
         device: &Device::Cpu,
         precision: Precision::F32,
     };
-    job.run(&mut Reader::new(task), told)
+    job.run(&mut SequenceReader::new(task), told)
 }
 
 /// An error in place of a kill, at the `n`-th epoch or in the middle of the next.
