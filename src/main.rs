@@ -69,5 +69,5 @@ unsafe impl GlobalAlloc for Allocator {
 }
 
 fn main() -> std::process::ExitCode {
-    ldar::cli::main()
+    ldar::run_program()
 }

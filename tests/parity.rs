@@ -276,9 +276,7 @@ fn bf16_training_follows_its_weights() {
         };
         let mut losses = Vec::new();
         for _ in 0..4 {
-            let loss = objective
-                .loss(&model, &sequences.to_vec(), &targets)
-                .unwrap();
+            let loss = objective.loss(&model, &sequences, &targets).unwrap();
             losses.push(loss.total);
             let mut sums = Gradients::default();
             optimizer

@@ -4,6 +4,19 @@
 //! and a *boundary* is an inter-base position: boundary `t` lies between base `t - 1` and base `t`.
 //! Reverse-complementing a sequence of length `L` maps inter-base position `t` to `L - t` (not `L -
 //! 1 - t`). Only this module converts from the 1-based closed intervals of GTF and GFF3.
+//!
+//! ```
+//! use ldar::genome::fasta::Genome;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("two.fa");
+//! std::fs::write(&path, ">chr1 first\nACGTac\ngt\n>2\nNNNN\n")?;
+//! let genome = Genome::open(&path)?; // makes two.fa.fai
+//! assert_eq!(genome.contigs()[0].length_bp, 8);
+//! // Contigs go by any of their names; soft-masking stays.
+//! assert_eq!(genome.read_contig("1")?, b"ACGTacgt");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod anchor;
 pub mod annotation;

@@ -4,6 +4,22 @@
 //! A [`Motif`] holds counts; [`weights::Weights`] turns it into log-odds in bits against a
 //! [`background::Background`]; [`distribution::Tail`] gives the p-value of every score that can be
 //! a hit; [`scan`] finds the hits.
+//!
+//! ```
+//! use ldar::motifs::background::Background;
+//! use ldar::motifs::scan::{Encoded, ScanRequest, scan};
+//!
+//! let motifs = ldar::bundled::motifs(ldar::bundled::MOTIFS_INSECTS)?;
+//! let gaga: Vec<_> = motifs.into_iter().filter(|motif| motif.name == "Trl").collect();
+//! let sequence = b"TTCAGTTGAGAGAGAGACTTAC";
+//! let found = scan(
+//!     &gaga,
+//!     &Encoded::new([&sequence[..]]),
+//!     &ScanRequest::new(Background::UNIFORM),
+//! );
+//! assert!(!found.hits.is_empty() && found.hits.iter().all(|hit| hit.p_value <= 1e-4));
+//! # Ok::<(), ldar::Error>(())
+//! ```
 
 pub mod background;
 pub mod distribution;

@@ -48,13 +48,13 @@ macro_rules! tables {
      $($name:literal: $($field:ident).+ $(($($mark:tt)+))?),+ $(,)?) => {
         impl $crate::report::analysis::Tables for $found {
             fn columns() -> Vec<(&'static str, Vec<&'static str>)> {
-                let mut all = Vec::new();
-                $(all.extend(<$of as $crate::report::analysis::Tables>::columns());)?
-                $(all.push((
+                let own = [$((
                     $name,
                     $crate::report::analysis::columns_of(|found: &$found| &found.$($field).+),
-                ));)+
-                all
+                )),+];
+                let first = std::iter::empty();
+                $(let first = first.chain(<$of as $crate::report::analysis::Tables>::columns());)?
+                first.chain(own).collect()
             }
 
             fn write_tables(&self, folder: &std::path::Path) -> $crate::error::Result<()> {

@@ -43,7 +43,7 @@ impl ResultsFolder {
     ///
     /// # Errors
     /// A file of that name, a folder that is not empty and no former result, one that must not be
-    /// replaced (see [`check_folder`]), a parent that cannot be written to.
+    /// replaced (see `check_folder`), a parent that cannot be written to.
     pub fn at(place: &Path) -> Result<ResultsFolder> {
         let place = check_folder(place)?;
         let parent = place.parent().unwrap_or(Path::new("/")).to_path_buf();

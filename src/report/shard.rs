@@ -130,7 +130,7 @@ impl Manifest {
 ///
 /// # Errors
 /// A file, a folder with anything in it but a former shard, and one that must not be replaced (see
-/// [`check_folder`]).
+/// `check_folder`).
 pub fn replaceable(out: &Path) -> Result<PathBuf> {
     let place = check_folder(out)?;
     let entries = match std::fs::read_dir(&place) {

@@ -1,6 +1,19 @@
 //! Statistics on plain slices. Nothing here knows what a gene is: observations belong to
 //! *clusters*, the units of replication, and everything random resamples or flips whole clusters.
 //!
+//! ```
+//! use ldar::stats::bootstrap::mean_interval;
+//! use ldar::stats::permutation::sign_flip_clusters;
+//!
+//! // Eight paired differences in four clusters of two: no p-value can be below 2 of 16 flips.
+//! let differences = [0.9, 1.1, 0.4, 0.6, 1.0, 1.2, 0.7, 0.5];
+//! let clusters = [0, 0, 1, 1, 2, 2, 3, 3];
+//! let test = sign_flip_clusters(&differences, &clusters, 9999, 1);
+//! assert!((test.statistic - 0.8).abs() < 1e-12 && test.p_value >= 0.125);
+//! let (low, high) = mean_interval(&differences, &clusters, 2000, 0.95, 1);
+//! assert!(0.5 <= low && low < 0.8 && 0.8 < high && high <= 1.1);
+//! ```
+//!
 //! | file | what it holds |
 //! |---|---|
 //! | `permutation` | sign flips of clusters: tests, intervals, equivalence; labels within sets of a site and its controls |

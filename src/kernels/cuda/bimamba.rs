@@ -332,7 +332,7 @@ impl Plan {
 }
 
 /// The mixer's output (rows, d_inner), and the outputs of the two scans (2, rows, d_inner), which
-/// [`backward`] needs.
+/// `backward` needs.
 pub fn forward(plan: &Plan, projected: &Tensor, cores: [&Tensor; 2]) -> Result<(Tensor, Tensor)> {
     let inputs = plan.inputs(projected, cores, Pass::Forward)?;
     let states = plan.states(&inputs, None, Pass::Forward)?;

@@ -312,7 +312,7 @@ fn windows_left_out_are_counted_and_seeds_decide() {
 fn tokens_by_hand() {
     // Boundaries before bases 1, 3, 7, 8, and every second base after that; the track is the base.
     let letters: Vec<u8> = (0..400).map(|i| b"ACGT"[(i * i / 3) % 4]).collect();
-    let is_cut = |base: usize| [1, 3, 7].contains(&base) || (base >= 8 && base % 2 == 0);
+    let is_cut = |base: usize| [1, 3, 7].contains(&base) || (base >= 8 && base.is_multiple_of(2));
     let probabilities: Vec<f32> = (0..400)
         .map(|base| f32::from(u8::from(is_cut(base))))
         .collect();

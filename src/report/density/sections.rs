@@ -77,7 +77,7 @@ impl DensityPage {
             );
             blocks.push(Block::Callout {
                 level: Level::Note,
-                text: text.into(),
+                text,
             });
         }
         let few: Vec<String> = (rows(found, "probability")

@@ -105,7 +105,7 @@ impl MotifPage {
             );
             blocks.push(Block::Callout {
                 level: Level::Note,
-                text: text.into(),
+                text,
             });
         }
         let tallied = |control: &&str| -> Vec<Vec<Cell>> {

@@ -41,7 +41,7 @@ impl SplicePage {
             );
             blocks.push(Block::Callout {
                 level: Level::Note,
-                text: text.into(),
+                text,
             });
         } else {
             blocks.push(Block::Cards(told(found).cards()));
