@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use crate::matrix::cholesky::Cholesky;
 use crate::stats::fourier::circular_correlation;
 
 /// A column counts as a combination of those before it where less than this share of its length
@@ -94,6 +95,44 @@ impl Accounted {
     }
 }
 
+/// Added to the diagonal of normal equations, as a share: columns may follow from others.
+const RIDGE: f64 = 1e-9;
+
+/// What the first `width` columns leave of two series, by least squares; `row` gives the columns of
+/// an observation, a constant among them, and is asked twice, so that no table of them is held.
+pub fn rest_by_rows<const WIDTH: usize>(
+    row: impl Fn(usize) -> [f64; WIDTH],
+    width: usize,
+    of: [&[f64]; 2],
+) -> [Vec<f64>; 2] {
+    let n = of[0].len().min(of[1].len());
+    let mut gram = vec![0.0; width * width];
+    let mut sums = vec![0.0; 2 * width];
+    for i in 0..n {
+        let row = &row(i)[..width];
+        for (column, x) in row.iter().enumerate().filter(|(_, x)| **x != 0.0) {
+            (gram[column * width..].iter_mut().zip(row)).for_each(|(sum, y)| *sum += x * y);
+            (sums[2 * column..].iter_mut().zip(of)).for_each(|(sum, of)| *sum += x * of[i]);
+        }
+    }
+    (0..width).for_each(|column| gram[column * (width + 1)] += RIDGE * n as f64);
+    let mut rest = of.map(|of| of[..n].to_vec());
+    let Some(factor) = Cholesky::new(gram, width) else {
+        return rest;
+    };
+    factor.solve(&mut sums, 2);
+    for i in 0..n {
+        let row = row(i);
+        for (side, rest) in rest.iter_mut().enumerate() {
+            let fit = row[..width].iter().enumerate();
+            rest[i] -= fit
+                .map(|(column, x)| x * sums[2 * column + side])
+                .sum::<f64>();
+        }
+    }
+    rest
+}
+
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
@@ -110,6 +149,21 @@ mod tests {
     #[test]
     fn lines_bend_at_their_knots() {
         assert_eq!(bent_lines(vec![-0.4, 0.4], 1)[1], [0.0, 0.4]);
+    }
+
+    #[test]
+    fn rows_leave_what_columns_leave() {
+        let mut rng = Rng::new(3);
+        let mut series = || (0..80).map(|_| rng.uniform()).collect::<Vec<f64>>();
+        let (a, b, c, d) = (series(), series(), series(), series());
+        let double: Vec<f64> = c.iter().map(|c| 2.0 * c).collect();
+        let accounted = Accounted::new(80, [c.clone(), double]);
+        let row = |i: usize| [1.0, c[i], 2.0 * c[i], d[i]];
+        for (found, of) in rest_by_rows(row, 3, [&a, &b]).iter().zip([&a, &b]) {
+            for (found, wanted) in found.iter().zip(accounted.rest(of)) {
+                assert!((found - wanted).abs() < 1e-6, "{found} {wanted}");
+            }
+        }
     }
 
     // With one covariate the partial correlation is (r_ab - r_ac r_bc) / sqrt((1 - r_ac^2)(1 -

@@ -12,9 +12,9 @@ use super::windows::{KNOWN, LEAST_WINDOWS, Line, code};
 use super::{AssociationRequest, GIVEN, LEVEL, correlate};
 use crate::genome::Interval;
 use crate::genome::sequence::is_gc;
-use crate::matrix::cholesky::Cholesky;
 use crate::stats::bootstrap::totals_interval;
 use crate::stats::fourier::circular_correlation;
+use crate::stats::partial::rest_by_rows;
 use crate::stats::rng::Rng;
 
 /// Lengths of tokens that are told apart in the table, in bases.
@@ -44,9 +44,6 @@ const MOST_SHIFTS: usize = 1 << 20;
 
 /// One, the dinucleotides at both ends, nucleotides of the token, G+C nearby, CpG and soft-masking.
 const WIDTH: usize = 1 + 2 * 16 + 3 + GC_REACHES.len() * (1 + KNOTS) + 2 * OTHER_REACHES.len();
-
-/// Added to the diagonal of the normal equations, as a share: columns may follow from others.
-const RIDGE: f64 = 1e-9;
 
 /// The tokens of one track, contig by contig.
 pub(super) struct Tokens {
@@ -103,7 +100,9 @@ impl Tokens {
         let columns = Columns::new(read, &tokens);
         let block = |token: usize| tokens[token].start / request.block_bp;
         for (number, lines) in self.lines.iter_mut().enumerate() {
-            let [a, b] = columns.rest([&lengths, &ranked], if number == 0 { 1 } else { WIDTH });
+            let width = if number == 0 { 1 } else { WIDTH };
+            let row = |token: usize| columns.row(&tokens[token]);
+            let [a, b] = rest_by_rows(row, width, [&lengths, &ranked]);
             let scale =
                 |of: &[f64]| (of.iter().map(|v| v * v).sum::<f64>() / of.len() as f64).sqrt();
             let (scale_a, scale_b) = (scale(&a), scale(&b));
@@ -259,7 +258,6 @@ fn shifted(tokens: &[Interval], a: &[f64], values: &[f32], ranks: &[f32]) -> Vec
 /// What is accounted for, by token.
 struct Columns<'a> {
     letters: &'a [u8],
-    tokens: &'a [Interval],
     /// How many of the bases before each are G or C, start with a CpG, or are soft-masked.
     before: [Vec<u32>; 3],
     /// Of each reach: the rank of a token with so much G+C.
@@ -267,7 +265,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn new(read: &'a Read, tokens: &'a [Interval]) -> Columns<'a> {
+    fn new(read: &'a Read, tokens: &[Interval]) -> Columns<'a> {
         let letters = &read.letters[..];
         let is_cpg = |base: usize| {
             let pair = letters.get(base..base + 2);
@@ -280,7 +278,6 @@ impl<'a> Columns<'a> {
         ];
         let mut columns = Columns {
             letters,
-            tokens,
             before,
             ranks: Default::default(),
         };
@@ -341,37 +338,6 @@ impl<'a> Columns<'a> {
             }
         }
         row
-    }
-
-    /// What the first `width` columns leave of two series, by least squares.
-    fn rest(&self, of: [&[f64]; 2], width: usize) -> [Vec<f64>; 2] {
-        let rows = || self.tokens.iter().map(|token| self.row(token)).enumerate();
-        let mut gram = vec![0.0; width * width];
-        let mut sums = vec![0.0; 2 * width];
-        for (number, row) in rows() {
-            for (column, x) in row[..width].iter().enumerate().filter(|(_, x)| **x != 0.0) {
-                (gram[column * width..].iter_mut().zip(&row[..width]))
-                    .for_each(|(sum, y)| *sum += x * y);
-                (sums[2 * column..].iter_mut().zip(of))
-                    .for_each(|(sum, of)| *sum += x * of[number]);
-            }
-        }
-        let least = RIDGE * self.tokens.len() as f64;
-        (0..width).for_each(|column| gram[column * (width + 1)] += least);
-        let mut rest = of.map(<[f64]>::to_vec);
-        let Some(factor) = Cholesky::new(gram, width) else {
-            return rest;
-        };
-        factor.solve(&mut sums, 2);
-        for (number, row) in rows() {
-            for (side, rest) in rest.iter_mut().enumerate() {
-                let fit = row[..width].iter().enumerate();
-                rest[number] -= fit
-                    .map(|(column, x)| x * sums[2 * column + side])
-                    .sum::<f64>();
-            }
-        }
-        rest
     }
 }
 
