@@ -8,6 +8,7 @@ use super::record::Record;
 use super::{Block, Cell, Format, Level, Report, Section, Table, columns, finetune};
 use crate::error::Result;
 use crate::figures::{self, BenchmarkFigure, Mark};
+use crate::report::table::table;
 use crate::stats::multiplicity::holm;
 use crate::tasks::judge::{Facts, MAJORITY};
 use crate::tasks::kmer;
@@ -526,46 +527,22 @@ impl BenchmarkPage {
 
     /// Pairs of models on the same test sequences.
     fn differences(&self) -> Table {
-        let row = |r: &TaskComparisonRow| -> Vec<Cell> {
-            vec![
-                r.task.clone().into(),
-                finetune::words(&r.model).into(),
-                finetune::words(&r.other).into(),
-                r.difference.into(),
-                Cell::Interval {
-                    low: r.ci_low,
-                    high: r.ci_high,
-                },
-                Cell::P {
-                    value: r.p_value,
-                    floor: Some(r.p_floor),
-                },
-                Cell::P {
-                    value: r.p_holm,
-                    floor: None,
-                },
-                (r.n_clusters as usize).into(),
-                (r.n_folds as usize).into(),
-            ]
-        };
-        let head = [
-            ("task", Format::Text),
-            ("model", Format::Text),
-            ("other model", Format::Text),
-            ("difference", Format::Decimals(3)),
-            ("95% CI, test sequences", Format::Interval),
-            ("p", Format::PValue),
-            ("p, Holm over tasks", Format::PValue),
-            ("clusters", Format::Integer),
-            ("trainings", Format::Integer),
-        ];
-        Table {
-            caption: format!(
+        table! {
+            format!(
                 "Differences of {}, model less other model, paired by test sequence. Clusters hold similar test sequences; they are drawn and exchanged whole.",
                 self.measure()
-            ),
-            columns: columns(&head),
-            rows: self.comparisons.iter().map(row).collect(),
+            );
+            self.comparisons.iter();
+            |r: &TaskComparisonRow|
+            "task", Format::Text => r.task.clone();
+            "model", Format::Text => finetune::words(&r.model);
+            "other model", Format::Text => finetune::words(&r.other);
+            "difference", Format::Decimals(3) => r.difference;
+            "95% CI, test sequences", Format::Interval => (r.ci_low, r.ci_high);
+            "p", Format::PValue => Cell::p(r.p_value, Some(r.p_floor));
+            "p, Holm over tasks", Format::PValue => Cell::p(r.p_holm, None);
+            "clusters", Format::Integer => r.n_clusters;
+            "trainings", Format::Integer => r.n_folds;
         }
     }
 

@@ -7,10 +7,11 @@ use super::block::{downloads, paragraph};
 use super::format::{count, decimals, p_value, with_interval};
 use super::page::FigureFolder;
 use super::record::{About, Record};
-use super::{Block, Cell, Format, Report, Section, Table, columns};
+use super::{Block, Cell, Format, Report, Section};
 use crate::error::Result;
 use crate::figures::{Bar, BarPanel, BarsFigure, CurvePanel, CurveSeries, CurvesFigure};
 use crate::pipelines::compare::{CompareRequest, Compared, CutRow};
+use crate::report::table::table;
 
 /// Longer tokens are not drawn.
 const LONGEST_BP: u64 = 40;
@@ -260,48 +261,21 @@ impl ComparePage {
     }
 
     fn result(&self, bars: String) -> Section {
-        let head = [
-            ("tokenizer", Format::Text),
-            ("element", Format::Text),
-            ("measure", Format::Text),
-            ("elements", Format::Integer),
-            ("clusters", Format::Integer),
-            ("observed", Format::Decimals(4)),
-            ("expected", Format::Decimals(4)),
-            ("difference", Format::Decimals(4)),
-            ("95% CI", Format::Interval),
-            ("p", Format::PValue),
-            ("p, BH", Format::PValue),
-        ];
-        let line = |row: &CutRow| -> Vec<Cell> {
-            vec![
-                row.tokenizer.clone().into(),
-                row.element.clone().into(),
-                row.measure.clone().into(),
-                (row.n_elements as usize).into(),
-                (row.n_clusters as usize).into(),
-                row.observed.into(),
-                row.expected.into(),
-                row.difference.into(),
-                Cell::Interval {
-                    low: row.ci_low,
-                    high: row.ci_high,
-                },
-                Cell::P {
-                    value: row.p_value,
-                    floor: Some(row.p_floor),
-                },
-                Cell::P {
-                    value: row.p_bh,
-                    floor: None,
-                },
-            ]
-        };
-        let table = Table {
-            caption: "Observed: mean over elements. Expected: the mean of that over all shifts of the same cuts within their windows."
-                .into(),
-            columns: columns(&head),
-            rows: self.found.cuts.iter().map(line).collect(),
+        let table = table! {
+            "Observed: mean over elements. Expected: the mean of that over all shifts of the same cuts within their windows.";
+            self.found.cuts.iter();
+            |row: &CutRow|
+            "tokenizer", Format::Text => row.tokenizer.clone();
+            "element", Format::Text => row.element.clone();
+            "measure", Format::Text => row.measure.clone();
+            "elements", Format::Integer => row.n_elements;
+            "clusters", Format::Integer => row.n_clusters;
+            "observed", Format::Decimals(4) => row.observed;
+            "expected", Format::Decimals(4) => row.expected;
+            "difference", Format::Decimals(4) => row.difference;
+            "95% CI", Format::Interval => (row.ci_low, row.ci_high);
+            "p", Format::PValue => Cell::p(row.p_value, Some(row.p_floor));
+            "p, BH", Format::PValue => Cell::p(row.p_bh, None);
         };
         let figure = Block::Figure {
             svg: bars,
@@ -319,30 +293,17 @@ impl ComparePage {
     }
 
     fn tokens(&self, lengths: String) -> Section {
-        let head = [
-            ("tokenizer", Format::Text),
-            ("cuts a position", Format::Decimals(4)),
-            ("whole tokens", Format::Integer),
-            ("mean length", Format::Decimals(2)),
-            ("standard deviation", Format::Decimals(2)),
-            ("median", Format::Decimals(1)),
-            ("90% up to", Format::Decimals(1)),
-        ];
-        let line = |row: &crate::pipelines::compare::TokenizerRow| -> Vec<Cell> {
-            vec![
-                row.tokenizer.clone().into(),
-                row.density.into(),
-                (row.n_tokens as usize).into(),
-                row.mean_bp.into(),
-                row.sd_bp.into(),
-                row.median_bp.into(),
-                row.q90_bp.into(),
-            ]
-        };
-        let table = Table {
-            caption: "Tokens with both ends in a window; lengths in bases.".into(),
-            columns: columns(&head),
-            rows: self.found.tokenizers.iter().map(line).collect(),
+        let table = table! {
+            "Tokens with both ends in a window; lengths in bases.";
+            self.found.tokenizers.iter();
+            |row: &crate::pipelines::compare::TokenizerRow|
+            "tokenizer", Format::Text => row.tokenizer.clone();
+            "cuts a position", Format::Decimals(4) => row.density;
+            "whole tokens", Format::Integer => row.n_tokens;
+            "mean length", Format::Decimals(2) => row.mean_bp;
+            "standard deviation", Format::Decimals(2) => row.sd_bp;
+            "median", Format::Decimals(1) => row.median_bp;
+            "90% up to", Format::Decimals(1) => row.q90_bp;
         };
         let figure = Block::Figure {
             svg: lengths,
@@ -359,48 +320,24 @@ impl ComparePage {
     }
 
     fn against_first(&self) -> Section {
-        let head = [
-            ("tokenizer", Format::Text),
-            ("element", Format::Text),
-            ("measure", Format::Text),
-            ("difference from the first", Format::Decimals(4)),
-            ("95% CI", Format::Interval),
-            ("p", Format::PValue),
-            ("p, BH", Format::PValue),
-        ];
-        let line = |row: &CutRow| -> Vec<Cell> {
-            vec![
-                row.tokenizer.clone().into(),
-                row.element.clone().into(),
-                row.measure.clone().into(),
-                row.first_difference.into(),
-                Cell::Interval {
-                    low: row.first_low,
-                    high: row.first_high,
-                },
-                Cell::P {
-                    value: row.first_p_value,
-                    floor: Some(row.first_p_floor),
-                },
-                Cell::P {
-                    value: row.first_p_bh,
-                    floor: None,
-                },
-            ]
-        };
-        let table = Table {
-            caption: format!(
+        let table = table! {
+            format!(
                 "Observed less expected, less the same of {}; paired by cluster.",
                 self.first()
-            ),
-            columns: columns(&head),
-            rows: self
+            );
+            self
                 .found
                 .cuts
                 .iter()
-                .filter(|row| row.tokenizer != self.first())
-                .map(line)
-                .collect(),
+                .filter(|row| row.tokenizer != self.first());
+            |row: &CutRow|
+            "tokenizer", Format::Text => row.tokenizer.clone();
+            "element", Format::Text => row.element.clone();
+            "measure", Format::Text => row.measure.clone();
+            "difference from the first", Format::Decimals(4) => row.first_difference;
+            "95% CI", Format::Interval => (row.first_low, row.first_high);
+            "p", Format::PValue => Cell::p(row.first_p_value, Some(row.first_p_floor));
+            "p, BH", Format::PValue => Cell::p(row.first_p_bh, None);
         };
         Section {
             title: "Against the first".into(),

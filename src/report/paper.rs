@@ -2,9 +2,10 @@
 
 use super::block::paragraph;
 use super::page::FigureFolder;
-use super::{Block, Cell, Format, Link, Section, Table, columns};
+use super::{Block, Cell, Format, Link, Section};
 use crate::error::Result;
 use crate::figures::{BenchmarkFigure, BenchmarkRow, Mark};
+use crate::report::table::table;
 use crate::tasks::suite::{PaperTask, paper};
 use std::collections::BTreeMap;
 
@@ -39,38 +40,21 @@ pub(super) fn section(to: &FigureFolder, measured: &BTreeMap<String, f64>) -> Re
             results.source
         ),
     };
-    let head = [
-        ("task", Format::Text),
-        ("released checkpoint", Format::Decimals(1)),
-        ("SD", Format::Decimals(1)),
-        ("as printed", Format::Decimals(1)),
-        ("best other below 300M", Format::Decimals(1)),
-        ("which", Format::Text),
-        ("best other", Format::Decimals(1)),
-        ("which", Format::Text),
-        ("measured here", Format::Decimals(1)),
-    ];
-    let line = |task: &PaperTask| -> Vec<Cell> {
-        vec![
-            task.name.clone().into(),
-            task.released.into(),
-            task.released_sd.into(),
-            task.paper.into(),
-            task.small.into(),
-            task.small_model.clone().into(),
-            task.large.into(),
-            task.large_model.clone().into(),
-            measured
+    let table = table! {
+        "Matthews correlation × 100 on the 18 tasks of the Nucleotide Transformer benchmark.";
+        results.task.iter();
+        |task: &PaperTask|
+        "task", Format::Text => task.name.clone();
+        "released checkpoint", Format::Decimals(1) => task.released;
+        "SD", Format::Decimals(1) => task.released_sd;
+        "as printed", Format::Decimals(1) => task.paper;
+        "best other below 300M", Format::Decimals(1) => task.small;
+        "which", Format::Text => task.small_model.clone();
+        "best other", Format::Decimals(1) => task.large;
+        "which", Format::Text => task.large_model.clone();
+        "measured here", Format::Decimals(1) => measured
                 .get(&task.name)
-                .map_or(Cell::Empty, |value| (*value).into()),
-        ]
-    };
-    let table = Table {
-        caption:
-            "Matthews correlation × 100 on the 18 tasks of the Nucleotide Transformer benchmark."
-                .into(),
-        columns: columns(&head),
-        rows: results.task.iter().map(line).collect(),
+                .map_or(Cell::Empty, |value| (*value).into());
     };
     let links = ["svg", "png"].map(|kind| Link {
         text: kind.to_uppercase(),

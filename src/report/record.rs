@@ -2,8 +2,9 @@
 //! tables, so that they can be made again.
 
 use super::provenance::{Input, command_line};
-use super::{Block, Cell, Format, Link, Section, Table, columns};
+use super::{Block, Format, Link, Section};
 use crate::error::{Error, Result};
+use crate::report::table::table;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -201,24 +202,14 @@ impl About {
     /// The last section of a page: program, command, inputs, every parameter, and the files beside
     /// the page.
     pub fn section<T: Serialize>(&self, request: &T, tables: &[&str]) -> Section {
-        let row = |i: &Input| -> Vec<Cell> {
-            vec![
-                i.role.clone().into(),
-                i.path.clone().into(),
-                (i.bytes as usize).into(),
-                i.sha256.clone().into(),
-            ]
-        };
-        let head = [
-            ("input", Format::Text),
-            ("file", Format::Text),
-            ("bytes", Format::Integer),
-            ("SHA-256", Format::Text),
-        ];
-        let table = Table {
-            caption: "What went in.".into(),
-            columns: columns(&head),
-            rows: self.inputs.iter().map(row).collect(),
+        let table = table! {
+            "What went in.";
+            self.inputs.iter();
+            |i: &Input|
+            "input", Format::Text => i.role.clone();
+            "file", Format::Text => i.path.clone();
+            "bytes", Format::Integer => i.bytes;
+            "SHA-256", Format::Text => i.sha256.clone();
         };
         let files = tables
             .iter()

@@ -10,13 +10,14 @@ use super::format::{count, decimals, integer, interval, p_value};
 use super::page::FigureFolder;
 use super::record::{About, Record};
 use super::splice_profile::pictures::covariate_name;
-use super::{Block, Cell, Format, Level, Report, Section, Table, columns};
+use super::{Block, Cell, Format, Level, Report, Section};
 use crate::controls::decoys::APART_BP;
 use crate::error::Result;
 use crate::figures::ProfileFigure;
 use crate::pipelines::comparison::discrimination::{Discrimination, MOST_ROWS};
 use crate::pipelines::comparison::{BalanceRow, StatisticsRow};
 use crate::pipelines::site_profile::{AccountingRow, SITE, SiteProfile, SiteProfileRequest};
+use crate::report::table::table;
 
 tables! {
     SiteProfile, with comparison.discrimination: Discrimination; "sites": sites, "controls": comparison.controls, "pairs": comparison.pairs (not read), "profile": comparison.profile, "statistics": comparison.statistics, "balance": comparison.balance, "accounting": accounting, "letters": letters, "matching": comparison.matching, "offsets": comparison.offsets (not read), "runs": comparison.runs (not read), "baseline": comparison.baseline
@@ -256,47 +257,24 @@ impl SitePage {
 
     fn endpoint(&self) -> Section {
         let quantity = self.about.terms().quantity();
-        let line = |row: &StatisticsRow| -> Vec<Cell> {
-            vec![
-                row.measure.clone().into(),
-                row.control.clone().into(),
-                (row.n_pairs as usize).into(),
-                (row.n_clusters as usize).into(),
-                row.site_mean.into(),
-                row.control_mean.into(),
-                row.difference.into(),
-                Cell::Interval {
-                    low: row.ci_low,
-                    high: row.ci_high,
-                },
-                row.d.into(),
-                row.auroc.into(),
-                Cell::P {
-                    value: row.p_value,
-                    floor: Some(row.p_floor),
-                },
-            ]
-        };
-        let head = [
-            ("measure", Format::Text),
-            ("control", Format::Text),
-            ("pairs", Format::Integer),
-            ("blocks", Format::Integer),
-            ("sites", Format::Decimals(4)),
-            ("controls", Format::Decimals(4)),
-            ("difference", Format::Decimals(4)),
-            ("95% CI", Format::Interval),
-            ("d", Format::Decimals(2)),
-            ("AUROC", Format::Decimals(3)),
-            ("p", Format::PValue),
-        ];
-        let table = Table {
-            caption: format!(
+        let table = table! {
+            format!(
                 "Mean {quantity} over inter-base positions −2 to +2, each site less one matched control; and the same of what a table of the nucleotides nearby leaves \
                       unexplained (residual). d: mean difference over the standard deviation of the differences. p: sign flips of whole blocks, not adjusted."
-            ),
-            columns: columns(&head),
-            rows: self.found.comparison.statistics.iter().map(line).collect(),
+            );
+            self.found.comparison.statistics.iter();
+            |row: &StatisticsRow|
+            "measure", Format::Text => row.measure.clone();
+            "control", Format::Text => row.control.clone();
+            "pairs", Format::Integer => row.n_pairs;
+            "blocks", Format::Integer => row.n_clusters;
+            "sites", Format::Decimals(4) => row.site_mean;
+            "controls", Format::Decimals(4) => row.control_mean;
+            "difference", Format::Decimals(4) => row.difference;
+            "95% CI", Format::Interval => (row.ci_low, row.ci_high);
+            "d", Format::Decimals(2) => row.d;
+            "AUROC", Format::Decimals(3) => row.auroc;
+            "p", Format::PValue => Cell::p(row.p_value, Some(row.p_floor));
         };
         Section {
             title: "Secondary endpoint: the mean over offsets −2 to +2".into(),
@@ -322,24 +300,14 @@ impl SitePage {
             "contig_not_in_genome" => "its contig is not in the genome".into(),
             other => other.replace('_', " "),
         };
-        let line = |row: &AccountingRow| -> Vec<Cell> {
-            vec![
-                row.kind.clone().into(),
-                row.status.clone().into(),
-                words(row).into(),
-                (row.n as usize).into(),
-            ]
-        };
-        let head = [
-            ("records", Format::Text),
-            ("status", Format::Text),
-            ("meaning", Format::Text),
-            ("n", Format::Integer),
-        ];
-        let table = Table {
-            caption: "What became of every record of the lists.".into(),
-            columns: columns(&head),
-            rows: self.found.accounting.iter().map(line).collect(),
+        let table = table! {
+            "What became of every record of the lists.";
+            self.found.accounting.iter();
+            |row: &AccountingRow|
+            "records", Format::Text => row.kind.clone();
+            "status", Format::Text => row.status.clone();
+            "meaning", Format::Text => words(row);
+            "n", Format::Integer => row.n;
         };
         Section {
             title: "Records".into(),
@@ -348,34 +316,21 @@ impl SitePage {
     }
 
     fn balance(&self) -> Section {
-        let line = |row: &BalanceRow| -> Vec<Cell> {
-            vec![
-                row.control.clone().into(),
-                covariate_name(&row.covariate).into(),
-                row.site_mean_after.into(),
-                row.control_mean_after.into(),
-                row.smd_before.into(),
-                row.smd_after.into(),
-            ]
-        };
         let number = Format::Significant(3);
-        let head = [
-            ("control", Format::Text),
-            ("covariate", Format::Text),
-            ("sites", number),
-            ("controls", number),
-            ("SMD before", Format::Decimals(3)),
-            ("SMD after", Format::Decimals(3)),
-        ];
         let measured = |row: &&BalanceRow| {
             row.site_mean_after.is_finite() && row.covariate != "gene_end_distance_bp"
         };
-        let table = Table {
-            caption: "Means of sites and their matched controls, and standardised mean differences (SMD) before and after matching. Matched is what profiles and the secondary \
-                      endpoint compare; the models above see controls of any composition, and nucleotides beside them."
-                .into(),
-            columns: columns(&head),
-            rows: (self.found.comparison.balance.iter()).filter(measured).map(line).collect(),
+        let table = table! {
+            "Means of sites and their matched controls, and standardised mean differences (SMD) before and after matching. Matched is what profiles and the secondary \
+                      endpoint compare; the models above see controls of any composition, and nucleotides beside them.";
+            (self.found.comparison.balance.iter()).filter(measured);
+            |row: &BalanceRow|
+            "control", Format::Text => row.control.clone();
+            "covariate", Format::Text => covariate_name(&row.covariate);
+            "sites", number => row.site_mean_after;
+            "controls", number => row.control_mean_after;
+            "SMD before", Format::Decimals(3) => row.smd_before;
+            "SMD after", Format::Decimals(3) => row.smd_after;
         };
         Section {
             title: "How well matched controls match".into(),

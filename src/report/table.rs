@@ -34,6 +34,20 @@ impl Column {
     }
 }
 
+/// A table whose columns are each told in one line: head, format, and what a row has there.
+macro_rules! table {
+    ($caption:expr; $rows:expr; |$row:ident: $of:ty| $($head:expr, $format:expr => $cell:expr;)+) => {
+        $crate::report::table::Table {
+            caption: String::from($caption),
+            columns: vec![$($crate::report::table::Column::new($head, $format)),+],
+            rows: $rows
+                .map(|$row: $of| vec![$($crate::report::table::Cell::from($cell)),+])
+                .collect(),
+        }
+    };
+}
+pub(super) use table;
+
 /// Columns by head and format.
 pub fn columns(head: &[(&str, Format)]) -> Vec<Column> {
     head.iter()
@@ -112,7 +126,25 @@ impl From<usize> for Cell {
     }
 }
 
+impl From<u64> for Cell {
+    fn from(value: u64) -> Cell {
+        Cell::Number(value as f64)
+    }
+}
+
+/// An interval.
+impl From<(f64, f64)> for Cell {
+    fn from((low, high): (f64, f64)) -> Cell {
+        Cell::Interval { low, high }
+    }
+}
+
 impl Cell {
+    /// A p-value and, where the test has one, the smallest it could give.
+    pub fn p(value: f64, floor: Option<f64>) -> Cell {
+        Cell::P { value, floor }
+    }
+
     /// What the page's script sorts by, where it is not the text.
     fn sort_key(&self) -> String {
         let key = |value: f64| {

@@ -9,7 +9,8 @@ use crate::pipelines::association::{
 };
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::{count, decimals, interval, p_value, percent};
-use crate::report::{Block, Card, Cell, Format, Level, Section, Table, columns};
+use crate::report::table::table;
+use crate::report::{Block, Card, Cell, Format, Level, Section};
 
 /// Fewer blocks than this carry no interval that is worth its name.
 const FEW_BLOCKS: u64 = 20;
@@ -96,47 +97,21 @@ impl AssociationPage {
             ),
             downloads: downloads("correlations", "correlations"),
         });
-        let row = |r: &CorrelationRow| -> Vec<Cell> {
-            vec![
-                r.track.clone().into(),
-                r.measure.clone().into(),
-                (r.window_bp as usize).into(),
-                r.given.clone().into(),
-                (r.n_windows as usize).into(),
-                (r.n_blocks as usize).into(),
-                (r.n_contigs as usize).into(),
-                r.correlation.into(),
-                Cell::Interval {
-                    low: r.ci_low,
-                    high: r.ci_high,
-                },
-                Cell::P {
-                    value: r.p_value,
-                    floor: Some(r.p_floor),
-                },
-                Cell::P {
-                    value: r.p_holm,
-                    floor: None,
-                },
-            ]
-        };
-        let head = [
-            ("track", Format::Text),
-            ("measure", Format::Text),
-            ("window, bp", Format::Integer),
-            ("accounted for", Format::Text),
-            ("windows", Format::Integer),
-            ("blocks", Format::Integer),
-            ("contigs", Format::Integer),
-            ("correlation", Format::Decimals(3)),
-            ("95% CI", Format::Interval),
-            ("p", Format::PValue),
-            ("p, Holm", Format::PValue),
-        ];
-        blocks.push(Block::Table(Table {
-            caption: "p: circular shifts of the track along each contig. Holm: over the sizes of windows of a track, measure and what is accounted for.".into(),
-            columns: columns(&head),
-            rows: found.correlations.iter().map(row).collect(),
+        blocks.push(Block::Table(table! {
+            "p: circular shifts of the track along each contig. Holm: over the sizes of windows of a track, measure and what is accounted for.";
+            found.correlations.iter();
+            |r: &CorrelationRow|
+            "track", Format::Text => r.track.clone();
+            "measure", Format::Text => r.measure.clone();
+            "window, bp", Format::Integer => r.window_bp;
+            "accounted for", Format::Text => r.given.clone();
+            "windows", Format::Integer => r.n_windows;
+            "blocks", Format::Integer => r.n_blocks;
+            "contigs", Format::Integer => r.n_contigs;
+            "correlation", Format::Decimals(3) => r.correlation;
+            "95% CI", Format::Interval => (r.ci_low, r.ci_high);
+            "p", Format::PValue => Cell::p(r.p_value, Some(r.p_floor));
+            "p, Holm", Format::PValue => Cell::p(r.p_holm, None);
         }));
         Section {
             title: "Result".into(),
@@ -151,73 +126,32 @@ impl AssociationPage {
             let blocks = vec![paragraph(text)];
             return Section { title, blocks };
         };
-        let row = |r: &TokenRow| -> Vec<Cell> {
-            vec![
-                r.track.clone().into(),
-                r.given.clone().into(),
-                (r.n_tokens as usize).into(),
-                (r.n_without_track as usize).into(),
-                (r.n_blocks as usize).into(),
-                (r.n_contigs as usize).into(),
-                r.correlation.into(),
-                Cell::Interval {
-                    low: r.ci_low,
-                    high: r.ci_high,
-                },
-                Cell::P {
-                    value: r.p_value,
-                    floor: Some(r.p_floor),
-                },
-            ]
+        let correlations = table! {
+            "Length of a token (logarithm) and the mean rank of the track over its bases, over tokens. p: circular shifts of the track along each contig.";
+            self.found.tokens.iter();
+            |r: &TokenRow|
+            "track", Format::Text => r.track.clone();
+            "accounted for", Format::Text => r.given.clone();
+            "tokens", Format::Integer => r.n_tokens;
+            "track unknown", Format::Integer => r.n_without_track;
+            "blocks", Format::Integer => r.n_blocks;
+            "contigs", Format::Integer => r.n_contigs;
+            "correlation", Format::Decimals(3) => r.correlation;
+            "95% CI", Format::Interval => (r.ci_low, r.ci_high);
+            "p", Format::PValue => Cell::p(r.p_value, Some(r.p_floor));
         };
-        let head = [
-            ("track", Format::Text),
-            ("accounted for", Format::Text),
-            ("tokens", Format::Integer),
-            ("track unknown", Format::Integer),
-            ("blocks", Format::Integer),
-            ("contigs", Format::Integer),
-            ("correlation", Format::Decimals(3)),
-            ("95% CI", Format::Interval),
-            ("p", Format::PValue),
-        ];
-        let correlations = Table {
-            caption: "Length of a token (logarithm) and the mean rank of the track over its bases, over tokens. p: circular shifts of the track along each contig.".into(),
-            columns: columns(&head),
-            rows: self.found.tokens.iter().map(row).collect(),
-        };
-        let row = |r: &TokenLengthRow| -> Vec<Cell> {
-            vec![
-                r.track.clone().into(),
-                bases(r).into(),
-                (r.n_tokens as usize).into(),
-                (r.n_blocks as usize).into(),
-                r.mean.into(),
-                Cell::Interval {
-                    low: r.mean_low,
-                    high: r.mean_high,
-                },
-                r.percentile.into(),
-                Cell::Interval {
-                    low: r.percentile_low,
-                    high: r.percentile_high,
-                },
-            ]
-        };
-        let head = [
-            ("track", Format::Text),
-            ("length", Format::Text),
-            ("tokens", Format::Integer),
-            ("blocks", Format::Integer),
-            ("mean of the track", Format::Significant(4)),
-            ("95% CI", Format::Interval),
-            ("percentile less expected, points", Format::Decimals(2)),
-            ("95% CI", Format::Interval),
-        ];
-        let by_length = Table {
-            caption: "The mean of the track over a token, by length. Expected: of tokens of this composition.".into(),
-            columns: columns(&head),
-            rows: self.found.token_lengths.iter().map(row).collect(),
+        let by_length = table! {
+            "The mean of the track over a token, by length. Expected: of tokens of this composition.";
+            self.found.token_lengths.iter();
+            |r: &TokenLengthRow|
+            "track", Format::Text => r.track.clone();
+            "length", Format::Text => bases(r);
+            "tokens", Format::Integer => r.n_tokens;
+            "blocks", Format::Integer => r.n_blocks;
+            "mean of the track", Format::Significant(4) => r.mean;
+            "95% CI", Format::Interval => (r.mean_low, r.mean_high);
+            "percentile less expected, points", Format::Decimals(2) => r.percentile;
+            "95% CI", Format::Interval => (r.percentile_low, r.percentile_high);
         };
         let blocks = vec![
             Block::Figure {
@@ -241,47 +175,6 @@ impl AssociationPage {
                 )],
             };
         };
-        let row = |r: &AroundRow| -> Vec<Cell> {
-            vec![
-                r.track.clone().into(),
-                r.control.clone().into(),
-                (r.n_used as usize).into(),
-                (r.n_near_gap as usize).into(),
-                (r.n_unmatched as usize).into(),
-                (r.n_blocks as usize).into(),
-                r.boundary_mean.into(),
-                r.control_mean.into(),
-                r.difference.into(),
-                Cell::Interval {
-                    low: r.ci_low,
-                    high: r.ci_high,
-                },
-                r.d.into(),
-                Cell::P {
-                    value: r.p_value,
-                    floor: Some(r.p_floor),
-                },
-                Cell::P {
-                    value: r.p_any,
-                    floor: Some(r.p_floor),
-                },
-            ]
-        };
-        let head = [
-            ("track", Format::Text),
-            ("control", Format::Text),
-            ("boundaries", Format::Integer),
-            ("near a gap", Format::Integer),
-            ("no control", Format::Integer),
-            ("blocks", Format::Integer),
-            ("boundaries", Format::Significant(4)),
-            ("controls", Format::Significant(4)),
-            ("difference", Format::Significant(3)),
-            ("95% CI", Format::Interval),
-            ("d", Format::Decimals(3)),
-            ("p", Format::PValue),
-            ("p, any distance", Format::PValue),
-        ];
         let blocks = vec![
             Block::Figure {
                 svg: profile.clone(),
@@ -297,11 +190,23 @@ impl AssociationPage {
                 caption: "Boundaries less controls. What is left with composition matched too is not that boundaries are frequent where G+C is high or low.".into(),
                 downloads: downloads("profile_difference", "profile"),
             },
-            Block::Table(Table {
-                caption: "The track within 50 bases. d: the difference in standard deviations of the track. p: circular shifts of the track along each contig; at any distance: adjusted over the profile (max-T)."
-                    .into(),
-                columns: columns(&head),
-                rows: self.found.around.iter().map(row).collect(),
+            Block::Table(table! {
+                "The track within 50 bases. d: the difference in standard deviations of the track. p: circular shifts of the track along each contig; at any distance: adjusted over the profile (max-T).";
+                self.found.around.iter();
+                |r: &AroundRow|
+                "track", Format::Text => r.track.clone();
+                "control", Format::Text => r.control.clone();
+                "boundaries", Format::Integer => r.n_used;
+                "near a gap", Format::Integer => r.n_near_gap;
+                "no control", Format::Integer => r.n_unmatched;
+                "blocks", Format::Integer => r.n_blocks;
+                "boundaries", Format::Significant(4) => r.boundary_mean;
+                "controls", Format::Significant(4) => r.control_mean;
+                "difference", Format::Significant(3) => r.difference;
+                "95% CI", Format::Interval => (r.ci_low, r.ci_high);
+                "d", Format::Decimals(3) => r.d;
+                "p", Format::PValue => Cell::p(r.p_value, Some(r.p_floor));
+                "p, any distance", Format::PValue => Cell::p(r.p_any, Some(r.p_floor));
             }),
         ];
         Section {
@@ -311,58 +216,31 @@ impl AssociationPage {
     }
 
     pub(super) fn by_contig(&self) -> Section {
-        let row = |r: &ContigRow| -> Vec<Cell> {
-            vec![
-                r.contig.clone().into(),
-                r.track.clone().into(),
-                (r.window_bp as usize).into(),
-                (r.n_windows as usize).into(),
-                (r.n_unread as usize).into(),
-                (r.n_without_track as usize).into(),
-                r.correlation.into(),
-                r.partial_correlation.into(),
-            ]
-        };
-        let head = [
-            ("contig", Format::Text),
-            ("track", Format::Text),
-            ("window, bp", Format::Integer),
-            ("windows", Format::Integer),
-            ("not read", Format::Integer),
-            ("track unknown", Format::Integer),
-            ("correlation", Format::Decimals(3)),
-            ("given composition", Format::Decimals(3)),
-        ];
-        let density = Table {
-            caption: format!(
+        let density = table! {
+            format!(
                 "Boundary density and the track, contig by contig. Contigs with fewer than {LEAST_WINDOWS} windows, or where nothing varies, have no correlation."
-            ),
-            columns: columns(&head),
-            rows: (self.found.contigs.iter())
-                .filter(|row| row.measure == DENSITY)
-                .map(row)
-                .collect(),
+            );
+            (self.found.contigs.iter())
+                .filter(|row| row.measure == DENSITY);
+            |r: &ContigRow|
+            "contig", Format::Text => r.contig.clone();
+            "track", Format::Text => r.track.clone();
+            "window, bp", Format::Integer => r.window_bp;
+            "windows", Format::Integer => r.n_windows;
+            "not read", Format::Integer => r.n_unread;
+            "track unknown", Format::Integer => r.n_without_track;
+            "correlation", Format::Decimals(3) => r.correlation;
+            "given composition", Format::Decimals(3) => r.partial_correlation;
         };
-        let row = |r: &ReadingRow| -> Vec<Cell> {
-            vec![
-                r.contig.clone().into(),
-                (r.length_bp as usize).into(),
-                (r.n_positions as usize).into(),
-                (r.n_boundaries as usize).into(),
-                r.density.into(),
-            ]
-        };
-        let head = [
-            ("contig", Format::Text),
-            ("bases", Format::Integer),
-            ("positions read", Format::Integer),
-            ("boundaries", Format::Integer),
-            ("boundaries a base", Format::Decimals(4)),
-        ];
-        let reading = Table {
-            caption: "What was read.".into(),
-            columns: columns(&head),
-            rows: self.found.reading.iter().map(row).collect(),
+        let reading = table! {
+            "What was read.";
+            self.found.reading.iter();
+            |r: &ReadingRow|
+            "contig", Format::Text => r.contig.clone();
+            "bases", Format::Integer => r.length_bp;
+            "positions read", Format::Integer => r.n_positions;
+            "boundaries", Format::Integer => r.n_boundaries;
+            "boundaries a base", Format::Decimals(4) => r.density;
         };
         Section {
             title: "By contig".into(),

@@ -4,6 +4,7 @@ use super::{CodonPhasePage, Svg, clearest, words};
 use crate::pipelines::codon_phase::{ComparisonRow, EDGE_BP, FLANK_BP, GeneRow, K_HALF, PhaseRow};
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::{count, decimals, interval, p_value};
+use crate::report::table::table;
 use crate::report::{Block, Card, Cell, Format, Section, Table, columns};
 
 impl CodonPhasePage {
@@ -24,33 +25,6 @@ impl CodonPhasePage {
             })
         };
         let cards = super::stages(&self.found).into_iter().filter_map(card);
-        let row = |r: &PhaseRow| -> Vec<Cell> {
-            vec![
-                (r.stage as usize).into(),
-                words(r.phase).to_string().into(),
-                (r.n_positions as usize).into(),
-                (r.n_boundaries as usize).into(),
-                (r.n_clusters as usize).into(),
-                r.rate.into(),
-                r.share.into(),
-                Cell::Interval {
-                    low: r.share_low,
-                    high: r.share_high,
-                },
-                r.expected.into(),
-            ]
-        };
-        let head = [
-            ("stage", Format::Integer),
-            ("position", Format::Text),
-            ("positions", Format::Integer),
-            ("boundaries", Format::Integer),
-            ("clusters", Format::Integer),
-            ("share cut", Format::Decimals(4)),
-            ("share of boundaries", Format::Decimals(4)),
-            ("95% CI", Format::Interval),
-            ("by k-mers", Format::Decimals(4)),
-        ];
         let blocks = vec![
             Block::Cards(cards.collect()),
             Block::Figure {
@@ -61,10 +35,19 @@ impl CodonPhasePage {
                     .into(),
                 downloads: downloads("shares", "phases"),
             },
-            Block::Table(Table {
-                caption: "Share cut: of the positions. Share of boundaries: of those in coding sequence.".into(),
-                columns: columns(&head),
-                rows: self.found.phases.iter().map(row).collect(),
+            Block::Table(table! {
+                "Share cut: of the positions. Share of boundaries: of those in coding sequence.";
+                self.found.phases.iter();
+                |r: &PhaseRow|
+                "stage", Format::Integer => r.stage;
+                "position", Format::Text => words(r.phase).to_string();
+                "positions", Format::Integer => r.n_positions;
+                "boundaries", Format::Integer => r.n_boundaries;
+                "clusters", Format::Integer => r.n_clusters;
+                "share cut", Format::Decimals(4) => r.rate;
+                "share of boundaries", Format::Decimals(4) => r.share;
+                "95% CI", Format::Interval => (r.share_low, r.share_high);
+                "by k-mers", Format::Decimals(4) => r.expected;
             }),
         ];
         Section {
@@ -74,47 +57,6 @@ impl CodonPhasePage {
     }
 
     pub(super) fn against(&self, svg: &Svg) -> Section {
-        let row = |r: &ComparisonRow| -> Vec<Cell> {
-            vec![
-                (r.stage as usize).into(),
-                words(r.phase).to_string().into(),
-                r.control.clone().into(),
-                (r.n_positions as usize).into(),
-                (r.n_controls as usize).into(),
-                (r.n_unmatched as usize).into(),
-                (r.n_clusters as usize).into(),
-                r.rate.into(),
-                r.control_rate.into(),
-                r.difference.into(),
-                Cell::Interval {
-                    low: r.ci_low,
-                    high: r.ci_high,
-                },
-                Cell::P {
-                    value: r.p_value,
-                    floor: Some(r.p_floor),
-                },
-                Cell::P {
-                    value: r.p_holm,
-                    floor: None,
-                },
-            ]
-        };
-        let head = [
-            ("stage", Format::Integer),
-            ("position", Format::Text),
-            ("control", Format::Text),
-            ("positions", Format::Integer),
-            ("controls", Format::Integer),
-            ("no control", Format::Integer),
-            ("clusters", Format::Integer),
-            ("cut", Format::Decimals(4)),
-            ("control cut", Format::Decimals(4)),
-            ("difference", Format::Decimals(4)),
-            ("95% CI", Format::Interval),
-            ("p", Format::PValue),
-            ("p, Holm", Format::PValue),
-        ];
         let genes = |r: &GeneRow| -> Vec<Cell> {
             vec![r.status.clone().into(), (r.n_genes as usize).into()]
         };
@@ -125,11 +67,23 @@ impl CodonPhasePage {
                 caption: "Share of positions that are cut, less that of positions with the same k-mer at the other two positions of codons, and outside of coding sequence.".into(),
                 downloads: downloads("differences", "comparisons"),
             },
-            Block::Table(Table {
-                caption: "Against other frames asks for codons; against positions outside of coding sequence a position can differ because coding sequence does. Holm: over the three positions."
-                    .into(),
-                columns: columns(&head),
-                rows: self.found.comparisons.iter().map(row).collect(),
+            Block::Table(table! {
+                "Against other frames asks for codons; against positions outside of coding sequence a position can differ because coding sequence does. Holm: over the three positions.";
+                self.found.comparisons.iter();
+                |r: &ComparisonRow|
+                "stage", Format::Integer => r.stage;
+                "position", Format::Text => words(r.phase).to_string();
+                "control", Format::Text => r.control.clone();
+                "positions", Format::Integer => r.n_positions;
+                "controls", Format::Integer => r.n_controls;
+                "no control", Format::Integer => r.n_unmatched;
+                "clusters", Format::Integer => r.n_clusters;
+                "cut", Format::Decimals(4) => r.rate;
+                "control cut", Format::Decimals(4) => r.control_rate;
+                "difference", Format::Decimals(4) => r.difference;
+                "95% CI", Format::Interval => (r.ci_low, r.ci_high);
+                "p", Format::PValue => Cell::p(r.p_value, Some(r.p_floor));
+                "p, Holm", Format::PValue => Cell::p(r.p_holm, None);
             }),
             Block::Table(Table {
                 caption: "Genes with a coding sequence.".into(),

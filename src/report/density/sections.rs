@@ -7,6 +7,7 @@ use crate::pipelines::density::{
 };
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::{MISSING, capital, count, decimals, integer};
+use crate::report::table::table;
 use crate::report::{Block, Cell, Column, Format, Level, Section, Table, columns};
 
 /// The customary limit of a standardised mean difference.
@@ -18,50 +19,21 @@ const FEW_UNITS: f64 = 10.0;
 
 /// One row a class.
 fn table(all: &[&StatisticsRow], caption: String) -> Table {
-    let row = |r: &&StatisticsRow| -> Vec<Cell> {
-        vec![
-            words(&r.class).into(),
-            (r.n_pairs as usize).into(),
-            (r.n_clusters as usize).into(),
-            r.class_mean.into(),
-            r.control_mean.into(),
-            r.difference.into(),
-            Cell::Interval {
-                low: r.ci_low,
-                high: r.ci_high,
-            },
-            r.d.into(),
-            Cell::P {
-                value: r.p_value,
-                floor: Some(r.p_floor),
-            },
-            Cell::P {
-                value: r.p_bh,
-                floor: None,
-            },
-            Cell::P {
-                value: r.p_by,
-                floor: None,
-            },
-        ]
-    };
-    let head = [
-        ("class", Format::Text),
-        ("pairs", Format::Integer),
-        ("units", Format::Integer),
-        ("class mean", Format::Decimals(4)),
-        ("control mean", Format::Decimals(4)),
-        ("difference", Format::Decimals(4)),
-        ("95% CI", Format::Interval),
-        ("d", Format::Decimals(2)),
-        ("p", Format::PValue),
-        ("p, BH", Format::PValue),
-        ("p, BY", Format::PValue),
-    ];
-    Table {
-        caption,
-        columns: columns(&head),
-        rows: all.iter().map(row).collect(),
+    table! {
+        caption;
+        all.iter();
+        |r: &&StatisticsRow|
+        "class", Format::Text => words(&r.class);
+        "pairs", Format::Integer => r.n_pairs;
+        "units", Format::Integer => r.n_clusters;
+        "class mean", Format::Decimals(4) => r.class_mean;
+        "control mean", Format::Decimals(4) => r.control_mean;
+        "difference", Format::Decimals(4) => r.difference;
+        "95% CI", Format::Interval => (r.ci_low, r.ci_high);
+        "d", Format::Decimals(2) => r.d;
+        "p", Format::PValue => Cell::p(r.p_value, Some(r.p_floor));
+        "p, BH", Format::PValue => Cell::p(r.p_bh, None);
+        "p, BY", Format::PValue => Cell::p(r.p_by, None);
     }
 }
 

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::{MISSING, count, decimals};
 use crate::report::page::FigureFolder;
+use crate::report::table::table;
 use crate::report::{Block, Card, Cell, Column, Format, Level, Section, Table, columns};
 use crate::tasks::judge::{Judgement, MAJORITY};
 use crate::tasks::rows::{ComparisonRow, DuplicateRow, FoldRow, MetricRow};
@@ -233,37 +234,22 @@ impl FinetunePage {
                 "{conflicts} of the exact copies carry another label in training: no model that sees only the sequence can be right about both."
             )));
         }
-        let row = |r: &DuplicateRow| -> Vec<Cell> {
-            vec![
-                r.sequence.clone().into(),
-                r.label.clone().into(),
-                r.likeness.replace('_', " ").into(),
-                r.shared.into(),
-                r.split.clone().into(),
-                r.partner.clone().into(),
-                r.partner_label.clone().into(),
-                (r.n_partners as usize).into(),
-                (r.n_other_label as usize).into(),
-            ]
-        };
-        let head = [
-            ("test sequence", Format::Text),
-            ("label", Format::Text),
-            ("likeness", Format::Text),
-            ("shared 20-mers", Format::Percent(0)),
-            ("in", Format::Text),
-            ("partner", Format::Text),
-            ("its label", Format::Text),
-            ("partners", Format::Integer),
-            ("with another label", Format::Integer),
-        ];
-        blocks.push(Block::Table(Table {
-            caption: format!(
+        blocks.push(Block::Table(table! {
+            format!(
                 "Test sequences that were seen, or nearly{}.",
                 more(found.duplicates.len(), "duplicates")
-            ),
-            columns: columns(&head),
-            rows: found.duplicates.iter().take(SHOWN).map(row).collect(),
+            );
+            found.duplicates.iter().take(SHOWN);
+            |r: &DuplicateRow|
+            "test sequence", Format::Text => r.sequence.clone();
+            "label", Format::Text => r.label.clone();
+            "likeness", Format::Text => r.likeness.replace('_', " ");
+            "shared 20-mers", Format::Percent(0) => r.shared;
+            "in", Format::Text => r.split.clone();
+            "partner", Format::Text => r.partner.clone();
+            "its label", Format::Text => r.partner_label.clone();
+            "partners", Format::Integer => r.n_partners;
+            "with another label", Format::Integer => r.n_other_label;
         }));
         Section {
             title: "Copies between training and test".into(),
@@ -475,44 +461,23 @@ fn title(measure: &str) -> &str {
 }
 
 fn comparisons(found: &Judgement) -> Table {
-    let row = |r: &ComparisonRow| -> Vec<Cell> {
-        vec![
-            format!("{} less {}", words(&r.model), words(&r.other)).into(),
-            if r.subset == "all" {
+    table! {
+        "Models against each other on the same sequences after the same trainings.";
+        found.comparisons.iter();
+        |r: &ComparisonRow|
+        "models", Format::Text => format!("{} less {}", words(&r.model), words(&r.other));
+        "test sequences", Format::Text => if r.subset == "all" {
                 "all"
             } else {
                 "without copies"
             }
-            .into(),
-            title(&r.measure).into(),
-            (r.n_folds as usize).into(),
-            (r.n as usize).into(),
-            (r.n_clusters as usize).into(),
-            r.difference.into(),
-            Cell::Interval {
-                low: r.ci_low,
-                high: r.ci_high,
-            },
-            Cell::P {
-                value: r.p_value,
-                floor: Some(r.p_floor),
-            },
-        ]
-    };
-    let head = [
-        ("models", Format::Text),
-        ("test sequences", Format::Text),
-        ("measure", Format::Text),
-        ("trainings", Format::Integer),
-        ("n", Format::Integer),
-        ("clusters", Format::Integer),
-        ("difference", Format::Decimals(3)),
-        ("95% CI", Format::Interval),
-        ("p", Format::PValue),
-    ];
-    Table {
-        caption: "Models against each other on the same sequences after the same trainings.".into(),
-        columns: columns(&head),
-        rows: found.comparisons.iter().map(row).collect(),
+            ;
+        "measure", Format::Text => title(&r.measure);
+        "trainings", Format::Integer => r.n_folds;
+        "n", Format::Integer => r.n;
+        "clusters", Format::Integer => r.n_clusters;
+        "difference", Format::Decimals(3) => r.difference;
+        "95% CI", Format::Interval => (r.ci_low, r.ci_high);
+        "p", Format::PValue => Cell::p(r.p_value, Some(r.p_floor));
     }
 }

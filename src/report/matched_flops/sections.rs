@@ -9,6 +9,7 @@ use crate::pipelines::matched_flops::{ArmRow, DifferenceRow, MeanRow};
 use crate::report::block::{downloads, link, paragraph};
 use crate::report::format::{count, decimals, interval, percent};
 use crate::report::page::FigureFolder;
+use crate::report::table::table;
 use crate::report::{Block, Card, Cell, Format, Level, Section, Table, columns};
 use crate::stats::repeats::repeats;
 use crate::tasks::kmer;
@@ -169,54 +170,24 @@ impl MatchedFlopsPage {
     }
 
     fn difference_table(&self) -> Table {
-        let row = |r: &DifferenceRow| -> Vec<Cell> {
-            vec![
-                r.task.clone().into(),
-                format!("{} − {}", words(&r.arm), words(&r.other))
+        table! {
+            "Learned less every other arm, seed by seed on the same test sequences. p-values are Holm adjusted over the tasks. Without copies: without test sequences that are copies of training \
+                      rows, or nearly.";
+            self.found.differences.iter();
+            |r: &DifferenceRow|
+            "task", Format::Text => r.task.clone();
+            "arms", Format::Text => format!("{} − {}", words(&r.arm), words(&r.other))
                     .replace(' ', "\u{a0}")
-                    .into(),
-                r.difference.into(),
-                Cell::Interval {
-                    low: r.seeds_low,
-                    high: r.seeds_high,
-                },
-                Cell::P {
-                    value: r.seeds_p_holm,
-                    floor: None,
-                },
-                Cell::Interval {
-                    low: r.test_low,
-                    high: r.test_high,
-                },
-                Cell::P {
-                    value: r.test_p_holm,
-                    floor: None,
-                },
-                r.without_copies.into(),
-                (r.n_seeds as usize).into(),
-                (r.n_clusters as usize).into(),
-                if r.is_told() { "yes" } else { "no" }.into(),
-            ]
-        };
-        let head = [
-            ("task", Format::Text),
-            ("arms", Format::Text),
-            ("difference in MCC", Format::Decimals(3)),
-            ("95% CI, seeds", Format::Interval),
-            ("p, seeds", Format::PValue),
-            ("95% CI, test sequences", Format::Interval),
-            ("p, test sequences", Format::PValue),
-            ("without copies", Format::Decimals(3)),
-            ("seeds", Format::Integer),
-            ("clusters", Format::Integer),
-            ("differ", Format::Text),
-        ];
-        Table {
-            caption: "Learned less every other arm, seed by seed on the same test sequences. p-values are Holm adjusted over the tasks. Without copies: without test sequences that are copies of training \
-                      rows, or nearly."
-                .into(),
-            columns: columns(&head),
-            rows: self.found.differences.iter().map(row).collect(),
+                    ;
+            "difference in MCC", Format::Decimals(3) => r.difference;
+            "95% CI, seeds", Format::Interval => (r.seeds_low, r.seeds_high);
+            "p, seeds", Format::PValue => Cell::p(r.seeds_p_holm, None);
+            "95% CI, test sequences", Format::Interval => (r.test_low, r.test_high);
+            "p, test sequences", Format::PValue => Cell::p(r.test_p_holm, None);
+            "without copies", Format::Decimals(3) => r.without_copies;
+            "seeds", Format::Integer => r.n_seeds;
+            "clusters", Format::Integer => r.n_clusters;
+            "differ", Format::Text => if r.is_told() { "yes" } else { "no" };
         }
     }
 

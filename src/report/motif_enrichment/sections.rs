@@ -10,6 +10,7 @@ use crate::pipelines::motif_enrichment::{
 };
 use crate::report::block::{downloads, link, paragraph};
 use crate::report::format::{count, decimals};
+use crate::report::table::table;
 use crate::report::{Block, Cell, Column, Format, Level, Section, Table, columns};
 
 /// The customary limit of a standardised mean difference.
@@ -32,63 +33,30 @@ const REASONS: [(&str, &str); 5] = [
 
 /// One row a comparison.
 fn table(rows: &[&StatisticsRow], caption: String) -> Table {
-    let row = |r: &&StatisticsRow| -> Vec<Cell> {
-        vec![
-            motif_label(&r.motif_name, &r.motif_id).into(),
-            r.control.clone().into(),
-            r.endpoint.clone().into(),
-            (r.n_pairs as usize).into(),
-            (r.n_clusters as usize).into(),
-            r.hit_mean.into(),
-            r.control_mean.into(),
-            r.difference.into(),
-            Cell::Interval {
-                low: r.ci_low,
-                high: r.ci_high,
-            },
-            r.d.into(),
-            r.auroc.into(),
-            Cell::P {
-                value: r.p_value,
-                floor: Some(r.p_floor),
-            },
-            Cell::P {
-                value: r.p_bh,
-                floor: None,
-            },
-            Cell::P {
-                value: r.p_by,
-                floor: None,
-            },
-            match r.worst_covariate.as_str() {
+    table! {
+        caption;
+        rows.iter();
+        |r: &&StatisticsRow|
+        "motif", Format::Text => motif_label(&r.motif_name, &r.motif_id);
+        "control", Format::Text => r.control.clone();
+        "endpoint", Format::Text => r.endpoint.clone();
+        "pairs or hits", Format::Integer => r.n_pairs;
+        "clusters", Format::Integer => r.n_clusters;
+        "hits", Format::Decimals(3) => r.hit_mean;
+        "controls", Format::Decimals(3) => r.control_mean;
+        "difference", Format::Decimals(4) => r.difference;
+        "95% CI", Format::Interval => (r.ci_low, r.ci_high);
+        "d", Format::Decimals(2) => r.d;
+        "AUROC", Format::Decimals(3) => r.auroc;
+        "p", Format::PValue => Cell::p(r.p_value, Some(r.p_floor));
+        "p, BH", Format::PValue => Cell::p(r.p_bh, None);
+        "p, BY", Format::PValue => Cell::p(r.p_by, None);
+        "least balanced (SMD)", Format::Text => match r.worst_covariate.as_str() {
                 "" => Cell::Empty,
                 covariate => {
                     format!("{} {}", covariate_name(covariate), decimals(r.worst_smd, 2)).into()
                 }
-            },
-        ]
-    };
-    let head = [
-        ("motif", Format::Text),
-        ("control", Format::Text),
-        ("endpoint", Format::Text),
-        ("pairs or hits", Format::Integer),
-        ("clusters", Format::Integer),
-        ("hits", Format::Decimals(3)),
-        ("controls", Format::Decimals(3)),
-        ("difference", Format::Decimals(4)),
-        ("95% CI", Format::Interval),
-        ("d", Format::Decimals(2)),
-        ("AUROC", Format::Decimals(3)),
-        ("p", Format::PValue),
-        ("p, BH", Format::PValue),
-        ("p, BY", Format::PValue),
-        ("least balanced (SMD)", Format::Text),
-    ];
-    Table {
-        caption,
-        columns: columns(&head),
-        rows: rows.iter().map(row).collect(),
+            };
     }
 }
 

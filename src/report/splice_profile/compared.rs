@@ -8,6 +8,7 @@ use crate::pipelines::comparison::strand_windows;
 use crate::pipelines::splice_profile::{MatchingRow, RunRow, StatisticsRow, StrandRow, WidthRow};
 use crate::report::block::{downloads, link, paragraph};
 use crate::report::format::{MISSING, capital, count, decimals, integer};
+use crate::report::table::table;
 use crate::report::{Block, Cell, Format, Level, Section, Table, columns};
 
 fn p_cell(row: &StatisticsRow, value: f64, floor: Option<f64>) -> Cell {
@@ -20,46 +21,22 @@ fn p_cell(row: &StatisticsRow, value: f64, floor: Option<f64>) -> Cell {
 
 /// One row a kind and family, of one measure.
 fn table(rows: Vec<&StatisticsRow>, caption: &str) -> Table {
-    let row = |r: &StatisticsRow| -> Vec<Cell> {
-        vec![
-            r.site_kind.clone().into(),
-            r.control.clone().into(),
-            (r.n_pairs as usize).into(),
-            (r.n_clusters as usize).into(),
-            r.difference.into(),
-            Cell::Interval {
-                low: r.ci_low,
-                high: r.ci_high,
-            },
-            r.d.into(),
-            r.auroc.into(),
-            Cell::Interval {
-                low: r.auroc_low,
-                high: r.auroc_high,
-            },
-            p_cell(r, r.p_value, Some(r.p_floor)),
-            p_cell(r, r.p_bh, None),
-            p_cell(r, r.p_by, None),
-        ]
-    };
-    let head = [
-        ("sites", Format::Text),
-        ("control", Format::Text),
-        ("pairs", Format::Integer),
-        ("units", Format::Integer),
-        ("difference", Format::Decimals(4)),
-        ("95% CI", Format::Interval),
-        ("d", Format::Decimals(2)),
-        ("AUROC", Format::Decimals(3)),
-        ("95% CI", Format::Interval),
-        ("p", Format::PValue),
-        ("p, BH", Format::PValue),
-        ("p, BY", Format::PValue),
-    ];
-    Table {
-        caption: caption.into(),
-        columns: columns(&head),
-        rows: rows.into_iter().map(row).collect(),
+    table! {
+        caption;
+        rows.into_iter();
+        |r: &StatisticsRow|
+        "sites", Format::Text => r.site_kind.clone();
+        "control", Format::Text => r.control.clone();
+        "pairs", Format::Integer => r.n_pairs;
+        "units", Format::Integer => r.n_clusters;
+        "difference", Format::Decimals(4) => r.difference;
+        "95% CI", Format::Interval => (r.ci_low, r.ci_high);
+        "d", Format::Decimals(2) => r.d;
+        "AUROC", Format::Decimals(3) => r.auroc;
+        "95% CI", Format::Interval => (r.auroc_low, r.auroc_high);
+        "p", Format::PValue => p_cell(r, r.p_value, Some(r.p_floor));
+        "p, BH", Format::PValue => p_cell(r, r.p_bh, None);
+        "p, BY", Format::PValue => p_cell(r, r.p_by, None);
     }
 }
 

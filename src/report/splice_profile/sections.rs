@@ -10,8 +10,9 @@ use crate::pipelines::splice_profile::{
 };
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::{MISSING, capital, count, decimals, interval, p_value};
+use crate::report::table::table;
 use crate::report::terms::Terms;
-use crate::report::{Block, Card, Cell, Column, Format, Level, Section, Table, columns};
+use crate::report::{Block, Card, Cell, Column, Format, Level, Section, Table};
 use crate::stats::mean;
 
 /// The customary limit of a standardised mean difference.
@@ -482,39 +483,22 @@ impl SplicePage {
                     .into(),
             downloads: downloads("balance", "balance"),
         });
-        let row = |b: &BalanceRow| -> Vec<Cell> {
-            vec![
-                b.site_kind.clone().into(),
-                b.control.clone().into(),
-                covariate_name(&b.covariate).replace(' ', "\u{A0}").into(),
-                b.site_mean_before.into(),
-                b.control_mean_before.into(),
-                b.smd_before.into(),
-                b.site_mean_after.into(),
-                b.control_mean_after.into(),
-                b.smd_after.into(),
-                b.variance_ratio_after.into(),
-            ]
-        };
         let number = Format::Significant(3);
-        let head = [
-            ("sites", Format::Text),
-            ("control", Format::Text),
-            ("covariate", Format::Text),
-            ("sites before", number),
-            ("pool before", number),
-            ("SMD before", Format::Decimals(3)),
-            ("sites after", number),
-            ("controls after", number),
-            ("SMD after", Format::Decimals(3)),
-            ("var. ratio", Format::Decimals(2)),
-        ];
-        blocks.push(Block::Table(Table {
-            caption: "Means before and after matching, standardised mean differences (SMD, signed; one denominator before and after: the root of the mean of \
-                      the two variances before), and the ratio of variances after. The pool are all candidates, as counted above."
-                .into(),
-            columns: columns(&head),
-            rows: self.found.comparison.balance.iter().map(row).collect(),
+        blocks.push(Block::Table(table! {
+            "Means before and after matching, standardised mean differences (SMD, signed; one denominator before and after: the root of the mean of \
+                      the two variances before), and the ratio of variances after. The pool are all candidates, as counted above.";
+            self.found.comparison.balance.iter();
+            |b: &BalanceRow|
+            "sites", Format::Text => b.site_kind.clone();
+            "control", Format::Text => b.control.clone();
+            "covariate", Format::Text => covariate_name(&b.covariate).replace(' ', "\u{A0}");
+            "sites before", number => b.site_mean_before;
+            "pool before", number => b.control_mean_before;
+            "SMD before", Format::Decimals(3) => b.smd_before;
+            "sites after", number => b.site_mean_after;
+            "controls after", number => b.control_mean_after;
+            "SMD after", Format::Decimals(3) => b.smd_after;
+            "var. ratio", Format::Decimals(2) => b.variance_ratio_after;
         }));
         Section {
             title: "How well controls match".into(),

@@ -7,7 +7,8 @@ use crate::pipelines::stability::{
 };
 use crate::report::block::{downloads, paragraph};
 use crate::report::format::{count, percent};
-use crate::report::{Block, Cell, Format, Level, Section, Table, columns};
+use crate::report::table::table;
+use crate::report::{Block, Cell, Format, Level, Section};
 
 /// A model in words.
 fn who(model: &str) -> &str {
@@ -44,48 +45,23 @@ impl StabilityPage {
                 .into(),
             downloads: downloads("response", "distances"),
         });
-        let row = |r: &SummaryRow| -> Vec<Cell> {
-            vec![
-                words(&r.kind).into(),
-                place(&r.group).into(),
-                who(&r.model).into(),
-                (r.n as usize).into(),
-                (r.n_clusters as usize).into(),
-                r.change.into(),
-                Cell::Interval {
-                    low: r.change_low,
-                    high: r.change_high,
-                },
-                r.decisions.into(),
-                Cell::Interval {
-                    low: r.decisions_low,
-                    high: r.decisions_high,
-                },
-                r.share.into(),
-                r.tokens.into(),
-                (r.reach_95 as usize).into(),
-            ]
-        };
-        let head = [
-            ("edit", Format::Text),
-            ("where", Format::Text),
-            ("who", Format::Text),
-            ("edits", Format::Integer),
-            ("units", Format::Integer),
-            ("change", Format::Decimals(3)),
-            ("95% CI", Format::Interval),
-            ("decisions", Format::Decimals(2)),
-            ("95% CI", Format::Interval),
-            ("share", Format::Percent(1)),
-            ("tokens", Format::Decimals(2)),
-            ("95% within, bp", Format::Integer),
-        ];
-        blocks.push(Block::Table(Table {
-            caption: "Means an edit. Change: sum of |change of probability| within reach; decisions: positions that become a boundary or cease to be one, share of all compared; \
-                      tokens: gained or lost; the last column: the distance within which 95% of all change lies (from the middle where many bases change, and where none does)."
-                .into(),
-            columns: columns(&head),
-            rows: self.found.summary.iter().map(row).collect(),
+        blocks.push(Block::Table(table! {
+            "Means an edit. Change: sum of |change of probability| within reach; decisions: positions that become a boundary or cease to be one, share of all compared; \
+                      tokens: gained or lost; the last column: the distance within which 95% of all change lies (from the middle where many bases change, and where none does).";
+            self.found.summary.iter();
+            |r: &SummaryRow|
+            "edit", Format::Text => words(&r.kind);
+            "where", Format::Text => place(&r.group);
+            "who", Format::Text => who(&r.model);
+            "edits", Format::Integer => r.n;
+            "units", Format::Integer => r.n_clusters;
+            "change", Format::Decimals(3) => r.change;
+            "95% CI", Format::Interval => (r.change_low, r.change_high);
+            "decisions", Format::Decimals(2) => r.decisions;
+            "95% CI", Format::Interval => (r.decisions_low, r.decisions_high);
+            "share", Format::Percent(1) => r.share;
+            "tokens", Format::Decimals(2) => r.tokens;
+            "95% within, bp", Format::Integer => r.reach_95;
         }));
         Section {
             title: "Result".into(),
@@ -94,47 +70,20 @@ impl StabilityPage {
     }
 
     pub(super) fn against(&self, svg: &Svg) -> Section {
-        let row = |r: &ComparisonRow| -> Vec<Cell> {
-            vec![
-                r.comparison.clone().into(),
-                r.measure.clone().into(),
-                (r.n as usize).into(),
-                (r.n_clusters as usize).into(),
-                r.first.into(),
-                r.second.into(),
-                r.difference.into(),
-                Cell::Interval {
-                    low: r.ci_low,
-                    high: r.ci_high,
-                },
-                Cell::P {
-                    value: r.p_value,
-                    floor: Some(r.p_floor),
-                },
-                Cell::P {
-                    value: r.p_holm,
-                    floor: None,
-                },
-            ]
-        };
-        let head = [
-            ("comparison", Format::Text),
-            ("measure", Format::Text),
-            ("pairs", Format::Integer),
-            ("units", Format::Integer),
-            ("first", Format::Decimals(3)),
-            ("second", Format::Decimals(3)),
-            ("difference", Format::Decimals(3)),
-            ("95% CI", Format::Interval),
-            ("p", Format::PValue),
-            ("p, Holm", Format::PValue),
-        ];
-        let table = Table {
-            caption:
-                "The same places or pairs, one edit less the other. p: sign flips of whole units; Holm: over the comparisons of a measure."
-                    .into(),
-            columns: columns(&head),
-            rows: self.found.comparisons.iter().map(row).collect(),
+        let table = table! {
+            "The same places or pairs, one edit less the other. p: sign flips of whole units; Holm: over the comparisons of a measure.";
+            self.found.comparisons.iter();
+            |r: &ComparisonRow|
+            "comparison", Format::Text => r.comparison.clone();
+            "measure", Format::Text => r.measure.clone();
+            "pairs", Format::Integer => r.n;
+            "units", Format::Integer => r.n_clusters;
+            "first", Format::Decimals(3) => r.first;
+            "second", Format::Decimals(3) => r.second;
+            "difference", Format::Decimals(3) => r.difference;
+            "95% CI", Format::Interval => (r.ci_low, r.ci_high);
+            "p", Format::PValue => Cell::p(r.p_value, Some(r.p_floor));
+            "p, Holm", Format::PValue => Cell::p(r.p_holm, None);
         };
         let figure =
             |svg: &str, label: &str, caption: &str, name: &str, table: &str| Block::Figure {

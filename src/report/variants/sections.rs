@@ -4,6 +4,7 @@ use super::{Svg, VCF, VCF_INDEX, VariantsPage, measure, words};
 use crate::pipelines::variants::{LEAST_OF_GROUP, ROUNDS, VariantRow, WIDTH};
 use crate::report::block::{downloads, link, paragraph};
 use crate::report::format::count;
+use crate::report::table::table;
 use crate::report::{Block, Cell, Format, Level, Section, Table, columns};
 
 /// Alleles that the page lists.
@@ -39,61 +40,27 @@ impl VariantsPage {
                     .into(),
             downloads: downloads("evaluation", "evaluation"),
         });
-        let row = |r: &crate::pipelines::variants::EvaluationRow| -> Vec<Cell> {
-            vec![
-                words(&r.score).into(),
-                measure(&r.measure).into(),
-                (r.n as usize).into(),
-                (r.n_groups as usize).into(),
-                r.value.into(),
-                Cell::Interval {
-                    low: r.ci_low,
-                    high: r.ci_high,
-                },
-            ]
-        };
-        let head = [
-            ("score", Format::Text),
-            ("measure", Format::Text),
-            ("alleles", Format::Integer),
-            ("groups", Format::Integer),
-            ("value", Format::Decimals(3)),
-            ("95% CI", Format::Interval),
-        ];
-        blocks.push(Block::Table(Table {
-            caption: "Every score on the same alleles. Likelihoods of SNVs and of other alleles have different scales, but are ranked together here.".into(),
-            columns: columns(&head),
-            rows: found.evaluation.iter().map(row).collect(),
+        blocks.push(Block::Table(table! {
+            "Every score on the same alleles. Likelihoods of SNVs and of other alleles have different scales, but are ranked together here.";
+            found.evaluation.iter();
+            |r: &crate::pipelines::variants::EvaluationRow|
+            "score", Format::Text => words(&r.score);
+            "measure", Format::Text => measure(&r.measure);
+            "alleles", Format::Integer => r.n;
+            "groups", Format::Integer => r.n_groups;
+            "value", Format::Decimals(3) => r.value;
+            "95% CI", Format::Interval => (r.ci_low, r.ci_high);
         }));
-        let row = |r: &crate::pipelines::variants::DifferenceRow| -> Vec<Cell> {
-            vec![
-                format!("{} less {}", words(&r.score), words(&r.other)).into(),
-                measure(&r.measure).into(),
-                (r.n_groups as usize).into(),
-                r.difference.into(),
-                Cell::Interval {
-                    low: r.ci_low,
-                    high: r.ci_high,
-                },
-                Cell::P {
-                    value: r.p_value,
-                    floor: Some(r.p_floor).filter(|floor| floor.is_finite()),
-                },
-            ]
-        };
-        let head = [
-            ("scores", Format::Text),
-            ("measure", Format::Text),
-            ("groups", Format::Integer),
-            ("difference", Format::Decimals(3)),
-            ("95% CI", Format::Interval),
-            ("p", Format::PValue),
-        ];
-        blocks.push(Block::Table(Table {
-            caption: "Scores against each other on the same groups. p: sign flips of groups, not adjusted for the number of comparisons."
-                .into(),
-            columns: columns(&head),
-            rows: found.differences.iter().map(row).collect(),
+        blocks.push(Block::Table(table! {
+            "Scores against each other on the same groups. p: sign flips of groups, not adjusted for the number of comparisons.";
+            found.differences.iter();
+            |r: &crate::pipelines::variants::DifferenceRow|
+            "scores", Format::Text => format!("{} less {}", words(&r.score), words(&r.other));
+            "measure", Format::Text => measure(&r.measure);
+            "groups", Format::Integer => r.n_groups;
+            "difference", Format::Decimals(3) => r.difference;
+            "95% CI", Format::Interval => (r.ci_low, r.ci_high);
+            "p", Format::PValue => Cell::p(r.p_value, Some(r.p_floor).filter(|floor| floor.is_finite()));
         }));
         if !found.groups.is_empty() {
             blocks.push(Block::Table(self.groups()));
@@ -279,16 +246,6 @@ impl VariantsPage {
 
 /// The head of a list of alleles.
 fn listed(rows: &[&VariantRow], caption: &str) -> Table {
-    let head = [
-        ("place (from 1)", Format::Text),
-        ("alleles", Format::Text),
-        ("likelihood", Format::Decimals(2)),
-        ("local table", Format::Decimals(2)),
-        ("boundary change", Format::Decimals(2)),
-        ("decisions", Format::Decimals(1)),
-        ("tokens", Format::Decimals(1)),
-        ("hidden state", Format::Significant(2)),
-    ];
     let short = |allele: &str| {
         if allele.len() > 12 {
             format!("{}…", allele.chars().take(11).collect::<String>())
@@ -296,24 +253,20 @@ fn listed(rows: &[&VariantRow], caption: &str) -> Table {
             allele.to_string()
         }
     };
-    let row = |r: &&VariantRow| -> Vec<Cell> {
-        vec![
-            format!("{}:{}", r.contig, count((r.position + 1).max(0) as usize)).into(),
-            format!("{}→{}", short(&r.reference), short(&r.alternate)).into(),
-            r.llr.into(),
-            r.table_llr.into(),
-            r.boundary_change.into(),
-            r.decisions_changed.into(),
-            r.tokens_gained.into(),
-            r.hidden_distance.into(),
-        ]
-    };
     let shown = &rows[..rows.len().min(SHOWN)];
     let caption = format!("{caption} {} of {}.", count(shown.len()), count(rows.len()));
-    Table {
-        caption,
-        columns: columns(&head),
-        rows: shown.iter().map(row).collect(),
+    table! {
+        caption;
+        shown.iter();
+        |r: &&VariantRow|
+        "place (from 1)", Format::Text => format!("{}:{}", r.contig, count((r.position + 1).max(0) as usize));
+        "alleles", Format::Text => format!("{}→{}", short(&r.reference), short(&r.alternate));
+        "likelihood", Format::Decimals(2) => r.llr;
+        "local table", Format::Decimals(2) => r.table_llr;
+        "boundary change", Format::Decimals(2) => r.boundary_change;
+        "decisions", Format::Decimals(1) => r.decisions_changed;
+        "tokens", Format::Decimals(1) => r.tokens_gained;
+        "hidden state", Format::Significant(2) => r.hidden_distance;
     }
 }
 
