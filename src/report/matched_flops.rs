@@ -278,7 +278,13 @@ fn headline(outcome: &Outcome) -> String {
 
 impl Analysis for Outcome {
     const NAME: &'static str = "matched-flops";
-    const FIGURES: &'static [&'static str] = &["scores", "differences", "pretraining"];
+    const FIGURES: &'static [&'static str] = &[
+        "scores",
+        "differences",
+        "pretraining",
+        "ratio_loss",
+        "targets",
+    ];
 
     fn report(record: &Record, to: &FigureFolder) -> Result<Report> {
         MatchedFlopsPage::open(record)?.report(to)
