@@ -359,6 +359,8 @@ pub(super) struct Words {
     pub controls: String,
     /// The offsets that models see.
     pub windows: String,
+    /// What was read.
+    pub terms: Terms,
     /// What weight matrices score.
     pub matrix: &'static str,
     /// What is said of the untrained model where there is none.
@@ -371,7 +373,7 @@ pub(super) const BY_OPTION: &str = " Untrained: the same architecture with fresh
 impl Told<'_> {
     /// The section; `svg` is [`Told::figure`] drawn.
     pub fn section(&self, svg: &str, words: &Words) -> Section {
-        let terms = self.terms();
+        let terms = words.terms;
         let quantity = terms.quantity();
         let values = terms.either("boundary probabilities covary", "the signal covaries");
         let boundaries = terms.either(
@@ -426,7 +428,7 @@ impl Told<'_> {
             blocks.extend(self.claims().into_iter().map(paragraph));
         }
         blocks.push(Block::Table(self.models(words)));
-        blocks.push(Block::Table(self.gains()));
+        blocks.push(Block::Table(self.gains(words.terms)));
         blocks.extend(
             self.primary()
                 .filter_map(|of| self.named(of))
@@ -518,7 +520,7 @@ impl Told<'_> {
         }
     }
 
-    fn gains(&self) -> Table {
+    fn gains(&self, terms: Terms) -> Table {
         let line = |row: &EffectRow| -> Vec<Cell> {
             vec![
                 row.site_kind.clone().into(),
@@ -544,8 +546,7 @@ impl Told<'_> {
             caption: format!(
                 "{} to the nucleotides: the model of both less that of the nucleotides. Zero where no fold found them of use. A gain alone is no knowledge beyond the \
                       nucleotides: boundaries that follow nucleotides may say better what the model of the nucleotides learned poorly. The p-value of both decides.",
-                self.terms()
-                    .either("What boundaries add", "What the signal adds")
+                terms.either("What boundaries add", "What the signal adds")
             ),
             columns: columns(&[
                 ("sites", text),

@@ -196,6 +196,7 @@ impl MotifPage {
     fn words(&self) -> Words {
         let (first, last) = HIT_WINDOW;
         Words {
+            terms: self.about.terms(),
             title: self.about.terms().either(
                 "Do boundaries tell motif hits from controls, and beyond the nucleotides?",
                 "Does the signal tell motif hits from controls, and beyond the nucleotides?",

@@ -238,6 +238,7 @@ impl SitePage {
             ),
         };
         Words {
+            terms: self.about.terms(),
             title: self.about.terms().either(
                 "Do boundaries tell sites from controls, and beyond the nucleotides?",
                 "Does the signal tell sites from controls, and beyond the nucleotides?",

@@ -193,6 +193,7 @@ impl SplicePage {
     fn words(&self) -> Words {
         let window = |(first, last): (i64, i64)| format!("{} to +{last}", integer(first));
         Words {
+            terms: self.about.terms(),
             title: self.about.terms().either(
                 "Do boundaries tell sites from decoys, and beyond the nucleotides?",
                 "Does the signal tell sites from decoys, and beyond the nucleotides?",

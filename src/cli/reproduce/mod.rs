@@ -7,7 +7,7 @@ mod recipe;
 use super::stdout;
 use super::steps::{Job, Steps};
 use crate::error::{Error, Result};
-use crate::report::analysis::{ANALYSES, Entry};
+use crate::report::analysis::ANALYSES;
 use crate::report::page;
 use crate::report::provenance::Run;
 use clap::Parser;
@@ -58,11 +58,18 @@ fn assignment(text: &str) -> std::result::Result<(String, String), String> {
         .ok_or_else(|| "write NAME=VALUE".to_string())
 }
 
+/// No step: its results are folders of steps themselves, which its page links to.
+const SUITES: &str = "benchmark";
+
 /// Refuses a step that could not be run, before anything is.
 fn check(job: &Job) -> Result<()> {
     let wrong = |what: String| Error::Usage(format!("step {}: {what}", job.name));
-    if Entry::named(&job.words[0]).is_none() {
-        let names: Vec<&str> = ANALYSES.iter().map(|entry| entry.name).collect();
+    let names: Vec<&str> = ANALYSES
+        .iter()
+        .map(|entry| entry.name)
+        .filter(|name| *name != SUITES)
+        .collect();
+    if !names.contains(&job.words[0].as_str()) {
         return Err(wrong(format!(
             "'{}' is no analysis; there are {}",
             job.words[0],

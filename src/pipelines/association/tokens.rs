@@ -79,7 +79,6 @@ impl Tokens {
         };
         let (tokens, without): (Vec<Interval>, Vec<Interval>) =
             read.tokens().into_iter().partition(known);
-        self.n_without_track += without.len() as u64;
         let ranks = ranks(values, &tokens);
         let means = |of: &dyn Fn(usize) -> f64| -> Vec<f64> {
             let mean = |token: &Interval| {
@@ -97,12 +96,14 @@ impl Tokens {
         if tokens.len() < LEAST_WINDOWS || !varies(&lengths) || !varies(&ranked) {
             return;
         }
+        self.n_without_track += without.len() as u64;
         let columns = Columns::new(read, &tokens);
         let block = |token: usize| tokens[token].start / request.block_bp;
         for (number, lines) in self.lines.iter_mut().enumerate() {
-            let width = if number == 0 { 1 } else { WIDTH };
-            let row = |token: usize| columns.row(&tokens[token]);
-            let [a, b] = rest_by_rows(row, width, [&lengths, &ranked]);
+            let [a, b] = match number {
+                0 => rest_by_rows(|_| [1.0], [&lengths, &ranked]),
+                _ => rest_by_rows(|token| columns.row(&tokens[token]), [&lengths, &ranked]),
+            };
             let scale =
                 |of: &[f64]| (of.iter().map(|v| v * v).sum::<f64>() / of.len() as f64).sqrt();
             let (scale_a, scale_b) = (scale(&a), scale(&b));
@@ -240,7 +241,7 @@ fn shifted(tokens: &[Interval], a: &[f64], values: &[f32], ranks: &[f32]) -> Vec
             .collect()
     };
     let mut sums = vec![0.0; circle];
-    // A few at a time: each holds a transform of the whole series.
+    // A few at a time: each holds a transform of its phase.
     for phases in (0..stride).collect::<Vec<_>>().chunks(4) {
         let curves: Vec<Vec<f64>> = phases
             .par_iter()

@@ -65,7 +65,8 @@ pub(super) struct Counted {
 pub(super) struct Line {
     /// Windows.
     pub n: u64,
-    /// The correlation with the track turned by every number of windows, by none first.
+    /// The correlation with the track shifted circularly by every number of windows, by none first;
+    /// of tokens the covariance, by multiples of bases, in units that make the first a correlation.
     pub turned: Vec<f64>,
     /// By number of block: windows, sums, sums of squares and of products, of both series scaled to
     /// unit variance.

@@ -277,7 +277,8 @@ impl AssociationPage {
             format!(
                 "Token by token: tokens lie between two boundaries, with nothing unread between them; used are those of which the track knows {} of the bases. Bases are ranked along the contig. \
                  Accounted for by least squares, contig by contig: the dinucleotides at both ends, the nucleotides of the token, G+C within {} bases of its middle as bent lines through its ranks, \
-                 CpG and soft-masking within {} bases. The track is circularly shifted by bases, and composition is accounted for anew at every shift.",
+                 CpG and soft-masking within {} bases. The test compares covariances: what composition leaves of the length, with the track circularly shifted by bases. \
+                 The error of the track is taken for windows only, so that an interval here may exclude 0 for what is left of composition: go by the test.",
                 percent(KNOWN, 0),
                 listed(&GC_REACHES),
                 listed(&OTHER_REACHES)
