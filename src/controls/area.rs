@@ -35,7 +35,7 @@ impl Core {
     }
 }
 
-/// One strand of a contig, and what is sought on it.
+/// One strand of a contig, and what is looked for on it.
 #[derive(Clone, Debug)]
 pub struct Ground<'a> {
     /// The contig.

@@ -10,7 +10,7 @@ use crate::stats::rng::Rng;
 /// in bases.
 pub const APART_BP: usize = 120;
 
-/// How decoys are sought.
+/// How decoys are looked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Search {
     /// Decoys a site, at most.

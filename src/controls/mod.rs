@@ -162,7 +162,7 @@ pub enum Side {
     Intron,
 }
 
-/// How controls are sought.
+/// How controls are looked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ControlRequest {
     /// The families, each once; the first is the primary one.

@@ -96,7 +96,7 @@ pub struct Seeker<'a> {
     pub areas: &'a [Area<'a>],
     /// What is asked.
     pub request: &'a ControlRequest,
-    /// Whether a second set is sought, to compare controls with controls.
+    /// Whether a second set is looked for, to compare controls with controls.
     pub second: bool,
     /// The user's controls.
     pub given: &'a Given,
@@ -280,7 +280,7 @@ impl Seeker<'_> {
 type Controls = Result<Vec<Control>, Dropped>;
 
 impl Seeker<'_> {
-    /// Where a second set is sought, deals a site's controls into two sets of one size at random:
+    /// Where a second set is looked for, deals a site's controls into two sets of one size at random:
     /// nothing tells one from the other. A lone control makes no second set.
     fn in_two(&self, controls: Controls, rng: &mut Rng) -> (Controls, Vec<Control>) {
         let (true, Ok(mut all)) = (self.second, controls.clone()) else {

@@ -2,7 +2,7 @@
 //! track in windows, given composition; the track token by token; and the track around boundaries
 //! against positions that the same letters surround.
 //!
-//! The unit of replication of tests is a contig's whole track, turned around the contig by a random
+//! The unit of replication of tests is a contig's whole track, shifted circularly along the contig by a random
 //! distance; that of intervals is a block of a contig. Ranks, what is accounted for, and matched
 //! positions are of one contig, so that nothing is compared between contigs.
 

@@ -1,6 +1,6 @@
 //! Do cuts respect what they could split? Models and tokenizers side by side: how often each cuts
 //! through motifs and splice sites and how often it cuts exactly at junctions and at motifs' edges,
-//! against its own cuts turned around each window, which keeps their number and spacing.
+//! against its own cuts shifted circularly within each window, which keeps their number and spacing.
 
 mod elements;
 mod read;

@@ -88,7 +88,7 @@ pub struct ComparisonRequest {
     /// Tiles per call of the model.
     pub batch: usize,
     /// Compare controls with controls: of twice as many controls a site, dealt into two sets at
-    /// random, one takes the place of the site (group `site`). The result must come out null.
+    /// random, one takes the place of the site (group `site`). The result is expected to be null.
     pub negative_control: bool,
     /// Read every site and control on both strands and repeat everything on the mean of the two.
     pub strand_average: bool,

@@ -72,7 +72,7 @@ pub struct DensityRequest {
     pub seed: u64,
     /// Tiles per call of the model.
     pub batch: usize,
-    /// Compare two controls of each stretch with each other, in random order: must come out null.
+    /// Compare two controls of each stretch with each other, in random order: expected to be null.
     pub negative_control: bool,
 }
 

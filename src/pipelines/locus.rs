@@ -93,7 +93,7 @@ pub struct Frame {
     pub anchor_name: String,
     /// Its bases on the plus strand, as the FASTA has them.
     pub letters: String,
-    /// Motifs that were sought.
+    /// Motifs that were looked for.
     pub n_motifs: usize,
     /// Motifs whose best word is more likely than the threshold, so that they could have no hit.
     pub n_unreachable: usize,

@@ -119,7 +119,7 @@ pub struct EnrichmentRequest {
     pub seed: u64,
     /// Tiles per call of the model.
     pub batch: usize,
-    /// Hits of one permuted matrix take the place of the motif's: must come out null.
+    /// Hits of one permuted matrix take the place of the motif's: expected to be null.
     pub negative_control: bool,
     /// Identifiers of the motifs of the panels, in their order.
     pub panels: Vec<String>,

@@ -30,7 +30,7 @@
 //! | `ridge` | ridge regressions, logistic and of least squares |
 //! | `roc` | AUROC, information and their intervals over clusters |
 //! | `discrimination` | sites from controls by nucleotides and by measured numbers, out of fold |
-//! | `shift` | marks turned around their windows: one statistic, or a profile over lags |
+//! | `shift` | marks shifted circularly within their windows: one statistic, or a profile over lags |
 //! | `fourier` | circular correlation at every shift |
 //! | `partial` | partial rank correlation, also of series turned against each other |
 //! | `stratified` | shares of two groups compared within strata |

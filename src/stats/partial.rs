@@ -66,7 +66,7 @@ impl Accounted {
         rest
     }
 
-    /// The correlation of `a` with `b` turned around by every shift, once the columns, which stay
+    /// The correlation of `a` with `b` shifted circularly by every distance, once the columns, which stay
     /// where they are, are accounted for in both; that of no shift first. `a` and `b` are what
     /// [`Accounted::rest`] left.
     pub fn turned(&self, a: &[f64], b: &[f64]) -> Vec<f64> {

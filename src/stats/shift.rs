@@ -1,7 +1,7 @@
 //! The circular-shift test: does something fall where it falls for a reason, or would it as soon
 //! fall anywhere else, spaced as it is?
 //!
-//! Marks along windows (cuts of a sequence, say) are turned around each window by a random
+//! Marks along windows (cuts of a sequence, say) are shifted circularly within each window by a random
 //! distance, which keeps their number and their spacing and breaks their tie to what stands at
 //! fixed places of the window. Windows of one cluster are turned together.
 

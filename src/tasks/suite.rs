@@ -284,7 +284,7 @@ impl Suite {
     /// training file is taken also where the suite's copy has none.
     ///
     /// # Errors
-    /// A task without test rows, or without any others; the message says where they were sought.
+    /// A task without test rows, or without any others; the message says where they were looked for.
     pub fn at_hand(&self, task: &SuiteTask, folder: &Path) -> Result<AtHand> {
         let found = |split: &str| -> Option<Vec<ClassFile>> {
             if task.classes.is_empty() {
@@ -305,7 +305,7 @@ impl Suite {
         let (Some(test), Some(train)) = (found("test"), found("train").or_else(|| valid.clone()))
         else {
             let message = format!(
-                "has no files of task '{}': sought were {}.csv and the like for train and test; `ldar-analyze fetch {}` brings them",
+                "has no files of task '{}': looked for {}.csv and the like for train and test; `ldar-analyze fetch {}` brings them",
                 task.name,
                 self.stems(
                     task,

@@ -13,7 +13,7 @@ use super::records::{self, MOST_HEADER_BYTES, is_sequence_letter, name_of};
 use crate::error::{Error, Result};
 use crate::genome::text::{BGZF_HEADER_LEN, CUT_OFF, is_bgzf};
 
-/// Bytes that are rather read over than sought over.
+/// Bytes that are rather read over than skipped by seeking.
 const NEAR_BYTES: u64 = 1 << 16;
 
 trait TextSource: BufRead + Seek + Send {}

@@ -76,7 +76,7 @@ pub enum SiteStatus {
     NotSampled,
     /// Usable, but no control lies within the caliper.
     NoPartner,
-    /// Usable (and, where controls were sought, paired).
+    /// Usable (and, where controls were looked for, paired).
     Used,
 }
 

@@ -54,7 +54,7 @@ fn covariates(composition: &Composition, part: Interval) -> [f64; 3] {
     .map(share)
 }
 
-/// What a control is sought in.
+/// What a control is looked for in.
 struct Ground<'a> {
     sequence: &'a [u8],
     composition: &'a Composition,

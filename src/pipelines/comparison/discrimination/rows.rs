@@ -184,7 +184,7 @@ pub struct DecoyRow {
     pub control: String,
     /// Usable sites.
     pub n_usable: u64,
-    /// Those of them that decoys were sought for: all, or a random sample.
+    /// Those of them that decoys were looked for: all, or a random sample.
     pub n_drawn: u64,
     /// Those of them that have a decoy.
     pub n_sites: u64,

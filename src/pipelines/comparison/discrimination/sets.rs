@@ -24,9 +24,9 @@ pub const MOST_SITES: usize = 2000;
 /// Sites and decoys of a kind, at most: where sites are many, each has fewer decoys.
 pub const MOST_ROWS: usize = 8000;
 
-/// What is sought for one kind of site.
+/// What is looked for at one kind of site.
 struct Sought {
-    /// Sites that controls are sought for.
+    /// Sites that controls are looked for.
     n_sites: usize,
     /// Controls a site, at most.
     per_site: usize,
@@ -131,7 +131,7 @@ impl Sets {
         }
     }
 
-    /// The sets of one kind and control; `None` where none were sought.
+    /// The sets of one kind and control; `None` where none were looked for.
     pub fn of(&self, kind: usize, control: usize) -> Option<&[Decoys]> {
         Some(&self.found[kind][control][..]).filter(|found| !found.is_empty())
     }
