@@ -38,7 +38,7 @@
 //! use ldar::pipelines::{BoundarySource, Stretch, ldarnet::Router};
 //!
 //! let genome = ldar::bundled::genome()?;
-//! let sequence = genome.read_contig("chr4")?;
+//! let sequence = genome.read_contig(&genome.contigs()[0].name)?;
 //! let model = ldar::bundled::checkpoint()?.model()?;
 //! let stretch = Stretch::nowhere(sequence[300_000..301_000].to_vec());
 //! let probabilities = Router::new(&model, 0)?.read(&[stretch])?;
