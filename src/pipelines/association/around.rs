@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::reading::{Position, Read};
 use super::rows::{AroundRow, ProfileRow};
+use super::tokens::sums_before;
 use super::{AssociationRequest, LEVEL};
 use crate::genome::sequence::is_gc;
 use crate::stats::Moments;
@@ -112,11 +113,7 @@ impl Bins {
 /// base is soft-masked.
 fn strata(read: &Read, usable: &[bool]) -> Vec<u32> {
     let n = read.letters.len();
-    let mut gc = Vec::with_capacity(n + 1);
-    gc.push(0u32);
-    for letter in &read.letters {
-        gc.push(gc[gc.len() - 1] + u32::from(is_gc(*letter)));
-    }
+    let gc = sums_before(n, |base| is_gc(read.letters[base]));
     let near = |base: usize| {
         let (from, to) = (base.saturating_sub(GC_FLANK), (base + GC_FLANK).min(n));
         (gc[to] - gc[from]) as usize

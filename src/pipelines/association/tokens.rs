@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::reading::Read;
 use super::rows::{TokenLengthRow, TokenRow};
-use super::windows::{KNOWN, LEAST_WINDOWS, Line, code};
+use super::windows::{KNOWN, LEAST_WINDOWS, Line, block_sums, code, scale, varies};
 use super::{AssociationRequest, GIVEN, LEVEL, correlate};
 use crate::genome::Interval;
 use crate::genome::sequence::is_gc;
@@ -92,7 +92,6 @@ impl Tokens {
             means(&|base| f64::from(values[base])),
             means(&|base| f64::from(ranks[base])),
         );
-        let varies = |of: &[f64]| of.iter().any(|value| *value != of[0]);
         if tokens.len() < LEAST_WINDOWS || !varies(&lengths) || !varies(&ranked) {
             return;
         }
@@ -104,23 +103,13 @@ impl Tokens {
                 0 => rest_by_rows(|_| [1.0], [&lengths, &ranked]),
                 _ => rest_by_rows(|token| columns.row(&tokens[token]), [&lengths, &ranked]),
             };
-            let scale =
-                |of: &[f64]| (of.iter().map(|v| v * v).sum::<f64>() / of.len() as f64).sqrt();
-            let (scale_a, scale_b) = (scale(&a), scale(&b));
-            let mut blocks: BTreeMap<usize, [f64; 6]> = BTreeMap::new();
-            for (token, (a, b)) in a.iter().zip(&b).enumerate() {
-                let (a, b) = (a / scale_a, b / scale_b);
-                let sums = blocks.entry(block(token)).or_default();
-                (sums.iter_mut().zip([1.0, a, b, a * a, b * b, a * b]))
-                    .for_each(|(sum, more)| *sum += more);
-            }
-            let full = tokens.len() as f64 * scale_a * scale_b;
+            let full = tokens.len() as f64 * scale(&a) * scale(&b);
             lines.push(Line {
                 n: tokens.len() as u64,
                 turned: (shifted(&tokens, &a, values, &ranks).into_iter())
                     .map(|sum| sum / full)
                     .collect(),
-                blocks,
+                blocks: block_sums(&a, &b, block),
             });
             if number == 0 {
                 continue;
@@ -273,9 +262,9 @@ impl<'a> Columns<'a> {
             pair.is_some_and(|pair| pair.eq_ignore_ascii_case(b"CG"))
         };
         let before = [
-            sums(letters.len(), |base| is_gc(letters[base])),
-            sums(letters.len(), is_cpg),
-            sums(letters.len(), |base| letters[base].is_ascii_lowercase()),
+            sums_before(letters.len(), |base| is_gc(letters[base])),
+            sums_before(letters.len(), is_cpg),
+            sums_before(letters.len(), |base| letters[base].is_ascii_lowercase()),
         ];
         let mut columns = Columns {
             letters,
@@ -343,7 +332,7 @@ impl<'a> Columns<'a> {
 }
 
 /// How many of the bases before each are so; one more than there are bases.
-fn sums(n: usize, is: impl Fn(usize) -> bool) -> Vec<u32> {
+pub(super) fn sums_before(n: usize, is: impl Fn(usize) -> bool) -> Vec<u32> {
     let mut found = Vec::with_capacity(n + 1);
     found.push(0);
     for base in 0..n {

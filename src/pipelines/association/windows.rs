@@ -170,7 +170,6 @@ impl Windows {
                 values.push(value);
             }
         }
-        let varies = |of: &[f64]| of.iter().any(|value| *value != of[0]);
         let track: Vec<f64> = used.iter().map(|number| means[*number]).collect();
         if used.len() < LEAST_WINDOWS || !varies(&values) || !varies(&track) {
             return (counted, None);
@@ -226,26 +225,42 @@ impl Windows {
 }
 
 fn line(accounted: &Accounted, values: &[f64], track: &[f64], blocks: &[usize]) -> Line {
-    let [mut a, mut b] = [values, track].map(|of| accounted.rest(of));
-    let turned = accounted.turned(&a, &b);
-    for of in [&mut a, &mut b] {
-        let scale = (of.iter().map(|v| v * v).sum::<f64>() / of.len() as f64).sqrt();
-        of.iter_mut()
-            .for_each(|value| *value /= scale.max(f64::MIN_POSITIVE));
-    }
-    let mut sums: BTreeMap<usize, [f64; 6]> = BTreeMap::new();
-    for ((a, b), block) in a.iter().zip(&b).zip(blocks) {
-        sums.entry(*block)
-            .or_default()
-            .iter_mut()
-            .zip([1.0, *a, *b, a * a, b * b, a * b])
-            .for_each(|(sum, more)| *sum += more);
-    }
+    let [a, b] = [values, track].map(|of| accounted.rest(of));
     Line {
         n: values.len() as u64,
-        turned,
-        blocks: sums,
+        turned: accounted.turned(&a, &b),
+        blocks: block_sums(&a, &b, |number| blocks[number]),
     }
+}
+
+/// Whether there are two values among them.
+pub(super) fn varies(of: &[f64]) -> bool {
+    of.iter().any(|value| *value != of[0])
+}
+
+/// The standard deviation of a series with mean 0.
+pub(super) fn scale(of: &[f64]) -> f64 {
+    let mean = of.iter().map(|v| v * v).sum::<f64>() / of.len() as f64;
+    mean.sqrt().max(f64::MIN_POSITIVE)
+}
+
+/// What [`Line::blocks`] holds of two series with mean 0.
+pub(super) fn block_sums(
+    a: &[f64],
+    b: &[f64],
+    block: impl Fn(usize) -> usize,
+) -> BTreeMap<usize, [f64; 6]> {
+    let (scale_a, scale_b) = (scale(a), scale(b));
+    let mut sums: BTreeMap<usize, [f64; 6]> = BTreeMap::new();
+    for (number, (a, b)) in a.iter().zip(b).enumerate() {
+        let (a, b) = (a / scale_a, b / scale_b);
+        sums.entry(block(number))
+            .or_default()
+            .iter_mut()
+            .zip([1.0, a, b, a * a, b * b, a * b])
+            .for_each(|(sum, more)| *sum += more);
+    }
+    sums
 }
 
 #[cfg(test)]
