@@ -77,7 +77,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
 ];
 
 /// A library and the only places that may name it (a room, or one file of it).
-const LIBRARIES: [(&str, &[&str]); 22] = [
+const LIBRARIES: [(&str, &[&str]); 23] = [
     (
         "tokenizers",
         &["pipelines/tokenizers.rs", "pipelines/tokenizers"],
@@ -88,6 +88,7 @@ const LIBRARIES: [(&str, &[&str]); 22] = [
     ),
     ("safetensors", &["model", "train"]),
     ("zip", &["model"]),
+    ("mpi", &["train/ranks"]),
     ("noodles", &["genome"]),
     ("bio", &["genome"]),
     ("rusqlite", &["motifs/read/sqlite.rs"]),

@@ -39,7 +39,12 @@ impl Compute {
     /// Opens the device that was asked for; `auto` says on standard error which it found, in a
     /// build that can run on a GPU.
     pub fn device(self) -> Result<Device> {
-        self.device.open(&say)
+        self.device_of(0)
+    }
+
+    /// The same for one of several processes on this machine: each takes another GPU.
+    pub fn device_of(self, local: usize) -> Result<Device> {
+        self.device.open(local, &say)
     }
 
     /// The precision that was asked for on `device`; says so on standard error where f32 is run

@@ -6,12 +6,14 @@ use super::stderr::say;
 use super::stdout;
 use crate::error::{Error, Result};
 use crate::report::format::count;
+use crate::train::ranks::Ranks;
 use crate::train::recipe::Recipe;
 use crate::train::run::{Ending, Lengthened, Metrics, Run};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Train a model from a recipe; stop and resume it at will
 #[derive(Debug, clap::Args)]
@@ -21,6 +23,8 @@ Examples:
   ldar-analyze train analyses/train-fly-2m.toml --out runs/fly-2m --resume
   ldar-analyze train analyses/train-fly-2m.toml --router fixed:4 --out runs/fly-2m-fixed
       the same data, masks, seed and steps, with a token of every fourth base
+  mpirun -n 4 ldar-analyze --threads 8 train analyses/train-fly-2m.toml --out runs/fly-2m
+      the same by four processes that share every step (in a build with --features mpi)
 
 The folder holds metrics.tsv (one row every few steps), training.safetensors (weights, moments and step: what --resume needs) and at the
 end model.safetensors. Ctrl-C and SIGTERM write a checkpoint and stop; a killed run loses the steps since its last checkpoint. A resumed run ends on
@@ -67,17 +71,41 @@ impl Arguments {
 }
 
 impl Request {
-    /// Trains.
+    /// Trains, with the other processes that a launcher started.
     pub fn run(self) -> Result<()> {
+        let ranks = Arc::new(Ranks::join()?);
+        let ending = self.train(&ranks);
+        if let Err(e) = &ending
+            && ranks.size() > 1
+        {
+            if !ranks.is_first() {
+                // What fails on all is said by the first, which ends them.
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            say(&format!(
+                "error: rank {} of {}: {e}",
+                ranks.rank(),
+                ranks.size()
+            ));
+            ranks.abort();
+        }
+        ending
+    }
+
+    fn train(self, ranks: &Arc<Ranks>) -> Result<()> {
         let steps = self.recipe.run.steps;
-        let device = self.compute.device()?;
+        let device = self.compute.device_of(ranks.local())?;
         let precision = self.compute.training_precision(&device)?;
         let mut run = Run::open(self.recipe, &self.out, self.resume, &device, precision)?;
-        if let Some(Lengthened {
-            from,
-            lr_before,
-            lr,
-        }) = run.lengthened()
+        ranks.connect(&device)?;
+        run.share(ranks.clone())?;
+        let speaks = ranks.is_first();
+        if speaks
+            && let Some(Lengthened {
+                from,
+                lr_before,
+                lr,
+            }) = run.lengthened()
         {
             say(&format!(
                 "the run grows from {from} steps to {steps}: from step {} on the learning rate follows the schedule of {steps} steps, {lr:.2e} next, where it \
@@ -91,12 +119,22 @@ impl Request {
             signal_hook::flag::register(signal, stop.clone())
                 .map_err(|e| Error::Invalid(format!("a signal cannot be caught: {e}")))?;
         }
-        say(&format!(
-            "training on {} bases, steps {} to {steps}",
-            count(run.corpus().training_bases()),
-            run.step()
-        ));
-        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr_with_hz(2));
+        if speaks {
+            let by = match ranks.size() {
+                1 => String::new(),
+                size => format!(", by {size} processes"),
+            };
+            say(&format!(
+                "training on {} bases, steps {} to {steps}{by}",
+                count(run.corpus().training_bases()),
+                run.step()
+            ));
+        }
+        let target = match speaks {
+            true => ProgressDrawTarget::stderr_with_hz(2),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(Some(steps), target);
         if let Ok(style) =
             ProgressStyle::with_template("{pos}/{len} steps {wide_bar} {eta} left  {msg}")
         {
@@ -107,7 +145,9 @@ impl Request {
         let ending = run.train(&|| stop.load(Ordering::Relaxed), &mut |row| {
             bar.set_position(row.step);
             bar.set_message(summary(row));
-            if let Some((mlm, compression)) = row.validation {
+            if let Some((mlm, compression)) = row.validation
+                && speaks
+            {
                 let line = match mlm.is_nan() {
                     true => format!("step {}: held-out MLM not measured: no position of the held-out windows was masked", row.step),
                     false => format!(
@@ -120,6 +160,9 @@ impl Request {
             }
         })?;
         bar.finish_and_clear();
+        if !speaks {
+            return Ok(());
+        }
         match ending {
             Ending::Finished => stdout::print(&format!(
                 "wrote {}\n",

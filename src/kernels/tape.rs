@@ -22,7 +22,11 @@ pub struct Tape {
 
 /// Gradients by tensor.
 #[derive(Default)]
-pub struct Grads(HashMap<TensorId, Tensor>);
+pub struct Grads {
+    of: HashMap<TensorId, Tensor>,
+    /// The tensors whose gradients were added to, in order, since the last step of the way back.
+    added: Vec<TensorId>,
+}
 
 impl Grads {
     /// Adds to the gradient of `of`.
@@ -32,23 +36,24 @@ impl Grads {
 
     /// The same by the tensor's number, for steps that do not keep it.
     pub fn add_to(&mut self, of: TensorId, grad: Tensor) -> Result<()> {
-        let total = match self.0.remove(&of) {
+        let total = match self.of.remove(&of) {
             Some(before) => sum(&before, &grad)?,
             None => grad,
         };
-        self.0.insert(of, total);
+        self.of.insert(of, total);
+        self.added.push(of);
         Ok(())
     }
 
     /// Removes the gradient of a tensor: for the step of an operation with two results, noted on
     /// the second, that of the first.
     pub fn take(&mut self, of: &Tensor) -> Option<Tensor> {
-        self.0.remove(&of.id())
+        self.of.remove(&of.id())
     }
 
     /// The gradient of a tensor, if anything depended on it.
     pub fn get(&self, of: &Tensor) -> Option<&Tensor> {
-        self.0.get(&of.id())
+        self.of.get(&of.id())
     }
 }
 
@@ -153,10 +158,10 @@ impl Tape {
         self.record(&next, move |grad, grads| {
             let tape = Tape::on();
             let (sum, next) = work(&tape, residual, h)?;
-            let of_sum = grads.0.remove(&sum_id).map(|grad| (sum, grad));
+            let of_sum = grads.of.remove(&sum_id).map(|grad| (sum, grad));
             let inner = tape.backward(of_sum.into_iter().chain([(next, grad.clone())]))?;
             inner
-                .0
+                .of
                 .into_iter()
                 .try_for_each(|(of, grad)| grads.add_to(of, grad))
         });
@@ -165,13 +170,28 @@ impl Tape {
 
     /// Gradients of everything that has no step of its own, from those of some results.
     pub fn backward(self, seeds: impl IntoIterator<Item = (Tensor, Tensor)>) -> Result<Grads> {
+        self.backward_telling(seeds, |_, _| Ok(()))
+    }
+
+    /// The same; after each step of the way back, `told` is given the tensors whose gradients that
+    /// step added to, a tensor as often as it was added to, and all gradients so far.
+    ///
+    /// # Errors
+    /// Those of the steps and of `told`.
+    pub fn backward_telling(
+        self,
+        seeds: impl IntoIterator<Item = (Tensor, Tensor)>,
+        mut told: impl FnMut(&[TensorId], &Grads) -> Result<()>,
+    ) -> Result<Grads> {
         let mut grads = Grads::default();
         for (of, grad) in seeds {
             grads.add(&of, grad)?;
         }
         for (of, backward) in self.steps.into_iter().flat_map(RefCell::into_inner).rev() {
-            if let Some(grad) = grads.0.remove(&of) {
+            if let Some(grad) = grads.of.remove(&of) {
                 backward(&grad, &mut grads)?;
+                told(&grads.added, &grads)?;
+                grads.added.clear();
             }
         }
         Ok(grads)

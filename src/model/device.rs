@@ -9,12 +9,12 @@ use std::str::FromStr;
 /// A device as asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// The first NVIDIA GPU where this build and this machine have one, else the CPU.
+    /// An NVIDIA GPU where this build and this machine have one, else the CPU.
     Auto,
     /// The CPU.
     Cpu,
-    /// An NVIDIA GPU, by number.
-    Cuda(usize),
+    /// An NVIDIA GPU, if by number that one.
+    Cuda(Option<usize>),
 }
 
 impl FromStr for Choice {
@@ -25,8 +25,8 @@ impl FromStr for Choice {
         match (text, text.strip_prefix("cuda:").map(str::parse::<u16>)) {
             ("auto", _) => Ok(Choice::Auto),
             ("cpu", _) => Ok(Choice::Cpu),
-            ("cuda", _) => Ok(Choice::Cuda(0)),
-            (_, Some(Ok(number))) => Ok(Choice::Cuda(number.into())),
+            ("cuda", _) => Ok(Choice::Cuda(None)),
+            (_, Some(Ok(number))) => Ok(Choice::Cuda(Some(number.into()))),
             _ => Err(
                 "a device is auto, cpu, cuda, or cuda:N with the number of a GPU from 0 on".into(),
             ),
@@ -35,18 +35,21 @@ impl FromStr for Choice {
 }
 
 impl Choice {
-    /// Opens the device. In a build with CUDA, `say` is told what `auto` found.
+    /// Opens the device for the process of number `local` among those of a run on this machine: of
+    /// its GPUs they take one after the other, where none is asked for by number. In a build with
+    /// CUDA, `say` is told what `auto` found.
     ///
     /// # Errors
     /// A GPU is asked for, and this build or this machine has none.
-    pub fn open(self, say: &dyn Fn(&str)) -> Result<Device> {
+    pub fn open(self, local: usize, say: &dyn Fn(&str)) -> Result<Device> {
         let built = cfg!(feature = "cuda");
+        let own = || local % cuda::count().max(1);
         match self {
             Choice::Cpu => Ok(Device::Cpu),
             Choice::Auto if !built => Ok(Device::Cpu),
-            Choice::Auto => Ok(match cuda::open(0) {
+            Choice::Auto => Ok(match cuda::open(own()) {
                 Ok(device) => {
-                    say("running on the GPU cuda:0");
+                    say(&format!("running on the GPU {}", name(&device)));
                     device
                 }
                 Err(e) => {
@@ -57,10 +60,13 @@ impl Choice {
             Choice::Cuda(_) if !built => Err(Error::Usage(
                 "--device cuda: this program was built without CUDA; install it with `cargo install --path . --features cuda`".into(),
             )),
-            Choice::Cuda(number) => cuda::open(number).map_err(|e| {
-                let why = first_line(&e);
-                Error::Invalid(format!("--device cuda:{number}: no such GPU, or its driver does not answer ({why}); see nvidia-smi"))
-            }),
+            Choice::Cuda(number) => {
+                let number = number.unwrap_or_else(own);
+                cuda::open(number).map_err(|e| {
+                    let why = first_line(&e);
+                    Error::Invalid(format!("--device cuda:{number}: no such GPU, or its driver does not answer ({why}); see nvidia-smi"))
+                })
+            }
         }
     }
 }
@@ -93,7 +99,12 @@ mod tests {
         let parsed = ["auto", "cpu", "cuda", "cuda:3"].map(|text| text.parse::<Choice>().unwrap());
         assert_eq!(
             parsed,
-            [Choice::Auto, Choice::Cpu, Choice::Cuda(0), Choice::Cuda(3)]
+            [
+                Choice::Auto,
+                Choice::Cpu,
+                Choice::Cuda(None),
+                Choice::Cuda(Some(3))
+            ]
         );
         for bad in [
             "",
@@ -110,7 +121,7 @@ mod tests {
             );
         }
         assert_eq!(
-            name(&Choice::Cpu.open(&|_| panic!("nothing to say")).unwrap()),
+            name(&Choice::Cpu.open(0, &|_| panic!("nothing to say")).unwrap()),
             "cpu"
         );
     }
@@ -120,13 +131,13 @@ mod tests {
     fn a_plain_build_has_no_gpu() {
         assert!(
             Choice::Auto
-                .open(&|_| panic!("nothing to say"))
+                .open(0, &|_| panic!("nothing to say"))
                 .unwrap()
                 .is_cpu()
         );
         assert!(
-            Choice::Cuda(0)
-                .open(&|_| ())
+            Choice::Cuda(Some(0))
+                .open(0, &|_| ())
                 .unwrap_err()
                 .to_string()
                 .contains("--features cuda")

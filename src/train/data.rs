@@ -24,6 +24,25 @@ pub struct Corpus {
     length: usize,
 }
 
+/// The hash FNV-1a, of numbers.
+pub(super) struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    pub(super) fn add(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x0100_0000_01b3);
+    }
+
+    pub(super) fn value(&self) -> u64 {
+        self.0
+    }
+}
+
 /// Windows with their masks: what the model reads, and what it is to say where.
 pub struct Batch {
     /// Corrupted windows.
@@ -104,13 +123,13 @@ impl Corpus {
     /// A number that changes with any base of the corpus (FNV-1a): a run goes on only with the
     /// sequence it was started on.
     pub fn digest(&self) -> u64 {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut hash = Fnv::default();
         for contig in &self.contigs {
             for &byte in contig.iter().chain(&[u8::MAX]) {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+                hash.add(u64::from(byte));
             }
         }
-        hash
+        hash.value()
     }
 
     /// Bases of training sequence.

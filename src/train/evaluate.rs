@@ -2,6 +2,7 @@
 //! positions.
 
 use super::data::{Corpus, mask};
+use super::ranks::Ranks;
 use super::recipe::Recipe;
 use crate::kernels::loss::nats;
 use crate::model::LdarNet;
@@ -44,16 +45,21 @@ pub struct Evaluation {
     pub table_nats: Vec<f64>,
 }
 
-/// Mean masked loss and compression over windows; the loss is `NaN` where no position was masked.
+/// Mean masked loss and compression over windows that the ranks of a run share; the loss is `NaN`
+/// where no position was masked.
 pub fn masked_loss(
     model: &LdarNet,
     windows: &[Vec<u8>],
     recipe: &Recipe,
     rng: &mut Rng,
+    ranks: &Ranks,
 ) -> Result<(f64, f64)> {
-    let (mut sum, mut count, mut kept, mut bases) = (0.0, 0_u32, 0, 0);
-    for windows in windows.chunks(4) {
+    let (mut sum, mut count, mut kept, mut bases) = (0.0, 0_u32, 0_u32, 0);
+    for (i, windows) in windows.chunks(4).enumerate() {
         let batch = mask(windows.to_vec(), &recipe.masking, rng);
+        if i % ranks.size() != ranks.rank() {
+            continue;
+        }
         let output = model.forward(&batch.inputs)?;
         let logits = output.logits.to_vec2::<f32>()?;
         sum += batch
@@ -63,11 +69,12 @@ pub fn masked_loss(
             .sum::<f64>();
         count += batch.targets.len() as u32;
         if let Some(stage) = output.stages.first() {
-            kept += stage.mask.iter().filter(|&&b| b).count();
+            kept += stage.mask.iter().filter(|&&b| b).count() as u32;
             bases += stage.mask.len();
         }
     }
-    Ok((sum / f64::from(count), bases as f64 / kept.max(1) as f64))
+    let all = ranks.sum(vec![sum, f64::from(count), f64::from(kept), bases as f64])?;
+    Ok((all[0] / all[1], all[3] / all[2].max(1.0)))
 }
 
 /// Measures a model on the tested part of a recipe's data. `report` is told the rounds done of all.

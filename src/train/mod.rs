@@ -7,6 +7,8 @@ pub mod finetune;
 pub mod matched;
 pub mod objective;
 pub mod optimizer;
+pub mod ranks;
 pub mod recipe;
+mod reduction;
 pub mod run;
 pub mod schedule;

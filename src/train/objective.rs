@@ -6,7 +6,7 @@ use crate::kernels::loss::cross_entropy;
 use crate::kernels::tape::{Grads, Tape};
 use crate::model::LdarNet;
 use crate::model::flops::forward_flops;
-use candle_core::Tensor;
+use candle_core::{Tensor, TensorId};
 use std::sync::Arc;
 
 /// Weights of the objective.
@@ -42,6 +42,14 @@ impl Loss {
     /// Gradients of the total with respect to the model's tensors.
     pub fn backward(self) -> Result<Grads> {
         Ok(self.tape.backward(self.seeds)?)
+    }
+
+    /// The same, told of its progress: see [`Tape::backward_telling`].
+    pub fn backward_telling(
+        self,
+        told: impl FnMut(&[TensorId], &Grads) -> candle_core::Result<()>,
+    ) -> Result<Grads> {
+        Ok(self.tape.backward_telling(self.seeds, told)?)
     }
 }
 

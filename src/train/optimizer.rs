@@ -138,6 +138,11 @@ impl Optimizer {
         })
     }
 
+    /// The tensors that are trained, in the order of their gradients.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &Tensor> {
+        self.params.iter().map(|param| &param.tensor)
+    }
+
     /// Adds the gradients of one backward pass to `sums`.
     pub fn accumulate(&self, grads: &Grads, sums: &mut Gradients) -> Result<()> {
         sums.0.resize(self.params.len(), None);
@@ -241,6 +246,16 @@ impl Optimizer {
 pub struct Gradients(Vec<Option<Tensor>>);
 
 impl Gradients {
+    /// Of each parameter, in the optimizer's order.
+    pub(super) fn from(all: Vec<Option<Tensor>>) -> Gradients {
+        Gradients(all)
+    }
+
+    /// That of the parameter of this number.
+    pub(super) fn of(&self, parameter: usize) -> Option<&Tensor> {
+        self.0.get(parameter)?.as_ref()
+    }
+
     /// L2 norm over all parameters.
     pub fn norm(&self) -> Result<f64> {
         Ok(squared_norm(&self.0.iter().flatten().collect::<Vec<_>>())?.sqrt())

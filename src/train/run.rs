@@ -1,9 +1,11 @@
 //! The training loop: steps, metrics, held-out loss, checkpoints, resumption.
 
-use super::data::{Batch, Corpus, mask};
+use super::data::{Batch, Corpus, Fnv, mask};
 use super::evaluate::masked_loss;
 use super::optimizer::{Gradients, Optimizer, trainable};
+use super::ranks::Ranks;
 use super::recipe::{Recipe, RunRecipe};
+use super::reduction::Reduction;
 use crate::memory;
 use crate::model::checkpoint::{Checkpoint, at, is_ours, load_tensors, notes, on, save_tensors};
 use crate::model::fresh::Fresh;
@@ -16,6 +18,7 @@ use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// One row of the metrics table. It is the same whether the run was resumed or not, but for the
@@ -226,7 +229,9 @@ pub struct Run {
     tensors: BTreeMap<String, Tensor>,
     model: LdarNet,
     optimizer: Optimizer,
-    /// The batches of the next step.
+    ranks: Arc<Ranks>,
+    reduction: Reduction,
+    /// This rank's batches of the next step.
     ready: Option<Vec<Batch>>,
     since: Since,
     /// Each schedule that steps were made by: the step it began at, its length.
@@ -321,11 +326,53 @@ impl Run {
             tensors,
             model,
             optimizer,
+            ranks: Arc::new(Ranks::alone()),
+            reduction: Reduction::default(),
             ready: None,
             since,
             schedules,
             folder,
         })
+    }
+
+    /// Shares every step with other processes that opened the same run, in a folder that all of
+    /// them see. The first rank writes it. However many there are, the steps are the same but for
+    /// the rounding of sums.
+    ///
+    /// # Errors
+    /// There are more ranks than micro-batches; the ranks' weights differ.
+    pub fn share(&mut self, ranks: Arc<Ranks>) -> Result<()> {
+        let RunRecipe {
+            batch, micro_batch, ..
+        } = self.recipe.run;
+        if ranks.size() > batch / micro_batch {
+            return Err(Error::Invalid(format!(
+                "recipe: a step of {batch} windows has {} micro-batches, and there are {} ranks: make run.micro_batch smaller, or start fewer",
+                batch / micro_batch,
+                ranks.size()
+            )));
+        }
+        self.ranks = ranks;
+        self.check_weights()
+    }
+
+    /// Whether all ranks have the same weights, to the bit.
+    fn check_weights(&self) -> Result<()> {
+        if self.ranks.size() == 1 {
+            return Ok(());
+        }
+        let mut hash = Fnv::default();
+        for tensor in self.tensors.values() {
+            let values = tensor.flatten_all()?.to_vec1::<f32>()?;
+            values.iter().for_each(|x| hash.add(u64::from(x.to_bits())));
+        }
+        match self.ranks.same(hash.value())? {
+            true => Ok(()),
+            false => Err(Error::Invalid(format!(
+                "step {}: the ranks' weights are not the same to the bit: start all with the same program on processors, or GPUs, of one kind",
+                self.step()
+            ))),
+        }
     }
 
     /// What becomes of the learning rate in a run that was just resumed with more steps.
@@ -356,21 +403,24 @@ impl Run {
         (self.recipe.run.batch * self.recipe.data.length) as u64
     }
 
-    /// Trains to the end of the recipe, or until `stop` says so. `report` is told every row of the
-    /// metrics.
+    /// Trains to the end of the recipe, or until `stop` says so on any rank. `report` is told every
+    /// row of the metrics.
     pub fn train(
         &mut self,
         stop: &dyn Fn() -> bool,
         report: &mut dyn FnMut(&Metrics),
     ) -> Result<Ending> {
         let steps = self.recipe.run.steps;
-        let mut table = MetricsTable::open(&self.folder.join(METRICS), self.step())?;
+        let mut table = match self.ranks.is_first() {
+            true => Some(MetricsTable::open(&self.folder.join(METRICS), self.step())?),
+            false => None,
+        };
         let validation = self
             .corpus
             .holdout_windows(self.recipe.run.validation_windows);
         let mut started = Instant::now();
         while self.step() < steps {
-            if stop() {
+            if self.ranks.any(stop())? {
                 self.since.seconds += started.elapsed().as_secs_f64();
                 self.checkpoint()?;
                 return Ok(Ending::Stopped(self.step()));
@@ -401,9 +451,12 @@ impl Run {
                         &validation,
                         &self.recipe,
                         &mut rng,
+                        &self.ranks,
                     )?);
                 }
-                table.add(&done)?;
+                if let Some(table) = &mut table {
+                    table.add(&done)?;
+                }
                 report(&done);
                 started = Instant::now();
             }
@@ -413,7 +466,9 @@ impl Run {
                 self.checkpoint()?;
             }
         }
-        self.save_model(&self.folder.join(MODEL))?;
+        if self.ranks.is_first() {
+            self.save_model(&self.folder.join(MODEL))?;
+        }
         Ok(Ending::Finished)
     }
 
@@ -422,14 +477,23 @@ impl Run {
     fn one_step(&mut self) -> Result<f64> {
         let step = self.step();
         let (corpus, recipe) = (&self.corpus, &self.recipe);
-        let batches = self
-            .ready
-            .take()
-            .unwrap_or_else(|| batches_of(corpus, recipe, step));
-        let (model, optimizer, since) = (&self.model, &mut self.optimizer, &mut self.since);
+        let (rank, ranks) = (self.ranks.rank(), self.ranks.size());
+        // All are drawn, so that a step has the same windows and masks however they are shared.
+        let own = move |step| {
+            let all = batches_of(corpus, recipe, step);
+            all.into_iter().skip(rank).step_by(ranks).collect()
+        };
+        let batches: Vec<Batch> = self.ready.take().unwrap_or_else(|| own(step));
+        let mut learner = Learner {
+            model: &self.model,
+            optimizer: &mut self.optimizer,
+            reduction: &mut self.reduction,
+            ranks: &self.ranks,
+            since: &mut self.since,
+        };
         let (lr, next) = std::thread::scope(|scope| {
-            let next = scope.spawn(|| batches_of(corpus, recipe, step + 1));
-            let lr = learn(model, optimizer, recipe, &batches, since)?;
+            let next = scope.spawn(move || own(step + 1));
+            let lr = learner.learn(recipe, batches)?;
             let next = next
                 .join()
                 .map_err(|_| Error::Invalid("the thread that draws windows failed".into()))?;
@@ -440,6 +504,10 @@ impl Run {
     }
 
     fn checkpoint(&self) -> Result<()> {
+        self.check_weights()?;
+        if !self.ranks.is_first() {
+            return Ok(());
+        }
         let mut tensors = self.optimizer.state()?;
         tensors.extend(
             on(&self.tensors, &Device::Cpu)?
@@ -501,37 +569,57 @@ fn batches_of(corpus: &Corpus, recipe: &Recipe, step: u64) -> Vec<Batch> {
         .collect()
 }
 
-/// Forward, backward and update on the micro-batches of a step. Returns its base learning rate.
-fn learn(
-    model: &LdarNet,
-    optimizer: &mut Optimizer,
-    recipe: &Recipe,
-    batches: &[Batch],
-    since: &mut Since,
-) -> Result<f64> {
-    let step = optimizer.step;
-    let micro_batches = recipe.run.batch / recipe.run.micro_batch;
-    let objective = recipe.objective();
-    let mut sums = Gradients::default();
-    for Batch { inputs, targets } in batches {
-        let loss = objective.loss(model, inputs, targets)?;
-        if !loss.mlm.is_finite() {
-            return Err(Error::Invalid(format!(
-                "the loss is {} at step {}: lower the learning rate",
-                loss.mlm,
-                step + 1
-            )));
+/// What a step changes.
+struct Learner<'a> {
+    model: &'a LdarNet,
+    optimizer: &'a mut Optimizer,
+    reduction: &'a mut Reduction,
+    ranks: &'a Ranks,
+    since: &'a mut Since,
+}
+
+impl Learner<'_> {
+    /// Forward, backward and update on this rank's micro-batches of a step. Returns the step's base
+    /// learning rate.
+    fn learn(&mut self, recipe: &Recipe, batches: Vec<Batch>) -> Result<f64> {
+        let step = self.optimizer.step;
+        let micro_batches = recipe.run.batch / recipe.run.micro_batch;
+        let objective = recipe.objective();
+        let (mut sums, mut seen) = (Gradients::default(), [0.0; 4]);
+        let own = batches.len();
+        for (i, Batch { inputs, targets }) in batches.into_iter().enumerate() {
+            let loss = objective.loss(self.model, &inputs, &targets)?;
+            if !loss.mlm.is_finite() {
+                return Err(Error::Invalid(format!(
+                    "the loss is {} at step {}: lower the learning rate",
+                    loss.mlm,
+                    step + 1
+                )));
+            }
+            let values = [loss.mlm, loss.ratio, loss.compression, loss.flops_per_base];
+            for (sum, value) in seen.iter_mut().zip(values) {
+                *sum += value / micro_batches as f64;
+            }
+            if self.ranks.size() > 1 && i + 1 == own {
+                let before = std::mem::take(&mut sums);
+                sums = self
+                    .reduction
+                    .sum(self.ranks, self.optimizer, loss, before)?;
+            } else {
+                self.optimizer.accumulate(&loss.backward()?, &mut sums)?;
+            }
         }
-        since.mlm += loss.mlm / micro_batches as f64;
-        since.ratio += loss.ratio / micro_batches as f64;
-        since.compression += loss.compression / micro_batches as f64;
-        since.flops_per_base += loss.flops_per_base / micro_batches as f64;
-        optimizer.accumulate(&loss.backward()?, &mut sums)?;
+        let lr = recipe.optimizer.lr * recipe.optimizer.schedule.factor(step, recipe.run.steps);
+        let since = &mut *self.since;
+        since.grad_norm += self.optimizer.step(&sums, micro_batches, lr)?;
+        let seen = self.ranks.sum(seen.to_vec())?;
+        since.mlm += seen[0];
+        since.ratio += seen[1];
+        since.compression += seen[2];
+        since.flops_per_base += seen[3];
+        since.steps += 1;
+        Ok(lr)
     }
-    let lr = recipe.optimizer.lr * recipe.optimizer.schedule.factor(step, recipe.run.steps);
-    since.grad_norm += optimizer.step(&sums, micro_batches, lr)?;
-    since.steps += 1;
-    Ok(lr)
 }
 
 /// The files of a run.

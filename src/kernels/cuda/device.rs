@@ -6,7 +6,7 @@ use crate::kernels::profile;
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::driver::result::mem_pool;
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaSlice, DevicePtr, LaunchConfig, PushKernelArg, result, sys,
+    CudaContext, CudaSlice, DevicePtr, LaunchConfig, PushKernelArg, result, sys,
 };
 use candle_core::cuda_backend::{CudaDevice, CudaStorage, CudaStorageSlice, WrapErr};
 use candle_core::{DType, Device, Result, Storage};
@@ -111,6 +111,14 @@ pub(super) fn launch(device: &CudaDevice, name: &str, grid: Grid, args: &mut [Ar
     // them from, and the same launches run in the emulation, with guards behind every buffer.
     unsafe { builder.launch(config) }.w()?;
     profile::settle(&Device::Cuda(device.clone()))
+}
+
+/// How many GPUs the driver shows this process.
+pub(super) fn count() -> usize {
+    CudaContext::device_count()
+        .ok()
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or(0)
 }
 
 /// Opens a GPU that can run the kernels. Freed memory stays with this process: a forward pass asks

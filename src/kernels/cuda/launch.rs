@@ -79,6 +79,12 @@ impl Buffer {
         &self.storage
     }
 
+    /// The same, to write to.
+    #[cfg(feature = "nccl")]
+    pub(super) fn storage_mut(&mut self) -> &mut Storage {
+        &mut self.storage
+    }
+
     /// What was written.
     pub fn tensor(self) -> Result<Tensor> {
         let mut storage = self.storage;

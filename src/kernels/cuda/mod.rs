@@ -20,6 +20,8 @@ mod device;
 pub mod launch;
 pub mod linear;
 pub mod loss;
+#[cfg(feature = "nccl")]
+pub mod nccl;
 pub mod norm;
 pub mod routing;
 pub mod rows;
@@ -101,6 +103,14 @@ pub struct Facts {
     pub peak_flops: Option<f64>,
     /// Bytes per second of its memory at its highest clock.
     pub peak_bytes_per_second: f64,
+}
+
+/// How many GPUs this build and this machine have.
+pub fn count() -> usize {
+    #[cfg(feature = "cuda")]
+    return device::count();
+    #[cfg(not(feature = "cuda"))]
+    0
 }
 
 /// Opens a GPU.

@@ -394,7 +394,14 @@ fn a_loss_without_masked_positions_is_no_number() {
     recipe.masking.fraction = 1e-12;
     let run = open(&recipe, &temp.path().join("run"), false).unwrap();
     let windows = run.corpus.holdout_windows(2);
-    let measured = masked_loss(&run.model, &windows, &recipe, &mut Rng::new(1)).unwrap();
+    let measured = masked_loss(
+        &run.model,
+        &windows,
+        &recipe,
+        &mut Rng::new(1),
+        &Ranks::alone(),
+    )
+    .unwrap();
     assert!(measured.0.is_nan() && measured.1 >= 1.0);
     let line = Metrics {
         validation: Some(measured),
