@@ -82,7 +82,7 @@ fn a_build_without_mpi_does_not_train_the_same_model_many_times() {
 #[cfg(feature = "mpi")]
 mod launched {
     use super::*;
-    use std::process::{Output, Stdio};
+    use std::process::{Child, Output, Stdio};
     use std::time::{Duration, Instant};
 
     /// `mpirun`, of Open MPI or MPICH, as root and on fewer cores too.
@@ -161,53 +161,78 @@ mod launched {
         }
     }
 
-    #[test]
-    fn a_run_whose_rank_dies_ends_and_goes_on_with_others() {
-        let temp = tempfile::tempdir().unwrap();
-        recipe(temp.path(), 400);
-        let whole = launch(temp.path(), 2, "whole", &[]);
-        succeeds(&whole);
-        let mut run = launcher(temp.path(), 2, "parts", &[])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // Once a checkpoint is there, the second rank is killed.
+    /// Starts a run of two ranks and waits for its first checkpoint.
+    fn begun(folder: &Path, out: &str) -> Child {
+        let mut launcher = launcher(folder, 2, out, &[]);
+        launcher.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let run = launcher.spawn().unwrap();
         let (state, since) = (
-            temp.path().join("parts/training.safetensors"),
+            folder.join(out).join("training.safetensors"),
             Instant::now(),
         );
         while !state.exists() {
             assert!(since.elapsed() < Duration::from_secs(60), "no checkpoint");
             std::thread::sleep(Duration::from_millis(1));
         }
-        let second = ranks_below(run.id())
-            .into_iter()
-            .find(|process| variable(*process, "RANK") == Some("1".into()))
-            .unwrap();
-        Command::new("kill")
-            .args(["-KILL", &second.to_string()])
-            .status()
-            .unwrap();
+        run
+    }
+
+    fn signal(process: u32, name: &str) {
+        let process = process.to_string();
+        let status = Command::new("kill").args([name, &process]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits for the end of a run: whether it succeeded, and all it said.
+    fn ended(mut run: Child) -> (bool, String) {
         let since = Instant::now();
         while run.try_wait().unwrap().is_none() {
             assert!(since.elapsed() < Duration::from_secs(60), "it hangs");
             std::thread::sleep(Duration::from_millis(20));
         }
         let output = run.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned()
-            + &String::from_utf8_lossy(&output.stdout);
-        assert!(!output.status.success(), "{said}");
-        assert!(
-            said.to_lowercase().contains("killed") || said.contains("signal 9"),
-            "{said}"
-        );
-        assert!(!temp.path().join("parts/model.safetensors").exists());
-        succeeds(&launch(temp.path(), 4, "parts", &["--resume"]));
-        let (whole, parts) = (curve(temp.path(), "whole"), curve(temp.path(), "parts"));
-        assert!((0..3).all(|column| off(&whole, &parts, column) == 0.0));
-        // With other windows the losses would be off by a hundredth.
-        assert!(off(&whole, &parts, 3) <= 1e-3);
+        let said = [output.stderr, output.stdout].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    }
+
+    #[test]
+    fn a_run_that_ends_early_goes_on_with_others() {
+        let temp = tempfile::tempdir().unwrap();
+        recipe(temp.path(), 400);
+        succeeds(&launch(temp.path(), 2, "whole", &[]));
+        let whole = curve(temp.path(), "whole");
+
+        let run = begun(temp.path(), "killed");
+        let is_second = |process: &u32| variable(*process, "RANK").as_deref() == Some("1");
+        let second = ranks_below(run.id()).into_iter().find(is_second).unwrap();
+        signal(second, "-KILL");
+        let (success, said) = ended(run);
+        assert!(!success, "{said}");
+        let names_it = said.to_lowercase().contains("killed") || said.contains("signal 9");
+        assert!(names_it, "{said}");
+
+        // Asked of one rank, as `mpirun` does of all when it gets the signal.
+        let run = begun(temp.path(), "stopped");
+        for process in ranks_below(run.id()) {
+            if variable(process, "RANK").is_some() {
+                signal(process, "-USR1");
+                break; // one is enough
+            }
+        }
+        let (success, said) = ended(run);
+        assert!(success && said.contains("continue with"), "{said}");
+
+        for (out, ranks) in [("killed", 4), ("stopped", 1)] {
+            assert!(!temp.path().join(out).join("model.safetensors").exists());
+            succeeds(&launch(temp.path(), ranks, out, &["--resume"]));
+            let parts = curve(temp.path(), out);
+            assert!((0..3).all(|column| off(&whole, &parts, column) == 0.0));
+            // With other windows the losses would be off by a hundredth.
+            assert!(off(&whole, &parts, 3) <= 1e-3);
+        }
     }
 
     /// Processes that descend from one.

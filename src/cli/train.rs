@@ -11,6 +11,7 @@ use crate::train::recipe::Recipe;
 use crate::train::run::{Ending, Lengthened, Metrics, Run};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,7 +28,7 @@ Examples:
       the same by four processes that share every step (in a build with --features mpi)
 
 The folder holds metrics.tsv (one row every few steps), training.safetensors (weights, moments and step: what --resume needs) and at the
-end model.safetensors. Ctrl-C and SIGTERM write a checkpoint and stop; a killed run loses the steps since its last checkpoint. A resumed run ends on
+end model.safetensors. Ctrl-C, SIGTERM and SIGUSR1 write a checkpoint and stop; a killed run loses the steps since its last checkpoint. A resumed run ends on
 the same bits as one that was never stopped. It may have other log_every, validate_every, validation_windows, checkpoint_every and recompute than before, and
 more steps: the learning rate then follows the longer schedule from there on.")]
 pub struct Arguments {
@@ -45,6 +46,17 @@ pub struct Arguments {
     #[command(flatten)]
     compute: Compute,
 }
+
+/// Ctrl-C; a batch system that kills soon after it asks; what `mpirun` hands on to its processes
+/// without ending them.
+#[cfg(unix)]
+const STOPS: [i32; 3] = [
+    signal_hook::consts::SIGINT,
+    signal_hook::consts::SIGTERM,
+    signal_hook::consts::SIGUSR1,
+];
+#[cfg(not(unix))]
+const STOPS: [i32; 2] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
 
 /// What is to be done.
 pub struct Request {
@@ -73,7 +85,7 @@ impl Arguments {
 impl Request {
     /// Trains, with the other processes that a launcher started.
     pub fn run(self) -> Result<()> {
-        let ranks = Arc::new(Ranks::join()?);
+        let ranks = Rc::new(Ranks::join()?);
         let ending = self.train(&ranks);
         if let Err(e) = &ending
             && ranks.size() > 1
@@ -92,7 +104,7 @@ impl Request {
         ending
     }
 
-    fn train(self, ranks: &Arc<Ranks>) -> Result<()> {
+    fn train(self, ranks: &Rc<Ranks>) -> Result<()> {
         let steps = self.recipe.run.steps;
         let device = self.compute.device_of(ranks.local())?;
         let precision = self.compute.training_precision(&device)?;
@@ -114,8 +126,7 @@ impl Request {
             ));
         }
         let stop = Arc::new(AtomicBool::new(false));
-        // Ctrl-C, and a batch system that kills soon after it asks.
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        for signal in STOPS {
             signal_hook::flag::register(signal, stop.clone())
                 .map_err(|e| Error::Invalid(format!("a signal cannot be caught: {e}")))?;
         }

@@ -18,7 +18,7 @@ use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// One row of the metrics table. It is the same whether the run was resumed or not, but for the
@@ -229,7 +229,7 @@ pub struct Run {
     tensors: BTreeMap<String, Tensor>,
     model: LdarNet,
     optimizer: Optimizer,
-    ranks: Arc<Ranks>,
+    ranks: Rc<Ranks>,
     reduction: Reduction,
     /// This rank's batches of the next step.
     ready: Option<Vec<Batch>>,
@@ -326,7 +326,7 @@ impl Run {
             tensors,
             model,
             optimizer,
-            ranks: Arc::new(Ranks::alone()),
+            ranks: Rc::new(Ranks::alone()),
             reduction: Reduction::default(),
             ready: None,
             since,
@@ -341,7 +341,7 @@ impl Run {
     ///
     /// # Errors
     /// There are more ranks than micro-batches; the ranks' weights differ.
-    pub fn share(&mut self, ranks: Arc<Ranks>) -> Result<()> {
+    pub fn share(&mut self, ranks: Rc<Ranks>) -> Result<()> {
         let RunRecipe {
             batch, micro_batch, ..
         } = self.recipe.run;
