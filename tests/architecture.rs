@@ -87,7 +87,7 @@ const LIBRARIES: [(&str, &[&str]); 23] = [
         &["model", "kernels", "train", "benchmark.rs", "error.rs"],
     ),
     ("safetensors", &["model", "train"]),
-    ("zip", &["model"]),
+    ("zip", &["model", "fetch/finish.rs"]),
     ("mpi", &["train/ranks"]),
     ("noodles", &["genome"]),
     ("bio", &["genome"]),

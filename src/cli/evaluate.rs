@@ -80,7 +80,7 @@ impl Arguments {
             check_file(curves, &inputs, is_ours)?;
         }
         Ok(Request {
-            recipe: Recipe::open(&self.recipe)?,
+            recipe: source::recipe(&self.recipe)?,
             checkpoint: self.checkpoint,
             router: self.router,
             json: self.json,

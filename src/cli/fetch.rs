@@ -35,8 +35,9 @@ The cache is LDAR_CACHE, else XDG_CACHE_HOME/ldar-analyze, else ~/.cache/ldar-an
 to a machine without a network. Proxies are taken from ALL_PROXY, HTTPS_PROXY, HTTP_PROXY (http:// or socks5://USER:PASSWORD@HOST:PORT) and NO_PROXY,
 certificates from the system or SSL_CERT_FILE. Addresses, releases and licences: reference/sources.toml.")]
 pub struct Arguments {
-    /// What to fetch: human, mouse, yeast, jaspar, epd-human, ldarnet-110m (or: model ldarnet-110m), or a
-    /// benchmark suite: nt, gue, gb; fly is bundled
+    /// What to fetch: human, mouse, yeast, jaspar, epd-human, ldarnet-110m (or: model ldarnet-110m);
+    /// thaliana-chr1, lyrata-chr1-2, arenosa-chr1-2, pombe; or a benchmark suite: nt, gue, gb; fly is
+    /// bundled
     #[arg(value_name = "SET", required_unless_present = "list")]
     set: Option<String>,
     /// After `model`: its name
@@ -201,6 +202,7 @@ fn files_of(suite: &Suite) -> Wanted {
         about_bytes: ABOUT_BYTES,
         starts: starts.clone(),
         sha256: file.sha256,
+        member: None,
         finish: None,
         options: None,
     };

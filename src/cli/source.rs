@@ -12,6 +12,7 @@ use crate::model::Checkpoint;
 use crate::report::format::count;
 use crate::report::provenance::Input;
 use crate::tasks::suite::Suite;
+use crate::train::recipe::Recipe;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -29,6 +30,26 @@ pub fn resolve(role: &str, path: PathBuf) -> Result<PathBuf> {
         Some(name) if sources::named(name).is_ok() => cache::find(&cache::root()?, name, role),
         _ => Ok(path),
     }
+}
+
+/// A recipe of training, in whose list of files names of fetched sets stand for their genomes; a file
+/// of that name beside the recipe comes first.
+///
+/// # Errors
+/// The recipe is none, or names a set that is not in the cache.
+pub fn recipe(path: &Path) -> Result<Recipe> {
+    let mut recipe = Recipe::open(path)?;
+    for fasta in &mut recipe.data.fasta {
+        if let Some(name) = fasta.file_name()
+            && !fasta.exists()
+        {
+            let found = resolve("genome", PathBuf::from(name))?;
+            if found.exists() {
+                *fasta = found;
+            }
+        }
+    }
+    Ok(recipe)
 }
 
 /// [`resolve`] for an argument.

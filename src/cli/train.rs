@@ -2,6 +2,7 @@
 
 use super::compute::Compute;
 use super::router::RouterOption;
+use super::source;
 use super::stderr::say;
 use super::stdout;
 use crate::error::{Error, Result};
@@ -69,7 +70,7 @@ pub struct Request {
 impl Arguments {
     /// Reads the recipe.
     pub fn validate(self) -> Result<Request> {
-        let mut recipe = Recipe::open(&self.recipe)?;
+        let mut recipe = source::recipe(&self.recipe)?;
         if let Some(routing) = self.router.routing() {
             recipe.route(routing)?;
         }

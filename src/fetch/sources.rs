@@ -39,6 +39,7 @@ struct File {
     megabytes: u64,
     starts: String,
     sha256: Option<String>,
+    member: Option<String>,
     finish: Option<Finish>,
     /// Further options of the commands that take the file.
     options: Option<String>,
@@ -88,6 +89,8 @@ pub struct WantedFile {
     pub starts: Vec<u8>,
     /// The SHA-256 it must have, where pinned.
     pub sha256: Option<String>,
+    /// What is taken of it, where it is a zip archive.
+    pub member: Option<String>,
     /// What is done with it then.
     pub finish: Option<Finish>,
     /// How commands are told to read it, as options beside that of its role.
@@ -97,14 +100,16 @@ pub struct WantedFile {
 impl WantedFile {
     /// Its name in the cache.
     pub fn final_name(&self) -> String {
+        let name = match &self.member {
+            Some(member) => member.rsplit('/').next().unwrap_or(member),
+            None => &self.name,
+        };
         match self.finish {
             Some(Finish::Safetensors) => format!(
                 "{}.safetensors",
-                self.name
-                    .rsplit_once('.')
-                    .map_or(self.name.as_str(), |(stem, _)| stem)
+                name.rsplit_once('.').map_or(name, |(stem, _)| stem)
             ),
-            _ => self.name.clone(),
+            _ => name.to_string(),
         }
     }
 }
@@ -190,6 +195,7 @@ impl Set {
                     text => text.as_bytes().to_vec(),
                 },
                 sha256: file.sha256.clone().filter(|_| pinned),
+                member: file.member.clone(),
                 finish: file.finish,
                 options: file.options.clone(),
             }

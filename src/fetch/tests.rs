@@ -14,7 +14,11 @@ fn sources_are_sound() {
             "yeast",
             "jaspar",
             "epd-human",
-            "ldarnet-110m"
+            "ldarnet-110m",
+            "thaliana-chr1",
+            "lyrata-chr1-2",
+            "arenosa-chr1-2",
+            "pombe"
         ]
     );
     for set in &sets {

@@ -15,6 +15,9 @@ pub struct Corpus {
     contigs: Vec<Vec<u8>>,
     /// Runs without N outside the held-out part, at least one window long: (contig, range).
     training: Vec<(usize, Range<usize>)>,
+    /// Each file's part of `training`, and its share of the windows; one part with all where none
+    /// were asked for.
+    shares: Vec<(Range<usize>, f64)>,
     /// The same inside the held-out part.
     holdout: Vec<(usize, Range<usize>)>,
     /// The same inside the part of the first file that is tested.
@@ -60,12 +63,14 @@ impl Corpus {
         let mut corpus = Corpus {
             contigs: Vec::new(),
             training: Vec::new(),
+            shares: Vec::new(),
             holdout: Vec::new(),
             test: Vec::new(),
             tuning: Vec::new(),
             length: recipe.length,
         };
         for (file, path) in recipe.fasta.iter().enumerate() {
+            let before = corpus.training.len();
             let genome = Genome::open(path)?;
             let held_out = match file {
                 0 => held_out(&genome, &recipe.holdout_contigs)
@@ -79,13 +84,22 @@ impl Corpus {
                 };
                 corpus.add(encode(&genome.read_contig(&contig.name)?), file == 0, parts);
             }
+            let (part, share) = (before..corpus.training.len(), recipe.weights.get(file));
+            if let Some(&share) = share.filter(|share| **share > 0.0) {
+                if part.is_empty() {
+                    return Err(Error::file(path, recipe.nowhere()));
+                }
+                corpus.shares.push((part, share));
+            }
         }
         if corpus.training.is_empty() {
-            let what = format!(
-                "no stretch without N outside the held-out part is {} bases long",
-                recipe.length
-            );
-            return Err(Error::Invalid(format!("training data: {what}")));
+            return Err(Error::Invalid(format!(
+                "training data: {}",
+                recipe.nowhere()
+            )));
+        }
+        if corpus.shares.is_empty() {
+            corpus.shares.push((0..corpus.training.len(), 1.0));
         }
         Ok(corpus)
     }
@@ -144,8 +158,8 @@ impl Corpus {
             .map(|(contig, range)| &self.contigs[*contig][range.clone()])
     }
 
-    /// The windows of one step: uniform over all places where a window fits, each turned with the
-    /// recipe's probability.
+    /// The windows of one step: uniform over all places where a window fits, or over those of a file
+    /// that is drawn first by the recipe's weights; each turned with the recipe's probability.
     pub fn training_windows(
         &self,
         count: usize,
@@ -153,11 +167,16 @@ impl Corpus {
         rng: &mut Rng,
     ) -> Vec<Vec<u8>> {
         let places = |range: &Range<usize>| range.len() - self.length + 1;
-        let total: usize = self.training.iter().map(|(_, r)| places(r)).sum();
+        let total = |part: &Range<usize>| -> usize {
+            let runs = &self.training[part.clone()];
+            runs.iter().map(|(_, r)| places(r)).sum()
+        };
+        let totals: Vec<usize> = self.shares.iter().map(|(part, _)| total(part)).collect();
         let mut windows = Vec::with_capacity(count);
         for _ in 0..count {
-            let mut at = rng.below(total);
-            for (contig, range) in &self.training {
+            let file = self.draw_file(rng);
+            let mut at = rng.below(totals[file]);
+            for (contig, range) in &self.training[self.shares[file].0.clone()] {
                 if at < places(range) {
                     let window = &self.contigs[*contig][range.start + at..][..self.length];
                     let turned = rng.uniform() < reverse_complement;
@@ -172,6 +191,22 @@ impl Corpus {
             }
         }
         windows
+    }
+
+    /// The part that a window is drawn from.
+    fn draw_file(&self, rng: &mut Rng) -> usize {
+        if self.shares.len() == 1 {
+            return 0; // nothing random where there is no choice
+        }
+        let all: f64 = self.shares.iter().map(|(_, share)| share).sum();
+        let mut at = rng.uniform() * all;
+        for (file, (_, share)) in self.shares.iter().enumerate() {
+            if at < *share {
+                return file;
+            }
+            at -= share;
+        }
+        self.shares.len() - 1 // rounding
     }
 
     /// Held-out windows side by side, at most `count` of them evenly spread.
@@ -253,6 +288,7 @@ mod tests {
         writeln!(file, ">c\n{sequence}").unwrap();
         let recipe = DataRecipe {
             fasta: vec![file.path().to_path_buf()],
+            weights: Vec::new(),
             length: 4,
             reverse_complement: 0.5,
             holdout: (0.4, 0.6),
@@ -268,6 +304,7 @@ mod tests {
         writeln!(file, ">I\nAAAAAAAA\n>II\nCCCCCCCC\n>III\nGGGGGGGG").unwrap();
         let recipe = |contig: &str| DataRecipe {
             fasta: vec![file.path().to_path_buf()],
+            weights: Vec::new(),
             length: 4,
             reverse_complement: 0.0,
             holdout: (0.0, 0.0),
@@ -280,6 +317,44 @@ mod tests {
         assert_eq!(corpus.test_windows(), [[1; 4], [1; 4]]);
         let message = Corpus::open(&recipe("IV")).err().unwrap().to_string();
         assert!(message.contains("'IV'"), "{message}");
+    }
+
+    #[test]
+    fn files_have_the_shares_that_are_asked_for() {
+        let file = |sequence: &str| {
+            let mut file = tempfile::Builder::new().suffix(".fa").tempfile().unwrap();
+            writeln!(file, ">c\n{sequence}\n>d\n{sequence}").unwrap();
+            file
+        };
+        let files = [
+            file(&"A".repeat(400)),
+            file(&"C".repeat(40)),
+            file(&"G".repeat(40)),
+            file("TTT"),
+        ];
+        let recipe = |weights: &[f64]| DataRecipe {
+            fasta: files.iter().map(|file| file.path().into()).collect(),
+            weights: weights.to_vec(),
+            length: 4,
+            reverse_complement: 0.0,
+            holdout: (0.0, 0.0),
+            test: (0.0, 0.0),
+            holdout_contigs: Vec::new(),
+        };
+        let counts = |weights: &[f64]| {
+            let corpus = Corpus::open(&recipe(weights)).unwrap();
+            let windows = corpus.training_windows(4000, 0.0, &mut Rng::new(1));
+            [0, 1, 2].map(|base| windows.iter().filter(|w| w[0] == base).count())
+        };
+        let near = |counts: [usize; 3], wanted: [usize; 3]| {
+            let close = |(n, wanted): (&usize, &usize)| n.abs_diff(*wanted) < 130;
+            assert!(counts.iter().zip(&wanted).all(close), "{counts:?}");
+        };
+        near(counts(&[]), [3371, 314, 314]);
+        near(counts(&[1.0, 2.0, 1.0, 0.0]), [1000, 2000, 1000]);
+        assert_eq!(counts(&[0.0, 5.0, 0.0, 0.0]), [0, 4000, 0]);
+        let message = Corpus::open(&recipe(&[1.0; 4])).err().unwrap().to_string();
+        assert!(message.contains("4 bases long"), "{message}");
     }
 
     #[test]

@@ -54,6 +54,10 @@ pub struct NamedModel {
 pub struct DataRecipe {
     /// FASTA files, relative to the recipe.
     pub fasta: Vec<PathBuf>,
+    /// Of each file, its share of the windows, in any unit; not given, each has that of its places
+    /// for windows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<f64>,
     /// Bases per window.
     pub length: usize,
     /// Fraction of windows read as their reverse complement.
@@ -66,6 +70,16 @@ pub struct DataRecipe {
     /// Contigs of the first file that are held out whole, and tested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holdout_contigs: Vec<String>,
+}
+
+impl DataRecipe {
+    /// What is wrong where no window can be drawn.
+    pub(super) fn nowhere(&self) -> String {
+        format!(
+            "no stretch without N outside the held-out part is {} bases long",
+            self.length
+        )
+    }
 }
 
 /// Corruption of the input.
@@ -155,6 +169,16 @@ impl Recipe {
         let (d, m, o, r) = (&self.data, &self.masking, &self.optimizer, &self.run);
         if d.fasta.is_empty() || d.length < 2 {
             return fail("data.fasta needs a file, and data.length at least 2 bases");
+        }
+        let share = |x: &f64| *x >= 0.0 && x.is_finite();
+        if !d.weights.is_empty()
+            && (d.weights.len() != d.fasta.len()
+                || !d.weights.iter().all(share)
+                || d.weights.iter().sum::<f64>() == 0.0)
+        {
+            return fail(
+                "data.weights holds one number for each file of data.fasta, at 0 or above",
+            );
         }
         if !(0.0 <= d.holdout.0
             && d.holdout.0 <= d.test.0
