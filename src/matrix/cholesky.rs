@@ -1,6 +1,7 @@
 //! Symmetric positive definite systems, by the Cholesky factor.
 
-use super::subtract_earlier;
+use super::{add_product, subtract_earlier};
+use std::ops::Range;
 
 /// Columns that are factored together; what is left is a product of matrices.
 const BLOCK: usize = 48;
@@ -24,8 +25,8 @@ impl Cholesky {
         for start in (0..n).step_by(BLOCK) {
             let end = n.min(start + BLOCK);
             subtract_earlier(&mut matrix, n, start..end);
-            for i in start..n {
-                for j in start..end.min(i + 1) {
+            for i in start..end {
+                for j in start..=i {
                     let [of_i, of_j] = [i, j].map(|row| &matrix[row * n + start..row * n + j]);
                     let left = matrix[i * n + j] - dot(of_i, of_j);
                     matrix[i * n + j] = if i == j {
@@ -40,6 +41,7 @@ impl Cholesky {
                     };
                 }
             }
+            divide_below(&mut matrix, n, start..end);
         }
         Some(Cholesky { n, lower: matrix })
     }
@@ -100,6 +102,30 @@ impl Cholesky {
     }
 }
 
+/// Multiplies the rows below a factored block of columns by the inverse of its triangle, transposed.
+fn divide_below(matrix: &mut [f64], n: usize, block: Range<usize>) {
+    let (start, width) = (block.start, block.len());
+    // The inverse, transposed: column j of the inverse is row j here.
+    let mut inverse = vec![0.0; width * width];
+    for j in 0..width {
+        for i in j..width {
+            let row = &matrix[(start + i) * n + start..][..width];
+            let before = dot(&row[j..i], &inverse[j * width + j..j * width + i]);
+            let unit = f64::from(u8::from(i == j));
+            inverse[j * width + i] = (unit - before) / row[i];
+        }
+    }
+    let mut below = Vec::with_capacity((n - block.end) * width);
+    for i in block.end..n {
+        below.extend_from_slice(&matrix[i * n + start..][..width]);
+    }
+    let mut quotient = vec![0.0; below.len()];
+    add_product(&below, &inverse, width, &mut quotient);
+    for (i, row) in (block.end..n).zip(quotient.chunks_exact(width)) {
+        matrix[i * n + start..][..width].copy_from_slice(row);
+    }
+}
+
 /// The sum of products, in lanes that fit vector registers.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     const LANES: usize = 8;
@@ -115,7 +141,6 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::add_product;
     use super::*;
 
     fn positive_definite(n: usize) -> Vec<f64> {

@@ -112,19 +112,18 @@ impl Design {
         let (width, numbers) = (self.width(), self.numbers);
         let mut gram = vec![0.0; width * width];
         let mut square = vec![0.0; numbers * numbers];
+        let (mut plain, mut turned) = (Vec::new(), Vec::new());
         for (some, weights) in rows.chunks(ROWS_AT_ONCE).zip(weights.chunks(ROWS_AT_ONCE)) {
-            let plain: Vec<f64> = some
-                .iter()
-                .flat_map(|row| self.numbers_of(*row))
-                .copied()
-                .collect();
-            let turned: Vec<f64> = (0..numbers)
-                .flat_map(|column| {
-                    some.iter()
-                        .zip(weights)
-                        .map(move |(row, weight)| weight * self.values[row * numbers + column])
-                })
-                .collect();
+            plain.clear();
+            for row in some {
+                plain.extend_from_slice(self.numbers_of(*row));
+            }
+            turned.resize(plain.len(), 0.0);
+            for (i, (row, weight)) in plain.chunks_exact(numbers.max(1)).zip(weights).enumerate() {
+                for (column, number) in row.iter().enumerate() {
+                    turned[column * some.len() + i] = weight * number;
+                }
+            }
             add_product(&turned, &plain, numbers, &mut square);
             for (row, weight) in some.iter().zip(weights) {
                 let active = self.active(*row);

@@ -9,6 +9,7 @@ mod sets;
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 pub use rows::{
@@ -139,13 +140,13 @@ pub(super) fn outcome(
     rng: &Rng,
 ) -> Result<Discrimination> {
     let numbers: HashMap<Spot, usize> = sets.spots(study).into_iter().zip(0..).collect();
-    let mut found = Discrimination::default();
+    let mut asked = Vec::new();
     for (kind, about) in study.kinds.iter().enumerate() {
         for (control, name) in CONTROLS.into_iter().enumerate() {
             let Some(all) = sets.of(kind, control) else {
                 continue;
             };
-            let asked = Asked {
+            let of = Asked {
                 window: about.window,
                 span: about.span,
                 flank: request.flank,
@@ -154,11 +155,22 @@ pub(super) fn outcome(
                 seeds: rng.derive(&format!("discrimination {} {name}", about.name)),
             };
             let rows = Rows::new(&groups(study, all, request.cluster), &numbers);
-            let row = sets.row(study, kind, control);
-            found.tell(row, &rows, contigs, values, baseline, &asked)?;
+            let seen = Seen::of(&rows, contigs, baseline, &of)?;
+            asked.push((sets.row(study, kind, control), rows, seen, of));
         }
     }
-    Ok(found)
+    let tell = |(row, rows, seen, asked): (DecoyRow, Rows, _, Asked)| {
+        let mut found = Discrimination::default();
+        found.tell(row, &rows, seen, values, &asked);
+        found
+    };
+    let told: Vec<Discrimination> = asked.into_par_iter().map(tell).collect();
+    Ok(told
+        .into_iter()
+        .fold(Discrimination::default(), |mut all, more| {
+            all.add(more);
+            all
+        }))
 }
 
 /// A site or a control.
@@ -262,27 +274,57 @@ pub(in crate::pipelines) struct Asked {
     pub seeds: Rng,
 }
 
-impl Discrimination {
-    /// Adds what tells one kind of site from one set of controls, `row`, which says in words where
-    /// nothing could be estimated.
+/// The rows of one kind of site and its controls, and the nucleotides around them.
+pub(in crate::pipelines) struct Seen {
+    cases: Cases,
+    around: features::Around,
+    /// Offsets whose values are to tell, as far as they are known.
+    window: (i64, i64),
+}
+
+impl Seen {
+    /// Reads the sequence; or says in words why nothing can be estimated.
     ///
     /// # Errors
     /// Unreadable contigs.
+    pub fn of(
+        rows: &Rows,
+        contigs: &mut ContigReader<'_>,
+        baseline: Option<&Baseline>,
+        asked: &Asked,
+    ) -> Result<std::result::Result<Seen, String>> {
+        let cases = match rows.cases() {
+            Ok(cases) => cases,
+            Err(why) => return Ok(Err(why)),
+        };
+        let flank = asked.flank as i64;
+        let (first, last) = asked.window;
+        let window = (first.max(-flank), last.min(flank));
+        Ok(Ok(Seen {
+            cases,
+            around: features::around(contigs, rows, (window, asked.span), baseline)?,
+            window,
+        }))
+    }
+}
+
+impl Discrimination {
+    /// Adds what tells one kind of site from one set of controls, `row`, which says in words where
+    /// nothing could be estimated.
     pub(in crate::pipelines) fn tell(
         &mut self,
         row: DecoyRow,
         rows: &Rows,
-        contigs: &mut ContigReader<'_>,
+        seen: std::result::Result<Seen, String>,
         values: (&SpotValues, Option<&SpotValues>),
-        baseline: Option<&Baseline>,
         asked: &Asked,
-    ) -> Result<()> {
+    ) {
         let mut teller = Teller {
             found: self,
             row,
             asked,
         };
-        let told = teller.tell(contigs, rows, values, baseline)?;
+        let told = seen.and_then(|seen| teller.tell(rows, &seen, values));
         let mut row = teller.row;
         if let Err(why) = told {
             row.note = why;
@@ -290,7 +332,17 @@ impl Discrimination {
             self.discrimination.extend(rows::MODELS.map(empty));
         }
         self.decoys.push(row);
-        Ok(())
+    }
+
+    /// Adds the rows of another.
+    fn add(&mut self, more: Discrimination) {
+        self.discrimination.extend(more.discrimination);
+        self.conditional.extend(more.conditional);
+        self.cuts.extend(more.cuts);
+        self.effects.extend(more.effects);
+        self.roc.extend(more.roc);
+        self.difference.extend(more.difference);
+        self.decoys.extend(more.decoys);
     }
 }
 
@@ -309,37 +361,30 @@ impl Teller<'_> {
     /// Adds its rows, or says in words why there are none.
     fn tell(
         &mut self,
-        contigs: &mut ContigReader<'_>,
         rows: &Rows,
+        seen: &Seen,
         (own, reference): (&SpotValues, Option<&SpotValues>),
-        baseline: Option<&Baseline>,
-    ) -> Result<std::result::Result<(), String>> {
-        let cases = match rows.cases() {
-            Ok(cases) => cases,
-            Err(why) => return Ok(Err(why)),
-        };
+    ) -> std::result::Result<(), String> {
+        let (cases, window) = (&seen.cases, seen.window);
         let flank = self.asked.flank as i64;
-        let (first, last) = self.asked.window;
-        let window = (first.max(-flank), last.min(flank));
-        let around = features::around(contigs, rows, (window, self.asked.span), baseline)?;
         let measured = |values: &SpotValues| Measured::new(rows, values, window, flank);
         let estimated = self.estimate(
-            &cases,
+            cases,
             rows,
-            &around,
+            &seen.around,
             &measured(own),
             reference.map(measured).as_ref(),
         );
         if estimated.is_ok() && own.kind == Values::Probabilities {
             let cuts = cuts::Cuts {
                 row: &self.row,
-                cases: &cases,
+                cases,
                 measured: &measured(own),
                 window,
             };
             cuts.add(self.found, self.asked.permutations, self.seed("cuts"));
         }
-        Ok(estimated)
+        estimated
     }
 
     fn estimate(

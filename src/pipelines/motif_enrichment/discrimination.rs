@@ -11,7 +11,7 @@ use crate::genome::Strand;
 use crate::pipelines::Values;
 use crate::pipelines::comparison::baseline::{Baseline, MOST};
 use crate::pipelines::comparison::discrimination::{
-    Asked, DecoyRow, Group, MOST_SITES, Member, Rows, Spot, SpotValues,
+    Asked, DecoyRow, Group, MOST_SITES, Member, Rows, Seen, Spot, SpotValues,
 };
 use crate::pipelines::comparison::{ContigReader, Discrimination};
 use crate::stats::context::{Context, Fold, Observations, codes};
@@ -100,14 +100,8 @@ pub(super) fn find(
             seeds,
         };
         let rows = Rows::new(&groups, &numbers);
-        found.tell(
-            row,
-            &rows,
-            contigs,
-            (&values, None),
-            baseline.as_ref(),
-            &asked,
-        )?;
+        let seen = Seen::of(&rows, contigs, baseline.as_ref(), &asked)?;
+        found.tell(row, &rows, seen, (&values, None), &asked);
     }
     Ok(found)
 }

@@ -46,7 +46,8 @@ pub fn fit(data: Labelled<'_>, penalties: &[f64], start: &[f64]) -> Option<Vec<f
     let total: f64 = rows.iter().map(|row| weights[*row]).sum();
     let width = design.width();
     let mut b = start.to_vec();
-    let mut current = objective(data, penalties, &b);
+    let mut logits = data.logits(&b);
+    let mut current = objective(data, penalties, &b, &logits);
     for _ in 0..MOST_STEPS {
         let mut slope: Vec<f64> = b
             .iter()
@@ -54,8 +55,8 @@ pub fn fit(data: Labelled<'_>, penalties: &[f64], start: &[f64]) -> Option<Vec<f
             .map(|(b, penalty)| -penalty * b)
             .collect();
         let mut curvature = Vec::with_capacity(rows.len());
-        for row in rows {
-            let p = 1.0 / (1.0 + (-design.times(*row, &b)).exp());
+        for (row, logit) in rows.iter().zip(&logits) {
+            let p = 1.0 / (1.0 + (-logit).exp());
             design.add_to(
                 *row,
                 weights[*row] * (f64::from(u8::from(labels[*row])) - p),
@@ -86,12 +87,13 @@ pub fn fit(data: Labelled<'_>, penalties: &[f64], start: &[f64]) -> Option<Vec<f
                 .zip(&step)
                 .map(|(b, step)| b + share * step)
                 .collect();
-            let value = objective(data, penalties, &next);
+            let of_next = data.logits(&next);
+            let value = objective(data, penalties, &next, &of_next);
             if value <= current {
                 if share == 1.0 && promise < LAST_PROMISE * total {
                     return Some(next);
                 }
-                (b, current) = (next, value);
+                (b, current, logits) = (next, value, of_next);
                 break;
             }
             share /= 2.0;
@@ -103,15 +105,24 @@ pub fn fit(data: Labelled<'_>, penalties: &[f64], start: &[f64]) -> Option<Vec<f
     None
 }
 
-fn objective(data: Labelled<'_>, penalties: &[f64], b: &[f64]) -> f64 {
+impl Labelled<'_> {
+    /// The log-odds of the rows.
+    fn logits(&self, b: &[f64]) -> Vec<f64> {
+        let logit = |row: &usize| self.design.times(*row, b);
+        self.rows.iter().map(logit).collect()
+    }
+}
+
+/// What [`fit`] makes least, at coefficients and the log-odds that they give.
+fn objective(data: Labelled<'_>, penalties: &[f64], b: &[f64], logits: &[f64]) -> f64 {
     let of_row =
-        |row: &usize| data.weights[*row] * loss(data.design.times(*row, b), data.labels[*row]);
+        |(row, logit): (&usize, &f64)| data.weights[*row] * loss(*logit, data.labels[*row]);
     let penalty: f64 = b
         .iter()
         .zip(penalties)
         .map(|(b, penalty)| penalty * b * b)
         .sum();
-    data.rows.iter().map(of_row).sum::<f64>() + penalty / 2.0
+    data.rows.iter().zip(logits).map(of_row).sum::<f64>() + penalty / 2.0
 }
 
 /// `-ln P(label)` at log-odds `logit` of a true label.
@@ -146,12 +157,13 @@ mod tests {
             weights: &weights,
         };
         let b = fit(data, &penalties, &[0.0; 9]).unwrap();
-        let best = objective(data, &penalties, &b);
+        let objective = |b: &[f64]| objective(data, &penalties, b, &data.logits(b));
+        let best = objective(&b);
         for column in 0..9 {
             for by in [-1e-3, 1e-3] {
                 let mut moved = b.clone();
                 moved[column] += by;
-                assert!(objective(data, &penalties, &moved) > best, "{column}");
+                assert!(objective(&moved) > best, "{column}");
             }
         }
         // The same minimum from elsewhere.
