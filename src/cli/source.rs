@@ -39,12 +39,14 @@ pub fn resolve(role: &str, path: PathBuf) -> Result<PathBuf> {
 /// The recipe is none, or names a set that is not in the cache.
 pub fn recipe(path: &Path) -> Result<Recipe> {
     let mut recipe = Recipe::open(path)?;
+    let beside = path.parent();
     for fasta in &mut recipe.data.fasta {
         if let Some(name) = fasta.file_name()
+            && fasta.parent() == beside
             && !fasta.exists()
         {
             let found = resolve("genome", PathBuf::from(name))?;
-            if found.exists() {
+            if found != Path::new(name) {
                 *fasta = found;
             }
         }

@@ -25,12 +25,12 @@ Examples:
   ldar-analyze train analyses/train-fly-2m.toml --out runs/fly-2m --resume
   ldar-analyze train analyses/train-fly-2m.toml --router fixed:4 --out runs/fly-2m-fixed
       the same data, masks, seed and steps, with a token of every fourth base
-  mpirun -n 4 ldar-analyze --threads 8 train analyses/train-fly-2m.toml --out runs/fly-2m
-      the same by four processes that share every step (in a build with --features mpi)
+  mpirun -n 4 --bind-to none ldar-analyze --threads 8 train analyses/train-2m.toml --out runs/2m
+      four processes that share every step (in a build with --features mpi)
 
 The folder holds metrics.tsv (one row every few steps), training.safetensors (weights, moments and step: what --resume needs) and at the
-end model.safetensors. Ctrl-C, SIGTERM and SIGUSR1 write a checkpoint and stop; a killed run loses the steps since its last checkpoint. A resumed run ends on
-the same bits as one that was never stopped. It may have other log_every, validate_every, validation_windows, checkpoint_every and recompute than before, and
+end model.safetensors. Ctrl-C, SIGTERM and SIGUSR1 write a checkpoint and stop; a killed run loses the steps since its last checkpoint. A run resumed by as
+many processes ends on the same bits as one that was never stopped. It may have other log_every, validate_every, validation_windows, checkpoint_every and recompute than before, and
 more steps: the learning rate then follows the longer schedule from there on.")]
 pub struct Arguments {
     /// Recipe (TOML): model, data, masking, optimizer, length of the run
@@ -93,7 +93,7 @@ impl Request {
         {
             if !ranks.is_first() {
                 // What fails on all is said by the first, which ends them.
-                std::thread::sleep(Duration::from_secs(1));
+                std::thread::sleep(Duration::from_secs(3));
             }
             say(&format!(
                 "error: rank {} of {}: {e}",

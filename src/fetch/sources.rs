@@ -167,6 +167,13 @@ impl Set {
                 self.release
             )));
         }
+        let of_release = |file: &File| file.url.contains("{release}");
+        if !pinned && !self.files.iter().any(of_release) {
+            return Err(Error::Usage(format!(
+                "{} comes in one release only, {}",
+                self.name, self.release
+            )));
+        }
         let variants = self.variants();
         if let Some(variant) = variant
             && !variants.contains(&variant)

@@ -105,6 +105,9 @@ impl Cholesky {
 /// Multiplies the rows below a factored block of columns by the inverse of its triangle, transposed.
 fn divide_below(matrix: &mut [f64], n: usize, block: Range<usize>) {
     let (start, width) = (block.start, block.len());
+    if block.end == n {
+        return;
+    }
     // The inverse, transposed: column j of the inverse is row j here.
     let mut inverse = vec![0.0; width * width];
     for j in 0..width {

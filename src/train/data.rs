@@ -85,11 +85,11 @@ impl Corpus {
                 corpus.add(encode(&genome.read_contig(&contig.name)?), file == 0, parts);
             }
             let (part, share) = (before..corpus.training.len(), recipe.weights.get(file));
-            if let Some(&share) = share.filter(|share| **share > 0.0) {
-                if part.is_empty() {
-                    return Err(Error::file(path, recipe.nowhere()));
-                }
-                corpus.shares.push((part, share));
+            match share {
+                Some(0.0) => corpus.training.truncate(before),
+                Some(_) if part.is_empty() => return Err(Error::file(path, recipe.nowhere())),
+                Some(&share) => corpus.shares.push((part, share)),
+                None => {}
             }
         }
         if corpus.training.is_empty() {

@@ -114,9 +114,14 @@ impl Ranks {
     /// Prepares sums of tensors on `device`.
     ///
     /// # Errors
-    /// NCCL cannot connect the ranks' GPUs.
-    #[cfg_attr(not(feature = "nccl"), allow(unused_variables))]
+    /// Some ranks have a GPU and some have not; NCCL cannot connect the GPUs.
     pub fn connect(&self, device: &Device) -> Result<()> {
+        if !self.same(u64::from(device.is_cuda()))? {
+            return Err(Error::Invalid(
+                "some ranks run on a GPU and some on the CPU: give --device cpu or --device cuda"
+                    .into(),
+            ));
+        }
         #[cfg(feature = "nccl")]
         if self.size > 1 && device.is_cuda() {
             use crate::kernels::cuda::nccl;

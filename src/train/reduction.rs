@@ -110,10 +110,7 @@ impl Reduction {
                     Ok(())
                 })?;
                 if more || left.iter().any(|&left| left > 0) {
-                    return Err(Error::Invalid(format!(
-                        "step {}: its backward pass is not like the first one's, and gradients cannot be summed over ranks while it runs",
-                        optimizer.step + 1
-                    )));
+                    return Err(unlike(optimizer));
                 }
                 plan
             }
@@ -139,6 +136,10 @@ impl Reduction {
                 plan
             }
         };
+        let lost = |p: usize| plan.uses[p] == 0 && before.of(p).is_some();
+        if (0..parameters.len()).any(lost) {
+            return Err(unlike(optimizer));
+        }
         let mut sums = vec![None; parameters.len()];
         for (bucket, sum) in plan.buckets.iter().zip(pending) {
             let (sum, mut at) = (sum.wait()?, 0);
@@ -151,6 +152,13 @@ impl Reduction {
         self.0 = Some(plan);
         Ok(Gradients::from(sums))
     }
+}
+
+fn unlike(optimizer: &Optimizer) -> Error {
+    Error::Invalid(format!(
+        "step {}: its backward passes are not alike, and gradients cannot be summed over ranks while they run",
+        optimizer.step + 1
+    ))
 }
 
 #[cfg(test)]

@@ -340,7 +340,7 @@ impl Run {
     /// the rounding of sums.
     ///
     /// # Errors
-    /// There are more ranks than micro-batches; the ranks' weights differ.
+    /// There are more ranks than micro-batches; their recipes, sequences or weights differ.
     pub fn share(&mut self, ranks: Rc<Ranks>) -> Result<()> {
         let RunRecipe {
             batch, micro_batch, ..
@@ -353,6 +353,16 @@ impl Run {
             )));
         }
         self.ranks = ranks;
+        let mut hash = Fnv::default();
+        let recipe = recipe_text(&self.recipe)?;
+        recipe.bytes().for_each(|byte| hash.add(u64::from(byte)));
+        hash.add(self.corpus.digest());
+        hash.add(self.step());
+        if !self.ranks.same(hash.value())? {
+            return Err(Error::Invalid(
+                "the processes are not of one run: start all with the same recipe, sequence and options, in a folder that all of them see".into(),
+            ));
+        }
         self.check_weights()
     }
 

@@ -46,7 +46,7 @@ impl Link {
     /// Links the GPUs of `size` processes, of which this is number `rank`; returns on all at once.
     ///
     /// # Errors
-    /// They do not find each other.
+    /// They do not find each other, or two of them are one.
     pub fn open(device: &Device, rank: usize, size: usize, key: &[u8]) -> Result<Link> {
         let compute = device.as_cuda_device()?.cuda_stream();
         let own = compute.context().new_stream().w()?;
@@ -54,8 +54,8 @@ impl Link {
         for (to, from) in internal.iter_mut().zip(key) {
             *to = *from as std::ffi::c_char;
         }
-        let gpus =
-            Comm::from_rank(own.clone(), rank, size, Id::uninit(internal)).map_err(failed)?;
+        let gpus = Comm::from_rank(own.clone(), rank, size, Id::uninit(internal))
+            .map_err(|e| failed(e).context("each process needs a GPU of its own"))?;
         Ok(Link { gpus, own, compute })
     }
 
