@@ -17,6 +17,8 @@ use crate::kernels::routing::boundary_prob;
 use crate::kernels::tape::Tape;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// A boundary is where the probability is above this, in training and analysis.
 pub const THRESHOLD: f32 = 0.5;
@@ -62,6 +64,36 @@ pub struct Routed {
     pub mask: Vec<bool>,
     /// Rows of each sequence.
     pub seqs: Seqs,
+}
+
+impl Routed {
+    /// The decisions over a batch from those over its parts, each a list by stage.
+    fn of_parts(mut parts: Vec<Vec<Routed>>) -> Result<Vec<Routed>> {
+        if parts.len() == 1 {
+            return Ok(parts.remove(0));
+        }
+        let n_stages = parts.iter().map(Vec::len).min().unwrap_or(0);
+        let stage = |stage: usize| {
+            let probs: Vec<&Tensor> = parts.iter().map(|part| &part[stage].prob).collect();
+            let (mut mask, mut seqs) = (Vec::new(), Vec::new());
+            for Routed {
+                mask: of_part,
+                seqs: rows,
+                ..
+            } in parts.iter().map(|part| &part[stage])
+            {
+                let shift = |rows: &Range<usize>| rows.start + mask.len()..rows.end + mask.len();
+                seqs.extend(rows.iter().map(shift));
+                mask.extend_from_slice(of_part);
+            }
+            Ok(Routed {
+                prob: Tensor::cat(&probs, 0)?,
+                mask,
+                seqs: seqs.into(),
+            })
+        };
+        (0..n_stages).map(stage).collect()
+    }
 }
 
 /// What a forward pass gives, over a packed batch.
@@ -182,8 +214,52 @@ impl LdarNet {
     ///
     /// # Errors
     /// A sequence is empty or holds a number that is no token.
-    pub fn forward(&self, sequences: &[impl AsRef<[u8]>]) -> Result<Output> {
-        self.forward_on(&Tape::off(), sequences)
+    pub fn forward(&self, sequences: &[impl AsRef<[u8]> + Sync]) -> Result<Output> {
+        let mut parts = self.by_parts(sequences, |part| self.forward_on(&Tape::off(), part))?;
+        if parts.len() == 1 {
+            return Ok(parts.remove(0));
+        }
+        let cat =
+            |of: fn(&Output) -> &Tensor| Tensor::cat(&parts.iter().map(of).collect::<Vec<_>>(), 0);
+        let (logits, hidden) = (cat(|part| &part.logits)?, cat(|part| &part.hidden)?);
+        let stages = parts.into_iter().map(|part| part.stages).collect();
+        Ok(Output {
+            logits,
+            hidden,
+            stages: Routed::of_parts(stages)?,
+        })
+    }
+
+    /// Runs parts of a batch beside each other, as many as there are threads: each part's rows stay
+    /// in the caches of one core, and cores wait for each other once. One part where a GPU, or its
+    /// emulation, does the work.
+    fn by_parts<S: AsRef<[u8]> + Sync, T: Send>(
+        &self,
+        sequences: &[S],
+        run: impl Fn(&[S]) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        self.check(sequences)?;
+        let n_parts = match cuda::runs(&self.embeddings) {
+            true => 1,
+            false => rayon::current_num_threads().min(sequences.len()),
+        };
+        if n_parts == 1 {
+            return Ok(vec![run(sequences)?]);
+        }
+        let bases = |sequences: &[S]| sequences.iter().map(|s| s.as_ref().len()).sum::<usize>();
+        let (all, mut rest, mut parts) = (bases(sequences), sequences, Vec::new());
+        for left in (1..=n_parts).rev() {
+            // At least one, and one for each part to come.
+            let (wanted, mut n) = (all.div_ceil(n_parts), 1);
+            while n + left <= rest.len() && bases(&rest[..n]) < wanted {
+                n += 1;
+            }
+            let n = if left == 1 { rest.len() } else { n };
+            let (part, others) = rest.split_at(n);
+            parts.push(part);
+            rest = others;
+        }
+        parts.into_par_iter().map(&run).collect()
     }
 
     /// The same, noted on a tape for training.
@@ -254,7 +330,15 @@ impl LdarNet {
     ///
     /// # Errors
     /// The same, or the model has no such router.
-    pub fn route(&self, sequences: &[impl AsRef<[u8]>], stage: usize) -> Result<Vec<Routed>> {
+    pub fn route(
+        &self,
+        sequences: &[impl AsRef<[u8]> + Sync],
+        stage: usize,
+    ) -> Result<Vec<Routed>> {
+        Routed::of_parts(self.by_parts(sequences, |part| self.route_part(part, stage))?)
+    }
+
+    fn route_part(&self, sequences: &[impl AsRef<[u8]>], stage: usize) -> Result<Vec<Routed>> {
         let tape = &Tape::off();
         let (mut x, mut seqs) = self.embed(tape, sequences)?;
         let (rule, mut level, mut routed) = (self.rule(sequences), &self.backbone, Vec::new());
@@ -278,26 +362,34 @@ impl LdarNet {
         }
     }
 
-    /// Packs sequences one after another: (total bases, d_model) and the rows of each.
-    fn embed(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<(Tensor, Seqs)> {
-        let mut tokens: Vec<usize> = Vec::new();
-        let mut seqs = Vec::new();
-        for (i, sequence) in sequences.iter().enumerate() {
-            let sequence = sequence.as_ref();
-            if sequence.is_empty()
+    /// Whether sequences can be read.
+    fn check(&self, sequences: &[impl AsRef<[u8]>]) -> Result<()> {
+        let wrong = |sequence: &[u8]| {
+            sequence.is_empty()
                 || sequence
                     .iter()
                     .any(|&t| usize::from(t) >= self.config.vocab_size)
-            {
-                return Err(Error::Invalid(format!(
-                    "sequence {i} of a batch is empty or holds a number that is no token"
-                )));
-            }
+        };
+        if let Some(i) = sequences.iter().position(|s| wrong(s.as_ref())) {
+            return Err(Error::Invalid(format!(
+                "sequence {i} of a batch is empty or holds a number that is no token"
+            )));
+        }
+        match sequences.is_empty() {
+            true => Err(Error::Invalid("a batch without sequences".into())),
+            false => Ok(()),
+        }
+    }
+
+    /// Packs sequences one after another: (total bases, d_model) and the rows of each.
+    fn embed(&self, tape: &Tape, sequences: &[impl AsRef<[u8]>]) -> Result<(Tensor, Seqs)> {
+        self.check(sequences)?;
+        let mut tokens: Vec<usize> = Vec::new();
+        let mut seqs = Vec::new();
+        for sequence in sequences {
+            let sequence = sequence.as_ref();
             seqs.push(tokens.len()..tokens.len() + sequence.len());
             tokens.extend(sequence.iter().map(|&t| usize::from(t)));
-        }
-        if tokens.is_empty() {
-            return Err(Error::Invalid("a batch without sequences".into()));
         }
         Ok((
             gather_rows(tape, &self.embeddings, &tokens.into())?,

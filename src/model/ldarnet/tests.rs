@@ -100,3 +100,37 @@ fn training_does_not_round() {
         .unwrap();
     assert_eq!(loss(&model), exact);
 }
+
+#[test]
+fn parts_of_a_batch_give_what_the_whole_gives() {
+    let mut rng = crate::stats::rng::Rng::new(6).derive("bases");
+    let sequences: Vec<Vec<u8>> = [70, 1, 200, 33, 5, 5]
+        .iter()
+        .map(|length| (0..*length).map(|_| rng.below(4) as u8).collect())
+        .collect();
+    for (name, model) in models() {
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let pool = pool.build().unwrap();
+            let (output, routed) = pool.install(|| {
+                let output = model.forward(&sequences).unwrap();
+                (output, model.route(&sequences, 0).unwrap())
+            });
+            let stage = |routed: &Routed| {
+                let probs = routed.prob.to_vec1::<f32>().unwrap();
+                (probs, routed.mask.clone(), routed.seqs.to_vec())
+            };
+            assert_eq!(stage(&routed[0]), stage(&output.stages[0]), "{name}");
+            (
+                output.logits.to_vec2::<f32>().unwrap(),
+                output.hidden.to_vec2::<f32>().unwrap(),
+                output.stages.iter().map(stage).collect::<Vec<_>>(),
+            )
+        };
+        let one = run(1);
+        assert_eq!(one.0.len(), 314);
+        for threads in [2, 3, 9] {
+            assert!(run(threads) == one, "{name}, {threads} threads");
+        }
+    }
+}
