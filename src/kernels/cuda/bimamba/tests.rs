@@ -61,9 +61,9 @@ fn bf16_is_no_worse_than_the_recurrence_in_bf16() {
     );
 }
 
-/// The mixer's value and gradients against the CPU's, in f32 and in bf16; `slow` is taken from the
-/// biases of the steps.
-fn agrees(dims: Dims, lengths: &[usize], slow: f64) {
+/// The mixer's value and gradients against the CPU's, in f32, and in bf16 up to `rounding`; `slow`
+/// is taken from the biases of the steps.
+fn agrees(dims: Dims, lengths: &[usize], slow: f64, rounding: f64) {
     let start = dims.conv_dim() * (dims.d_conv + 1);
     let params = |seed| {
         let mut params = values(dims.n_params(), seed, 1.0).to_vec1::<f64>().unwrap();
@@ -81,18 +81,18 @@ fn agrees(dims: Dims, lengths: &[usize], slow: f64) {
     let seqs = seqs(lengths);
     let fast = |t: &Tape, x: &[Tensor]| mixer(t, &x[0], &x[1], [&x[2], &x[3]], dims, &seqs);
     like_the_cpu(&inputs, fast, 2e-5);
-    like_the_cpu_in_bf16(&inputs, 1, fast, 1e-2);
+    like_the_cpu_in_bf16(&inputs, 1, fast, rounding);
 }
 
 #[test]
 fn long_and_empty_sequences_agree_with_the_cpu() {
-    agrees(SMALL, &[0, 4097, 0, 1, 63, 64, 65, 513, 0], 0.0);
+    agrees(SMALL, &[0, 4097, 0, 1, 63, 64, 65, 513, 0], 0.0, 5e-2);
 }
 
 #[test]
 fn states_that_outlive_segments_agree_with_the_cpu() {
     // Steps of about 0.002.
-    agrees(SMALL, &[1700, 513], 6.0);
+    agrees(SMALL, &[1700, 513], 6.0, 1e-2);
 }
 
 #[test]
@@ -122,6 +122,7 @@ fn the_largest_state_and_more_heads_than_a_group_agree_with_the_cpu() {
         },
         &[600],
         0.0,
+        1e-2,
     );
     agrees(
         Dims {
@@ -132,6 +133,7 @@ fn the_largest_state_and_more_heads_than_a_group_agree_with_the_cpu() {
         },
         &[70, 2],
         0.0,
+        1e-2,
     );
 }
 
