@@ -17,11 +17,13 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
 
+/// A kernel as the driver knows it, and the shared memory that its blocks may have.
+type Ready = (CudaFunction, usize);
+
 thread_local! {
-    /// Kernels as the driver knows them, with the shared memory that their blocks may have. Candle's
-    /// `get_or_load_custom_func` keeps modules, but asks the driver for the function each time.
-    static READY: RefCell<HashMap<(DeviceId, &'static str), (CudaFunction, usize)>> =
-        RefCell::default();
+    /// Candle's `get_or_load_custom_func` keeps modules, but asks the driver for the function each
+    /// time.
+    static READY: RefCell<HashMap<(DeviceId, &'static str), Ready>> = RefCell::default();
 }
 
 /// Uninitialised elements.
@@ -63,13 +65,8 @@ enum Word {
     Float(f32),
 }
 
-/// A kernel and the shared memory that its blocks may have: all that the GPU gives.
-fn load(
-    device: &CudaDevice,
-    name: &str,
-    module: &str,
-    ptx: &'static str,
-) -> Result<(CudaFunction, usize)> {
+/// A kernel, with all the shared memory that the GPU gives.
+fn load(device: &CudaDevice, name: &str, module: &str, ptx: &'static str) -> Result<Ready> {
     let ptx: Cow<str> = match std::env::var_os("LDAR_PTX") {
         Some(folder) => {
             let path = Path::new(&folder).join(format!("{module}.ptx"));
@@ -90,7 +87,7 @@ fn load(
 }
 
 /// The kernel called `name`. The driver is asked for each once.
-fn find(device: &CudaDevice, name: &str) -> Result<(CudaFunction, usize)> {
+fn find(device: &CudaDevice, name: &str) -> Result<Ready> {
     let Some((name, module, ptx)) = super::ASSEMBLED.iter().find(|(known, ..)| *known == name)
     else {
         candle_core::bail!("there is no kernel {name}");
