@@ -165,9 +165,32 @@ That is {rows / time / 1e6:.1f} million bases/s and {flops / time / 1e12:.0f} TF
 encoder and its router alone, which `boundaries` and `splice-profile` run, take about a third of that).
 One sequence of {LENGTH} bases: {one * 1e3:.1f} ms of kernels in {launches} launches besides candle's own; at 5 to 10 microseconds for each launch the host is what bounds it: 2 to 4 ms.
 
-Where the time goes: the mixers' own kernels are bound by memory, above all by states (chunks of {Q} positions write and read {N} x {P} numbers a head); the
-projections by tensor cores. Next levers, in this order: chunks of 128 positions (half of the states' traffic), TF32 or bf16x3 for the router's
-projections (f32 now, for the sake of its probabilities), the gate fused into the scan.
+By these bounds the mixers' own kernels are bound by memory, above all by states (chunks of {Q} positions write and read {N} x {P} numbers a head), and the
+projections by tensor cores. The next section says what the bounds leave out.
+
+## What they leave out: instructions
+
+A multiprocessor starts four instructions a cycle at most, and most of those of the kernels that multiply are not products. Compiled by nvcc 13.0 for
+sm_90 and read from the machine code (counts of one warp, added up by hand along the path that full chunks and a state of {N} take, within 15 %):
+
+| bf16 kernel | unit | instructions at first | now | ms in the outer layers, at first | now | by the table above |
+|---|---|--:|--:|--:|--:|--:|
+| scan | a chunk, head and direction | 3,240 | 1,650 | 13 | 7 | 5.7 |
+| states, both launches | the same | 3,360 | 1,700 | 13 | 7 | 6.1 |
+| attention | 64 keys of a block | 1,220 | 1,000 | 9 | 7 | 1.7 |
+
+The times are floors, with all four instructions started in every cycle of 132 multiprocessors at 1.755 GHz; two thirds of that would be good. So these kernels were
+bound by instructions, not by memory, and attention still is; scan and states are now about as near to one bound as to the other.
+
+What changed: tiles are read from shared memory by `wmma.load...shared` (`LDSM`) and not through generic addresses, which nvcc took for a plain pointer
+(one left and two right tiles, 4 HMMA: 52 to 54 instructions, 12 of them 32-bit loads; now 15 to 18, three of them LDSM); a warp holds 2 x 2 tiles of 16 x 16
+where there are enough (32 HMMA by 16 LDSM, 24 by the old way of 16 x 32); threads and the columns of B, C and states are constants, so that loops
+unroll and divisions are gone (`bimamba_scan_bf16` as a whole: from 3,978 instructions to 2,360). In f32 a thread sums 4 x 4 elements: 0.1 to 0.5 loads
+from shared memory for a multiply-add, not 0.5 to 2.
+
+The next levers, in this order: attention in registers (its scores go through shared memory three times), two elements for one access in gate,
+convolution and SwiGLU, the scan fused with the states in inference, chunks of 128 positions (half of the states' traffic), TF32 or bf16x3 for the
+router's projections (f32 now, for the sake of its probabilities).
 
 ## Backward and the step
 

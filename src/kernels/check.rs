@@ -109,18 +109,6 @@ fn name(i: usize) -> String {
     }
 }
 
-/// The same through the kernels, which must have run.
-fn emulated_values(
-    order: Order,
-    inputs: &[Tensor],
-    fast: &dyn Fn(&Tape, &[Tensor]) -> Result<Tensor>,
-) -> Values {
-    let before = launches();
-    let got = emulated(order, || fast_values(inputs, fast));
-    assert!(launches() > before, "no kernel ran");
-    got
-}
-
 thread_local! {
     static GPU: RefCell<Option<Device>> = const { RefCell::new(None) };
 }
@@ -156,12 +144,18 @@ fn kernels_run() -> bool {
     cuda::EMULATES || GPU.with_borrow(Option::is_some)
 }
 
-/// The same through the kernels in every way there is here: emulated in both orders of warps, and
-/// on the GPU of [`on_gpu`].
-fn kernel_values(
+/// What `work` makes of some tensors through the kernels, which must have run, in every way there is
+/// here: emulated in both orders of warps, and on the GPU of [`on_gpu`].
+pub(super) fn through_kernels<T>(
     inputs: &[Tensor],
-    fast: &dyn Fn(&Tape, &[Tensor]) -> Result<Tensor>,
-) -> Vec<(&'static str, Values)> {
+    work: impl Fn(&[Tensor]) -> T,
+) -> Vec<(&'static str, T)> {
+    let counted = |inputs: &[Tensor]| {
+        let before = launches();
+        let out = work(inputs);
+        assert!(launches() > before, "no kernel ran");
+        out
+    };
     let orders = [
         ("emulated", Order::Ascending),
         ("emulated, descending", Order::Descending),
@@ -169,13 +163,21 @@ fn kernel_values(
     .into_iter()
     .filter(|_| cuda::EMULATES);
     let mut all: Vec<_> = orders
-        .map(|(way, order)| (way, emulated_values(order, inputs, fast)))
+        .map(|(way, order)| (way, emulated(order, || counted(inputs))))
         .collect();
     if let Some(gpu) = GPU.with_borrow(Clone::clone) {
         let inputs: Vec<Tensor> = inputs.iter().map(|x| x.to_device(&gpu).unwrap()).collect();
-        all.push(("on the GPU", fast_values(&inputs, fast)));
+        all.push(("on the GPU", counted(&inputs)));
     }
     all
+}
+
+/// The same of a fast operation.
+fn kernel_values(
+    inputs: &[Tensor],
+    fast: &dyn Fn(&Tape, &[Tensor]) -> Result<Tensor>,
+) -> Vec<(&'static str, Values)> {
+    through_kernels(inputs, |x| fast_values(x, fast))
 }
 
 /// Asserts that value and gradients are off by less than `tolerance`.
@@ -273,6 +275,32 @@ pub(super) fn like_the_cpu(
         .collect();
     let want = fast_values(&tensors, &fast);
     for (way, got) in kernel_values(&tensors, &fast) {
+        close(way, &got, &want, tolerance);
+    }
+}
+
+/// The same of kernels on bf16 activations (the first `activations` inputs) with the CPU version in
+/// f32 on the same rounded numbers.
+pub(super) fn like_the_cpu_in_bf16(
+    inputs: &[Tensor],
+    activations: usize,
+    fast: impl Fn(&Tape, &[Tensor]) -> Result<Tensor>,
+    tolerance: f64,
+) {
+    if !kernels_run() {
+        return;
+    }
+    let rounded: Vec<Tensor> = inputs
+        .iter()
+        .map(|x| x.to_dtype(DType::BF16).unwrap())
+        .collect();
+    let exact: Vec<Tensor> = rounded
+        .iter()
+        .map(|x| x.to_dtype(DType::F32).unwrap())
+        .collect();
+    let mixed = [&rounded[..activations], &exact[activations..]].concat();
+    let want = fast_values(&exact, &fast);
+    for (way, got) in kernel_values(&mixed, &fast) {
         close(way, &got, &want, tolerance);
     }
 }

@@ -118,9 +118,14 @@ impl Arithmetic {
         matches!(self.unit, Unit::Device | Unit::TrainingDevice)
     }
 
+    /// Whether a GPU runs it and nothing changes the weights: what is made of them is kept.
+    pub fn keeps_weights(self) -> bool {
+        self.unit == Unit::Device
+    }
+
     /// Whether a GPU's weights can be rounded once and for all.
     pub fn rounds_weights_once(self) -> bool {
-        self.unit == Unit::Device && self.precision == Precision::Bf16
+        self.keeps_weights() && self.precision == Precision::Bf16
     }
 
     /// The number format of activations inside layers.

@@ -230,9 +230,9 @@ mod tests {
     use super::super::adamw::{AdamWStep, Moments, Update, squared_norm};
     use super::super::add::{add, add_row};
     use super::super::cast::cast;
-    use super::super::check::{gpu_tests, same, same_bf16, seqs, values};
+    use super::super::check::{gpu_tests, same, same_bf16, seqs, through_kernels, values};
     use super::super::columns::{extend_columns, first_columns};
-    use super::super::cuda::{self, Order};
+    use super::super::cuda;
     use super::super::gather::Index;
     use super::super::linear::linear;
     use super::super::tape::Tape;
@@ -252,8 +252,10 @@ mod tests {
         router,
         chosen_rows,
         base_rows,
+        rows_above_a_threshold,
         products_and_channels,
         dechunked,
+        adamw_and_norms,
         cross_entropy_of_chosen_rows,
     );
 
@@ -468,13 +470,15 @@ mod tests {
             for threshold in [0.5, -1.0, 2.0] {
                 let want: Vec<usize> = (0..n).filter(|&t| prob_values[t] > threshold).collect();
                 assert_eq!(gather::above(&prob, threshold).unwrap()[..], want);
-                if cuda::EMULATES {
-                    let index =
-                        cuda::emulated(Order::Descending, || gather::above(&prob, threshold))
-                            .unwrap();
-                    let numbers = index.on(&prob).unwrap().to_vec1::<u32>().unwrap();
-                    assert_eq!(index[..], want);
-                    assert!(want.is_empty() || numbers.iter().map(|&row| row as usize).eq(want));
+                let found = |x: &[Tensor]| {
+                    let index = gather::above(&x[0], threshold).unwrap();
+                    let numbers = index.on(&x[0]).unwrap().to_vec1::<u32>().unwrap();
+                    (index, numbers)
+                };
+                for (way, (index, numbers)) in through_kernels(std::slice::from_ref(&prob), found) {
+                    assert_eq!(index[..], want, "{way}");
+                    let numbers = numbers.iter().map(|&row| row as usize);
+                    assert!(want.is_empty() || numbers.eq(want.iter().copied()), "{way}");
                 }
             }
         }
@@ -534,8 +538,13 @@ mod tests {
     #[test]
     fn adamw_and_norms() {
         let sizes = [1, 70, 4096, 9000];
-        let run = || {
-            let tensor = |n: usize, seed| values(n, seed, 1.0).to_dtype(DType::F32).unwrap();
+        // Where the one input is.
+        let run = |like: &[Tensor]| {
+            let before = cuda::launches();
+            let tensor = |n: usize, seed| {
+                let values = values(n, seed, 1.0).to_dtype(DType::F32).unwrap();
+                values.to_device(like[0].device()).unwrap()
+            };
             let params: Vec<Tensor> = sizes.iter().map(|&n| tensor(n, 1)).collect();
             let mut moments: Vec<Moments> =
                 params.iter().map(|p| Moments::new(p).unwrap()).collect();
@@ -568,20 +577,17 @@ mod tests {
                     .map(|x| x.to_vec1::<f32>().unwrap())
                     .collect::<Vec<_>>(),
                 norms,
+                cuda::launches() - before,
             )
         };
-        let want = run();
-        for order in [Order::Ascending, Order::Descending]
-            .into_iter()
-            .filter(|_| cuda::EMULATES)
-        {
-            let before = cuda::launches();
-            let got = cuda::emulated(order, run);
-            assert_eq!(cuda::launches() - before, 6);
+        let like = [Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap()];
+        let want = run(&like);
+        for (way, got) in through_kernels(&like, run) {
+            assert_eq!(got.2, 6);
             for (got, want) in got.0.iter().zip(&want.0) {
                 assert!(
                     got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-6),
-                    "{got:?} {want:?}"
+                    "{way}: {got:?} {want:?}"
                 );
             }
             assert!(

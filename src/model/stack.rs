@@ -115,6 +115,9 @@ struct BiMamba {
     /// Parameters of the two cores in the packed order of [`crate::kernels::ssd::Core`], each as a
     /// list.
     cores: [Vec<Tensor>; 2],
+    /// The lists as [`pack`] gives them, for inference on a device: there each part would be copied
+    /// by a launch of its own in every pass.
+    packed: Option<[Tensor; 2]>,
     dims: Dims,
 }
 
@@ -160,12 +163,30 @@ impl BiMamba {
             in_proj,
             out_proj,
             cores,
+            packed: None,
             dims,
         })
     }
 
+    fn pack(&self, tape: &Tape) -> candle_core::Result<[Tensor; 2]> {
+        Ok([pack(tape, &self.cores[0])?, pack(tape, &self.cores[1])?])
+    }
+
+    fn set_arithmetic(&mut self, arithmetic: Arithmetic) -> Result<()> {
+        self.packed = if arithmetic.keeps_weights() {
+            Some(self.pack(&Tape::off())?)
+        } else {
+            None
+        };
+        self.in_proj.set_arithmetic(arithmetic)?;
+        self.out_proj.set_arithmetic(arithmetic)
+    }
+
     fn forward(&self, tape: &Tape, x: Tensor, seqs: &Seqs) -> candle_core::Result<Tensor> {
-        let (fwd, bwd) = (pack(tape, &self.cores[0])?, pack(tape, &self.cores[1])?);
+        let [fwd, bwd] = match &self.packed {
+            Some(packed) if !tape.is_on() => packed.clone(),
+            _ => self.pack(tape)?,
+        };
         let y = if tape.is_on() {
             mixer(
                 tape,
@@ -345,15 +366,17 @@ impl Stack {
                     "a model's precision cannot change while it runs".into(),
                 ));
             };
-            let mixer = match &mut layer.mixer {
-                MixerLayer::BiMamba(mixer) => [&mut mixer.in_proj, &mut mixer.out_proj],
-                MixerLayer::Attention(mixer) => [&mut mixer.qkv, &mut mixer.out_proj],
-            };
-            let mlp = layer.mlp.as_mut().map(|mlp| [&mut mlp.fc1, &mut mlp.fc2]);
-            mixer
-                .into_iter()
-                .chain(mlp.into_iter().flatten())
-                .try_for_each(|linear| linear.set_arithmetic(arithmetic))?;
+            match &mut layer.mixer {
+                MixerLayer::BiMamba(mixer) => mixer.set_arithmetic(arithmetic)?,
+                MixerLayer::Attention(mixer) => {
+                    mixer.qkv.set_arithmetic(arithmetic)?;
+                    mixer.out_proj.set_arithmetic(arithmetic)?;
+                }
+            }
+            if let Some(mlp) = &mut layer.mlp {
+                mlp.fc1.set_arithmetic(arithmetic)?;
+                mlp.fc2.set_arithmetic(arithmetic)?;
+            }
         }
         Ok(())
     }

@@ -5,10 +5,11 @@
 #pragma once
 #include "tile.cuh"
 
-// Rows of a chunk, channels of a head, heads whose work shares a block.
-constexpr int Q = 64, P = 64, GROUP = 4;
-// Leading dimension of tiles of 64 columns.
-constexpr int LD = 72;
+// Rows of a chunk, channels of a head, heads whose work shares a block, and the largest state size: that of the authors' models. Tiles of B, C and
+// states have N columns whatever the state size is, zeros behind it, so that the compiler knows the sizes of all products.
+constexpr int Q = 64, P = 64, GROUP = 4, N = 128;
+// Leading dimensions of tiles of 64 and of N columns.
+constexpr int LD = 72, LDN = N + 8;
 
 // Sizes of the mixer, and where the parts of a direction's packed parameters start.
 struct Sizes {
@@ -22,9 +23,6 @@ struct Sizes {
     __device__ int a_log() const { return dt_bias() + heads(); }
     __device__ int skip() const { return dt_bias() + 2 * heads(); }
     __device__ int norm() const { return dt_bias() + 3 * heads(); }
-    // Columns of B and C in shared memory, and their leading dimension.
-    __device__ int padded() const { return (n + 15) / 16 * 16; }
-    __device__ int ld() const { return padded() + 8; }
 };
 
 // The rows of a chunk in the order in which a direction reads them.
@@ -44,47 +42,54 @@ struct __align__(16) Pack {
     unsigned word[4];
 };
 
-// 64 rows of `width` columns into shared memory, zeros behind the span's last row and up to `padded` columns. `from` is the first column of row 0.
-template <class T>
-__device__ __forceinline__ void load_tile(T* to, int ld, const T* from, size_t stride, Span rows, int width, int padded) {
-    constexpr int each = 16 / sizeof(T), batch = 4;
-    if (width == padded && stride % each == 0 && (size_t)from % 16 == 0) {
-        unsigned packs = padded / each, all = Q * packs;
-        for (unsigned start = threadIdx.x; start < all; start += batch * blockDim.x) {
+// 64 rows of `width` columns into a tile of C columns, zeros behind the span's last row and up to C. `from` is the first column of row 0.
+template <int C, class T> __device__ __forceinline__ void load_tile(T* to, const T* from, size_t stride, Span rows, int width) {
+    constexpr int ld = C + 8, each = 16 / sizeof(T), packs = C / each, all = Q * packs / THREADS, batch = all < 4 ? all : 4;
+    static_assert(Q * packs % (batch * THREADS) == 0, "every thread loads as much");
+    if (width == C && stride % each == 0 && (size_t)from % 16 == 0) {
+        for (int start = 0; start < all * THREADS; start += batch * THREADS) {
             Pack v[batch]; // all loads on their way before the first is waited for
 #pragma unroll
             for (int j = 0; j < batch; j++) {
-                unsigned i = min(start + j * blockDim.x, all - 1), t = i / packs;
-                v[j] = *reinterpret_cast<const Pack*>(from + rows.row(min((int)t, rows.len - 1)) * stride + i % packs * each);
-                if ((int)t >= rows.len) v[j] = Pack{{0, 0, 0, 0}};
+                int i = threadIdx.x + start + j * THREADS, t = i / packs;
+                v[j] = *reinterpret_cast<const Pack*>(from + rows.row(min(t, rows.len - 1)) * stride + i % packs * each);
+                if (t >= rows.len) v[j] = Pack{{0, 0, 0, 0}};
             }
 #pragma unroll
             for (int j = 0; j < batch; j++) {
-                unsigned i = start + j * blockDim.x;
-                if (i < all) *reinterpret_cast<Pack*>(to + i / packs * ld + i % packs * each) = v[j];
+                int i = threadIdx.x + start + j * THREADS;
+                *reinterpret_cast<Pack*>(to + i / packs * ld + i % packs * each) = v[j];
             }
         }
         return;
     }
-    for (int t = threadIdx.x / 32; t < Q; t += blockDim.x / 32)
-        for (int c = threadIdx.x & 31; c < padded; c += 32)
-            to[t * ld + c] = t < rows.len && c < width ? from[rows.row(t) * stride + c] : from_float<T>(0.0f);
+#pragma unroll 1
+    for (int i = threadIdx.x; i < Q * C; i += THREADS) {
+        int t = i / C, c = i % C;
+        to[t * ld + c] = t < rows.len && c < width ? from[rows.row(t) * stride + c] : from_float<T>(0.0f);
+    }
 }
 
 // A state (P, n).
-template <class T> __device__ __forceinline__ void load_state(T* to, int ld, const T* state, int n, int padded) {
-    load_tile(to, ld, state, n, Span{0, P, false}, n, padded);
+template <class T> __device__ __forceinline__ void load_state(T* to, const T* state, int n) { load_tile<N>(to, state, n, Span{0, P, false}, n); }
+
+// Calls work(p, c) for every element of (P, N), a row a warp.
+template <class F> __device__ __forceinline__ void each_element(F work) {
+#pragma unroll 2
+    for (int p = 0; p < P; p += WARPS)
+#pragma unroll
+        for (int c = 0; c < N; c += 32) work(p + threadIdx.x / 32, c + (threadIdx.x & 31));
 }
 
-// Calls work(p, c) for every element of (P, n), a row a warp.
-template <class F> __device__ __forceinline__ void each_element(int n, F work) {
-    for (int p = threadIdx.x / 32; p < P; p += blockDim.x / 32)
-        for (int c = threadIdx.x & 31; c < n; c += 32) work(p, c);
+// Calls work(t, p) for every element of (Q, P), a column a thread.
+template <class F> __device__ __forceinline__ void each_of_chunk(F work) {
+#pragma unroll 8
+    for (int t = 0; t < Q; t += THREADS / P) work(t + threadIdx.x / P, threadIdx.x % P);
 }
 
 // dt and a of a chunk, (Q) each; behind its end a step of 0.
 __device__ __forceinline__ void load_steps(float* dt, float* a, const float* all_dt, const float* all_a, Span rows) {
-    for (int t = threadIdx.x; t < Q; t += blockDim.x) {
+    for (int t = threadIdx.x; t < Q; t += THREADS) {
         dt[t] = t < rows.len ? all_dt[rows.row(t)] : 0.0f;
         a[t] = all_a[rows.row(min(t, rows.len - 1))];
     }
@@ -92,8 +97,8 @@ __device__ __forceinline__ void load_steps(float* dt, float* a, const float* all
 
 // Row t of a tile of P columns times scale[t].
 template <class T> __device__ __forceinline__ void scale_rows(T* tile, const float* scale) {
-    for (int i = threadIdx.x; i < Q * P; i += blockDim.x) {
-        T* at = tile + i / P * LD + i % P;
-        *at = from_float<T>(to_float(*at) * scale[i / P]);
-    }
+    each_of_chunk([&](int t, int p) {
+        T* at = tile + t * LD + p;
+        *at = from_float<T>(to_float(*at) * scale[t]);
+    });
 }

@@ -39,6 +39,9 @@ const CONV_THREADS: usize = 128;
 /// Leading dimension of a tile of [`CHUNK`] or [`HEAD_DIM`] columns in shared memory.
 const LD: usize = 72;
 
+/// Elements of a tile of [`CHUNK`] rows of B or C there, whatever the state size is.
+const WIDE: usize = CHUNK * (MAX_STATE + 8);
+
 /// How the work of one batch is cut.
 #[derive(Clone)]
 pub struct Plan {
@@ -125,11 +128,6 @@ impl Plan {
 
     fn groups(&self) -> usize {
         self.dims.n_heads().div_ceil(GROUP)
-    }
-
-    /// Elements of a tile of [`CHUNK`] rows of B or C in shared memory.
-    fn wide(&self) -> usize {
-        CHUNK * (self.dims.d_state.next_multiple_of(16) + 8)
     }
 
     /// The last arguments of every kernel.
@@ -219,7 +217,7 @@ impl Plan {
                     n,
                     k,
                 ];
-                let shared = self.wide() * (4 + dtype.size_in_bytes())
+                let shared = WIDE * (4 + dtype.size_in_bytes())
                     + CHUNK * LD * dtype.size_in_bytes()
                     + CHUNK * 4;
                 launch(
@@ -293,8 +291,7 @@ impl Plan {
             n,
             k,
         ];
-        let shared =
-            2 * (self.wide() + CHUNK * LD) * dtype.size_in_bytes() + 2 * CHUNK * (LD + 1) * 4;
+        let shared = 2 * (WIDE + CHUNK * LD) * dtype.size_in_bytes() + 2 * CHUNK * (LD + 1) * 4;
         let grid = Grid {
             blocks: [self.n_chunks * self.groups(), 1, 2],
             threads: THREADS,

@@ -4,15 +4,27 @@ use super::Facts;
 use super::launch::{Arg, Grid};
 use crate::kernels::profile;
 use candle_core::backend::BackendStorage;
+use candle_core::cuda_backend::cudarc::cublas;
 use candle_core::cuda_backend::cudarc::driver::result::mem_pool;
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaContext, CudaSlice, DevicePtr, LaunchConfig, PushKernelArg, result, sys,
+    CudaContext, CudaFunction, CudaSlice, DevicePtr, LaunchConfig, PushKernelArg, result, sys,
 };
-use candle_core::cuda_backend::{CudaDevice, CudaStorage, CudaStorageSlice, WrapErr};
+use candle_core::cuda_backend::{CudaDevice, CudaStorage, CudaStorageSlice, DeviceId, WrapErr};
 use candle_core::{DType, Device, Result, Storage};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::Path;
 
-/// Shared memory that a block gets without being asked for.
-const PLAIN_SHARED: usize = 48 * 1024;
+/// A kernel as the driver knows it, and the shared memory that its blocks may have.
+type Ready = (CudaFunction, usize);
+
+thread_local! {
+    /// Candle's `get_or_load_custom_func` keeps modules, but asks the driver for the function each
+    /// time.
+    static READY: RefCell<HashMap<(DeviceId, &'static str), Ready>> = RefCell::default();
+}
 
 /// Uninitialised elements.
 pub(super) fn alloc(device: &CudaDevice, dtype: DType, n: usize) -> Result<CudaStorage> {
@@ -53,25 +65,49 @@ enum Word {
     Float(f32),
 }
 
-/// Starts a kernel; nothing is waited for.
-pub(super) fn launch(device: &CudaDevice, name: &str, grid: Grid, args: &mut [Arg]) -> Result<()> {
-    let Some((_, module, ptx)) = super::ASSEMBLED.iter().find(|(known, ..)| *known == name) else {
+/// A kernel, with all the shared memory that the GPU gives.
+fn load(device: &CudaDevice, name: &str, module: &str, ptx: &'static str) -> Result<Ready> {
+    let ptx: Cow<str> = match std::env::var_os("LDAR_PTX") {
+        Some(folder) => {
+            let path = Path::new(&folder).join(format!("{module}.ptx"));
+            let text = std::fs::read_to_string(&path);
+            text.map_err(|e| candle_core::Error::wrap(e).with_path(path))?
+                .into()
+        }
+        None => ptx.into(),
+    };
+    let function = device
+        .get_or_load_custom_func(name, module, &ptx)?
+        .into_cuda_function();
+    let limit = sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
+    let limit = device.cuda_stream().context().attribute(limit).w()?;
+    let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+    function.set_attribute(attribute, limit).w()?;
+    Ok((function, limit as usize))
+}
+
+/// The kernel called `name`. The driver is asked for each once.
+fn find(device: &CudaDevice, name: &str) -> Result<Ready> {
+    let Some((name, module, ptx)) = super::ASSEMBLED.iter().find(|(known, ..)| *known == name)
+    else {
         candle_core::bail!("there is no kernel {name}");
     };
-    let function = device.get_or_load_custom_func(name, module, ptx)?;
-    if grid.shared > PLAIN_SHARED {
-        let limit =
-            sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
-        let limit = device.cuda_stream().context().attribute(limit).w()? as usize;
-        if grid.shared > limit {
-            candle_core::bail!(
-                "{name} needs {} bytes of shared memory a block and this GPU has {limit}: use --dtype bf16, or --device cpu",
-                grid.shared
-            );
-        }
-        let attribute =
-            sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-        function.set_attribute(attribute, grid.shared as i32).w()?;
+    READY.with_borrow_mut(|ready| {
+        Ok(match ready.entry((device.id(), *name)) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(free) => free.insert(load(device, name, module, ptx)?).clone(),
+        })
+    })
+}
+
+/// Starts a kernel; nothing is waited for.
+pub(super) fn launch(device: &CudaDevice, name: &str, grid: Grid, args: &mut [Arg]) -> Result<()> {
+    let (function, limit) = find(device, name)?;
+    if grid.shared > limit {
+        candle_core::bail!(
+            "{name} needs {} bytes of shared memory a block and this GPU has {limit}: use --dtype bf16, or --device cpu",
+            grid.shared
+        );
     }
     let mut guards = Vec::new();
     let mut words = Vec::with_capacity(args.len());
@@ -92,7 +128,8 @@ pub(super) fn launch(device: &CudaDevice, name: &str, grid: Grid, args: &mut [Ar
             Arg::Null => Word::Address(0),
         });
     }
-    let mut builder = function.builder();
+    let stream = device.cuda_stream();
+    let mut builder = stream.launch_builder(&function);
     for word in &words {
         match word {
             Word::Address(x) => builder.arg(x),
@@ -132,13 +169,21 @@ pub(super) fn open(ordinal: usize) -> Result<Device> {
             "its compute capability is {major}.{minor}, and the kernels need 8.0 (A100) or more"
         );
     }
-    // SAFETY: all work of this process on the device goes through the one stream of `device`.
+    // SAFETY: all work of this process on the device goes through the one stream of `device`; sums of
+    // `nccl.rs` go through another, which waits for this one and this one for it.
     unsafe { cuda.disable_event_tracking() };
     if let Some((name, module, ptx)) = super::ASSEMBLED.first() {
         // An older driver cannot read PTX of a newer toolkit: better said now than in the middle of
         // the work.
-        cuda.get_or_load_custom_func(name, module, ptx)?;
+        load(cuda, name, module, ptx)?;
     }
+    // Products of bf16 matrices are summed in f32 throughout, parts of long sums too: cuBLAS may
+    // otherwise keep those in bf16.
+    let exact = cublas::sys::cublasMath_t::CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
+    // SAFETY: the handle is alive, and the mode that of the default besides.
+    unsafe { cublas::sys::cublasSetMathMode(*cuda.cublas_handle().handle(), exact) }
+        .result()
+        .w()?;
     if let Ok(pool) = pool(&device) {
         let mut all = u64::MAX;
         let threshold = sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;

@@ -149,6 +149,7 @@ using std::min;
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 inline float __expf(float x) { return std::exp(x); }
 inline float __logf(float x) { return std::log(x); }
+inline float __fdividef(float x, float y) { return x / y; }
 
 struct __nv_bfloat16 {
     uint16_t bits;

@@ -9,7 +9,9 @@
 //!
 //! nvcc makes PTX of them when the program is built, for compute capability 8.0, and the program
 //! holds it; the driver translates it for its GPU and remembers that. candle's own kernels need
-//! nvcc then anyway; compiling at first use would need NVRTC on every user's machine besides.
+//! nvcc then anyway; compiling at first use would need NVRTC on every user's machine besides. With
+//! `LDAR_PTX=DIR` the files `DIR/NAME.ptx`, all of them, take the place of what the program holds:
+//! changed kernels are tried out without building it again.
 
 pub mod adamw;
 pub mod attention;

@@ -9,43 +9,43 @@
 
 // dx (2, rows, d); the gradient of the raw steps (2, heads, rows); and of dt_bias, A_log and D, (chunks, 2, 3, heads).
 // Block: a chunk and GROUP heads, which share C B^T (x), and a direction (z).
-// Shared: a product in f32, C B^T, dy, x and weights (64, 64 each), two of B, C, H0 and dH (64, n each), 8 columns (64).
+// Shared: a product in f32, C B^T, dy, x and weights (64, 64 each), two of B, C, H0 and dH (64, N each), 8 columns (64).
 template <class T>
 __device__ void bimamba_scan_backward(const T* xbc, const T* dy, const float* dt, const float* a, const T* states, const T* d_states, const float* fwd,
                                       const float* bwd, const unsigned* chunks, T* dx, float* d_raw, float* d_params, int all_chunks, Sizes s) {
     SHARED(float, sums);
-    int ld = s.ld(), padded = s.padded(), chunk = blockIdx.x / s.groups(), group = blockIdx.x % s.groups(), direction = blockIdx.z;
-    int lane = threadIdx.x & 31, warp = threadIdx.x / 32, warps = blockDim.x / 32;
+    int chunk = blockIdx.x / s.groups(), group = blockIdx.x % s.groups(), direction = blockIdx.z;
+    int lane = threadIdx.x & 31, warp = threadIdx.x / 32;
     // Of each position: dt, a, the sums over s and over t, e^{a_t} dy . H0 C, q, V_tt.
     float *steps = sums + Q * LD, *decay = steps + Q, *by_t = decay + Q, *by_s = by_t + Q, *inside = by_s + Q, *outside = inside + Q;
     float *diagonal = outside + Q, *scratch = diagonal + Q;
     T* products = reinterpret_cast<T*>(scratch + Q);
-    T *g = products + Q * LD, *x = g + Q * LD, *weights = x + Q * LD, *wide = weights + Q * LD, *other = wide + Q * ld;
+    T *g = products + Q * LD, *x = g + Q * LD, *weights = x + Q * LD, *wide = weights + Q * LD, *other = wide + Q * LDN;
     Span rows = span(chunks, chunk, direction);
     const T* from = xbc + (size_t)direction * s.rows * s.conv_dim();
     const T *b = from + s.d, *c = b + s.n;
     const float* params = direction ? bwd : fwd;
-    load_tile(wide, ld, c, s.conv_dim(), rows, s.n, padded);
-    load_tile(other, ld, b, s.conv_dim(), rows, s.n, padded);
+    load_tile<N>(wide, c, s.conv_dim(), rows, s.n);
+    load_tile<N>(other, b, s.conv_dim(), rows, s.n);
     __syncthreads();
-    product<ROWS, COLUMNS>(sums, LD, wide, ld, other, ld, Q, Q, padded, false);
+    product<ROWS, COLUMNS>(sums, LD, wide, LDN, other, LDN, Q, Q, N, false);
     __syncthreads();
-    for (int i = threadIdx.x; i < Q * Q; i += blockDim.x) products[i / Q * LD + i % Q] = from_float<T>(sums[i / Q * LD + i % Q]);
+    each_of_chunk([&](int t, int u) { products[t * LD + u] = from_float<T>(sums[t * LD + u]); });
     int first = group * GROUP;
     for (int head = first; head < min(first + GROUP, s.heads()); head++) {
         __syncthreads();
         size_t plane = ((size_t)direction * s.heads() + head) * s.rows;
         size_t state = (((size_t)direction * all_chunks + chunk) * s.heads() + head) * P * s.n;
         load_steps(steps, decay, dt + plane, a + plane, rows);
-        load_tile(x, LD, from + head * P, s.conv_dim(), rows, P, P);
-        load_tile(g, LD, dy + (size_t)direction * s.rows * s.d + head * P, s.d, rows, P, P);
-        load_tile(wide, ld, c, s.conv_dim(), rows, s.n, padded);
-        load_state(other, ld, states + state, s.n, padded);
+        load_tile<P>(x, from + head * P, s.conv_dim(), rows, P);
+        load_tile<P>(g, dy + (size_t)direction * s.rows * s.d + head * P, s.d, rows, P);
+        load_tile<N>(wide, c, s.conv_dim(), rows, s.n);
+        load_state(other, states + state, s.n);
         __syncthreads();
         product<ROWS, COLUMNS>(sums, LD, g, LD, x, LD, Q, Q, P, false); // V
         __syncthreads();
         float columns[2] = {0.0f, 0.0f};
-        for (int t = warp; t < Q; t += warps) {
+        for (int t = warp; t < Q; t += WARPS) {
             float sum = 0.0f;
             for (int half = 0; half < 2; half++) {
                 int u = lane + 32 * half;
@@ -63,29 +63,31 @@ __device__ void bimamba_scan_backward(const T* xbc, const T* dy, const float* dt
         sums[warp * LD + lane] = columns[0];
         sums[warp * LD + lane + 32] = columns[1];
         __syncthreads();
-        for (int t = threadIdx.x; t < Q; t += blockDim.x) {
+        for (int t = threadIdx.x; t < Q; t += THREADS) {
             float sum = 0.0f;
-            for (int w = 0; w < warps; w++) sum += sums[w * LD + t];
+            for (int w = 0; w < WARPS; w++) sum += sums[w * LD + t];
             by_s[t] = sum;
         }
         __syncthreads();
-        product<ROWS, COLUMNS>(sums, LD, wide, ld, other, ld, Q, P, padded, false); // H0 C_t
+        product<ROWS, COLUMNS>(sums, LD, wide, LDN, other, LDN, Q, P, N, false); // H0 C_t
         __syncthreads();
-        for (int t = warp; t < Q; t += warps) {
+        for (int t = warp; t < Q; t += WARPS) {
             float dot = sums[t * LD + lane] * to_float(g[t * LD + lane]) + sums[t * LD + lane + 32] * to_float(g[t * LD + lane + 32]);
             dot = warp_sum(dot);
             if (lane == 0) inside[t] = __expf(decay[t]) * dot;
         }
         float along = 0.0f;
-        each_element(s.n, [&](int p, int n) { along += to_float(other[p * ld + n]) * to_float(d_states[state + p * s.n + n]); });
+        each_element([&](int p, int n) {
+            if (n < s.n) along += to_float(other[p * LDN + n]) * to_float(d_states[state + p * s.n + n]);
+        });
         along = block_sum(along, scratch); // <dH, H0>; all threads have read H0 when it returns
-        load_tile(wide, ld, b, s.conv_dim(), rows, s.n, padded);
-        load_state(other, ld, d_states + state, s.n, padded);
+        load_tile<N>(wide, b, s.conv_dim(), rows, s.n);
+        load_state(other, d_states + state, s.n);
         __syncthreads();
-        product<ROWS, COLUMNS>(sums, LD, wide, ld, other, ld, Q, P, padded, false); // dH B_s
+        product<ROWS, COLUMNS>(sums, LD, wide, LDN, other, LDN, Q, P, N, false); // dH B_s
         __syncthreads();
         float skip = params[s.skip() + head];
-        for (int t = warp; t < Q; t += warps) {
+        for (int t = warp; t < Q; t += WARPS) {
             float w = __expf(decay[Q - 1] - decay[t]), dot = 0.0f;
             for (int p = lane; p < P; p += 32) {
                 float v = w * sums[t * LD + p];
@@ -128,77 +130,78 @@ __device__ void bimamba_scan_backward(const T* xbc, const T* dy, const float* dt
         }
         __syncthreads();
         T* to = dx + (size_t)direction * s.rows * s.d + head * P;
-        for (int i = threadIdx.x; i < rows.len * P; i += blockDim.x) to[rows.row(i / P) * s.d + i % P] = from_float<T>(sums[i / P * LD + i % P]);
+        each_of_chunk([&](int t, int p) {
+            if (t < rows.len) to[rows.row(t) * s.d + p] = from_float<T>(sums[t * LD + p]);
+        });
     }
 }
 
 // dB and dC summed over the heads of each group, (2, groups, rows, 2 n). Block: a chunk and a group (x), dC (z even) or dB (odd) in a direction.
-// Shared: the sum in f32 and the other of B and C (64, n each), x, dy and weights (64, 64 each), V in f32 (64, 64) and later H0 or dH (64, n), 4 columns (64).
+// Shared: the sum in f32 and the other of B and C (64, N each), x, dy and weights (64, 64 each), V in f32 (64, 64) and later H0 or dH (64, N), 4 columns (64).
 template <class T>
 __device__ void bimamba_bc_backward(const T* xbc, const T* dy, const float* dt, const float* a, const T* states, const T* d_states, const unsigned* chunks,
                                     float* dbc, int all_chunks, Sizes s) {
     SHARED(float, sums);
-    int ld = s.ld(), padded = s.padded(), chunk = blockIdx.x / s.groups(), group = blockIdx.x % s.groups(), direction = blockIdx.z / 2;
+    int chunk = blockIdx.x / s.groups(), group = blockIdx.x % s.groups(), direction = blockIdx.z / 2;
     bool of_b = blockIdx.z & 1;
-    float *steps = sums + Q * ld, *decay = steps + Q, *scale = decay + Q;
+    float *steps = sums + Q * LDN, *decay = steps + Q, *scale = decay + Q;
     T* wide = reinterpret_cast<T*>(scale + 2 * Q);
-    T *g = wide + Q * ld, *x = g + Q * LD, *weights = x + Q * LD, *state = weights + Q * LD;
+    T *g = wide + Q * LDN, *x = g + Q * LD, *weights = x + Q * LD, *state = weights + Q * LD;
     float* v = reinterpret_cast<float*>(state);
     Span rows = span(chunks, chunk, direction);
     const T* from = xbc + (size_t)direction * s.rows * s.conv_dim();
-    load_tile(wide, ld, from + s.d + (of_b ? s.n : 0), s.conv_dim(), rows, s.n, padded);
+    load_tile<N>(wide, from + s.d + (of_b ? s.n : 0), s.conv_dim(), rows, s.n);
     int first = group * GROUP;
     for (int head = first; head < min(first + GROUP, s.heads()); head++) {
         __syncthreads();
         size_t plane = ((size_t)direction * s.heads() + head) * s.rows;
         load_steps(steps, decay, dt + plane, a + plane, rows);
-        load_tile(x, LD, from + head * P, s.conv_dim(), rows, P, P);
-        load_tile(g, LD, dy + (size_t)direction * s.rows * s.d + head * P, s.d, rows, P, P);
+        load_tile<P>(x, from + head * P, s.conv_dim(), rows, P);
+        load_tile<P>(g, dy + (size_t)direction * s.rows * s.d + head * P, s.d, rows, P);
         __syncthreads();
         product<ROWS, COLUMNS>(v, LD, g, LD, x, LD, Q, Q, P, false);
-        for (int t = threadIdx.x; t < Q; t += blockDim.x) scale[t] = of_b ? __expf(decay[Q - 1] - decay[t]) * steps[t] : __expf(decay[t]);
+        for (int t = threadIdx.x; t < Q; t += THREADS) scale[t] = of_b ? __expf(decay[Q - 1] - decay[t]) * steps[t] : __expf(decay[t]);
         __syncthreads();
-        for (int i = threadIdx.x; i < Q * Q; i += blockDim.x) {
-            int t = i / Q, u = i % Q;
+        each_of_chunk([&](int t, int u) {
             weights[t * LD + u] = from_float<T>(u <= t ? v[t * LD + u] * __expf(decay[t] - decay[u]) * steps[u] : 0.0f);
-        }
+        });
         T* side = of_b ? x : g;
         scale_rows(side, scale);
         __syncthreads();
-        load_state(state, ld, (of_b ? d_states : states) + (((size_t)direction * all_chunks + chunk) * s.heads() + head) * P * s.n, s.n, padded);
-        if (of_b) product<COLUMNS, ROWS>(sums, ld, weights, LD, wide, ld, Q, padded, Q, head > first);
-        else product<ROWS, ROWS>(sums, ld, weights, LD, wide, ld, Q, padded, Q, head > first);
+        load_state(state, (of_b ? d_states : states) + (((size_t)direction * all_chunks + chunk) * s.heads() + head) * P * s.n, s.n);
+        if (of_b) product<COLUMNS, ROWS>(sums, LDN, weights, LD, wide, LDN, Q, N, Q, head > first);
+        else product<ROWS, ROWS>(sums, LDN, weights, LD, wide, LDN, Q, N, Q, head > first);
         __syncthreads();
-        product<ROWS, ROWS>(sums, ld, side, LD, state, ld, Q, padded, P, true);
+        product<ROWS, ROWS>(sums, LDN, side, LD, state, LDN, Q, N, P, true);
     }
     __syncthreads();
     float* to = dbc + ((size_t)direction * s.groups() + group) * s.rows * 2 * s.n + (of_b ? 0 : s.n);
-    each_element(s.n, [&](int t, int c) {
-        if (t < rows.len) to[rows.row(t) * 2 * s.n + c] = sums[t * ld + c];
+    each_element([&](int t, int c) {
+        if (t < rows.len && c < s.n) to[rows.row(t) * 2 * s.n + c] = sums[t * LDN + c];
     });
 }
 
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
     bimamba_scan_backward_f32(const float* xbc, const float* dy, const float* dt, const float* a, const float* states, const float* d_states,
                               const float* fwd, const float* bwd, const unsigned* chunks, float* dx, float* d_raw, float* d_params, int all_chunks,
                               int rows, int d, int n, int k) {
     bimamba_scan_backward(xbc, dy, dt, a, states, d_states, fwd, bwd, chunks, dx, d_raw, d_params, all_chunks, Sizes{rows, d, n, k});
 }
 EXPORT(bimamba_scan_backward_f32)
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
     bimamba_scan_backward_bf16(const bf16* xbc, const bf16* dy, const float* dt, const float* a, const bf16* states, const bf16* d_states,
                                const float* fwd, const float* bwd, const unsigned* chunks, bf16* dx, float* d_raw, float* d_params, int all_chunks,
                                int rows, int d, int n, int k) {
     bimamba_scan_backward(xbc, dy, dt, a, states, d_states, fwd, bwd, chunks, dx, d_raw, d_params, all_chunks, Sizes{rows, d, n, k});
 }
 EXPORT(bimamba_scan_backward_bf16)
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
     bimamba_bc_backward_f32(const float* xbc, const float* dy, const float* dt, const float* a, const float* states, const float* d_states,
                             const unsigned* chunks, float* dbc, int all_chunks, int rows, int d, int n, int k) {
     bimamba_bc_backward(xbc, dy, dt, a, states, d_states, chunks, dbc, all_chunks, Sizes{rows, d, n, k});
 }
 EXPORT(bimamba_bc_backward_f32)
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
     bimamba_bc_backward_bf16(const bf16* xbc, const bf16* dy, const float* dt, const float* a, const bf16* states, const bf16* d_states,
                              const unsigned* chunks, float* dbc, int all_chunks, int rows, int d, int n, int k) {
     bimamba_bc_backward(xbc, dy, dt, a, states, d_states, chunks, dbc, all_chunks, Sizes{rows, d, n, k});

@@ -11,26 +11,20 @@ const THREADS: usize = 256;
 pub fn swiglu(tape: &Tape, x: &Tensor) -> Result<Tensor> {
     let (rows, columns) = x.dims2()?;
     let d = columns / 2;
-    let grid = Grid::line((rows * d).div_ceil(THREADS), THREADS, 0);
+    let grid = Grid::line(rows * d.div_ceil(THREADS), THREADS, 0);
     let mut out = Buffer::new(x, x.dtype(), (rows, d))?;
     launch(
         "swiglu",
         Some(x.dtype()),
         Pass::Forward,
         grid,
-        &mut [Arg::In(x), Arg::Out(&mut out), Arg::Int(rows), Arg::Int(d)],
+        &mut [Arg::In(x), Arg::Out(&mut out), Arg::Int(d)],
     )?;
     let out = out.tensor()?;
     let x = x.clone();
     tape.record(&out, move |grad, grads| {
         let mut dx = Buffer::new(&x, x.dtype(), x.shape())?;
-        let args = &mut [
-            Arg::In(&x),
-            Arg::In(grad),
-            Arg::Out(&mut dx),
-            Arg::Int(rows),
-            Arg::Int(d),
-        ];
+        let args = &mut [Arg::In(&x), Arg::In(grad), Arg::Out(&mut dx), Arg::Int(d)];
         launch(
             "swiglu_backward",
             Some(x.dtype()),

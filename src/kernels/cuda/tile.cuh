@@ -5,47 +5,114 @@
 // How a matrix stands in shared memory: element (i, j) at [i * ld + j], or transposed at [j * ld + i].
 enum Stand { ROWS, COLUMNS };
 
-// c (m x n, rows of ldc, f32) = a (m x k) b (k x n), or added to c. m and n are multiples of 16 (k too for bf16); a, b, c 32 bytes aligned, ld
-// multiples of 8. In f32 by multiply-adds, in bf16 on tensor cores with sums in f32. The caller synchronises before and after.
+// Threads of a block that multiplies, and its warps: constants, so that the compiler can unroll what is shared among them.
+constexpr int THREADS = 256, WARPS = THREADS / 32;
+
+// c (m x n, rows of ldc, f32) = a (m x k) b (k x n), or added to c. n is a multiple of 16 (k too for bf16), m of 32; a, b, c 32 bytes aligned and
+// ld multiples of 8 for bf16. In f32 by multiply-adds, in bf16 on tensor cores with sums in f32. The caller synchronises before and after.
+//
+// In f32 a warp takes 32 rows by 16 columns, 8 by 4 threads, and a thread every 8th row and every 4th column of these, so that a number from
+// shared memory serves four sums.
 template <Stand SA, Stand SB>
 __device__ __forceinline__ void product(float* c, int ldc, const float* a, int lda, const float* b, int ldb, int m, int n, int k, bool add) {
-    for (int i = threadIdx.x; i < m * n; i += blockDim.x) {
-        int row = i / n, column = i % n;
-        float sum = add ? c[row * ldc + column] : 0.0f;
-        for (int j = 0; j < k; j++)
-            sum += (SA == ROWS ? a[row * lda + j] : a[j * lda + row]) * (SB == ROWS ? b[j * ldb + column] : b[column * ldb + j]);
-        c[row * ldc + column] = sum;
+    int lane = threadIdx.x & 31, across = n / 16;
+    for (int w = threadIdx.x / 32; w < m / 32 * across; w += WARPS) {
+        int row = w / across * 32 + lane / 4, column = w % across * 16 + lane % 4;
+        float sum[4][4];
+#pragma unroll
+        for (int i = 0; i < 16; i++) sum[i / 4][i % 4] = add ? c[(row + i / 4 * 8) * ldc + column + i % 4 * 4] : 0.0f;
+        for (int j = 0; j < k; j++) {
+            float left[4], right[4];
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                left[i] = SA == ROWS ? a[(row + 8 * i) * lda + j] : a[j * lda + row + 8 * i];
+                right[i] = SB == ROWS ? b[j * ldb + column + 4 * i] : b[(column + 4 * i) * ldb + j];
+            }
+#pragma unroll
+            for (int i = 0; i < 16; i++) sum[i / 4][i % 4] += left[i / 4] * right[i % 4];
+        }
+#pragma unroll
+        for (int i = 0; i < 16; i++) c[(row + i / 4 * 8) * ldc + column + i % 4 * 4] = sum[i / 4][i % 4];
     }
 }
 
 template <Stand S> struct Layout { typedef nvcuda::wmma::row_major type; };
 template <> struct Layout<COLUMNS> { typedef nvcuda::wmma::col_major type; };
+template <class Use, class Layout = void>
+using Tile = nvcuda::wmma::fragment<Use, 16, 16, 16, std::conditional_t<std::is_void<Layout>::value, float, bf16>, Layout>;
+using Sum = Tile<nvcuda::wmma::accumulator>;
 
-// Each warp takes strips of 16 rows by up to 32 columns, so that a left tile is read once for two products; single tiles where strips are too few
-// for all warps.
-template <Stand SA, Stand SB>
-__device__ __forceinline__ void product(float* c, int ldc, const bf16* a, int lda, const bf16* b, int ldb, int m, int n, int k, bool add) {
+// A tile from shared memory and back. nvcc does not see that the calls of wmma on a plain pointer are on shared memory and loads by generic
+// words; told so, it takes whole rows of the tile at once (ldmatrix).
+#ifdef __CUDACC__
+#define LOAD_TILE(USE, SIDE, LAYOUT, WAY)                                                                                                 \
+    __device__ __forceinline__ void load_shared(Tile<nvcuda::wmma::USE, nvcuda::wmma::LAYOUT>& tile, const bf16* from, int ld) {          \
+        unsigned* x = reinterpret_cast<unsigned*>(tile.x);                                                                                \
+        asm volatile("wmma.load." SIDE ".sync.aligned." WAY ".m16n16k16.shared.bf16 {%0, %1, %2, %3}, [%4], %5;"                          \
+                     : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])                                                                     \
+                     : "r"((unsigned)__cvta_generic_to_shared(from)), "r"(ld)                                                             \
+                     : "memory");                                                                                                         \
+    }
+LOAD_TILE(matrix_a, "a", row_major, "row")
+LOAD_TILE(matrix_a, "a", col_major, "col")
+LOAD_TILE(matrix_b, "b", row_major, "row")
+LOAD_TILE(matrix_b, "b", col_major, "col")
+__device__ __forceinline__ void load_shared(Sum& tile, const float* from, int ld) {
+    float* x = tile.x;
+    asm volatile("wmma.load.c.sync.aligned.row.m16n16k16.shared.f32 {%0, %1, %2, %3, %4, %5, %6, %7}, [%8], %9;"
+                 : "=f"(x[0]), "=f"(x[1]), "=f"(x[2]), "=f"(x[3]), "=f"(x[4]), "=f"(x[5]), "=f"(x[6]), "=f"(x[7])
+                 : "r"((unsigned)__cvta_generic_to_shared(from)), "r"(ld)
+                 : "memory");
+}
+__device__ __forceinline__ void store_shared(float* to, const Sum& tile, int ld) {
+    const float* x = tile.x;
+    asm volatile("wmma.store.d.sync.aligned.row.m16n16k16.shared.f32 [%0], {%2, %3, %4, %5, %6, %7, %8, %9}, %1;"
+                 :
+                 : "r"((unsigned)__cvta_generic_to_shared(to)), "r"(ld), "f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3]), "f"(x[4]), "f"(x[5]),
+                   "f"(x[6]), "f"(x[7])
+                 : "memory");
+}
+#else
+template <class Use, class Layout> inline void load_shared(Tile<Use, Layout>& tile, const bf16* from, int ld) { load_matrix_sync(tile, from, ld); }
+inline void load_shared(Sum& tile, const float* from, int ld) { load_matrix_sync(tile, from, ld, nvcuda::wmma::mem_row_major); }
+inline void store_shared(float* to, const Sum& tile, int ld) { store_matrix_sync(to, tile, ld, nvcuda::wmma::mem_row_major); }
+#endif
+
+// The product by warps that take R by C tiles at a time, of which each left one serves C products and each right one R.
+template <Stand SA, Stand SB, int R, int C>
+__device__ __forceinline__ void tiled(float* c, int ldc, const bf16* a, int lda, const bf16* b, int ldb, int m, int n, int k, bool add) {
     using namespace nvcuda::wmma;
-    int warps = blockDim.x / 32, wide = m / 16 * ((n + 31) / 32) < warps ? 16 : 32, strips = (n + wide - 1) / wide;
-    for (int w = threadIdx.x / 32; w < m / 16 * strips; w += warps) {
-        int row = w / strips * 16, column = w % strips * wide;
-        bool two = wide == 32 && column + 16 < n;
+    int across = n / (16 * C);
+    for (int w = threadIdx.x / 32; w < m / (16 * R) * across; w += WARPS) {
+        int row = w / across * 16 * R, column = w % across * 16 * C;
         float* to = c + row * ldc + column;
-        fragment<accumulator, 16, 16, 16, float> sum[2];
-        for (int h = 0; h < 1 + two; h++) {
-            if (add) load_matrix_sync(sum[h], to + 16 * h, ldc, mem_row_major);
-            else fill_fragment(sum[h], 0.0f);
+        Sum sum[R][C];
+#pragma unroll
+        for (int i = 0; i < R * C; i++) {
+            if (add) load_shared(sum[i / C][i % C], to + 16 * (i / C * ldc + i % C), ldc);
+            else fill_fragment(sum[i / C][i % C], 0.0f);
         }
         for (int j = 0; j < k; j += 16) {
-            fragment<matrix_a, 16, 16, 16, bf16, typename Layout<SA>::type> left;
-            load_matrix_sync(left, SA == ROWS ? a + row * lda + j : a + j * lda + row, lda);
-            for (int h = 0; h < 1 + two; h++) {
-                fragment<matrix_b, 16, 16, 16, bf16, typename Layout<SB>::type> right;
-                int at = column + 16 * h;
-                load_matrix_sync(right, SB == ROWS ? b + j * ldb + at : b + at * ldb + j, ldb);
-                mma_sync(sum[h], left, right, sum[h]);
+            Tile<matrix_a, typename Layout<SA>::type> left[R];
+#pragma unroll
+            for (int r = 0; r < R; r++) load_shared(left[r], SA == ROWS ? a + (row + 16 * r) * lda + j : a + j * lda + row + 16 * r, lda);
+#pragma unroll
+            for (int h = 0; h < C; h++) {
+                Tile<matrix_b, typename Layout<SB>::type> right;
+                load_shared(right, SB == ROWS ? b + j * ldb + column + 16 * h : b + (column + 16 * h) * ldb + j, ldb);
+#pragma unroll
+                for (int r = 0; r < R; r++) mma_sync(sum[r][h], left[r], right, sum[r][h]);
             }
         }
-        for (int h = 0; h < 1 + two; h++) store_matrix_sync(to + 16 * h, sum[h], ldc, mem_row_major);
+#pragma unroll
+        for (int i = 0; i < R * C; i++) store_shared(to + 16 * (i / C * ldc + i % C), sum[i / C][i % C], ldc);
     }
+}
+
+// By as many tiles at a time as leave work for every warp.
+template <Stand SA, Stand SB>
+__device__ __forceinline__ void product(float* c, int ldc, const bf16* a, int lda, const bf16* b, int ldb, int m, int n, int k, bool add) {
+    if (n % 32 == 0 && m / 32 * (n / 32) >= WARPS) tiled<SA, SB, 2, 2>(c, ldc, a, lda, b, ldb, m, n, k, add);
+    else if (n % 32 == 0 && m / 16 * (n / 32) >= WARPS) tiled<SA, SB, 1, 2>(c, ldc, a, lda, b, ldb, m, n, k, add);
+    else tiled<SA, SB, 1, 1>(c, ldc, a, lda, b, ldb, m, n, k, add);
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::Checkpoint;
+use crate::model::fresh::Fresh;
 use std::path::{Path, PathBuf};
 
 /// Every checkpoint of the golden folder, as in `tests/parity.rs`.
@@ -133,4 +134,32 @@ fn parts_of_a_batch_give_what_the_whole_gives() {
             assert!(run(threads) == one, "{name}, {threads} threads");
         }
     }
+}
+
+/// Kernels of a forward pass with the layers of the 110m model, on narrow rows; products with
+/// weights besides, by cuBLAS, are 60.
+#[test]
+fn kernels_of_a_forward_pass() {
+    if !cuda::EMULATES {
+        return;
+    }
+    let config = Config::from_json(serde_json::json!({
+        "arch_layout": ["m3t1", ["M10"], "m4"], "d_model": [32, 64], "d_intermediate": [0, 128],
+        "ssm_cfg": {"d_conv": 4, "expand": 2, "d_state": 16},
+        "attn_cfg": {"num_heads": [2, 2], "rotary_emb_dim": [16, 16], "window_size": [1023, -1]},
+    }));
+    let mut model = LdarNet::new(&config.unwrap(), &mut Fresh::new(3)).unwrap();
+    let sequences = [[0_u8, 1, 2, 3, 0, 2, 1, 3, 3, 1]; 2];
+    let logits = |model: &LdarNet| {
+        let before = cuda::launches();
+        let logits = model.forward(&sequences).unwrap().logits;
+        (logits.to_vec2::<f32>().unwrap(), cuda::launches() - before)
+    };
+    cuda::emulated(cuda::Order::Ascending, || {
+        // Parameters are packed in every pass, then once.
+        let (packed_anew, launches) = logits(&model);
+        model.set_precision(Precision::F32).unwrap();
+        assert_eq!(logits(&model), (packed_anew, launches));
+        assert_eq!(launches, 136);
+    });
 }

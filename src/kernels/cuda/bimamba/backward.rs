@@ -1,6 +1,6 @@
 //! The gradient of the mixer. Everything but the scans' outputs is made again.
 
-use super::{CHUNK, CONV_THREADS, Inputs, LD, Plan, THREADS};
+use super::{CHUNK, CONV_THREADS, Inputs, LD, Plan, THREADS, WIDE};
 use crate::kernels::EPS;
 use crate::kernels::cuda::launch::{Arg, Buffer, Grid, launch};
 use crate::kernels::cuda::norm::column_sums;
@@ -114,7 +114,7 @@ impl Plan {
             k,
         ];
         let size = dtype.size_in_bytes();
-        let shared = CHUNK * (LD + 8) * 4 + (4 * CHUNK * LD + 2 * self.wide()) * size;
+        let shared = CHUNK * (LD + 8) * 4 + (4 * CHUNK * LD + 2 * WIDE) * size;
         let grid = Grid {
             blocks: [self.n_chunks * self.groups(), 1, 2],
             threads: THREADS,
@@ -149,9 +149,9 @@ impl Plan {
             k,
         ];
         // V and later a state share a place.
-        let shared = (self.wide() + 4 * CHUNK) * 4
-            + (self.wide() + 3 * CHUNK * LD) * size
-            + (self.wide() * size).max(CHUNK * LD * 4);
+        let shared = (WIDE + 4 * CHUNK) * 4
+            + (WIDE + 3 * CHUNK * LD) * size
+            + (WIDE * size).max(CHUNK * LD * 4);
         let grid = Grid {
             blocks: [self.n_chunks * self.groups(), 1, 4],
             threads: THREADS,

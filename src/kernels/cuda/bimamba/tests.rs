@@ -1,6 +1,8 @@
 use super::{Plan, backward, forward};
-use crate::kernels::bimamba::{mixer, scan};
-use crate::kernels::check::{same_bf16, seqs, values};
+use crate::kernels::bimamba::mixer;
+use crate::kernels::check::{
+    gpu_tests, like_the_cpu, like_the_cpu_in_bf16, same_bf16, seqs, values,
+};
 use crate::kernels::cuda::{EMULATES, Order, emulated};
 use crate::kernels::reference;
 use crate::kernels::ssd::Dims;
@@ -59,99 +61,55 @@ fn bf16_is_no_worse_than_the_recurrence_in_bf16() {
     );
 }
 
-/// Input, projection, cores; `slow` is taken from the biases of the steps.
-fn inputs(dims: Dims, rows: usize, slow: f32) -> [Tensor; 4] {
-    let of = |shape: candle_core::Shape, seed, scale| {
-        values(shape, seed, scale).to_dtype(DType::F32).unwrap()
-    };
+/// The mixer's value and gradients against the CPU's, in f32, and in bf16 up to `rounding`; `slow`
+/// is taken from the biases of the steps.
+fn agrees(dims: Dims, lengths: &[usize], slow: f64, rounding: f64) {
     let start = dims.conv_dim() * (dims.d_conv + 1);
     let params = |seed| {
-        let mut params = of(dims.n_params().into(), seed, 1.0)
-            .to_vec1::<f32>()
-            .unwrap();
+        let mut params = values(dims.n_params(), seed, 1.0).to_vec1::<f64>().unwrap();
         params[start..start + dims.n_heads()]
             .iter_mut()
             .for_each(|bias| *bias -= slow);
         Tensor::new(params, &Device::Cpu).unwrap()
     };
-    [
-        of((rows, 24).into(), 4, 1.5),
-        of((dims.in_proj(), 24).into(), 14, 0.3),
+    let inputs = [
+        values((lengths.iter().sum(), 24), 4, 1.5),
+        values((dims.in_proj(), 24), 14, 0.3),
         params(5),
         params(6),
-    ]
-}
-
-/// Relative error in the L2 norm.
-fn error(got: &Tensor, want: &Tensor) -> f32 {
-    let norm = |x: &Tensor| {
-        x.sqr()
-            .unwrap()
-            .sum_all()
-            .unwrap()
-            .to_scalar::<f32>()
-            .unwrap()
-            .sqrt()
-    };
-    norm(&(got.to_dtype(DType::F32).unwrap() - want).unwrap()) / norm(want).max(1e-12)
-}
-
-/// The mixer's value and gradients, in f32, against the CPU's; and the scan in bf16.
-fn agrees(dims: Dims, lengths: &[usize], slow: f32) {
-    if !EMULATES {
-        return;
-    }
-    let (seqs, inputs) = (seqs(lengths), inputs(dims, lengths.iter().sum(), slow));
-    let cores = [&inputs[2], &inputs[3]];
-    let run = || {
-        let tape = Tape::on();
-        let out = mixer(&tape, &inputs[0], &inputs[1], cores, dims, &seqs).unwrap();
-        let weights = values(out.shape(), 99, 1.0).to_dtype(DType::F32).unwrap();
-        let grads = tape.backward([(out.clone(), weights)]).unwrap();
-        std::iter::once(out)
-            .chain(inputs.iter().map(|x| grads.get(x).unwrap().clone()))
-            .collect::<Vec<_>>()
-    };
-    let want = run();
-    for (i, (got, want)) in emulated(Order::Descending, run)
-        .iter()
-        .zip(&want)
-        .enumerate()
-    {
-        assert!(
-            error(got, want) < 2e-5,
-            "value and gradients, {i}: {:.2e}",
-            error(got, want)
-        );
-    }
-    let projected = inputs[0]
-        .matmul(&inputs[1].t().unwrap())
-        .unwrap()
-        .to_dtype(DType::BF16)
-        .unwrap();
-    let got = emulated(Order::Ascending, || scan(&projected, cores, dims, &seqs)).unwrap();
-    assert_eq!(got.dtype(), DType::BF16);
-    assert!(
-        error(&got, &want[0]) < 1e-2,
-        "bf16: {:.2e}",
-        error(&got, &want[0])
-    );
+    ];
+    let seqs = seqs(lengths);
+    let fast = |t: &Tape, x: &[Tensor]| mixer(t, &x[0], &x[1], [&x[2], &x[3]], dims, &seqs);
+    like_the_cpu(&inputs, fast, 2e-5);
+    like_the_cpu_in_bf16(&inputs, 1, fast, rounding);
 }
 
 #[test]
 fn long_and_empty_sequences_agree_with_the_cpu() {
-    agrees(SMALL, &[0, 4097, 0, 1, 63, 64, 65, 513, 0], 0.0);
+    agrees(SMALL, &[0, 4097, 0, 1, 63, 64, 65, 513, 0], 0.0, 5e-2);
 }
 
 #[test]
 fn states_that_outlive_segments_agree_with_the_cpu() {
     // Steps of about 0.002.
-    agrees(SMALL, &[1700, 513], 6.0);
+    agrees(SMALL, &[1700, 513], 6.0, 1e-2);
 }
 
 #[test]
 fn no_rows_at_all() {
-    agrees(SMALL, &[], 0.0);
+    if !EMULATES {
+        return;
+    }
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let (projected, params) = (zeros(&[0, SMALL.in_proj()]), zeros(&[SMALL.n_params()]));
+    let inputs = [projected, params.clone(), params];
+    emulated(Order::Ascending, || {
+        let tape = Tape::on();
+        let out = core(&tape, &inputs, SMALL, &[]).unwrap();
+        let grads = tape.backward([(out.clone(), out)]).unwrap();
+        let grad = grads.get(&inputs[1]).unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(grad, vec![0.0; SMALL.n_params()]);
+    });
 }
 
 #[test]
@@ -164,6 +122,7 @@ fn the_largest_state_and_more_heads_than_a_group_agree_with_the_cpu() {
         },
         &[600],
         0.0,
+        1e-2,
     );
     agrees(
         Dims {
@@ -174,6 +133,7 @@ fn the_largest_state_and_more_heads_than_a_group_agree_with_the_cpu() {
         },
         &[70, 2],
         0.0,
+        1e-2,
     );
 }
 
@@ -190,3 +150,10 @@ fn what_does_not_fit_is_refused() {
             && Plan::new(&like, 5, SMALL, &seqs(&[5])).is_ok()
     );
 }
+
+gpu_tests!(
+    bf16_is_no_worse_than_the_recurrence_in_bf16,
+    long_and_empty_sequences_agree_with_the_cpu,
+    states_that_outlive_segments_agree_with_the_cpu,
+    the_largest_state_and_more_heads_than_a_group_agree_with_the_cpu,
+);
