@@ -127,6 +127,8 @@ class Bench:
         if done.returncode:
             self.failed.append(name)
             said(f"{name}: exit {done.returncode}: {trouble(done.stderr)}")
+            if "no such GPU" in done.stderr:
+                result(trouble(done.stderr), False)
             return None
         run = json.loads(done.stdout)
         run["wall_seconds"], run["more"] = round(time.monotonic() - start, 1), list(more)
