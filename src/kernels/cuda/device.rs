@@ -10,6 +10,9 @@ use candle_core::cuda_backend::cudarc::driver::{
 };
 use candle_core::cuda_backend::{CudaDevice, CudaStorage, CudaStorageSlice, WrapErr};
 use candle_core::{DType, Device, Result, Storage};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::LazyLock;
 
 /// Shared memory that a block gets without being asked for.
 const PLAIN_SHARED: usize = 48 * 1024;
@@ -53,11 +56,26 @@ enum Word {
     Float(f32),
 }
 
+/// PTX to use in place of the program's own: where `LDAR_PTX` names a folder, what it holds as
+/// `MODULE.ptx`, so that a kernel can be mended without building the program again.
+static MENDED: LazyLock<HashMap<&str, String>> = LazyLock::new(|| {
+    let folder = std::env::var_os("LDAR_PTX").unwrap_or_default();
+    let read = |(_, module, _): &(&str, &'static str, &str)| {
+        let path = Path::new(&folder).join(format!("{module}.ptx"));
+        Some((*module, std::fs::read_to_string(path).ok()?))
+    };
+    match folder.is_empty() {
+        true => HashMap::new(),
+        false => super::ASSEMBLED.iter().filter_map(read).collect(),
+    }
+});
+
 /// Starts a kernel; nothing is waited for.
 pub(super) fn launch(device: &CudaDevice, name: &str, grid: Grid, args: &mut [Arg]) -> Result<()> {
     let Some((_, module, ptx)) = super::ASSEMBLED.iter().find(|(known, ..)| *known == name) else {
         candle_core::bail!("there is no kernel {name}");
     };
+    let ptx = MENDED.get(module).map_or(*ptx, String::as_str);
     let function = device.get_or_load_custom_func(name, module, ptx)?;
     if grid.shared > PLAIN_SHARED {
         let limit =
@@ -129,6 +147,7 @@ pub(super) fn open(ordinal: usize) -> Result<Device> {
     if let Some((name, module, ptx)) = super::ASSEMBLED.first() {
         // An older driver cannot read PTX of a newer toolkit: better said now than in the middle of
         // the work.
+        let ptx = MENDED.get(module).map_or(*ptx, String::as_str);
         cuda.get_or_load_custom_func(name, module, ptx)?;
     }
     if let Ok(pool) = pool(&device) {
