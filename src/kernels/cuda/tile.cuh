@@ -38,12 +38,10 @@ __device__ __forceinline__ void product(float* c, int ldc, const float* a, int l
 
 template <Stand S> struct Layout { typedef nvcuda::wmma::row_major type; };
 template <> struct Layout<COLUMNS> { typedef nvcuda::wmma::col_major type; };
-template <class Use, class Layout = void>
-using Tile = nvcuda::wmma::fragment<Use, 16, 16, 16, std::conditional_t<std::is_void<Layout>::value, float, bf16>, Layout>;
-using Sum = Tile<nvcuda::wmma::accumulator>;
+template <class Use, class Layout> using Tile = nvcuda::wmma::fragment<Use, 16, 16, 16, bf16, Layout>;
 
-// A tile from shared memory and back. nvcc does not see that the calls of wmma on a plain pointer are on shared memory and loads by generic
-// words; told so, it takes whole rows of the tile at once (ldmatrix).
+// An operand's tile from shared memory. nvcc does not see that wmma's own call on a bf16 pointer reads shared memory and loads by generic words;
+// told so, it takes whole rows of the tile at once (ldmatrix). For the f32 sums it does see it.
 #ifdef __CUDACC__
 #define LOAD_TILE(USE, SIDE, LAYOUT, WAY)                                                                                                 \
     __device__ __forceinline__ void load_shared(Tile<nvcuda::wmma::USE, nvcuda::wmma::LAYOUT>& tile, const bf16* from, int ld) {          \
@@ -57,25 +55,8 @@ LOAD_TILE(matrix_a, "a", row_major, "row")
 LOAD_TILE(matrix_a, "a", col_major, "col")
 LOAD_TILE(matrix_b, "b", row_major, "row")
 LOAD_TILE(matrix_b, "b", col_major, "col")
-__device__ __forceinline__ void load_shared(Sum& tile, const float* from, int ld) {
-    float* x = tile.x;
-    asm volatile("wmma.load.c.sync.aligned.row.m16n16k16.shared.f32 {%0, %1, %2, %3, %4, %5, %6, %7}, [%8], %9;"
-                 : "=f"(x[0]), "=f"(x[1]), "=f"(x[2]), "=f"(x[3]), "=f"(x[4]), "=f"(x[5]), "=f"(x[6]), "=f"(x[7])
-                 : "r"((unsigned)__cvta_generic_to_shared(from)), "r"(ld)
-                 : "memory");
-}
-__device__ __forceinline__ void store_shared(float* to, const Sum& tile, int ld) {
-    const float* x = tile.x;
-    asm volatile("wmma.store.d.sync.aligned.row.m16n16k16.shared.f32 [%0], {%2, %3, %4, %5, %6, %7, %8, %9}, %1;"
-                 :
-                 : "r"((unsigned)__cvta_generic_to_shared(to)), "r"(ld), "f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3]), "f"(x[4]), "f"(x[5]),
-                   "f"(x[6]), "f"(x[7])
-                 : "memory");
-}
 #else
 template <class Use, class Layout> inline void load_shared(Tile<Use, Layout>& tile, const bf16* from, int ld) { load_matrix_sync(tile, from, ld); }
-inline void load_shared(Sum& tile, const float* from, int ld) { load_matrix_sync(tile, from, ld, nvcuda::wmma::mem_row_major); }
-inline void store_shared(float* to, const Sum& tile, int ld) { store_matrix_sync(to, tile, ld, nvcuda::wmma::mem_row_major); }
 #endif
 
 // The product by warps that take R by C tiles at a time, of which each left one serves C products and each right one R.
@@ -86,10 +67,10 @@ __device__ __forceinline__ void tiled(float* c, int ldc, const bf16* a, int lda,
     for (int w = threadIdx.x / 32; w < m / (16 * R) * across; w += WARPS) {
         int row = w / across * 16 * R, column = w % across * 16 * C;
         float* to = c + row * ldc + column;
-        Sum sum[R][C];
+        fragment<accumulator, 16, 16, 16, float> sum[R][C];
 #pragma unroll
         for (int i = 0; i < R * C; i++) {
-            if (add) load_shared(sum[i / C][i % C], to + 16 * (i / C * ldc + i % C), ldc);
+            if (add) load_matrix_sync(sum[i / C][i % C], to + 16 * (i / C * ldc + i % C), ldc, mem_row_major);
             else fill_fragment(sum[i / C][i % C], 0.0f);
         }
         for (int j = 0; j < k; j += 16) {
@@ -105,7 +86,7 @@ __device__ __forceinline__ void tiled(float* c, int ldc, const bf16* a, int lda,
             }
         }
 #pragma unroll
-        for (int i = 0; i < R * C; i++) store_shared(to + 16 * (i / C * ldc + i % C), sum[i / C][i % C], ldc);
+        for (int i = 0; i < R * C; i++) store_matrix_sync(to + 16 * (i / C * ldc + i % C), sum[i / C][i % C], ldc, mem_row_major);
     }
 }
 
