@@ -62,7 +62,8 @@ fn bf16_is_no_worse_than_the_recurrence_in_bf16() {
 }
 
 /// The mixer's value and gradients against the CPU's, in f32, and in bf16 up to `rounding`; `slow`
-/// is taken from the biases of the steps.
+/// is taken from the biases of the steps. Over thousands of rows bf16 moves gradients by some per
+/// cent: rounding x alone, the CPU's by 3 to 4 %.
 fn agrees(dims: Dims, lengths: &[usize], slow: f64, rounding: f64) {
     let start = dims.conv_dim() * (dims.d_conv + 1);
     let params = |seed| {
