@@ -200,10 +200,7 @@ pub(super) fn same(
     tolerance: f64,
 ) {
     let want = slow_values(inputs, &slow);
-    let tensors: Vec<Tensor> = inputs
-        .iter()
-        .map(|x| x.to_dtype(DType::F32).unwrap())
-        .collect();
+    let tensors = all_as(DType::F32, inputs);
     close(
         "on the CPU",
         &fast_values(&tensors, &fast),
@@ -213,6 +210,19 @@ pub(super) fn same(
     for (way, got) in kernel_values(&tensors, &fast) {
         close(way, &got, &want, tolerance);
     }
+}
+
+/// The tensors in another number format.
+fn all_as(dtype: DType, tensors: &[Tensor]) -> Vec<Tensor> {
+    let cast = |x: &Tensor| x.to_dtype(dtype).unwrap();
+    tensors.iter().map(cast).collect()
+}
+
+/// Rounded inputs as kernels on bf16 activations read them: the first `activations` as they are,
+/// the others in f32.
+fn mixed(rounded: &[Tensor], activations: usize) -> Vec<Tensor> {
+    let (activations, others) = rounded.split_at(activations);
+    [activations.to_vec(), all_as(DType::F32, others)].concat()
 }
 
 /// Kernels on bf16 activations (the first `activations` inputs; the others are f32): value and
@@ -227,25 +237,9 @@ pub(super) fn same_bf16(
     if !kernels_run() {
         return;
     }
-    let rounded: Vec<Tensor> = inputs
-        .iter()
-        .map(|x| x.to_dtype(DType::BF16).unwrap())
-        .collect();
-    let exact: Vec<Tensor> = rounded
-        .iter()
-        .map(|x| x.to_dtype(DType::F64).unwrap())
-        .collect();
-    let mixed: Vec<Tensor> = rounded
-        .iter()
-        .enumerate()
-        .map(|(i, x)| {
-            if i < activations {
-                x.clone()
-            } else {
-                x.to_dtype(DType::F32).unwrap()
-            }
-        })
-        .collect();
+    let rounded = all_as(DType::BF16, inputs);
+    let exact = all_as(DType::F64, &rounded);
+    let mixed = mixed(&rounded, activations);
     let want = slow_values(&exact, &slow);
     let allowed = errors(&slow_values(&rounded, &slow), &want);
     for (way, got) in kernel_values(&mixed, &fast) {
@@ -269,10 +263,7 @@ pub(super) fn like_the_cpu(
     if !kernels_run() {
         return;
     }
-    let tensors: Vec<Tensor> = inputs
-        .iter()
-        .map(|x| x.to_dtype(DType::F32).unwrap())
-        .collect();
+    let tensors = all_as(DType::F32, inputs);
     let want = fast_values(&tensors, &fast);
     for (way, got) in kernel_values(&tensors, &fast) {
         close(way, &got, &want, tolerance);
@@ -290,15 +281,9 @@ pub(super) fn like_the_cpu_in_bf16(
     if !kernels_run() {
         return;
     }
-    let rounded: Vec<Tensor> = inputs
-        .iter()
-        .map(|x| x.to_dtype(DType::BF16).unwrap())
-        .collect();
-    let exact: Vec<Tensor> = rounded
-        .iter()
-        .map(|x| x.to_dtype(DType::F32).unwrap())
-        .collect();
-    let mixed = [&rounded[..activations], &exact[activations..]].concat();
+    let rounded = all_as(DType::BF16, inputs);
+    let exact = all_as(DType::F32, &rounded);
+    let mixed = mixed(&rounded, activations);
     let want = fast_values(&exact, &fast);
     for (way, got) in kernel_values(&mixed, &fast) {
         close(way, &got, &want, tolerance);
