@@ -9,10 +9,10 @@
 use crate::error::{Error, Result};
 use crate::kernels::cuda::{self, Facts};
 use crate::kernels::gemm::{Matrix, product};
-use crate::kernels::profile::{self, Profile};
+use crate::kernels::profile::{self, Pass, Profile};
 use crate::memory;
 use crate::model::checkpoint::on;
-use crate::model::flops::forward_flops_per_base;
+use crate::model::flops::{forward_flops_per_base, scan_flops_per_base};
 use crate::model::weights::Loaded;
 use crate::model::{Config, LdarNet, Precision};
 use crate::stats::quantile_sorted;
@@ -87,8 +87,11 @@ pub struct Measured {
     /// Most memory that was held up to the end of the first run, beyond the weights (once), in
     /// bytes: on a CPU by the process, where the system tells (Linux), on a GPU there.
     pub peak_bytes: Option<u64>,
-    /// Time of every fused operation over all runs, where asked.
+    /// Time of every fused operation over all runs, where asked; the mean of those that ran beside
+    /// each other.
     pub profile: Profile,
+    /// Useful operations per base of the scans of one forward pass.
+    pub scan_flops_per_base: f64,
 }
 
 impl Measured {
@@ -102,6 +105,17 @@ impl Measured {
     /// E at the median speed.
     pub fn efficiency(&self) -> f64 {
         self.flops_per_second() / self.matmul_flops_per_second
+    }
+
+    /// E of the scans in a pass alone, the mean over runs: the backward pass counts twice.
+    pub fn scan_efficiency(&self, pass: Pass) -> Option<f64> {
+        let spent = self.profile.get(&("bimamba", pass))?;
+        let runs = match pass {
+            Pass::Forward => self.seconds.len(),
+            Pass::Backward => 2 * self.seconds.len(),
+        };
+        let flops = self.scan_flops_per_base * (self.bases * runs) as f64;
+        Some(flops / spent.time.as_secs_f64() / self.matmul_flops_per_second)
     }
 
     /// Useful FLOP/s at the median speed.
@@ -158,7 +172,11 @@ impl Benchmark {
             products.push(cube.seconds()?);
             candle.extend(cube.candle_seconds()?);
         }
-        let profile = profile::stop();
+        let mut profile = profile::stop();
+        if self.mode == Mode::Forward && device.is_cpu() {
+            let beside = rayon::current_num_threads().min(self.batch) as u32;
+            profile.values_mut().for_each(|spent| spent.time /= beside);
+        }
         let rate = |mut seconds: Vec<f64>| {
             seconds.sort_by(f64::total_cmp);
             2.0 * cube.side().powi(3) / quantile_sorted(&seconds, 0.5)
@@ -174,6 +192,7 @@ impl Benchmark {
             compression,
             peak_bytes,
             profile,
+            scan_flops_per_base: scan_flops_per_base(&self.config, compression),
         })
     }
 

@@ -3,6 +3,7 @@
 
 use mimalloc::MiMalloc;
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::{c_int, c_long};
 
 /// Blocks of at least this many bytes come from the system, which takes them back the moment they
 /// are freed.
@@ -68,6 +69,17 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
+unsafe extern "C" {
+    fn mi_option_set(option: c_int, value: c_long);
+}
+
+/// How long memory that is not in use is kept before the system has it back, in milliseconds
+/// (`mi_option_purge_delay` of mimalloc 3).
+const PURGE_DELAY: c_int = 15;
+
 fn main() -> std::process::ExitCode {
+    // For good: a step of training or of reading takes seconds, and the next one needs it again.
+    // SAFETY: nothing else runs yet.
+    unsafe { mi_option_set(PURGE_DELAY, -1) };
     ldar::run_program()
 }

@@ -46,6 +46,15 @@ pub fn write_atomic(
     file.keep()
 }
 
+/// Whether a folder holds anything but what is being written into it right now.
+pub fn holds_something(folder: &Path) -> bool {
+    let finished = |name: &OsStr| !name.to_string_lossy().starts_with(TEMPORARY);
+    std::fs::read_dir(folder).is_ok_and(|entries| {
+        let mut names = entries.flatten().map(|entry| entry.file_name());
+        names.any(|name| finished(&name))
+    })
+}
+
 /// Whether there is something that is neither file nor folder.
 pub fn is_device(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())

@@ -153,6 +153,7 @@ impl Request {
                         "peak_bf16_flops_per_second": gpu.peak_flops, "peak_bytes_per_second": gpu.peak_bytes_per_second,
                         "share_of_peak": gpu.peak_flops.filter(|_| measured.bf16).map(|peak| measured.flops_per_second() / peak),
                     })),
+                    "scan_efficiency": scans(&measured).map(|(name, e)| (name.to_string(), json!(e))).collect::<serde_json::Map<_, _>>(),
                     "compression": measured.compression,
                     "peak_bytes": measured.peak_bytes,
                     "milliseconds_by_operation": table(&measured).into_iter().map(|(name, ms, _)| (name, json!(ms))).collect::<serde_json::Map<_, _>>(),
@@ -167,6 +168,17 @@ impl Request {
             ),
         })
     }
+}
+
+/// E of the scans alone, where they were timed.
+fn scans(measured: &Measured) -> impl Iterator<Item = (&'static str, f64)> {
+    let passes = [
+        ("bimamba", Pass::Forward),
+        ("bimamba backward", Pass::Backward),
+    ];
+    passes
+        .into_iter()
+        .filter_map(|(name, pass)| Some((name, measured.scan_efficiency(pass)?)))
 }
 
 /// (operation, milliseconds per run, calls per run), longest first, what is in no operation last.
@@ -270,6 +282,10 @@ fn text(title: &str, measured: &Measured) -> String {
         for (name, ms, calls) in rows {
             text += &format!("{name:<26}{ms:>13.2}{calls:>9.0}\n");
         }
+        for (name, e) in scans(measured) {
+            text += &format!("\nefficiency of {name}: {e:.3}");
+        }
+        text += "\n";
     }
     text
 }

@@ -4,7 +4,7 @@
 use super::stderr::say;
 use super::stdout;
 use crate::error::{Error, Result};
-use crate::output::{check_file, check_folder, write_atomic};
+use crate::output::{check_file, check_folder, holds_something, write_atomic};
 use crate::report::provenance::{Input, Run};
 use crate::report::record::{Record, tables_of};
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Refuses a folder with anything in it but a former report of the same; begins one where there
-    /// is none.
+    /// is none. Shards may do so at the same time.
     ///
     /// # Errors
     /// Such a folder; files that cannot be written.
@@ -108,6 +108,8 @@ impl<'a> Steps<'a> {
         check_folder(self.out)?;
         let (analysis, key, value) = self.of;
         let started = self.out.join("run.json");
+        // Asked first: another shard may begin the folder meanwhile.
+        let is_used = holds_something(self.out);
         if let Ok(former) = Record::read(self.out) {
             let name = former.parameters[key].as_str().unwrap_or_default();
             return match former.analysis.as_str() {
@@ -122,7 +124,7 @@ impl<'a> Steps<'a> {
                 )),
             };
         }
-        if std::fs::read_dir(self.out).is_ok_and(|mut entries| entries.next().is_some()) {
+        if is_used {
             return Err(Error::file(
                 self.out,
                 format!(

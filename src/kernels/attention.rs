@@ -7,7 +7,7 @@
 //! window. The online softmax goes over blocks of 64 keys (Dao et al. 2022).
 
 use super::profile::{Pass, timed};
-use super::simd::{LANES, Left, Shared, exp, matmul, padded, transpose};
+use super::simd::{LANES, Left, Onto, Shared, exp, matmul, padded, transpose};
 use super::tape::Tape;
 use super::{Seqs, check_seqs, cpu, cuda, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -221,7 +221,7 @@ impl Head {
             Left::rows(&self.q[i * size..][..size], w),
             &self.k_t[j * size..][..size],
             s,
-            false,
+            Onto::Zero,
         );
         let (far, near) = (
             j.abs_diff(i) * BLOCK + BLOCK - 1,
@@ -294,7 +294,7 @@ impl Head {
                     Left::rows(&s, BLOCK),
                     &self.v[j * size..][..size],
                     out,
-                    true,
+                    Onto::Held,
                 );
             }
             for t in 0..BLOCK {
@@ -332,7 +332,7 @@ impl Head {
                     Left::rows(dout, w),
                     &self.v_t[j * size..][..size],
                     &mut dp,
-                    false,
+                    Onto::Zero,
                 );
                 for t in 0..BLOCK {
                     let (p, dp) = (&mut p[t * BLOCK..][..BLOCK], &mut dp[t * BLOCK..][..BLOCK]);
@@ -359,7 +359,7 @@ impl Head {
                     Left::transposed(&p, BLOCK),
                     dout,
                     &mut dv[j * size..][..size],
-                    true,
+                    Onto::Held,
                 );
                 matmul(
                     simd,
@@ -370,7 +370,7 @@ impl Head {
                     Left::transposed(&dp, BLOCK),
                     &self.q[i * size..][..size],
                     &mut dk[j * size..][..size],
-                    true,
+                    Onto::Held,
                 );
                 matmul(
                     simd,
@@ -381,7 +381,7 @@ impl Head {
                     Left::rows(&dp, BLOCK),
                     &self.k[j * size..][..size],
                     &mut dq[i * size..][..size],
-                    true,
+                    Onto::Held,
                 );
             }
         }

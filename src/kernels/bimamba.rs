@@ -8,7 +8,7 @@
 use super::cuda;
 use super::linear::{Linear, linear};
 use super::profile::{Pass, timed};
-use super::simd::{Shared, dot, sigmoid, silu, vectorized};
+use super::simd::{Shared, dot, sigmoid_vector, vectorized, vectors, vectors_mut};
 use super::ssd::{Core, Dims, Scan, ScanGrads};
 use super::tape::Tape;
 use super::{EPS, ROWS, Seqs, check_seqs, cpu, from_cpu, slice};
@@ -221,28 +221,30 @@ vectorized! {
     /// first of the rows.
     fn gate<'a, simd>(zxbcdt: &'a [f32], columns: usize, backward: &'a [f32], norms: [&'a [f32]; 2], out: &'a mut [f32]) {
         let d = norms[0].len();
-        let (mut gated, mut gate) = (vec![0.0_f32; d], vec![0.0_f32; d]);
+        let (mut gated, mut other) = (vec![0.0_f32; d], vec![0.0_f32; d]);
+        let norms = norms.map(|norm| vectors::<S>(norm));
+        let scale = |gated: &[f32]| simd.splat_f32s(0.5 / (dot(simd, gated, gated) / d as f32 + EPS).sqrt());
         for (i, out) in out.chunks_exact_mut(d).enumerate() {
-            let (z, y) = (&zxbcdt[i * columns..][..d], &backward[i * d..][..d]);
-            for c in 0..d {
-                gate[c] = silu(z[c]);
-                gated[c] = out[c] * gate[c];
+            let (z, y) = (vectors::<S>(&zxbcdt[i * columns..][..d]), vectors::<S>(&backward[i * d..][..d]));
+            let out = vectors_mut::<S>(out);
+            let to = vectors_mut::<S>(&mut gated).iter_mut().zip(vectors_mut::<S>(&mut other));
+            for ((to, other), ((&out, &y), &z)) in to.zip(out.iter().zip(y).zip(z)) {
+                let gate = simd.mul_f32s(z, sigmoid_vector(simd, z));
+                *to = simd.mul_f32s(out, gate);
+                *other = simd.mul_f32s(y, gate);
             }
-            let (scale, w) = (0.5 / (dot(simd, &gated, &gated) / d as f32 + EPS).sqrt(), norms[0]);
-            for c in 0..d {
-                out[c] = gated[c] * scale * w[c];
-                gated[c] = y[c] * gate[c];
-            }
-            let (scale, w) = (0.5 / (dot(simd, &gated, &gated) / d as f32 + EPS).sqrt(), norms[1]);
-            for c in 0..d {
-                out[c] = (gated[c] * scale).mul_add(w[c], out[c]);
+            let scales = [scale(&gated), scale(&other)];
+            let gated = vectors::<S>(&gated).iter().zip(vectors::<S>(&other));
+            for ((out, (&f, &b)), (&w_f, &w_b)) in out.iter_mut().zip(gated).zip(norms[0].iter().zip(norms[1])) {
+                let f = simd.mul_f32s(simd.mul_f32s(f, scales[0]), w_f);
+                *out = simd.mul_add_f32s(simd.mul_f32s(b, scales[1]), w_b, f);
             }
         }
     }
 }
 
 vectorized! {
-    /// The gradient of [`gate`]: adds to the z columns of `d_in`, fills `dy`, adds to `d_norm` (two
+    /// The gradient of [`gate`]: fills the z columns of `d_in` and `dy`, adds to `d_norm` (two
     /// directions, d_inner).
     fn gate_backward<'a, simd>(
         zxbcdt: &'a [f32],
@@ -256,30 +258,68 @@ vectorized! {
     ) {
         let d = norms[0].len();
         let [dy_f, dy_b] = dy;
-        let (mut v, mut s) = (vec![0.0_f32; d], vec![0.0_f32; d]);
+        let (mut v, mut gate, mut slope) = (vec![0.0_f32; d], vec![0.0_f32; d], vec![0.0_f32; d]);
+        let (one, half) = (simd.splat_f32s(1.0), simd.splat_f32s(0.5));
         for (i, d_in) in d_in.chunks_exact_mut(columns).enumerate() {
-            let (z, g) = (&zxbcdt[i * columns..][..d], &grad[i * d..][..d]);
-            for c in 0..d {
-                s[c] = sigmoid(z[c]);
+            let (z, g) = (vectors::<S>(&zxbcdt[i * columns..][..d]), vectors::<S>(&grad[i * d..][..d]));
+            let dz = vectors_mut::<S>(&mut d_in[..d]);
+            let to = vectors_mut::<S>(&mut gate).iter_mut().zip(vectors_mut::<S>(&mut slope));
+            for ((gate, slope), &z) in to.zip(z) {
+                let s = sigmoid_vector(simd, z);
+                *gate = simd.mul_f32s(z, s);
+                *slope = simd.mul_f32s(s, simd.mul_add_f32s(z, simd.sub_f32s(one, s), one));
             }
-            let dz = &mut d_in[..d];
+            let (gate, slope) = (vectors::<S>(&gate), vectors::<S>(&slope));
             for direction in 0..2 {
                 let dy = if direction == 0 { &mut dy_f[i * d..][..d] } else { &mut dy_b[i * d..][..d] };
-                let (w, y) = (&norms[direction][..d], &y[direction][i * d..][..d]);
-                for c in 0..d {
-                    v[c] = y[c] * z[c] * s[c];
+                let (w, y) = (vectors::<S>(&norms[direction][..d]), vectors::<S>(&y[direction][i * d..][..d]));
+                let to = vectors_mut::<S>(&mut v).iter_mut().zip(vectors_mut::<S>(dy));
+                for ((v, dy), ((&y, &gate), (&g, &w))) in to.zip(y.iter().zip(gate).zip(g.iter().zip(w))) {
+                    *v = simd.mul_f32s(y, gate);
+                    *dy = simd.mul_f32s(simd.mul_f32s(half, g), w);
                 }
                 let r = 1.0 / (dot(simd, &v, &v) / d as f32 + EPS).sqrt();
-                let d_norm = &mut d_norm[direction * d..][..d];
-                for c in 0..d {
-                    dy[c] = 0.5 * g[c] * w[c];
-                    d_norm[c] = (0.5 * g[c] * r).mul_add(v[c], d_norm[c]);
+                let back = simd.splat_f32s(-r * r * r * dot(simd, dy, &v) / d as f32);
+                let (r, half_r) = (simd.splat_f32s(r), simd.splat_f32s(0.5 * r));
+                let d_norm = vectors_mut::<S>(&mut d_norm[direction * d..][..d]);
+                for ((sum, &g), &v) in d_norm.iter_mut().zip(g).zip(vectors::<S>(&v)) {
+                    *sum = simd.mul_add_f32s(simd.mul_f32s(half_r, g), v, *sum);
                 }
-                let back = r * r * r * dot(simd, dy, &v) / d as f32;
-                for c in 0..d {
-                    let dv = r * dy[c] - back * v[c];
-                    dy[c] = dv * z[c] * s[c];
-                    dz[c] += dv * y[c] * s[c] * z[c].mul_add(1.0 - s[c], 1.0);
+                let to = dz.iter_mut().zip(vectors_mut::<S>(dy));
+                for ((dz, dy), ((&v, &y), (&gate, &slope))) in to.zip(vectors::<S>(&v).iter().zip(y).zip(gate.iter().zip(slope))) {
+                    let dv = simd.mul_add_f32s(r, *dy, simd.mul_f32s(back, v));
+                    *dy = simd.mul_f32s(dv, gate);
+                    let through_y = simd.mul_f32s(dv, y);
+                    *dz = if direction == 0 {
+                        simd.mul_f32s(through_y, slope)
+                    } else {
+                        simd.mul_add_f32s(through_y, slope, *dz)
+                    };
+                }
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// Fills the x, B, C and dt columns of some rows of `d_in` with the sums over all planes; of
+    /// each kind of columns the planes, which start at the first of the rows, are `stride` rows apart.
+    fn sum_planes<'a, simd>(columns: usize, planes: [(usize, &'a [f32]); 3], stride: usize, d_in: &'a mut [f32]) {
+        for (i, row) in d_in.chunks_exact_mut(columns).enumerate() {
+            let mut rest = &mut row[planes[0].0..];
+            for (width, planes) in planes {
+                let to;
+                (to, rest) = rest.split_at_mut(width);
+                to.copy_from_slice(&planes[i * width..][..width]);
+                for plane in planes.chunks(stride * width).skip(1) {
+                    let (from, end) = S::as_simd_f32s(&plane[i * width..][..width]);
+                    let (to, to_end) = S::as_mut_simd_f32s(to);
+                    for (to, &x) in to.iter_mut().zip(from) {
+                        *to = simd.add_f32s(*to, x);
+                    }
+                    for (to, x) in to_end.iter_mut().zip(end) {
+                        *to += x;
+                    }
                 }
             }
         }
@@ -305,11 +345,15 @@ impl CustomOp3 for BiMamba {
         let (zxbcdt, fwd, bwd) = (slice(s1, l1)?, slice(s2, l2)?, slice(s3, l3)?);
         let cores = [Core::split(&self.dims, fwd), Core::split(&self.dims, bwd)];
         let d = self.dims.d_inner;
-        let mut scans = [vec![0.0_f32; rows * d], vec![0.0_f32; rows * d]];
-        let outputs = scans.each_mut().map(|scan| Shared::new(scan));
+        let [(f, f_all), (b, b_all)] = [rows * d; 2].map(to_fill);
+        let (mut scans, outputs) = ([f, b], [f_all, b_all]);
         self.units().into_par_iter().for_each(|unit| {
             Arch::new().dispatch(Forward(self.scan(zxbcdt, &cores, &unit), outputs[unit.1]));
         });
+        // SAFETY: the units have written all rows and heads.
+        scans
+            .iter_mut()
+            .for_each(|scan| unsafe { scan.set_len(rows * d) });
         let mut out = if self.scans.is_some() {
             scans[0].clone()
         } else {
@@ -364,21 +408,23 @@ impl BiMamba {
             candle_core::bail!("bimamba: backward without a training forward")
         };
         let kept = kept.lock().unwrap_or_else(|e| e.into_inner());
-        let mut d_in = vec![0.0_f32; rows * columns];
+        let (mut d_in, all_d_in) = to_fill(rows * columns);
         // Gate and norm: gradient of the scan outputs, of z, and of the norm weights (summed per
         // block of rows, in block order).
-        let mut dy = vec![0.0_f32; 2 * rows * d];
-        let (dy_f, dy_b) = dy.split_at_mut(rows * d);
-        let blocks: Vec<_> = d_in
-            .par_chunks_mut(ROWS * columns)
-            .zip(
-                dy_f.par_chunks_mut(ROWS * d)
-                    .zip(dy_b.par_chunks_mut(ROWS * d)),
-            )
-            .enumerate()
-            .map(|(block, (d_in, (dy_f, dy_b)))| {
+        let (mut dy, all_dy) = to_fill(2 * rows * d);
+        let blocks: Vec<_> = (0..rows.div_ceil(ROWS))
+            .into_par_iter()
+            .map(|block| {
                 let mut d_norm = vec![0.0_f32; 2 * d];
-                let (first, n) = (block * ROWS, dy_f.len() / d);
+                let (first, n) = (block * ROWS, ROWS.min(rows - block * ROWS));
+                // SAFETY: the rows of a block are its own.
+                let (d_in, dy_f, dy_b) = unsafe {
+                    (
+                        all_d_in.slice(first * columns, n * columns),
+                        all_dy.slice(first * d, n * d),
+                        all_dy.slice((rows + first) * d, n * d),
+                    )
+                };
                 let y = kept.each_ref().map(|scan| &scan[first * d..][..n * d]);
                 let norms = [cores[0].norm, cores[1].norm];
                 gate_backward(
@@ -397,16 +443,11 @@ impl BiMamba {
 
         let units = self.units();
         let groups = h.div_ceil(HEADS_PER_UNIT);
-        let (mut dx, mut dbc, mut ddt) = (
-            vec![0.0_f32; 2 * rows * d],
-            vec![0.0_f32; 2 * groups * rows * 2 * n],
-            vec![0.0_f32; 2 * rows * h],
-        );
-        let (dx_all, dbc_all, ddt_all) = (
-            Shared::new(&mut dx),
-            Shared::new(&mut dbc),
-            Shared::new(&mut ddt),
-        );
+        // SAFETY: the blocks have written all rows.
+        unsafe { dy.set_len(2 * rows * d) };
+        let (mut dx, dx_all) = to_fill(2 * rows * d);
+        let (mut dbc, dbc_all) = to_fill(2 * groups * rows * 2 * n);
+        let (mut ddt, ddt_all) = to_fill(2 * rows * h);
         let n_params = self.dims.n_params();
         let mut partial = vec![0.0_f32; units.len() * n_params];
         units
@@ -427,23 +468,25 @@ impl BiMamba {
                     params: Core::split_mut(&self.dims, params),
                 });
             });
-        d_in.par_chunks_mut(columns)
-            .enumerate()
-            .for_each(|(row, d_in)| {
-                for plane in 0..2 {
-                    add(&mut d_in[d..2 * d], &dx[(plane * rows + row) * d..][..d]);
-                    add(
-                        &mut d_in[columns - h..],
-                        &ddt[(plane * rows + row) * h..][..h],
-                    );
-                }
-                for plane in 0..2 * groups {
-                    add(
-                        &mut d_in[2 * d..2 * d + 2 * n],
-                        &dbc[(plane * rows + row) * 2 * n..][..2 * n],
-                    );
-                }
-            });
+        // SAFETY: the units have written all rows and heads.
+        unsafe {
+            dx.set_len(2 * rows * d);
+            dbc.set_len(2 * groups * rows * 2 * n);
+            ddt.set_len(2 * rows * h);
+        }
+        (0..rows.div_ceil(ROWS)).into_par_iter().for_each(|block| {
+            let (first, own) = (block * ROWS, ROWS.min(rows - block * ROWS));
+            let planes = [
+                (d, &dx[first * d..]),
+                (2 * n, &dbc[first * 2 * n..]),
+                (h, &ddt[first * h..]),
+            ];
+            // SAFETY: the rows of a block are its own.
+            let d_in = unsafe { all_d_in.slice(first * columns, own * columns) };
+            sum_planes(columns, planes, rows, d_in);
+        });
+        // SAFETY: all columns of all rows are written.
+        unsafe { d_in.set_len(rows * columns) };
         let mut d_params = [vec![0.0_f32; n_params], vec![0.0_f32; n_params]];
         for (unit, partial) in units.iter().zip(partial.chunks_exact(n_params)) {
             add(&mut d_params[unit.1], partial);
@@ -466,4 +509,11 @@ fn add(to: &mut [f32], from: &[f32]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to += from;
     }
+}
+
+/// Room for `n` elements that tasks will write.
+fn to_fill(n: usize) -> (Vec<f32>, Shared<f32>) {
+    let mut room = Vec::with_capacity(n);
+    let all = Shared::uninit(&mut room.spare_capacity_mut()[..n]);
+    (room, all)
 }

@@ -6,7 +6,7 @@
 //! element is always summed in the order of the inner index, so results depend neither on the
 //! number of threads nor on the other rows.
 
-use super::simd::Shared;
+use super::simd::{Shared, prefetch};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -17,6 +17,8 @@ const ROWS: usize = 6;
 const INNER: usize = 256;
 /// Most rows of the result that one task takes.
 const TASK_ROWS: usize = 32 * ROWS;
+/// Columns between the one that is copied and the one that is asked for.
+const AHEAD: usize = 12;
 
 /// A matrix in memory: element (i, j) is `data[i * row + j * column]`.
 #[derive(Clone, Copy)]
@@ -168,7 +170,13 @@ impl<const V: usize> WithSimd for Block<'_, V> {
                 let here = ROWS.min(self.rows.end - row);
                 for (l, to) in to.chunks_exact_mut(ROWS).take(inner).enumerate() {
                     let from = &a.data[(first + l) * a.column + row * a.row..];
-                    (0..here).for_each(|r| to[r] = from[r * a.row]);
+                    // Columns of a transpose lie too far apart for the processor to see them coming.
+                    prefetch(from.as_ptr().wrapping_add(AHEAD * a.column));
+                    if a.row == 1 && here == ROWS {
+                        to.copy_from_slice(&from[..ROWS]);
+                    } else {
+                        (0..here).for_each(|r| to[r] = from[r * a.row]);
+                    }
                 }
             }
             for panel in 0..n.div_ceil(width) {

@@ -109,6 +109,35 @@ pub unsafe fn store<S: Simd>(data: &mut [f32], at: usize, value: S::f32s) {
     unsafe { *data.as_mut_ptr().add(at).cast::<S::f32s>() = value };
 }
 
+/// Asks for the cache line at an address, which need not be one of this program's.
+#[inline(always)]
+pub fn prefetch(address: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 processor has it, and it never faults.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+/// A slice of whole vectors.
+#[inline(always)]
+pub fn vectors<S: Simd>(data: &[f32]) -> &[S::f32s] {
+    let (vectors, rest) = S::as_simd_f32s(data);
+    debug_assert!(rest.is_empty());
+    vectors
+}
+
+/// The same to be changed.
+#[inline(always)]
+pub fn vectors_mut<S: Simd>(data: &mut [f32]) -> &mut [S::f32s] {
+    let (vectors, rest) = S::as_mut_simd_f32s(data);
+    debug_assert!(rest.is_empty());
+    vectors
+}
+
 /// [`exp`] of a vector.
 #[inline(always)]
 pub fn exp_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
@@ -130,11 +159,64 @@ pub fn exp_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     )
 }
 
+/// The logistic function of a vector, within 4 ulp above -20.
+#[inline(always)]
+pub fn sigmoid_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    #[cfg(target_arch = "x86_64")]
+    if S::F32_LANES == 16 {
+        // SAFETY: vectors of 16 floats are AVX-512's.
+        return unsafe {
+            let x = std::mem::transmute_copy(&x);
+            std::mem::transmute_copy(&sigmoid_avx512(x))
+        };
+    }
+    let one = simd.splat_f32s(1.0);
+    simd.div_f32s(one, simd.add_f32s(one, exp_vector(simd, simd.neg_f32s(x))))
+}
+
+/// Coefficients of `(2^f - 1) / f` for f in [-1/2, 1/2], highest power first: minimax, relative
+/// error 1e-7.
+#[cfg(target_arch = "x86_64")]
+const EXP2: [f32; 5] = [
+    1.326_472_7e-3,
+    9.671_513e-3,
+    5.550_733_6e-2,
+    0.240_222_42,
+    0.693_147,
+];
+
+/// The same with what AVX-512 has for it: scaling by powers of two, which needs no clamping, and a
+/// first guess of the reciprocal, with one step of Newton's.
+///
+/// # Safety
+/// The processor has AVX-512F.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn sigmoid_avx512(x: std::arch::x86_64::__m512) -> std::arch::x86_64::__m512 {
+    use std::arch::x86_64::*;
+    let (one, to_base_2) = (
+        _mm512_set1_ps(1.0),
+        _mm512_set1_ps(-std::f32::consts::LOG2_E),
+    );
+    let n = _mm512_roundscale_ps::<_MM_FROUND_TO_NEAREST_INT>(_mm512_mul_ps(x, to_base_2));
+    let f = _mm512_fmsub_ps(x, to_base_2, n);
+    let mut p = _mm512_set1_ps(EXP2[0]);
+    for c in &EXP2[1..] {
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(*c));
+    }
+    let e = _mm512_scalef_ps(_mm512_fmadd_ps(p, f, one), n);
+    // At most the largest number: of infinity Newton's step would make no number.
+    let sum = _mm512_min_ps(_mm512_set1_ps(1e38), _mm512_add_ps(one, e));
+    let guess = _mm512_rcp14_ps(sum);
+    _mm512_fmadd_ps(_mm512_fnmadd_ps(sum, guess, one), guess, guess)
+}
+
 /// `x * sigmoid(x)` and its derivative.
 #[inline(always)]
 pub fn silu_with_slope<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let one = simd.splat_f32s(1.0);
-    let s = simd.div_f32s(one, simd.add_f32s(one, exp_vector(simd, simd.neg_f32s(x))));
+    let s = sigmoid_vector(simd, x);
     let value = simd.mul_f32s(x, s);
     (value, simd.mul_add_f32s(value, simd.sub_f32s(one, s), s))
 }
@@ -212,6 +294,19 @@ impl<'a> Left<'a> {
     }
 }
 
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub enum Onto<'a> {
+    /// Nothing: the result need not hold values.
+    Zero,
+    /// What the result holds.
+    Held,
+    /// The same, every row times its factor.
+    Rows(&'a [f32]),
+    /// The same times one factor.
+    Times(f32),
+}
+
 /// `c[i][j] (+)= sum over k of a[i][k] * b[k][j]` for i in `rows`, k in `inner`, j < `n`.
 ///
 /// `b` and `c` are row-major with rows `ld` apart; `n <= ld`, a multiple of [`LANES`]. Indices are
@@ -228,7 +323,7 @@ pub fn matmul<S: Simd>(
     a: Left<'_>,
     b: &[f32],
     c: &mut [f32],
-    accumulate: bool,
+    onto: Onto<'_>,
 ) {
     // A function of its own for each instruction set: unrolled into every caller, its tiles would
     // be most of the program.
@@ -240,7 +335,7 @@ pub fn matmul<S: Simd>(
         a,
         b,
         c,
-        accumulate,
+        onto,
     });
 }
 
@@ -252,7 +347,7 @@ struct MatMul<'a> {
     a: Left<'a>,
     b: &'a [f32],
     c: &'a mut [f32],
-    accumulate: bool,
+    onto: Onto<'a>,
 }
 
 impl pulp::WithSimd for MatMul<'_> {
@@ -267,7 +362,7 @@ impl pulp::WithSimd for MatMul<'_> {
             a,
             b,
             c,
-            accumulate,
+            onto,
         } = self;
         if rows.is_empty() || n == 0 {
             return;
@@ -281,6 +376,9 @@ impl pulp::WithSimd for MatMul<'_> {
         assert!(
             inner.is_empty() || a.data.len() > (rows.end - 1) * a.row + (inner.end - 1) * a.column
         );
+        if let Onto::Rows(factors) = onto {
+            assert!(factors.len() >= rows.end);
+        }
         let mut i = rows.start;
         while i < rows.end {
             let mut j = 0;
@@ -290,20 +388,20 @@ impl pulp::WithSimd for MatMul<'_> {
                     while j < n {
                         let left = (n - j) / S::F32_LANES;
                         if S::F32_LANES == 16 && left >= 4 {
-                            tile::<S, 4, 4>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                            tile::<S, 4, 4>(simd, i, j, &inner, ld, a, b, c, onto);
                             j += 4 * S::F32_LANES;
                         } else if left >= 2 {
-                            tile::<S, 4, 2>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                            tile::<S, 4, 2>(simd, i, j, &inner, ld, a, b, c, onto);
                             j += 2 * S::F32_LANES;
                         } else {
-                            tile::<S, 4, 1>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                            tile::<S, 4, 1>(simd, i, j, &inner, ld, a, b, c, onto);
                             j += S::F32_LANES;
                         }
                     }
                     i += 4;
                 } else {
                     while j < n {
-                        tile::<S, 1, 1>(simd, i, j, &inner, ld, a, b, c, accumulate);
+                        tile::<S, 1, 1>(simd, i, j, &inner, ld, a, b, c, onto);
                         j += S::F32_LANES;
                     }
                     i += 1;
@@ -329,7 +427,7 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
     a: Left<'_>,
     b: &[f32],
     c: &mut [f32],
-    accumulate: bool,
+    onto: Onto<'_>,
 ) {
     const {
         assert!(
@@ -340,10 +438,25 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
     unsafe {
         let c = c.as_mut_ptr().add(i * ld + j);
         let mut acc = [[simd.splat_f32s(0.0); V]; M];
-        if accumulate {
+        if !matches!(onto, Onto::Zero) {
             for (r, row) in acc.iter_mut().enumerate() {
                 for (v, x) in row.iter_mut().enumerate() {
                     *x = *c.add(r * ld + v * S::F32_LANES).cast::<S::f32s>();
+                }
+            }
+        }
+        match onto {
+            Onto::Zero | Onto::Held => (),
+            Onto::Rows(factors) => {
+                for (r, row) in acc.iter_mut().enumerate() {
+                    let factor = simd.splat_f32s(*factors.get_unchecked(i + r));
+                    row.iter_mut().for_each(|x| *x = simd.mul_f32s(*x, factor));
+                }
+            }
+            Onto::Times(factor) => {
+                let factor = simd.splat_f32s(factor);
+                for row in &mut acc {
+                    row.iter_mut().for_each(|x| *x = simd.mul_f32s(*x, factor));
                 }
             }
         }
@@ -586,7 +699,7 @@ mod tests {
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
             let [m, n, k] = self.sizes;
-            matmul(simd, 0..m, 0..k, n, n, self.a, self.b, self.c, true);
+            matmul(simd, 0..m, 0..k, n, n, self.a, self.b, self.c, self.onto);
         }
     }
 

@@ -15,7 +15,9 @@ mod forward;
 
 pub use backward::ScanGrads;
 
-use super::simd::{Left, exp, matmul, padded, softplus, transpose};
+use super::simd::{
+    Left, Onto, exp_vector, matmul, padded, softplus, transpose, vectors, vectors_mut,
+};
 use conv::{Conv, TAPS};
 use pulp::Simd;
 use std::ops::Range;
@@ -192,10 +194,10 @@ impl Scan<'_> {
         }
     }
 
-    /// Fills the chunk that starts at position `first` (reading order). Positions past the end get
-    /// a step of 0, so that they reach nothing.
+    /// Fills the chunk that starts at position `first` (reading order), C only where asked.
+    /// Positions past the end get a step of 0, so that they reach nothing.
     #[inline(always)]
-    fn load<S: Simd, const SLOPE: bool>(
+    fn load<S: Simd, const C: bool, const SLOPE: bool>(
         &self,
         simd: S,
         first: usize,
@@ -205,7 +207,7 @@ impl Scan<'_> {
         let q = self.dims.chunk;
         let len = q.min(self.rows.len() - first);
         self.gather(first, &mut chunk.raw);
-        self.convolve::<S, SLOPE>(simd, conv, chunk);
+        self.convolve::<S, C, SLOPE>(simd, conv, chunk);
         let columns = self.dims.in_proj();
         for (local, head) in self.heads.clone().enumerate() {
             let (dt, slope) = (
@@ -245,7 +247,7 @@ impl Scan<'_> {
                 Left::rows(&chunk.c, n),
                 &chunk.b_t,
                 &mut chunk.g,
-                false,
+                Onto::Zero,
             );
         }
     }
@@ -253,49 +255,87 @@ impl Scan<'_> {
 
 /// `to[t] = from[t] * scale[t]`, rows of [`HEAD_DIM`].
 #[inline(always)]
-fn scale_rows(from: &[f32], scale: &[f32], to: &mut [f32]) {
-    for ((to, from), scale) in to
-        .chunks_exact_mut(HEAD_DIM)
-        .zip(from.chunks_exact(HEAD_DIM))
-        .zip(scale)
-    {
-        for i in 0..HEAD_DIM {
-            to[i] = from[i] * scale;
+fn scale_rows<S: Simd>(simd: S, from: &[f32], scale: &[f32], to: &mut [f32]) {
+    let rows = from.chunks_exact(HEAD_DIM).zip(scale);
+    for (to, (from, &scale)) in to.chunks_exact_mut(HEAD_DIM).zip(rows) {
+        let scale = simd.splat_f32s(scale);
+        for (to, &x) in vectors_mut::<S>(to).iter_mut().zip(vectors::<S>(from)) {
+            *to = simd.mul_f32s(x, scale);
         }
     }
 }
 
 /// The same in place.
 #[inline(always)]
-fn scale_rows_by(rows: &mut [f32], scale: &[f32]) {
-    for (row, scale) in rows.chunks_exact_mut(HEAD_DIM).zip(scale) {
-        for x in row {
-            *x *= scale;
+fn scale_rows_by<S: Simd>(simd: S, rows: &mut [f32], scale: &[f32]) {
+    for (row, &scale) in rows.chunks_exact_mut(HEAD_DIM).zip(scale) {
+        let scale = simd.splat_f32s(scale);
+        for x in vectors_mut::<S>(row) {
+            *x = simd.mul_f32s(*x, scale);
         }
+    }
+}
+
+/// `to[i] *= by[i]`, whole vectors.
+#[inline(always)]
+fn multiply<S: Simd>(simd: S, to: &mut [f32], by: &[f32]) {
+    for (to, &by) in vectors_mut::<S>(to).iter_mut().zip(vectors::<S>(by)) {
+        *to = simd.mul_f32s(*to, by);
     }
 }
 
 /// `inside[t] = e^{a_t}`, the decay since the chunk's start; `outside[t] = e^{a_end - a_t}`, the
 /// decay to its end.
 #[inline(always)]
-fn decays(a: &[f32], inside: &mut [f32], outside: &mut [f32]) {
-    let end = a[a.len() - 1];
-    for ((a, inside), outside) in a.iter().zip(inside).zip(outside) {
-        *inside = exp(*a);
-        *outside = exp(end - a);
+fn decays<S: Simd>(simd: S, a: &[f32], inside: &mut [f32], outside: &mut [f32]) {
+    let end = simd.splat_f32s(a[a.len() - 1]);
+    let to = vectors_mut::<S>(inside)
+        .iter_mut()
+        .zip(vectors_mut::<S>(outside));
+    for (&a, (inside, outside)) in vectors::<S>(a).iter().zip(to) {
+        *inside = exp_vector(simd, a);
+        *outside = exp_vector(simd, simd.sub_f32s(end, a));
     }
 }
 
-/// `m[t][s] = e^{a_t - a_s} g[t][s]` for s <= t, 0 in the rest of the diagonal blocks.
+/// Decays below this are 0: products of two of them would be subnormal, which some processors are
+/// slow at.
+const LEAST: f32 = 1e-36;
+
+/// Of 16 elements from number 15 - l on the first l + 1 are 1 and the others 0.
+const UP_TO: [f32; 32] = {
+    let mut ones = [0.0; 32];
+    let mut i = 0;
+    while i < 16 {
+        ones[i] = 1.0;
+        i += 1;
+    }
+    ones
+};
+
+/// `row[s] = e^{a_t - a_s}` for s <= t, and 0 in the rest of the 16 columns of t's own. Columns
+/// before these are two decays, to t from where its columns begin and to there from s: of the
+/// second there is one row in `since`, made where t begins.
 #[inline(always)]
-fn decayed(a: &[f32], g: &[f32], m: &mut [f32]) {
-    let q = a.len();
-    for t in 0..q {
-        let columns = (t / 16 + 1) * 16;
-        let (g, m) = (&g[t * q..][..columns], &mut m[t * q..][..columns]);
-        for s in 0..columns {
-            let e = exp(a[t] - a[s]);
-            m[s] = if s <= t { e * g[s] } else { 0.0 };
+fn decay_row<S: Simd>(simd: S, a: &[f32], t: usize, since: &mut [f32], row: &mut [f32]) {
+    let first = t / 16 * 16;
+    let since = vectors_mut::<S>(&mut since[..first]);
+    if t == first {
+        let here = simd.splat_f32s(a[first]);
+        for (since, &a) in since.iter_mut().zip(vectors::<S>(&a[..first])) {
+            *since = exp_vector(simd, simd.sub_f32s(here, a));
         }
+    }
+    let (before, own) = row[..first + 16].split_at_mut(first);
+    let here = simd.splat_f32s(a[t]);
+    let seen = vectors::<S>(&UP_TO[15 - (t - first)..][..16]);
+    let rows = vectors::<S>(&a[first..first + 16]).iter().zip(seen);
+    for (own, (&a, &seen)) in vectors_mut::<S>(own).iter_mut().zip(rows) {
+        *own = simd.mul_f32s(exp_vector(simd, simd.sub_f32s(here, a)), seen);
+    }
+    let (here, zero) = (simd.splat_f32s(own[0]), simd.splat_f32s(0.0));
+    let least = simd.splat_f32s(-LEAST);
+    for (row, &since) in vectors_mut::<S>(before).iter_mut().zip(since.iter()) {
+        *row = simd.max_f32s(simd.mul_add_f32s(here, since, least), zero);
     }
 }

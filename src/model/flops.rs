@@ -39,6 +39,34 @@ pub fn forward_flops(config: &Config, sequences: &[impl AsRef<[u8]>], stages: &[
         .sum()
 }
 
+/// The part of [`forward_flops_per_base`] that is in the scans of both directions and their
+/// convolutions.
+pub fn scan_flops_per_base(config: &Config, compression: f64) -> f64 {
+    fn of(layout: &Layout, stages: &[Stage], compression: f64) -> f64 {
+        let scans = |blocks: &[Block]| {
+            let mixers = blocks.iter().filter(|block| block.mixer == Mixer::BiMamba);
+            mixers.count() as f64 * scan(&stages[0])
+        };
+        match layout {
+            Layout::Stack(blocks) => scans(blocks),
+            Layout::Stage {
+                encoder,
+                inner,
+                decoder,
+            } => {
+                scans(encoder) + scans(decoder) + of(inner, &stages[1..], compression) / compression
+            }
+        }
+    }
+    of(&config.layout, &config.stages, compression)
+}
+
+/// Of one mixer, per row.
+fn scan(s: &Stage) -> f64 {
+    let (inner, n) = (s.d_inner as f64, s.d_state as f64);
+    2.0 * (6.0 * n * inner + 2.0 * s.d_conv as f64 * (inner + 2.0 * n))
+}
+
 /// Of one sequence with so many rows at each stage, outermost first.
 fn of_sequence(config: &Config, rows: &[f64]) -> f64 {
     let asked = if config.routing.asks_router() {
@@ -78,10 +106,7 @@ fn stack(blocks: &[Block], s: &Stage, length: f64) -> f64 {
             Mixer::BiMamba => {
                 let (inner, n) = (s.d_inner as f64, s.d_state as f64);
                 let heads = (s.d_inner / HEAD_DIM) as f64;
-                let channels = inner + 2.0 * n;
-                2.0 * d * (2.0 * inner + 2.0 * n + heads)
-                    + 2.0 * inner * d
-                    + 2.0 * (6.0 * n * HEAD_DIM as f64 * heads + 2.0 * s.d_conv as f64 * channels)
+                2.0 * d * (2.0 * inner + 2.0 * n + heads) + 2.0 * inner * d + scan(s)
             }
             Mixer::Attention => {
                 let seen = s

@@ -1,8 +1,8 @@
 //! The gradient of the scan.
 
-use super::super::simd::{Left, Shared, dot, exp, matmul, sum, transpose};
+use super::super::simd::{Left, Onto, Shared, dot, matmul, sum, transpose, vectors, vectors_mut};
 use super::conv::{Conv, TAPS};
-use super::{Core, HEAD_DIM, Scan, decays, scale_rows, scale_rows_by};
+use super::{Core, HEAD_DIM, Scan, decay_row, decays, multiply, scale_rows, scale_rows_by};
 use pulp::Simd;
 
 /// What the backward pass of one unit gives: places in shared buffers that no other unit writes,
@@ -50,27 +50,25 @@ impl Scan<'_> {
         // States that enter each chunk, transposed: (chunks, heads, 64, n).
         let mut states = vec![0.0; n_chunks * heads * P * n];
         let mut u = vec![0.0; q * P];
-        let (mut inside, mut outside) = (vec![0.0; q], vec![0.0; q]);
+        let (mut inside, mut outside, mut since) = (vec![0.0; q], vec![0.0; q], vec![0.0; q]);
         for index in 0..n_chunks.saturating_sub(1) {
-            self.load::<S, false>(simd, index * q, &conv, &mut chunk);
+            self.load::<S, false, false>(simd, index * q, &conv, &mut chunk);
             for local in 0..heads {
                 let a = &chunk.a[local * q..][..q];
-                decays(a, &mut inside, &mut outside);
+                decays(simd, a, &mut inside, &mut outside);
                 scale_rows(
+                    simd,
                     &chunk.x[local * q * P..][..q * P],
                     &chunk.dt[local * q..][..q],
                     &mut u,
                 );
-                scale_rows_by(&mut u, &outside);
+                scale_rows_by(simd, &mut u, &outside);
                 let (before, after) = states.split_at_mut(((index + 1) * heads + local) * P * n);
                 let (before, after) = (
                     &before[(index * heads + local) * P * n..][..P * n],
                     &mut after[..P * n],
                 );
-                let scale = inside[q - 1];
-                for (to, from) in after.iter_mut().zip(before) {
-                    *to = scale * from;
-                }
+                after.copy_from_slice(before);
                 matmul(
                     simd,
                     0..P,
@@ -80,19 +78,15 @@ impl Scan<'_> {
                     Left::transposed(&u, P),
                     &chunk.b,
                     after,
-                    true,
+                    Onto::Times(inside[q - 1]),
                 );
             }
         }
 
         let mut state_grad = vec![0.0; heads * n * P];
         let mut state_grad_t = vec![0.0; P * n];
-        let (mut m, mut decay, mut dg, mut g_sum) = (
-            vec![0.0; q * q],
-            vec![0.0; q * q],
-            vec![0.0; q * q],
-            vec![0.0; q * q],
-        );
+        let (mut m, mut dg, mut g_sum) = (vec![0.0; q * q], vec![0.0; q * q], vec![0.0; q * q]);
+        let mut decay = vec![0.0; q];
         let (mut dout, mut scaled, mut u_t, mut du) = (
             vec![0.0; q * P],
             vec![0.0; q * P],
@@ -113,7 +107,7 @@ impl Scan<'_> {
             let first = index * q;
             let rows = q.min(len - first);
             let last = index + 1 == n_chunks;
-            self.load::<S, true>(simd, first, &conv, &mut chunk);
+            self.load::<S, true, true>(simd, first, &conv, &mut chunk);
             self.products(simd, &mut chunk);
             g_sum.fill(0.0);
             db.fill(0.0);
@@ -121,7 +115,7 @@ impl Scan<'_> {
             for (local, head) in self.heads.clone().enumerate() {
                 let (a, dt) = (&chunk.a[local * q..][..q], &chunk.dt[local * q..][..q]);
                 let x = &chunk.x[local * q * P..][..q * P];
-                decays(a, &mut inside, &mut outside);
+                decays(simd, a, &mut inside, &mut outside);
                 let entering = &states[(index * heads + local) * P * n..][..P * n];
                 let state_grad = &mut state_grad[local * n * P..][..n * P];
                 for t in 0..rows {
@@ -130,16 +124,7 @@ impl Scan<'_> {
                     );
                 }
                 dout[rows * P..].fill(0.0);
-                scale_rows(x, dt, &mut u);
-                for t in 0..q {
-                    let columns = (t / 16 + 1) * 16;
-                    let (decay, m) = (&mut decay[t * q..][..columns], &mut m[t * q..][..columns]);
-                    for s in 0..columns {
-                        let e = exp(a[t] - a[s]);
-                        decay[s] = if s <= t { e } else { 0.0 };
-                        m[s] = decay[s] * chunk.g[t * q + s];
-                    }
-                }
+                scale_rows(simd, x, dt, &mut u);
                 // dG and its sum over heads.
                 transpose(simd, &u, q, P, &mut u_t);
                 for i in (0..q).step_by(16) {
@@ -152,27 +137,25 @@ impl Scan<'_> {
                         Left::rows(&dout, P),
                         &u_t,
                         &mut dg,
-                        false,
+                        Onto::Zero,
                     );
                 }
                 for t in 0..q {
-                    let columns = (t / 16 + 1) * 16;
-                    let (dg, decay) = (&dg[t * q..][..columns], &decay[t * q..][..columns]);
-                    for (sum, (dg, e)) in g_sum[t * q..][..columns]
-                        .iter_mut()
-                        .zip(dg.iter().zip(decay))
-                    {
-                        *sum = dg.mul_add(*e, *sum);
-                    }
+                    decay_row(simd, a, t, &mut since, &mut decay);
+                    let columns = t * q..t * q + (t / 16 + 1) * 16;
+                    let e = &decay[..columns.len()];
+                    m[columns.clone()].copy_from_slice(e);
+                    multiply(simd, &mut m[columns.clone()], &chunk.g[columns.clone()]);
+                    multiply(simd, &mut dg[columns.clone()], e);
+                    add(simd, &mut g_sum[columns.clone()], &dg[columns]);
                 }
                 // du: through the state that leaves, then inside the chunk.
                 let mut through_both = 0.0;
                 if last {
-                    du.fill(0.0);
                     through_leaving.fill(0.0);
                 } else {
                     transpose(simd, state_grad, n, P, &mut state_grad_t);
-                    scale_rows(&u, &outside, &mut scaled);
+                    scale_rows(simd, &u, &outside, &mut scaled);
                     matmul(
                         simd,
                         0..q,
@@ -182,7 +165,7 @@ impl Scan<'_> {
                         Left::rows(&scaled, P),
                         &state_grad_t,
                         &mut db,
-                        true,
+                        Onto::Held,
                     );
                     matmul(
                         simd,
@@ -193,11 +176,11 @@ impl Scan<'_> {
                         Left::rows(&chunk.b, n),
                         state_grad,
                         &mut du,
-                        false,
+                        Onto::Zero,
                     );
-                    scale_rows_by(&mut du, &outside);
                     for t in 0..q {
-                        through_leaving[t] = dot(simd, &du[t * P..][..P], &u[t * P..][..P]);
+                        through_leaving[t] =
+                            outside[t] * dot(simd, &du[t * P..][..P], &u[t * P..][..P]);
                     }
                     through_both = inside[q - 1] * dot(simd, &state_grad_t, entering);
                 }
@@ -211,12 +194,16 @@ impl Scan<'_> {
                         Left::transposed(&m, q),
                         &dout,
                         &mut du,
-                        true,
+                        if last {
+                            Onto::Zero
+                        } else {
+                            Onto::Rows(&outside)
+                        },
                     );
                 }
                 // The state that enters, and C.
                 if index > 0 {
-                    scale_rows(&dout, &inside, &mut scaled);
+                    scale_rows(simd, &dout, &inside, &mut scaled);
                     matmul(
                         simd,
                         0..q,
@@ -226,18 +213,13 @@ impl Scan<'_> {
                         Left::rows(&scaled, P),
                         entering,
                         &mut dc_head,
-                        false,
+                        Onto::Zero,
                     );
                     for t in 0..q {
                         let row = &dc_head[t * n..][..n];
                         through_entering[t] = dot(simd, row, &chunk.c[t * n..][..n]);
-                        dc[t * n..][..n]
-                            .iter_mut()
-                            .zip(row)
-                            .for_each(|(to, x)| *to += x);
+                        add(simd, &mut dc[t * n..][..n], row);
                     }
-                    let scale = inside[q - 1];
-                    state_grad.iter_mut().for_each(|v| *v *= scale);
                     matmul(
                         simd,
                         0..n,
@@ -247,7 +229,7 @@ impl Scan<'_> {
                         Left::transposed(&chunk.c, n),
                         &scaled,
                         state_grad,
-                        true,
+                        Onto::Times(inside[q - 1]),
                     );
                 } else {
                     through_entering.fill(0.0);
@@ -257,9 +239,10 @@ impl Scan<'_> {
                 let mut entering_sum = 0.0;
                 for t in (0..q).rev() {
                     let columns = (t / 16 + 1) * 16;
-                    let (dg, m) = (&dg[t * q..][..columns], &m[t * q..][..columns]);
-                    for (sum, (dg, m)) in w_sum.iter_mut().zip(dg.iter().zip(m)) {
-                        *sum = dg.mul_add(*m, *sum);
+                    let rows = vectors::<S>(&dg[t * q..][..columns]).iter();
+                    let rows = rows.zip(vectors::<S>(&chunk.g[t * q..][..columns]));
+                    for (sum, (&dg, &g)) in vectors_mut::<S>(&mut w_sum).iter_mut().zip(rows) {
+                        *sum = simd.mul_add_f32s(dg, g, *sum);
                     }
                     entering_sum += through_entering[t];
                     da[t] = entering_sum + sum(simd, &w_sum[..t]);
@@ -283,11 +266,14 @@ impl Scan<'_> {
                             .slice(self.row(first + t) * self.dims.n_heads() + head, 1)[0] = raw
                     };
                 }
+                let skip = simd.splat_f32s(self.core.d[head]);
                 for t in 0..q {
-                    let to = &mut dpre[t * width + local * P..][..P];
-                    let (du, dout) = (&du[t * P..][..P], &dout[t * P..][..P]);
-                    for i in 0..P {
-                        to[i] = du[i].mul_add(dt[t], dout[i] * self.core.d[head]);
+                    let step = simd.splat_f32s(dt[t]);
+                    let from = vectors::<S>(&du[t * P..][..P]).iter();
+                    let from = from.zip(vectors::<S>(&dout[t * P..][..P]));
+                    let to = vectors_mut::<S>(&mut dpre[t * width + local * P..][..P]);
+                    for (to, (&du, &dout)) in to.iter_mut().zip(from) {
+                        *to = simd.mul_add_f32s(du, step, simd.mul_f32s(dout, skip));
                     }
                 }
             }
@@ -301,7 +287,7 @@ impl Scan<'_> {
                     Left::rows(&g_sum, q),
                     &chunk.b,
                     &mut dc,
-                    true,
+                    Onto::Held,
                 );
                 matmul(
                     simd,
@@ -312,7 +298,7 @@ impl Scan<'_> {
                     Left::transposed(&g_sum, q),
                     &chunk.c,
                     &mut db,
-                    true,
+                    Onto::Held,
                 );
             }
             let d = self.group_dim();
@@ -324,9 +310,7 @@ impl Scan<'_> {
                 }
                 row[d..d + n].copy_from_slice(&db[t * n..][..n]);
                 row[d + n..].copy_from_slice(&dc[t * n..][..n]);
-                for (g, slope) in row.iter_mut().zip(&chunk.slope[t * width..][..width]) {
-                    *g *= slope;
-                }
+                multiply(simd, row, &chunk.slope[t * width..][..width]);
             }
             self.convolve_backward(simd, &conv, &chunk.raw, &dpre, &mut dx, &mut conv_grads);
             self.scatter(first, rows, &dx, grads);
@@ -364,5 +348,13 @@ impl Scan<'_> {
             bc[..n].copy_from_slice(&dx[d..d + n]);
             bc[n..].copy_from_slice(&dx[d + np..d + np + n]);
         }
+    }
+}
+
+/// `to[i] += from[i]`, whole vectors.
+#[inline(always)]
+fn add<S: Simd>(simd: S, to: &mut [f32], from: &[f32]) {
+    for (to, &x) in vectors_mut::<S>(to).iter_mut().zip(vectors::<S>(from)) {
+        *to = simd.add_f32s(*to, x);
     }
 }

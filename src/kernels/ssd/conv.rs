@@ -83,9 +83,10 @@ impl Scan<'_> {
         }
     }
 
-    /// From `chunk.raw` to x, B and C, and with `SLOPE` the derivative of the SiLU, (chunk, width).
+    /// From `chunk.raw` to x, B, with `C` to C, and with `SLOPE` to the derivative of the SiLU,
+    /// (chunk, width).
     #[inline(always)]
-    pub(super) fn convolve<S: Simd, const SLOPE: bool>(
+    pub(super) fn convolve<S: Simd, const C: bool, const SLOPE: bool>(
         &self,
         simd: S,
         conv: &Conv,
@@ -112,7 +113,8 @@ impl Scan<'_> {
                 && c.len() >= q * np
                 && width == d + 2 * np
         );
-        for channel in (0..width).step_by(S::F32_LANES) {
+        let channels = if C { width } else { width - np };
+        for channel in (0..channels).step_by(S::F32_LANES) {
             // SAFETY: the asserts bound every index.
             unsafe {
                 let weight: [S::f32s; TAPS] =

@@ -1,8 +1,8 @@
 //! The scan itself.
 
-use super::super::simd::{Left, Shared, matmul};
+use super::super::simd::{Left, Onto, Shared, matmul, vectors, vectors_mut};
 use super::conv::Conv;
-use super::{HEAD_DIM, Scan, decayed, decays, scale_rows, scale_rows_by};
+use super::{HEAD_DIM, Scan, decay_row, decays, multiply, scale_rows, scale_rows_by};
 use pulp::Simd;
 
 impl Scan<'_> {
@@ -19,18 +19,22 @@ impl Scan<'_> {
             vec![0.0; q * HEAD_DIM],
             vec![0.0; q * HEAD_DIM],
         );
-        let (mut inside, mut outside) = (vec![0.0; q], vec![0.0; q]);
+        let (mut inside, mut outside, mut since) = (vec![0.0; q], vec![0.0; q], vec![0.0; q]);
         for first in (0..self.rows.len()).step_by(q) {
-            self.load::<S, false>(simd, first, &conv, &mut chunk);
+            self.load::<S, true, false>(simd, first, &conv, &mut chunk);
             self.products(simd, &mut chunk);
             let len = q.min(self.rows.len() - first);
             for (local, head) in self.heads.clone().enumerate() {
                 let a = &chunk.a[local * q..][..q];
                 let x = &chunk.x[local * q * HEAD_DIM..][..q * HEAD_DIM];
                 let state = &mut state[local * n * HEAD_DIM..][..n * HEAD_DIM];
-                scale_rows(x, &chunk.dt[local * q..][..q], &mut u);
-                decays(a, &mut inside, &mut outside);
-                decayed(a, &chunk.g, &mut m);
+                scale_rows(simd, x, &chunk.dt[local * q..][..q], &mut u);
+                decays(simd, a, &mut inside, &mut outside);
+                for t in 0..q {
+                    let m = &mut m[t * q..][..(t / 16 + 1) * 16];
+                    decay_row(simd, a, t, &mut since, m);
+                    multiply(simd, m, &chunk.g[t * q..][..m.len()]);
+                }
                 matmul(
                     simd,
                     0..q,
@@ -40,9 +44,8 @@ impl Scan<'_> {
                     Left::rows(&chunk.c, n),
                     state,
                     &mut out,
-                    false,
+                    Onto::Zero,
                 );
-                scale_rows_by(&mut out, &inside);
                 for i in (0..q).step_by(16) {
                     matmul(
                         simd,
@@ -53,10 +56,10 @@ impl Scan<'_> {
                         Left::rows(&m, q),
                         &u,
                         &mut out,
-                        true,
+                        Onto::Rows(&inside),
                     );
                 }
-                let skip = self.core.d[head];
+                let skip = simd.splat_f32s(self.core.d[head]);
                 for t in 0..len {
                     // SAFETY: rows and head columns of this unit are its own.
                     let to = unsafe {
@@ -65,18 +68,15 @@ impl Scan<'_> {
                             HEAD_DIM,
                         )
                     };
-                    let (out, x) = (
-                        &out[t * HEAD_DIM..][..HEAD_DIM],
-                        &x[t * HEAD_DIM..][..HEAD_DIM],
-                    );
-                    for i in 0..HEAD_DIM {
-                        to[i] = x[i].mul_add(skip, out[i]);
+                    let row = t * HEAD_DIM..(t + 1) * HEAD_DIM;
+                    let from = vectors::<S>(&out[row.clone()]);
+                    let from = from.iter().zip(vectors::<S>(&x[row]));
+                    for (to, (&out, &x)) in vectors_mut::<S>(to).iter_mut().zip(from) {
+                        *to = simd.mul_add_f32s(x, skip, out);
                     }
                 }
                 if first + q < self.rows.len() {
-                    scale_rows_by(&mut u, &outside);
-                    let scale = inside[q - 1];
-                    state.iter_mut().for_each(|v| *v *= scale);
+                    scale_rows_by(simd, &mut u, &outside);
                     matmul(
                         simd,
                         0..n,
@@ -86,7 +86,7 @@ impl Scan<'_> {
                         Left::transposed(&chunk.b, n),
                         &u,
                         state,
-                        true,
+                        Onto::Times(inside[q - 1]),
                     );
                 }
             }
