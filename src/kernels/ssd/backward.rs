@@ -68,7 +68,6 @@ impl Scan<'_> {
                     &before[(index * heads + local) * P * n..][..P * n],
                     &mut after[..P * n],
                 );
-                after.copy_from_slice(before);
                 matmul(
                     simd,
                     0..P,
@@ -78,7 +77,7 @@ impl Scan<'_> {
                     Left::transposed(&u, P),
                     &chunk.b,
                     after,
-                    Onto::Times(inside[q - 1]),
+                    Onto::Other(before, inside[q - 1]),
                 );
             }
         }
@@ -144,8 +143,12 @@ impl Scan<'_> {
                     decay_row(simd, a, t, &mut since, &mut decay);
                     let columns = t * q..t * q + (t / 16 + 1) * 16;
                     let e = &decay[..columns.len()];
-                    m[columns.clone()].copy_from_slice(e);
-                    multiply(simd, &mut m[columns.clone()], &chunk.g[columns.clone()]);
+                    let rows = vectors::<S>(e).iter();
+                    let rows = rows.zip(vectors::<S>(&chunk.g[columns.clone()]));
+                    let m = vectors_mut::<S>(&mut m[columns.clone()]);
+                    for (m, (&e, &g)) in m.iter_mut().zip(rows) {
+                        *m = simd.mul_f32s(e, g);
+                    }
                     multiply(simd, &mut dg[columns.clone()], e);
                     add(simd, &mut g_sum[columns.clone()], &dg[columns]);
                 }
