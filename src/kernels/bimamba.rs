@@ -9,7 +9,7 @@ use super::cuda;
 use super::linear::{Linear, linear};
 use super::profile::{Pass, timed};
 use super::simd::{Shared, dot, sigmoid_vector, vectorized, vectors, vectors_mut};
-use super::ssd::{Core, Dims, Scan, ScanGrads};
+use super::ssd::{Core, Dims, HEAD_DIM, Scan, ScanGrads};
 use super::tape::Tape;
 use super::{EPS, ROWS, Seqs, check_seqs, cpu, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
@@ -204,13 +204,17 @@ impl BiMamba {
         if !(2..=4).contains(&self.dims.d_conv)
             || self.dims.chunk == 0
             || !self.dims.chunk.is_multiple_of(16)
+            || !self.dims.d_inner.is_multiple_of(HEAD_DIM)
         {
             candle_core::bail!(
-                "bimamba: d_conv must be 2 to 4 and the chunk a multiple of 16, not {:?}",
+                "bimamba: d_conv must be 2 to 4, the chunk a multiple of 16 and the channels one of {HEAD_DIM}, not {:?}",
                 self.dims
             );
         }
         check_seqs(&self.seqs, rows)?;
+        if self.seqs.iter().map(|seq| seq.len()).sum::<usize>() != rows {
+            candle_core::bail!("bimamba: there are rows of no sequence");
+        }
         Ok(rows)
     }
 }
@@ -302,10 +306,12 @@ vectorized! {
 }
 
 vectorized! {
-    /// Fills the x, B, C and dt columns of some rows of `d_in` with the sums over all planes; of
-    /// each kind of columns the planes, which start at the first of the rows, are `stride` rows apart.
+    /// Fills the x, B, C and dt columns of some rows of `d_in` with sums over planes. `planes` are
+    /// (columns, planes) of x, of B and C, and of dt; they start at the first of the rows and are
+    /// `stride` rows apart.
     fn sum_planes<'a, simd>(columns: usize, planes: [(usize, &'a [f32]); 3], stride: usize, d_in: &'a mut [f32]) {
         for (i, row) in d_in.chunks_exact_mut(columns).enumerate() {
+            // The z columns before them are as many as x has.
             let mut rest = &mut row[planes[0].0..];
             for (width, planes) in planes {
                 let to;
