@@ -7,7 +7,9 @@
 //! window. The online softmax goes over blocks of 64 keys (Dao et al. 2022).
 
 use super::profile::{Pass, timed};
-use super::simd::{LANES, Left, Onto, Shared, exp, matmul, padded, transpose};
+use super::simd::{
+    Left, Onto, Shared, dot, exp, exp_vector, matmul, padded, sum, transpose, vectors, vectors_mut,
+};
 use super::tape::Tape;
 use super::{Seqs, check_seqs, cpu, cuda, from_cpu, slice};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -257,33 +259,23 @@ impl Head {
             .zip(lse.chunks_exact_mut(BLOCK))
             .enumerate()
         {
-            let (mut max, mut sum) = ([f32::MIN; BLOCK], [0.0_f32; BLOCK]);
+            let (mut max, mut sums) = ([f32::MIN; BLOCK], [0.0_f32; BLOCK]);
             for j in self.seen(i) {
                 self.scores(simd, i, j, &mut s);
+                let mut keep = [0.0_f32; BLOCK];
                 for t in 0..BLOCK {
                     let row = &mut s[t * BLOCK..][..BLOCK];
-                    let mut top = [f32::MIN; LANES];
-                    for x in row.chunks_exact(LANES) {
-                        for l in 0..LANES {
-                            top[l] = top[l].max(x[l]);
-                        }
+                    let mut top = simd.splat_f32s(max[t]);
+                    for &x in vectors::<S>(row) {
+                        top = simd.max_f32s(top, x);
                     }
                     // A row that sees no key yet keeps a floor, so that f32::MIN - floor is still
                     // far below zero.
-                    let new = top.iter().copied().fold(max[t], f32::max).max(-1e30);
-                    let keep = exp(max[t] - new);
+                    let new = simd.reduce_max_f32s(top).max(-1e30);
+                    keep[t] = exp(max[t] - new);
                     max[t] = new;
-                    let mut part = [0.0_f32; LANES];
-                    for x in row.chunks_exact_mut(LANES) {
-                        for l in 0..LANES {
-                            let hidden = x[l] == f32::MIN;
-                            x[l] = exp(x[l] - new);
-                            x[l] = if hidden { 0.0 } else { x[l] };
-                            part[l] += x[l];
-                        }
-                    }
-                    sum[t] = sum[t] * keep + part.iter().sum::<f32>();
-                    out[t * w..][..w].iter_mut().for_each(|x| *x *= keep);
+                    exp_seen(simd, row, new);
+                    sums[t] = sums[t] * keep[t] + sum(simd, row);
                 }
                 matmul(
                     simd,
@@ -294,13 +286,13 @@ impl Head {
                     Left::rows(&s, BLOCK),
                     &self.v[j * size..][..size],
                     out,
-                    Onto::Held,
+                    Onto::Rows(&keep),
                 );
             }
             for t in 0..BLOCK {
-                let scale = if sum[t] > 0.0 { 1.0 / sum[t] } else { 0.0 };
+                let scale = if sums[t] > 0.0 { 1.0 / sums[t] } else { 0.0 };
                 out[t * w..][..w].iter_mut().for_each(|x| *x *= scale);
-                lse[t] = max[t] + sum[t].max(f32::MIN_POSITIVE).ln();
+                lse[t] = max[t] + sums[t].max(f32::MIN_POSITIVE).ln();
             }
         }
         lse.truncate(self.len);
@@ -341,13 +333,11 @@ impl Head {
                         dp.fill(0.0);
                         continue;
                     };
-                    let delta: f32 =
-                        super::simd::dot(simd, &out[t * w..][..w], &dout[t * w..][..w]);
-                    for l in 0..BLOCK {
-                        let hidden = p[l] == f32::MIN;
-                        let e = exp(p[l] - lse);
-                        p[l] = if hidden { 0.0 } else { e };
-                        dp[l] = p[l] * (dp[l] - delta);
+                    let delta = dot(simd, &out[t * w..][..w], &dout[t * w..][..w]);
+                    exp_seen(simd, p, lse);
+                    let delta = simd.splat_f32s(delta);
+                    for (dp, &p) in vectors_mut::<S>(dp).iter_mut().zip(vectors::<S>(p)) {
+                        *dp = simd.mul_f32s(p, simd.sub_f32s(*dp, delta));
                     }
                 }
                 matmul(
@@ -386,6 +376,17 @@ impl Head {
             }
         }
         grads
+    }
+}
+
+/// `x = e^{x - from}` for the keys that are seen, 0 for others.
+#[inline(always)]
+fn exp_seen<S: Simd>(simd: S, scores: &mut [f32], from: f32) {
+    let (from, zero) = (simd.splat_f32s(from), simd.splat_f32s(0.0));
+    let hidden = simd.splat_f32s(f32::MIN);
+    for x in vectors_mut::<S>(scores) {
+        let e = exp_vector(simd, simd.sub_f32s(*x, from));
+        *x = simd.select_f32s(simd.equal_f32s(*x, hidden), zero, e);
     }
 }
 

@@ -189,3 +189,16 @@ fn a_folder_takes_the_place_of_a_former_one() {
     assert_eq!(std::fs::read_to_string(place.join("x")).unwrap(), "second");
     assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn what_is_being_written_does_not_fill_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(!holds_something(&folder.path().join("missing")));
+    let file = folder.path().join("run.json");
+    write_atomic(&file, |to| {
+        assert!(!holds_something(folder.path()));
+        to.write_all(b"{}")
+    })
+    .unwrap();
+    assert!(holds_something(folder.path()));
+}

@@ -245,6 +245,37 @@ fn apart(outcome: &Outcome, arm: &str) -> [f64; 3] {
     ]
 }
 
+/// Which of the paper's differences between learned and fixed lie outside of both intervals.
+fn published(found: &Outcome) -> Vec<String> {
+    let rows = primary(found).filter_map(|row| {
+        let mut tasks = found.tasks.iter();
+        let task = tasks.find(|task| task.task == row.task)?;
+        let inside = |(low, high): (f64, f64)| (low..=high).contains(&task.published);
+        let known = !(task.published + row.seeds_low + row.test_low).is_nan();
+        known.then(|| {
+            let excluded =
+                !inside((row.seeds_low, row.seeds_high)) && !inside((row.test_low, row.test_high));
+            let text = format!("{} ({})", row.task, pictures::signed(task.published));
+            (text, excluded)
+        })
+    });
+    let (excluded, open): (Vec<_>, Vec<_>) = rows.partition(|(_, excluded)| *excluded);
+    let [excluded, open] = [excluded, open].map(|rows| {
+        let texts: Vec<String> = rows.into_iter().map(|(text, _)| text).collect();
+        texts.join(", ")
+    });
+    let mut texts = Vec::new();
+    if !excluded.is_empty() {
+        texts.push(format!(
+            "The paper's difference lies outside of both 95% intervals on {excluded}."
+        ));
+    }
+    if !open.is_empty() {
+        texts.push(format!("The paper's difference is not excluded on {open}."));
+    }
+    texts
+}
+
 /// The answer in a sentence.
 fn headline(outcome: &Outcome) -> String {
     let rows: Vec<&DifferenceRow> = primary(outcome).collect();

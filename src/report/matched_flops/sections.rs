@@ -2,7 +2,8 @@
 
 use super::pictures::signed;
 use super::{
-    EQUAL, FIXED, LEARNED, MatchedFlopsPage, apart, loss_difference, over_tasks, primary, words,
+    EQUAL, FIXED, LEARNED, MatchedFlopsPage, apart, loss_difference, over_tasks, primary,
+    published, words,
 };
 use crate::error::Result;
 use crate::pipelines::matched_flops::{ArmRow, DifferenceRow, MeanRow};
@@ -19,7 +20,7 @@ impl MatchedFlopsPage {
     /// The paragraph at the head of the page.
     pub(super) fn answer(&self) -> String {
         let found = &self.found;
-        let mut texts = Vec::new();
+        let mut texts = published(found);
         for other in ["turned", "random", "none", kmer::NAME] {
             let rows: Vec<&DifferenceRow> = found
                 .differences

@@ -134,3 +134,25 @@ fn unequal_operations_are_found() {
     let loss = loss_difference(&world(0.0, 0.0, 3), FIXED);
     assert!((loss.mean + 0.01).abs() < 1e-12 && loss.n == 3);
 }
+
+#[test]
+fn what_the_paper_says_is_excluded_or_open() {
+    let mut outcome = world(0.01, 0.0, 3);
+    assert!(published(&outcome).is_empty());
+    let tasks = [("emp_H3", 0.02), ("emp_H3K4me1", 0.143), ("emp_H4", 0.9)];
+    for (task, published) in tasks {
+        outcome.tasks.push(TaskRow {
+            task: task.into(),
+            rows: 1000,
+            tested: 1000,
+            n_clusters: 900,
+            n_copies: 0,
+            published,
+        });
+    }
+    let texts = published(&outcome);
+    assert!(texts[0].contains("outside of both 95% intervals on emp_H3K4me1 (+0.143)."));
+    assert!(texts[1].contains("not excluded on emp_H3 (+0.020)."));
+    outcome.differences[1].test_high = 0.2;
+    assert!(published(&outcome)[0].contains("not excluded on emp_H3 (+0.020), emp_H3K4me1"));
+}
