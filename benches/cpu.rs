@@ -339,9 +339,10 @@ fn main() {
 
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/benchmarks");
     std::fs::create_dir_all(&folder).unwrap();
-    let before = std::fs::read(folder.join("cpu.json")).unwrap_or_default();
-    let mut machines: serde_json::Map<String, Value> =
-        serde_json::from_slice(&before).unwrap_or_default();
+    let mut machines = serde_json::Map::new();
+    if let Ok(before) = std::fs::read(folder.join("cpu.json")) {
+        machines = serde_json::from_slice(&before).unwrap();
+    }
     machines.insert(
         machine(threads),
         json!({"speed": speed, "peer": peers, "memory": memory, "contigs": contigs, "splice": splice}),

@@ -90,8 +90,8 @@ pub struct Measured {
     /// Time of every fused operation over all runs, where asked; the mean of those that ran beside
     /// each other.
     pub profile: Profile,
-    /// Useful operations per base of the scans of one forward pass.
-    pub scan_flops_per_base: f64,
+    /// Useful operations per base of the scans of one forward pass; none where they run twice.
+    pub scan_flops_per_base: Option<f64>,
 }
 
 impl Measured {
@@ -114,7 +114,7 @@ impl Measured {
             Pass::Forward => self.seconds.len(),
             Pass::Backward => 2 * self.seconds.len(),
         };
-        let flops = self.scan_flops_per_base * (self.bases * runs) as f64;
+        let flops = self.scan_flops_per_base? * (self.bases * runs) as f64;
         Some(flops / spent.time.as_secs_f64() / self.matmul_flops_per_second)
     }
 
@@ -175,7 +175,10 @@ impl Benchmark {
         let mut profile = profile::stop();
         if self.mode == Mode::Forward && device.is_cpu() {
             let beside = rayon::current_num_threads().min(self.batch) as u32;
-            profile.values_mut().for_each(|spent| spent.time /= beside);
+            for spent in profile.values_mut() {
+                spent.time /= beside;
+                spent.calls /= beside;
+            }
         }
         let rate = |mut seconds: Vec<f64>| {
             seconds.sort_by(f64::total_cmp);
@@ -192,7 +195,8 @@ impl Benchmark {
             compression,
             peak_bytes,
             profile,
-            scan_flops_per_base: scan_flops_per_base(&self.config, compression),
+            scan_flops_per_base: (!self.recompute)
+                .then(|| scan_flops_per_base(&self.config, compression)),
         })
     }
 

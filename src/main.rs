@@ -70,7 +70,7 @@ unsafe impl GlobalAlloc for Allocator {
 }
 
 unsafe extern "C" {
-    fn mi_option_set(option: c_int, value: c_long);
+    fn mi_option_set_default(option: c_int, value: c_long);
 }
 
 /// How long memory that is not in use is kept before the system has it back, in milliseconds
@@ -78,8 +78,8 @@ unsafe extern "C" {
 const PURGE_DELAY: c_int = 15;
 
 fn main() -> std::process::ExitCode {
-    // For good: a step of training or of reading takes seconds, and the next one needs it again.
+    // A minute: the next batch needs it again. `MIMALLOC_PURGE_DELAY` still says otherwise.
     // SAFETY: nothing else runs yet.
-    unsafe { mi_option_set(PURGE_DELAY, -1) };
+    unsafe { mi_option_set_default(PURGE_DELAY, 60_000) };
     ldar::run_program()
 }

@@ -46,13 +46,10 @@ pub fn write_atomic(
     file.keep()
 }
 
-/// Whether a folder holds anything but what is being written into it right now.
+/// Whether a folder holds anything but temporary files.
 pub fn holds_something(folder: &Path) -> bool {
-    let finished = |name: &OsStr| !name.to_string_lossy().starts_with(TEMPORARY);
-    std::fs::read_dir(folder).is_ok_and(|entries| {
-        let mut names = entries.flatten().map(|entry| entry.file_name());
-        names.any(|name| finished(&name))
-    })
+    std::fs::read_dir(folder)
+        .is_ok_and(|mut all| all.any(|entry| entry.is_ok_and(|e| !is_temporary(&e.file_name()))))
 }
 
 /// Whether there is something that is neither file nor folder.

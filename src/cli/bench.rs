@@ -21,7 +21,7 @@ Examples:
 
 A --config gets random weights, and a routing threshold that keeps one base in four. Efficiency is useful FLOPs (see inspect) per second
 over those of a 2048-cubed f32 matrix product of the kind the model is made of, measured in turn on the same threads; on a GPU, of an 8192-cubed one by cuBLAS in the run's precision. A training step counts three forward
-passes. --profile makes a GPU wait after every operation: speed is then lower than without.")]
+passes. --profile also gives the efficiency of the mixers' scans; it makes a GPU wait after every operation: speed is then lower than without.")]
 pub struct Arguments {
     /// Checkpoint: the authors' .pt, or safetensors
     #[arg(long, value_name = "FILE", conflicts_with = "config", required_unless_present = "config", value_parser = source::path_of("checkpoint"))]
@@ -283,9 +283,8 @@ fn text(title: &str, measured: &Measured) -> String {
             text += &format!("{name:<26}{ms:>13.2}{calls:>9.0}\n");
         }
         for (name, e) in scans(measured) {
-            text += &format!("\nefficiency of {name}: {e:.3}");
+            text += &format!("efficiency of {name}: {e:.3}\n");
         }
-        text += "\n";
     }
     text
 }

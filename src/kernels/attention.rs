@@ -267,7 +267,7 @@ impl Head {
                     let row = &mut s[t * BLOCK..][..BLOCK];
                     let mut top = simd.splat_f32s(max[t]);
                     for &x in vectors::<S>(row) {
-                        top = simd.max_f32s(top, x);
+                        top = simd.max_f32s(x, top);
                     }
                     // A row that sees no key yet keeps a floor, so that f32::MIN - floor is still
                     // far below zero.

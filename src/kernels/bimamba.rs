@@ -517,7 +517,7 @@ fn add(to: &mut [f32], from: &[f32]) {
     }
 }
 
-/// Room for `n` elements that tasks will write.
+/// Room for `n` elements that tasks write before anything reads them.
 fn to_fill(n: usize) -> (Vec<f32>, Shared<f32>) {
     let mut room = Vec::with_capacity(n);
     let all = Shared::uninit(&mut room.spare_capacity_mut()[..n]);

@@ -138,11 +138,12 @@ pub fn vectors_mut<S: Simd>(data: &mut [f32]) -> &mut [S::f32s] {
     vectors
 }
 
-/// [`exp`] of a vector.
+/// [`exp`] of a vector. What is no number stays none where vectors are the processor's own.
 #[inline(always)]
 pub fn exp_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let constant = |c: f32| simd.splat_f32s(c);
-    let x = simd.min_f32s(simd.max_f32s(x, constant(-87.0)), constant(88.0));
+    // Of two operands x86 gives the second where one is no number.
+    let x = simd.min_f32s(constant(88.0), simd.max_f32s(constant(-87.0), x));
     let t = simd.mul_add_f32s(x, constant(std::f32::consts::LOG2_E), constant(ROUND));
     let n = simd.sub_f32s(t, constant(ROUND));
     let r = simd.mul_add_f32s(n, constant(LN2[0]), x);
@@ -196,7 +197,7 @@ const EXP2: [f32; 5] = [
 unsafe fn sigmoid_avx512(x: std::arch::x86_64::__m512) -> std::arch::x86_64::__m512 {
     use std::arch::x86_64::*;
     let constant = |c: f32| _mm512_set1_ps(c);
-    // Of two operands these give the second where one is no number.
+    // The order is that of `exp_vector`.
     let x = _mm512_min_ps(constant(87.0), _mm512_max_ps(constant(-87.0), x));
     let (one, to_base_2) = (constant(1.0), constant(-std::f32::consts::LOG2_E));
     let n = _mm512_roundscale_ps::<_MM_FROUND_TO_NEAREST_INT>(_mm512_mul_ps(x, to_base_2));
@@ -308,7 +309,8 @@ pub enum Onto<'a> {
     Other(&'a [f32], f32),
 }
 
-/// `c[i][j] (+)= sum over k of a[i][k] * b[k][j]` for i in `rows`, k in `inner`, j < `n`.
+/// `c[i][j] = sum over k of a[i][k] * b[k][j]`, onto what is asked for, for i in `rows`, k in
+/// `inner`, j < `n`.
 ///
 /// `b` and `c` are row-major with rows `ld` apart; `n <= ld`, a multiple of [`LANES`]. Indices are
 /// those of the whole matrices, so that blocks of a triangular product are written with the ranges

@@ -298,8 +298,8 @@ fn decays<S: Simd>(simd: S, a: &[f32], inside: &mut [f32], outside: &mut [f32]) 
     }
 }
 
-/// Decays below this are 0: products of two of them would be subnormal, which some processors are
-/// slow at.
+/// Products of two decays below this are 0: they could be subnormal, which some processors are slow
+/// at.
 const LEAST: f32 = 1e-36;
 
 /// Of 16 elements from number 15 - l on the first l + 1 are 1 and the others 0.
@@ -315,7 +315,7 @@ const UP_TO: [f32; 32] = {
 
 /// `row[s] = e^{a_t - a_s}` for s <= t, and 0 in the rest of the 16 columns of t's own. Columns
 /// before these are two decays, to t from where its columns begin and to there from s: of the
-/// second there is one row in `since`, made where t begins.
+/// second there is one row in `since`, made at the first t of 16.
 #[inline(always)]
 fn decay_row<S: Simd>(simd: S, a: &[f32], t: usize, since: &mut [f32], row: &mut [f32]) {
     let first = t / 16 * 16;
@@ -336,6 +336,6 @@ fn decay_row<S: Simd>(simd: S, a: &[f32], t: usize, since: &mut [f32], row: &mut
     let (here, zero) = (simd.splat_f32s(own[0]), simd.splat_f32s(0.0));
     let least = simd.splat_f32s(-LEAST);
     for (row, &since) in vectors_mut::<S>(before).iter_mut().zip(since.iter()) {
-        *row = simd.max_f32s(simd.mul_add_f32s(here, since, least), zero);
+        *row = simd.max_f32s(zero, simd.mul_add_f32s(here, since, least));
     }
 }

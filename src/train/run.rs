@@ -6,6 +6,8 @@ use super::optimizer::{Gradients, Optimizer, trainable};
 use super::ranks::Ranks;
 use super::recipe::{Recipe, RunRecipe};
 use super::reduction::Reduction;
+use crate::kernels::cuda;
+use crate::kernels::tape::Grads;
 use crate::memory;
 use crate::model::checkpoint::{Checkpoint, at, is_ours, load_tensors, notes, on, save_tensors};
 use crate::model::fresh::Fresh;
@@ -15,6 +17,7 @@ use crate::output::{check_file, write_atomic};
 use crate::stats::rng::Rng;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -229,6 +232,8 @@ pub struct Run {
     tensors: BTreeMap<String, Tensor>,
     model: LdarNet,
     optimizer: Optimizer,
+    /// Micro-batches that run beside each other.
+    beside: usize,
     ranks: Rc<Ranks>,
     reduction: Reduction,
     /// This rank's batches of the next step.
@@ -301,6 +306,10 @@ impl Run {
             }
         };
         let tensors = trainable(&weights, device)?;
+        let beside = match tensors.values().any(cuda::runs) {
+            true => 1,
+            false => beside(&recipe, &config)?,
+        };
         let mut model = LdarNet::new(&config, &mut Loaded::new(tensors.clone())).map_err(wrong)?;
         model.set_training_precision(precision)?;
         let mut optimizer = Optimizer::new(recipe.adamw(&config), &tensors, config.stages.len())?;
@@ -326,6 +335,7 @@ impl Run {
             tensors,
             model,
             optimizer,
+            beside,
             ranks: Rc::new(Ranks::alone()),
             reduction: Reduction::default(),
             ready: None,
@@ -501,6 +511,7 @@ impl Run {
             model: &self.model,
             optimizer: &mut self.optimizer,
             reduction: &mut self.reduction,
+            beside: self.beside,
             ranks: &self.ranks,
             since: &mut self.since,
         };
@@ -582,11 +593,25 @@ fn batches_of(corpus: &Corpus, recipe: &Recipe, step: u64) -> Vec<Batch> {
         .collect()
 }
 
+/// How many micro-batches run beside each other: as many as there are threads, where half of the
+/// memory holds them. Each keeps the gradients of all parameters, and inside of layers about 32
+/// times what enters these.
+fn beside(recipe: &Recipe, config: &Config) -> Result<usize> {
+    let parameters = recipe.least_memory_bytes(config, false)?;
+    let kept = recipe.least_memory_bytes(config, true)? - parameters;
+    let each = parameters / 4 + 32 * kept;
+    let room = memory::total_bytes().map_or(1, |total| u128::from(total) / 2 / each.max(1));
+    let micro_batches = recipe.run.batch / recipe.run.micro_batch;
+    let most = rayon::current_num_threads().min(micro_batches);
+    Ok(usize::try_from(room).unwrap_or(most).clamp(1, most.max(1)))
+}
+
 /// What a step changes.
 struct Learner<'a> {
     model: &'a LdarNet,
     optimizer: &'a mut Optimizer,
     reduction: &'a mut Reduction,
+    beside: usize,
     ranks: &'a Ranks,
     since: &'a mut Since,
 }
@@ -599,9 +624,8 @@ impl Learner<'_> {
         let micro_batches = recipe.run.batch / recipe.run.micro_batch;
         let objective = recipe.objective();
         let (mut sums, mut seen) = (Gradients::default(), [0.0; 4]);
-        let own = batches.len();
-        for (i, Batch { inputs, targets }) in batches.into_iter().enumerate() {
-            let loss = objective.loss(self.model, &inputs, &targets)?;
+        let loss_of = |Batch { inputs, targets }: &Batch| {
+            let loss = objective.loss(self.model, inputs, targets)?;
             if !loss.mlm.is_finite() {
                 return Err(Error::Invalid(format!(
                     "the loss is {} at step {}: lower the learning rate",
@@ -610,17 +634,39 @@ impl Learner<'_> {
                 )));
             }
             let values = [loss.mlm, loss.ratio, loss.compression, loss.flops_per_base];
+            Ok((loss, values))
+        };
+        let mut see = |values: [f64; 4]| {
             for (sum, value) in seen.iter_mut().zip(values) {
                 *sum += value / micro_batches as f64;
             }
-            if self.ranks.size() > 1 && i + 1 == own {
-                let before = std::mem::take(&mut sums);
-                sums = self
-                    .reduction
-                    .sum(self.ranks, self.optimizer, loss, before)?;
-            } else {
-                self.optimizer.accumulate(&loss.backward()?, &mut sums)?;
+        };
+        // The gradients of a rank's last micro-batch are summed over all ranks while they are made.
+        let (last, before) = match batches.split_last() {
+            Some((last, before)) if self.ranks.size() > 1 => (Some(last), before),
+            _ => (None, &batches[..]),
+        };
+        let pass = |batch: &Batch| {
+            let (loss, values) = loss_of(batch)?;
+            Ok((loss.backward()?, values))
+        };
+        for round in before.chunks(self.beside) {
+            let passes: Vec<(Grads, [f64; 4])> = match round {
+                [only] => vec![pass(only)?],
+                round => round.par_iter().map(pass).collect::<Result<_>>()?,
+            };
+            for (grads, values) in passes {
+                see(values);
+                self.optimizer.accumulate(&grads, &mut sums)?;
             }
+        }
+        if let Some(last) = last {
+            let (loss, values) = loss_of(last)?;
+            see(values);
+            let before = std::mem::take(&mut sums);
+            sums = self
+                .reduction
+                .sum(self.ranks, self.optimizer, loss, before)?;
         }
         let lr = recipe.optimizer.lr * recipe.optimizer.schedule.factor(step, recipe.run.steps);
         let since = &mut *self.since;

@@ -50,6 +50,28 @@ fn recipe(folder: &Path, steps: u64) -> Recipe {
 }
 
 #[test]
+fn threads_change_no_bit() {
+    let temp = tempfile::tempdir().unwrap();
+    let recipe = recipe(temp.path(), 6);
+    let run = |threads: usize| {
+        let folder = temp.path().join(threads.to_string());
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let (cpu, f32) = (Device::Cpu, Precision::F32);
+            let mut run = Run::open(recipe.clone(), &folder, false, &cpu, f32).unwrap();
+            assert_eq!(run.beside, threads.min(2), "two micro-batches a step");
+            run.train(&|| false, &mut |_| ()).unwrap();
+        });
+        std::fs::read(folder.join("model.safetensors")).unwrap()
+    };
+    let one = run(1);
+    assert!(run(2) == one && run(3) == one);
+}
+
+#[test]
 fn a_resumed_run_ends_on_the_same_bits() {
     let temp = tempfile::tempdir().unwrap();
     let recipe = recipe(temp.path(), 12);
