@@ -56,7 +56,7 @@ pub struct ForestRow {
     pub ci_low: f64,
     /// Upper confidence limit.
     pub ci_high: f64,
-    /// Number of pairs.
+    /// Number of pairs; 0 beside a value where it is not known.
     pub n_pairs: u64,
     /// Number of clusters they lie in.
     pub n_clusters: u64,
@@ -65,6 +65,14 @@ pub struct ForestRow {
 }
 
 impl ForestRow {
+    /// A number of pairs or clusters as it is printed.
+    fn count(&self, n: u64) -> String {
+        match n == 0 && self.value.is_finite() {
+            true => String::new(),
+            false => grouped(n),
+        }
+    }
+
     fn has_interval(&self) -> bool {
         self.ci_low.is_finite() && self.ci_high.is_finite()
     }
@@ -116,8 +124,8 @@ impl ForestFigure {
         canvas.text(&label, (8.0, base), Type::new(TICK_SIZE, BLACK))?;
         let mut cells = [
             "not defined".to_owned(),
-            grouped(row.n_pairs),
-            grouped(row.n_clusters),
+            row.count(row.n_pairs),
+            row.count(row.n_clusters),
             row.p.clone(),
         ];
         if row.value.is_finite() {
