@@ -178,6 +178,7 @@ pub fn sigmoid_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// Coefficients of `(2^f - 1) / f` for f in [-1/2, 1/2], highest power first: minimax, relative
 /// error 1e-7.
 #[cfg(target_arch = "x86_64")]
+#[allow(clippy::approx_constant)] // the last is not ln 2
 const EXP2: [f32; 5] = [
     1.326_472_7e-3,
     9.671_513e-3,
