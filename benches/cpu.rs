@@ -36,6 +36,18 @@ const MEMORY: [Work; 5] = [
 const CONTIG_BASES: usize = 4_000_000;
 const CONTIGS: [usize; 3] = [10_000, 100_000, 1_000_000];
 
+/// Runs a command, which must succeed; gives what it printed.
+fn printed(command: &mut Command) -> Vec<u8> {
+    eprintln!("{command:?}");
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
 /// Runs `ldar-analyze bench` on a configuration, or on a checkpoint in its place.
 fn ours(
     (mode, config, batch, length): Work,
@@ -63,14 +75,7 @@ fn ours(
         "--profile",
         "--json",
     ]);
-    eprintln!("{command:?}");
-    let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_slice(&printed(&mut command)).unwrap()
 }
 
 /// Bases per second of the peer: the number before `bases/s` in the line that it prints.
@@ -94,14 +99,8 @@ fn peer((mode, config, batch, length): Work, threads: usize) -> Option<(String, 
             &threads.to_string(),
         ]);
     command.env("PYTHONDONTWRITEBYTECODE", "1");
-    eprintln!("{command:?}");
-    let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let printed = printed(&mut command);
+    let text = String::from_utf8_lossy(&printed);
     let before = text
         .split(" bases/s")
         .next()
@@ -124,16 +123,8 @@ fn name((mode, config, batch, length): Work) -> String {
 
 /// Seconds of a command of the program.
 fn seconds(words: &[&str]) -> f64 {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ldar-analyze"));
-    command.args(words);
-    eprintln!("{command:?}");
     let start = Instant::now();
-    let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    printed(Command::new(env!("CARGO_BIN_EXE_ldar-analyze")).args(words));
     start.elapsed().as_secs_f64()
 }
 
