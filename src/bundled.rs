@@ -36,8 +36,8 @@ pub const ANNOTATION: File = File {
 
 /// The bundled model, safetensors.
 pub const MODEL: File = File {
-    name: "bundled:fly-2m.safetensors",
-    bytes: include_bytes!("../reference/models/fly-2m.safetensors"),
+    name: "bundled:demo-2m.safetensors",
+    bytes: include_bytes!("../reference/models/demo-2m.safetensors"),
 };
 
 /// JASPAR 2026 CORE, insects, the latest version of each of 296 matrices: gzip TRANSFAC.

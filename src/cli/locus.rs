@@ -310,7 +310,7 @@ impl Request {
             let checkpoint = source::checkpoint(path.as_deref())?;
             let (context_bp, margin_bp) = self.windows.of(checkpoint.trained_length(), 0)?;
             let file = path.as_deref().filter(|path| path.as_os_str() != "bundled");
-            let mut name = file.map_or("bundled model fly-2m".into(), file_name);
+            let mut name = file.map_or("bundled model demo-2m".into(), file_name);
             if all.iter().any(|other| other.name == name) {
                 name = format!(
                     "{name} ({})",

@@ -13,6 +13,7 @@ use crate::controls::{ControlRequest, Family, Method, Side};
 use crate::error::{Error, Result};
 use crate::genome::bed;
 use crate::genome::junctions::TranscriptChoice;
+use crate::genome::region::{self, Region};
 use crate::pipelines::splice_profile::{
     self as pipeline, ComparisonRequest, ReplicateUnit, SpliceProfileRequest,
 };
@@ -34,6 +35,8 @@ Examples:
   ldar-analyze splice-profile --out results
       the bundled fly chromosome 4 and the bundled model; open results/index.html
   ldar-analyze splice-profile --genome hg38.fa.gz --annotation gencode.gtf.gz --contigs chr21 --biotype protein_coding --out chr21
+  ldar-analyze splice-profile --region chr4:539253-741472 --out held-out
+      genes in the stretch of the bundled chromosome that the bundled model was not trained on
   ldar-analyze splice-profile --control all --out families
       decoys, decoys of equal strength, equal k-mers, random positions, moved windows, shuffled flanks, side by side
   ldar-analyze splice-profile --control decoy,bed --control-bed mine.bed --out mine
@@ -71,6 +74,10 @@ pub struct Arguments {
     /// Only these contigs, by any of their names
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     contigs: Vec<String>,
+    /// Only genes that lie wholly in this region, as chr4:539253-741472 (from 1, ends included); may
+    /// be repeated
+    #[arg(long, value_name = "REGION", value_parser = region::parse)]
+    region: Vec<Region>,
     /// At most so many sites of each kind, a random subset
     #[arg(long, value_name = "N", value_parser = counts::parse)]
     max_sites: Option<usize>,
@@ -321,6 +328,7 @@ impl Arguments {
             transcripts: self.transcripts,
             biotypes: self.biotypes.of_genes(),
             contigs: self.contigs,
+            regions: self.region,
             max_sites: self.max_sites,
             min_intron_bp: self.min_intron,
             donor_window: self.donor_window,

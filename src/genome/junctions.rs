@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::genome::annotation::{Annotation, Gene};
 use crate::genome::classes::overlaps_any;
 use crate::genome::contig_names::ContigNames;
+use crate::genome::region::Region;
 use crate::genome::{Interval, Strand};
 
 /// Genes that overlap each other, on either strand, directly or through others: the unit of
@@ -34,6 +35,8 @@ pub struct JunctionRequest {
     pub biotypes: Vec<String>,
     /// Contigs, by the genome's name or another of the same chromosome; empty for all.
     pub contigs: Vec<String>,
+    /// Only genes that lie wholly in one of these, their contigs named likewise; empty for all.
+    pub regions: Vec<Region>,
     /// Introns shorter than this are no introns (assembly errors, frameshifts written as gaps).
     pub min_intron_bp: usize,
 }
@@ -104,8 +107,8 @@ impl Junctions {
     /// transcript.
     ///
     /// # Errors
-    /// No contig of the annotation is in the genome; an unknown contig or a biotype that no gene
-    /// has was asked for.
+    /// No contig of the annotation is in the genome; an unknown contig, also as that of a region, or
+    /// a biotype that no gene has was asked for.
     pub fn new<S: AsRef<str>>(
         annotation: &Annotation,
         genome_contigs: &[S],
@@ -128,18 +131,22 @@ impl Junctions {
                 })
             })
             .collect();
-        let chosen_contigs = chosen_contigs(&names, annotation, &map, request)?;
+        let number = |name: &String| number(&names, annotation, &map, name);
+        let chosen_contigs = request.contigs.iter().map(number);
+        let chosen_contigs: BTreeSet<usize> = chosen_contigs.collect::<Result<_>>()?;
+        let regions = request.regions.iter();
+        let regions = regions.map(|region| Ok((number(&region.contig)?, region.interval)));
+        let regions: Vec<(usize, Interval)> = regions.collect::<Result<_>>()?;
         annotation.check_biotypes(&request.biotypes)?;
         let (mut canonical_rules, mut found) = (BTreeMap::new(), Found::default());
         for (gene_index, gene) in annotation.genes.iter().enumerate() {
             let contig = contig_of[gene.contig];
             let gene_status = if contig >= n_genome_contigs {
                 SiteStatus::ContigNotInGenome
-            } else if chosen_contigs
-                .as_ref()
-                .is_some_and(|chosen| !chosen.contains(&contig))
-            {
+            } else if !chosen_contigs.is_empty() && !chosen_contigs.contains(&contig) {
                 SiteStatus::ContigNotChosen
+            } else if !regions.is_empty() && !lies_in(&regions, contig, gene.interval) {
+                SiteStatus::RegionNotChosen
             } else if !request.biotypes.is_empty() && !request.biotypes.contains(&gene.biotype) {
                 SiteStatus::BiotypeNotChosen
             } else {
@@ -277,34 +284,31 @@ impl Junctions {
     }
 }
 
-fn chosen_contigs(
+/// The genome's contig of a name, which may be the annotation's for it.
+fn number(
     names: &ContigNames,
     annotation: &Annotation,
     map: &[Option<usize>],
-    request: &JunctionRequest,
-) -> Result<Option<BTreeSet<usize>>> {
-    if request.contigs.is_empty() {
-        return Ok(None);
-    }
-    let by_annotation = |name: &String| {
-        annotation
-            .contigs
-            .iter()
-            .position(|c| c == name)
-            .and_then(|index| map[index])
+    name: &str,
+) -> Result<usize> {
+    let by_annotation = || {
+        let index = annotation.contigs.iter().position(|c| c == name)?;
+        map[index]
     };
-    let chosen = request.contigs.iter().map(|name| {
-        names
-            .find(name)
-            .or_else(|| by_annotation(name))
-            .ok_or_else(|| {
-                Error::Invalid(format!(
-                    "no contig '{name}' in the genome; it has {}",
-                    names.examples()
-                ))
-            })
-    });
-    chosen.collect::<Result<_>>().map(Some)
+    names.find(name).or_else(by_annotation).ok_or_else(|| {
+        Error::Invalid(format!(
+            "no contig '{name}' in the genome; it has {}",
+            names.examples()
+        ))
+    })
+}
+
+/// Whether one of the regions holds the whole of a stretch of a contig.
+fn lies_in(regions: &[(usize, Interval)], contig: usize, of: Interval) -> bool {
+    let holds = |region: &(usize, Interval)| {
+        region.0 == contig && region.1.start <= of.start && of.end <= region.1.end
+    };
+    regions.iter().any(holds)
 }
 
 /// Connected components of genes that share a base, whatever their strands.

@@ -1,14 +1,31 @@
 //! Regions as they are typed: `chr11:5226702-5227302`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::genome::Interval;
 
-/// A stretch of a contig.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A stretch of a contig; serialized as it is typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Region {
     /// The contig, as typed.
     pub contig: String,
     /// Its bases, 0-based and half-open.
     pub interval: Interval,
+}
+
+impl From<Region> for String {
+    fn from(region: Region) -> String {
+        written(&region.contig, region.interval)
+    }
+}
+
+impl TryFrom<String> for Region {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Region, String> {
+        parse(&text)
+    }
 }
 
 /// Reads `contig:first-last`, 1-based with both ends included, as samtools and the UCSC browser

@@ -23,6 +23,7 @@ use crate::genome::fasta::Genome;
 use crate::genome::junctions::{
     CanonicalRule, JunctionRequest, Junctions, SiteKind, SiteStatus, TranscriptChoice,
 };
+use crate::genome::region::Region;
 use crate::genome::{Interval, Strand, merge_intervals};
 use crate::pipelines::comparison::{self, ContigReader, Site, SiteClass, Study};
 use crate::pipelines::{BoundarySource, Progress};
@@ -40,6 +41,9 @@ pub struct SpliceProfileRequest {
     pub biotypes: Vec<String>,
     /// Contigs, by any of their names; empty for all.
     pub contigs: Vec<String>,
+    /// Only genes that lie wholly in one of these regions; empty for all.
+    #[serde(default)]
+    pub regions: Vec<Region>,
     /// At most this many sites of each kind, a random subset; `None` for all.
     pub max_sites: Option<usize>,
     /// Shorter introns are left out, in bases.
@@ -59,6 +63,7 @@ impl Default for SpliceProfileRequest {
             transcripts: TranscriptChoice::Canonical,
             biotypes: Vec::new(),
             contigs: Vec::new(),
+            regions: Vec::new(),
             max_sites: None,
             min_intron_bp: 30,
             donor_window: (-10, 10),
@@ -182,6 +187,7 @@ pub(super) fn study<'a>(
         transcripts: request.transcripts,
         biotypes: request.biotypes.clone(),
         contigs: request.contigs.clone(),
+        regions: request.regions.clone(),
         min_intron_bp: request.min_intron_bp,
     };
     let mut junctions = Junctions::new(annotation, &names, &junction_request)?;

@@ -188,7 +188,7 @@ impl Record {
             annotation: named("regions", "", "promoters")
                 .unwrap_or_else(|| of("annotation", "RefSeq annotation", "annotation")),
             model: named("signal", "", "signal")
-                .unwrap_or_else(|| of("checkpoint", "bundled model fly-2m", "model")),
+                .unwrap_or_else(|| of("checkpoint", "bundled model demo-2m", "model")),
             signal: self.input("signal").is_some(),
             bundled: is_bundled("genome") && is_bundled("checkpoint"),
             tool: format!("{} {}{commit}", self.tool.name, self.tool.version),

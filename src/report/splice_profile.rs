@@ -160,8 +160,12 @@ impl SplicePage {
         let mut report = Report {
             title: title.into(),
             subtitle: format!(
-                "{} · {} · {}",
-                self.about.model, self.about.genome, self.about.annotation
+                "{} · {} · {}{}",
+                self.about.model,
+                self.about.genome,
+                self.about.annotation,
+                self.regions()
+                    .map_or(String::new(), |regions| format!(" · genes in {regions}"))
             ),
             headline: headline(&self.found),
             answer: answer::answer(&self.found, self.about.terms()),
@@ -187,6 +191,13 @@ impl SplicePage {
             report.sections.insert(1, section);
         }
         Ok(report)
+    }
+
+    /// The regions asked for, as they are typed.
+    fn regions(&self) -> Option<String> {
+        let regions = self.request.regions.iter().cloned().map(String::from);
+        let regions: Vec<String> = regions.collect();
+        (!regions.is_empty()).then(|| regions.join(", "))
     }
 
     /// What the section on sites and decoys says of splice sites.

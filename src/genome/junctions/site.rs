@@ -55,6 +55,8 @@ pub enum SiteStatus {
     ContigNotInGenome,
     /// Its contig was not asked for.
     ContigNotChosen,
+    /// No gene that lies in an asked-for region has it.
+    RegionNotChosen,
     /// No gene of an asked-for biotype has it.
     BiotypeNotChosen,
     /// No chosen transcript has it.
@@ -82,9 +84,10 @@ pub enum SiteStatus {
 
 impl SiteStatus {
     /// Every status, in order.
-    pub const ALL: [SiteStatus; 13] = [
+    pub const ALL: [SiteStatus; 14] = [
         SiteStatus::ContigNotInGenome,
         SiteStatus::ContigNotChosen,
+        SiteStatus::RegionNotChosen,
         SiteStatus::BiotypeNotChosen,
         SiteStatus::TranscriptNotChosen,
         SiteStatus::IntronOffContig,
@@ -103,6 +106,7 @@ impl SiteStatus {
         match self {
             SiteStatus::ContigNotInGenome => "contig_not_in_genome",
             SiteStatus::ContigNotChosen => "contig_not_chosen",
+            SiteStatus::RegionNotChosen => "region_not_chosen",
             SiteStatus::BiotypeNotChosen => "biotype_not_chosen",
             SiteStatus::TranscriptNotChosen => "transcript_not_chosen",
             SiteStatus::IntronOffContig => "intron_off_contig",

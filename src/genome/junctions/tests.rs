@@ -1,4 +1,5 @@
 use super::*;
+use crate::genome::region;
 use crate::genome::sequence::reverse_complement;
 
 fn annotation(lines: &[&str]) -> Annotation {
@@ -29,6 +30,7 @@ fn request(transcripts: TranscriptChoice) -> JunctionRequest {
         transcripts,
         biotypes: Vec::new(),
         contigs: Vec::new(),
+        regions: Vec::new(),
         min_intron_bp: 4,
     }
 }
@@ -247,6 +249,37 @@ fn canonical_rules_in_their_order() {
         canonical_transcript(&alone.genes[0]),
         Some((0, CanonicalRule::OnlyTranscript))
     );
+}
+
+// Genes [0, 30) and [40, 90); bases 41-90, counted from 1, are those of the second.
+#[test]
+fn a_gene_is_asked_about_where_a_region_holds_the_whole_of_it() {
+    let set = annotation(&[
+        &exon("1", '+', "t1", "a", 1, 10),
+        &exon("1", '+', "t1", "a", 21, 30),
+        &exon("1", '+', "u1", "b", 41, 60),
+        &exon("1", '+', "u1", "b", 71, 90),
+    ]);
+    let used = |regions: &[&str]| {
+        let asked = JunctionRequest {
+            regions: regions.iter().map(|r| region::parse(r).unwrap()).collect(),
+            ..request(TranscriptChoice::All)
+        };
+        let found = Junctions::new(&set, &["chr1", "chr2"], &asked)?;
+        let all = found.count(SiteKind::Donor);
+        let outside = all.get(&SiteStatus::RegionNotChosen).copied();
+        let used = all.get(&SiteStatus::Used).copied().unwrap_or(0);
+        assert_eq!(used + outside.unwrap_or(0), 2);
+        Ok::<usize, Error>(used)
+    };
+    assert_eq!(used(&[]).unwrap(), 2);
+    assert_eq!(used(&["chr1:41-90"]).unwrap(), 1);
+    assert_eq!(used(&["1:42-90"]).unwrap(), 0);
+    assert_eq!(used(&["1:41-89"]).unwrap(), 0);
+    assert_eq!(used(&["1:1-30", "1:35-1000"]).unwrap(), 2);
+    assert_eq!(used(&["chr2:1-90"]).unwrap(), 0);
+    let error = used(&["chr7:1-90"]).unwrap_err().to_string();
+    assert!(error.contains("chr7") && error.contains("chr1"), "{error}");
 }
 
 #[test]

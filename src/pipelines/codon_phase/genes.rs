@@ -126,6 +126,7 @@ impl Study {
                 transcripts: TranscriptChoice::Canonical,
                 biotypes: Vec::new(),
                 contigs: Vec::new(),
+                regions: Vec::new(),
                 min_intron_bp: 1,
             },
         )?;

@@ -258,6 +258,7 @@ fn junction_windows(
         transcripts,
         biotypes,
         contigs: Vec::new(),
+        regions: Vec::new(),
         min_intron_bp: 30,
     };
     let mut junctions = Junctions::new(annotation, &names, &asked)?;

@@ -345,6 +345,10 @@ impl SplicePage {
                 "biotype_not_chosen",
                 "no gene of an asked-for biotype has it".into(),
             ),
+            (
+                "region_not_chosen",
+                "no gene that lies wholly in an asked-for region has it".into(),
+            ),
             ("contig_not_chosen", "its contig was not asked for".into()),
             (
                 "contig_not_in_genome",
@@ -437,6 +441,9 @@ impl SplicePage {
         );
         if a.contigs_unmatched > 0 {
             text += &format!(" Not found: {}.", a.unmatched_examples);
+        }
+        if let Some(regions) = self.regions() {
+            text += &format!(" Asked about are genes that lie wholly in {regions}.");
         }
         match self.request.transcripts {
             TranscriptChoice::All => text += " All transcripts of a gene speak for it.",
@@ -655,9 +662,9 @@ impl SplicePage {
         if self.about.bundled {
             blocks.push(Block::Callout {
                 level: Level::Note,
-                text: "Bundled genome and bundled model: the model was trained on sequence of this chromosome and of its sister species (with a \
-                       stretch held out), never on any annotation. What is shown is what training on nucleotides alone left behind, not how it \
-                       carries over to unseen genomes; for that, run it on another genome."
+                text: "Bundled genome and bundled model: the model was trained on sequence of this chromosome but chr4:539253-741472, never on any \
+                       annotation; --region asks about that stretch alone. What is shown is what training on nucleotides alone left behind, not \
+                       how it carries over to unseen genomes; for that, run it on another genome."
                     .into(),
             });
         }
