@@ -10,6 +10,8 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 /// Interpolated tables for 0 to `k` bases on either side.
 pub struct BaseTables {
     /// For each width, counts of the middle base by context. A context is its bases from the inside
@@ -72,22 +74,50 @@ fn reverse_complement(codes: &[u8]) -> Vec<u8> {
 impl BaseTables {
     /// Counts every base of `sequences` (codes), and of their reverse complements, with up to `k`
     /// bases on either side, at most 15; then fits the weights to predict the bases of `tuning`
-    /// best.
+    /// best. Memory grows with the sequences; where all that will be `asked` is known, with that
+    /// and `tuning` alone: contexts of neither are not kept.
     pub fn fit<'a>(
         sequences: impl Iterator<Item = &'a [u8]>,
         k: usize,
         tuning: &[Vec<u8>],
+        asked: Option<&[Vec<u8>]>,
     ) -> Self {
         let k = k.min(15);
-        let mut counts = vec![HashMap::new(); k + 1];
-        for sequence in sequences {
-            for strand in [sequence.to_vec(), reverse_complement(sequence)] {
-                for (t, &base) in strand.iter().enumerate().filter(|(_, b)| **b < 4) {
-                    for (table, key) in counts.iter_mut().zip(contexts(&strand, t, k)) {
-                        table.entry(key).or_insert([0; 4])[usize::from(base)] += 1;
-                    }
+        let mut counts: Vec<HashMap<u64, [u32; 4]>> = vec![HashMap::new(); k + 1];
+        for window in asked
+            .into_iter()
+            .flat_map(|asked| asked.iter().chain(tuning))
+        {
+            for t in 0..window.len() {
+                for (table, key) in counts.iter_mut().zip(contexts(window, t, k)) {
+                    table.insert(key, [0; 4]);
                 }
             }
+        }
+        for sequence in sequences {
+            let strands = [sequence.to_vec(), reverse_complement(sequence)];
+            counts
+                .par_iter_mut()
+                .enumerate()
+                .for_each(|(width, table)| {
+                    for strand in &strands {
+                        for (t, &base) in strand.iter().enumerate().filter(|(_, b)| **b < 4) {
+                            let Some(key) = contexts(strand, t, width).nth(width) else {
+                                continue;
+                            };
+                            let counts = match asked {
+                                Some(_) => table.get_mut(&key),
+                                None => Some(table.entry(key).or_default()),
+                            };
+                            if let Some(counts) = counts {
+                                counts[usize::from(base)] += 1;
+                            }
+                        }
+                    }
+                });
+        }
+        for table in &mut counts {
+            table.retain(|_, counts| *counts != [0; 4]);
         }
         let mut tables = BaseTables {
             weights: vec![[16.0; GROUPS]; counts.len()],
@@ -192,7 +222,7 @@ mod tests {
     fn backs_off_to_what_it_has_seen() {
         // C is always between A and G, on both strands with its complement.
         let sequence: Vec<u8> = [0, 1, 2].repeat(200);
-        let tables = BaseTables::fit(std::iter::once(&sequence[..]), 2, &[]);
+        let tables = BaseTables::fit(std::iter::once(&sequence[..]), 2, &[], None);
         let nats = tables.nats(&[0, 1, 2, 0, 1, 2], 1);
         assert!(nats[0] > 1.0 && nats[1] < 0.1, "{nats:?}");
         // An unseen context falls back to the narrower one; the sequence's end likewise.
@@ -215,7 +245,7 @@ mod tests {
         let mut sequence = [0, 3, 2, 1].repeat(50);
         sequence.extend([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
         sequence.extend([0, 3, 2, 1].repeat(50));
-        let tables = BaseTables::fit(std::iter::once(&sequence[..]), 5, &[]);
+        let tables = BaseTables::fit(std::iter::once(&sequence[..]), 5, &[], None);
         let (with, without) = (
             tables.log_probs(&sequence, 205, None),
             tables.log_probs(&sequence, 205, Some(1)),
@@ -244,12 +274,30 @@ mod tests {
         let mean = |tables: &BaseTables, k: usize| {
             (9..4990).map(|t| tables.nats(&tested, t)[k]).sum::<f64>() / 4981.0
         };
-        let tuned = BaseTables::fit(std::iter::once(&counted[..]), 6, &[other]);
-        let untuned = BaseTables::fit(std::iter::once(&counted[..]), 6, &[]);
+        let tuned = BaseTables::fit(std::iter::once(&counted[..]), 6, &[other], None);
+        let untuned = BaseTables::fit(std::iter::once(&counted[..]), 6, &[], None);
         let (tuned, untuned, base) = (mean(&tuned, 6), mean(&untuned, 6), mean(&tuned, 0));
         assert!(
             tuned < base + 0.01 && untuned > tuned + 0.02,
             "{tuned} {untuned} {base}"
         );
+    }
+
+    #[test]
+    fn tables_of_what_is_asked_answer_as_tables_of_all() {
+        let mut rng = crate::stats::rng::Rng::new(4);
+        let mut random = |n: usize| (0..n).map(|_| rng.below(5) as u8).collect::<Vec<u8>>();
+        let (counted, tuning, asked) = (random(30_000), random(900), [random(400), random(70)]);
+        let fit = |asked| {
+            let sequences = counted.chunks(1001);
+            BaseTables::fit(sequences, 4, std::slice::from_ref(&tuning), asked)
+        };
+        let (all, some) = (fit(None), fit(Some(&asked[..])));
+        assert!(some.counts[4].len() < all.counts[4].len() / 2);
+        for window in &asked {
+            for t in (0..window.len()).filter(|t| window[*t] < 4) {
+                assert_eq!(some.nats(window, t), all.nats(window, t));
+            }
+        }
     }
 }

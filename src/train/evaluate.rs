@@ -97,6 +97,7 @@ pub fn evaluate(
         corpus.training_runs(),
         WIDEST_TABLE,
         &corpus.tuning_windows(TUNING_WINDOWS),
+        Some(&windows),
     );
     let mut table_sums = [0.0; WIDEST_TABLE + 1];
     let (mut positions, mut right, mut kept, mut bases, mut flops, mut read) = (0, 0, 0, 0, 0.0, 0);

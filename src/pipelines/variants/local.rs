@@ -75,7 +75,7 @@ impl LocalTable {
             }
         }
         let bases = sequences.iter().map(|letters| letters.len() as u64).sum();
-        let tables = BaseTables::fit(sequences.iter().map(Vec::as_slice), WIDTH, &tuning);
+        let tables = BaseTables::fit(sequences.iter().map(Vec::as_slice), WIDTH, &tuning, None);
         Ok(LocalTable {
             tables,
             counted,
