@@ -146,8 +146,8 @@ fn text(found: &Evaluation) -> String {
     out
 }
 
-/// Training curves: masked loss on training and held-out windows beside the tables, and the
-/// compression.
+/// Training curves: masked loss on training and held-out windows, and the compression; lines are
+/// the model and the tables on the tested part, which is of the first file alone.
 fn draw(metrics: &Path, found: &Evaluation, recipe: &Recipe, to: &Path) -> Result<()> {
     let text = std::fs::read_to_string(metrics).map_err(Error::io(metrics))?;
     let header: Vec<&str> = text.lines().next().unwrap_or("").split('\t').collect();
@@ -182,14 +182,22 @@ fn draw(metrics: &Path, found: &Evaluation, recipe: &Recipe, to: &Path) -> Resul
             value: *found.table_nats.get(k)?,
         })
     };
+    let model = Reference {
+        label: "this model".into(),
+        value: found.mlm_nats,
+    };
     let loss = CurvePanel {
-        title: "Masked-base loss".into(),
+        title: "Masked-base loss; lines: tested part".into(),
         y_label: "cross-entropy (nats)".into(),
         series: vec![
             series("training windows", "mlm_nats")?,
             series("held-out windows", "validation_mlm_nats")?,
         ],
-        references: [0, 4, 10].into_iter().filter_map(table).collect(),
+        references: [0, 4, 10]
+            .into_iter()
+            .filter_map(table)
+            .chain([model])
+            .collect(),
     };
     let target = recipe.optimizer.compression.first().copied().unwrap_or(4.0);
     let compression: Vec<(f64, f64)> = column("compression")?
