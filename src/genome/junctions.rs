@@ -145,7 +145,11 @@ impl Junctions {
                 SiteStatus::ContigNotInGenome
             } else if !chosen_contigs.is_empty() && !chosen_contigs.contains(&contig) {
                 SiteStatus::ContigNotChosen
-            } else if !regions.is_empty() && !lies_in(&regions, contig, gene.interval) {
+            } else if !regions.is_empty()
+                && !regions
+                    .iter()
+                    .any(|(of, region)| *of == contig && region.contains(&gene.interval))
+            {
                 SiteStatus::RegionNotChosen
             } else if !request.biotypes.is_empty() && !request.biotypes.contains(&gene.biotype) {
                 SiteStatus::BiotypeNotChosen
@@ -301,14 +305,6 @@ fn number(
             names.examples()
         ))
     })
-}
-
-/// Whether one of the regions holds the whole of a stretch of a contig.
-fn lies_in(regions: &[(usize, Interval)], contig: usize, of: Interval) -> bool {
-    let holds = |region: &(usize, Interval)| {
-        region.0 == contig && region.1.start <= of.start && of.end <= region.1.end
-    };
-    regions.iter().any(holds)
 }
 
 /// Connected components of genes that share a base, whatever their strands.

@@ -19,6 +19,7 @@ use crate::figures::{
     BalanceFigure, CalibrationFigure, DistributionFigure, ForestFigure, HeatmapFigure,
     ProfileFigure, R2Figure, Side,
 };
+use crate::genome::region;
 use crate::pipelines::comparison::discrimination::{Discrimination, MOST_ROWS};
 use crate::pipelines::splice_profile::{SpliceProfile, SpliceProfileRequest};
 
@@ -195,8 +196,10 @@ impl SplicePage {
 
     /// The regions asked for, as they are typed.
     fn regions(&self) -> Option<String> {
-        let regions = self.request.regions.iter().cloned().map(String::from);
-        let regions: Vec<String> = regions.collect();
+        let regions = self.request.regions.iter();
+        let regions: Vec<String> = regions
+            .map(|of| region::written(&of.contig, of.interval))
+            .collect();
         (!regions.is_empty()).then(|| regions.join(", "))
     }
 

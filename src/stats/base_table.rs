@@ -116,8 +116,10 @@ impl BaseTables {
                     }
                 });
         }
-        for table in &mut counts {
-            table.retain(|_, counts| *counts != [0; 4]);
+        if asked.is_some() {
+            for table in &mut counts {
+                table.retain(|_, counts| *counts != [0; 4]);
+            }
         }
         let mut tables = BaseTables {
             weights: vec![[16.0; GROUPS]; counts.len()],
