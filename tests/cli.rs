@@ -1726,6 +1726,20 @@ fn an_annotation_that_is_off_is_told_from_one_of_another_genome() {
             text(&output.stderr)
         );
     }
+    // A slice of the genome: most introns lie beyond it, those within it read as they should.
+    std::fs::write(
+        &annotation,
+        gtf.clone() + &moved(1_000_000) + &moved(2_000_000),
+    )
+    .unwrap();
+    let output = run(here.path(), &splice_profile("slice", &[]));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        !text(&output.stderr).contains("another assembly")
+            && text(&output.stderr).contains("intron off contig"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]

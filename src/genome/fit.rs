@@ -36,8 +36,9 @@ pub struct IntronFit {
 }
 
 impl IntronFit {
-    /// Reads one contig: the shortest with enough introns, or else that with most. `None` where no
-    /// contig of the genome has an intron.
+    /// Reads one contig: the shortest with enough introns, or else that with most. Introns that
+    /// end beyond it are left out, as they are where a genome is a slice: they are counted where
+    /// sites are chosen. `None` where no contig of the genome has an intron.
     ///
     /// # Errors
     /// No contig of the annotation is in the genome; it cannot be read.
@@ -49,11 +50,12 @@ impl IntronFit {
             let Some(contig) = map[gene.contig] else {
                 continue;
             };
+            let length_bp = genome.contigs()[contig].length_bp;
             let long = gene
                 .transcripts
                 .iter()
                 .flat_map(Transcript::introns)
-                .filter(|intron| intron.len_bp() >= LEAST_INTRON_BP);
+                .filter(|intron| intron.len_bp() >= LEAST_INTRON_BP && intron.end <= length_bp);
             introns
                 .entry(contig)
                 .or_default()
