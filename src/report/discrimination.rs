@@ -177,6 +177,14 @@ impl Told<'_> {
         let bits = with_ci(gain.value, gain.low, gain.high, 3);
         let p = self.adjusted(of, "letters+boundaries");
         let shown = gain.low > 0.0;
+        // What is found beyond the nucleotides is not yet what training found.
+        let reference = match self.effect(of, "letters+untrained", "gain_bits") {
+            Some(row) if p <= ALPHA => format!(
+                " An untrained model adds {} bits.",
+                with_ci(row.value, row.low, row.high, 3)
+            ),
+            _ => String::new(),
+        };
         let second = match p <= ALPHA {
             true if shown => format!(
                 "Beyond the nucleotides {they} add{} {bits} bits; p {}.",
@@ -193,7 +201,7 @@ impl Told<'_> {
                 p_words(p)
             ),
         };
-        format!("{first} {second}")
+        format!("{first} {second}{reference}")
     }
 }
 
@@ -633,5 +641,79 @@ impl Told<'_> {
             columns: columns(&head),
             rows: self.found.decoys.iter().map(line).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{from_value, json};
+
+    /// One kind of site, told by boundaries; `p` is that of what they add to the nucleotides.
+    fn headline(p: f64, untrained: bool) -> String {
+        let row = |features: &str, auroc: f64, p: f64| -> DiscriminationRow {
+            from_value(json!({
+                "site_kind": "donor", "control": "decoy", "features": features,
+                "n_sites": 9, "n_controls": 9, "n_clusters": 5,
+                "auroc": auroc, "auroc_low": auroc - 0.1, "auroc_high": auroc + 0.1,
+                "bits": 0.1, "bits_low": 0.0, "bits_high": 0.2, "p_value": p
+            }))
+            .unwrap()
+        };
+        let effect = |features: &str, value: f64| -> EffectRow {
+            from_value(json!({
+                "site_kind": "donor", "control": "decoy", "features": features,
+                "statistic": "gain_bits", "value": value, "low": value / 2.0, "high": value * 2.0
+            }))
+            .unwrap()
+        };
+        let mut found = Discrimination {
+            discrimination: vec![
+                row("letters", 0.9, f64::MAX),
+                row("boundaries", 0.8, 0.001),
+                row("letters+boundaries", 0.9, p),
+            ],
+            effects: vec![effect("letters+boundaries", 0.002)],
+            decoys: vec![
+                from_value(json!({
+                    "site_kind": "donor", "control": "decoy", "n_usable": 9, "n_drawn": 9,
+                    "n_sites": 9, "n_controls": 9, "n_near": 0, "per_site": 1, "least_bp": 120,
+                    "note": ""
+                }))
+                .unwrap(),
+            ],
+            ..Discrimination::default()
+        };
+        if untrained {
+            found.discrimination.push(row("untrained", 0.85, 0.001));
+            found.effects.push(effect("letters+untrained", 0.004));
+        }
+        let told = Told {
+            found: &found,
+            letters: &[],
+            sides,
+            every_control: false,
+        };
+        told.headline()
+    }
+
+    /// What boundaries add to the nucleotides is said beside what an untrained model adds.
+    #[test]
+    fn what_is_found_stands_beside_an_untrained_model() {
+        let adds = "An untrained model adds 0.004 (95% CI 0.002 to 0.008) bits.";
+        let found = headline(0.001, true);
+        assert!(
+            found.contains("it adds 0.002 (95% CI 0.001 to 0.004) bits; p = 0.0020")
+                && found.ends_with(adds),
+            "{found}"
+        );
+        assert!(!headline(0.001, false).contains("ntrained"));
+        let nothing = headline(0.4, true);
+        assert!(
+            nothing.contains("untrained model 0.850")
+                && nothing.contains("Beyond the nucleotides nothing is shown")
+                && !nothing.contains("adds"),
+            "{nothing}"
+        );
     }
 }
