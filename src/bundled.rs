@@ -1,5 +1,5 @@
 //! The reference set that travels inside the program: fly chromosome 4 (dm6), its RefSeq
-//! annotation, and a model trained on such sequence.
+//! annotation, and a small model.
 //!
 //! Embedded, not installed to a data folder: it costs about 9 MB of binary and buys a first run
 //! without a download, a path, a cache or a state that could go stale, from any folder and after

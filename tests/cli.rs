@@ -257,6 +257,10 @@ fn wrong_usage_exits_2() {
         ),
         (&["density", "--genome", "x.fa"], "--annotation"),
         (&["density", "--max-per-class", "0"], "--max-per-class"),
+        (
+            &["density", "--signal", "x.bw", "--reference", "untrained"],
+            "a track has no weights",
+        ),
         (&["density", "--stretch", "5"], "20 to 10000"),
         (&["density", "--stretch", "3000"], "no room"),
         (&["density", "--caliper", "2"], "--caliper"),
@@ -1237,10 +1241,16 @@ fn density_from_files_to_report() {
     ];
     let printed = ok(
         folder.path(),
-        &[&files[..], &draws, &["--out", "a"]].concat(),
+        &[
+            &files[..],
+            &draws,
+            &["--reference", "untrained", "--out", "a"],
+        ]
+        .concat(),
     );
     assert!(
         printed.contains("noncoding_exon")
+            && printed.contains("exon             untrained model ")
             && printed.contains("cds              not compared: 0 stretches"),
         "{printed}"
     );
@@ -1268,6 +1278,7 @@ fn density_from_files_to_report() {
     );
     for name in [
         "statistics",
+        "untrained",
         "token_lengths",
         "balance",
         "accounting",
@@ -1287,7 +1298,11 @@ fn density_from_files_to_report() {
         (&"density".into(), &30.into())
     );
     let page = std::fs::read_to_string(folder.path().join("a/index.html")).unwrap();
-    assert!(page.contains("non-coding exon") && !page.contains("NaN"));
+    assert!(
+        page.contains("non-coding exon")
+            && page.contains("As an untrained model reads them")
+            && !page.contains("NaN")
+    );
     made_anew(folder.path(), "a");
     fails(
         folder.path(),

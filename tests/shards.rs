@@ -54,7 +54,7 @@ const MOTIFS: [&str; 21] = [
     "50",
 ];
 
-const DENSITY: [&str; 14] = [
+const DENSITY: [&str; 16] = [
     "density",
     "--checkpoint",
     NANO,
@@ -64,6 +64,8 @@ const DENSITY: [&str; 14] = [
     "128",
     "--max-per-class",
     "12",
+    "--reference",
+    "untrained",
     "--permutations",
     "100",
     "--bootstraps",

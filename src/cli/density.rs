@@ -7,6 +7,7 @@ use super::draws::Draws;
 use super::left_out::LeftOut;
 use super::reads::Reads;
 use super::source::Assembly;
+use super::splice_profile::Reference;
 use super::windows::Windows;
 use super::{counts, source};
 use crate::error::{Error, Result};
@@ -34,6 +35,8 @@ Examples:
       any track in place of a model: its mean by class, with the same controls and tests; a track has no boundaries to count and no tokens
   ldar-analyze density --genome hg38.fa.gz --annotation gencode.gtf.gz --checkpoint model.pt --shard 3/40 --out shards/3
       one of forty jobs; `ldar-analyze merge shards/* --out results` then gives the results
+  ldar-analyze density --reference untrained --out density
+      an untrained model of the same size beside: what training has to do with it
   ldar-analyze density --negative-control --out null
       controls against other controls: a null by construction
 
@@ -66,6 +69,9 @@ pub struct Arguments {
     windows: Windows,
     #[command(flatten)]
     draws: Draws,
+    /// What else is asked about the same stretches and controls, to compare with
+    #[arg(long, value_enum, value_name = "WHAT")]
+    reference: Option<Reference>,
     /// Compare two controls of each stretch with each other instead: a null by construction
     #[arg(long)]
     negative_control: bool,
@@ -111,6 +117,14 @@ impl Arguments {
             check_room(asked, self.stretch)?;
         }
         self.reads.refuse_shards_of_signal(self.shard.part())?;
+        self.reads
+            .refuse_untrained_of_signal(self.reference.is_some())?;
+        if self.negative_control && self.reference.is_some() {
+            return usage(
+                "--reference untrained is for classes: --negative-control compares controls with controls"
+                    .into(),
+            );
+        }
         let pipeline = DensityRequest {
             stretch_bp: self.stretch,
             max_per_class: self.max_per_class,
@@ -122,6 +136,7 @@ impl Arguments {
             seed: self.draws.seed,
             batch: self.windows.batch,
             negative_control: self.negative_control,
+            untrained: self.reference.is_some(),
             ..DensityRequest::default()
         };
         Ok(Request {
@@ -178,14 +193,20 @@ impl Request {
         (self.pipeline.context, self.pipeline.margin) = (context, margin);
         let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
         let inputs = self.inputs(&course.origin)?;
+        let seed = self.pipeline.seed;
+        let untrained = match self.pipeline.untrained {
+            true => (self.reads).untrained(&course.origin, checkpoint.as_ref(), seed)?,
+            false => None,
+        };
         let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
-        course.read(
-            &opened,
+        course.read_beside_untrained(
+            (&opened, untrained.as_ref(), seed),
             (parameters, &inputs),
             left_out,
-            |source, progress| {
-                pipeline::run(&genome, &annotation, source, &self.pipeline, progress)
+            |source, reference, progress| {
+                let sources = (source, reference);
+                pipeline::run_beside(&genome, &annotation, sources, &self.pipeline, progress)
             },
         )
     }

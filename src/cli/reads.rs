@@ -78,6 +78,16 @@ impl Reads {
         }
     }
 
+    /// Refuses fresh weights where there are none.
+    pub fn refuse_untrained_of_signal(&self, untrained: bool) -> Result<()> {
+        match self.is_signal() && untrained {
+            true => Err(Error::Usage(
+                "--reference untrained needs a model: a track has no weights".into(),
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// Refuses to cut into parts what costs nothing.
     pub fn refuse_shards_of_signal(&self, part: Option<Part>) -> Result<()> {
         match self.is_signal() && part.is_some() {

@@ -120,9 +120,8 @@ impl Arguments {
         }
         self.windows.check(self.flank)?;
         self.reads.refuse_shards_of_signal(self.shard.part())?;
-        if self.reads.is_signal() && self.reference.is_some() {
-            return usage("--reference untrained needs a model: a track has no weights".into());
-        }
+        self.reads
+            .refuse_untrained_of_signal(self.reference.is_some())?;
         let defaults = SiteProfileRequest::default();
         let family = match self.control_bed {
             Some(_) => Family::Bed,

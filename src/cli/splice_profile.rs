@@ -284,9 +284,8 @@ impl Arguments {
         if families.contains(&Family::Shuffle) {
             self.reads.refuse_for_signal("--control shuffle")?;
         }
-        if self.reads.is_signal() && self.reference.is_some() {
-            return usage("--reference untrained needs a model: a track has no weights");
-        }
+        self.reads
+            .refuse_untrained_of_signal(self.reference.is_some())?;
         if self.negative_control && self.reference.is_some() {
             return usage(
                 "--reference untrained is for sites: --negative-control compares controls with controls",

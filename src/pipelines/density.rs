@@ -74,6 +74,9 @@ pub struct DensityRequest {
     pub batch: usize,
     /// Compare two controls of each stretch with each other, in random order: expected to be null.
     pub negative_control: bool,
+    /// Whether an untrained model of the same size reads the same stretches and controls.
+    #[serde(default)]
+    pub untrained: bool,
 }
 
 impl Default for DensityRequest {
@@ -91,6 +94,7 @@ impl Default for DensityRequest {
             seed: 1,
             batch: 4,
             negative_control: false,
+            untrained: false,
         }
     }
 }
@@ -150,6 +154,8 @@ pub struct Density {
     pub accounting: Vec<AccountingRow>,
     /// By class, contig and start.
     pub pairs: Vec<PairRow>,
+    /// The same pairs as an untrained model reads them; empty where none was asked.
+    pub untrained: Vec<PairRow>,
     /// By measure and class.
     pub statistics: Vec<StatisticsRow>,
     /// By class, group and length.
@@ -168,17 +174,32 @@ pub struct Density {
     pub negative_control: bool,
 }
 
-/// Lists, matches, reads and compares. Memory holds one contig and the stretches that were drawn,
+/// [`run_beside`] without a second source.
+///
+/// # Errors
+/// As there.
+pub fn run(
+    genome: &Genome,
+    annotation: &Annotation,
+    source: &dyn BoundarySource,
+    request: &DensityRequest,
+    progress: &dyn Fn(Progress),
+) -> Result<Density> {
+    run_beside(genome, annotation, (source, None), request, progress)
+}
+
+/// Lists, matches, reads and compares; `reference` is an untrained model that reads the same
+/// stretches and controls. Memory holds one contig and the stretches that were drawn,
 /// whatever the genome; the result depends on the inputs and the seed, not on threads or (but for
 /// the model's own rounding) on `batch`.
 ///
 /// # Errors
 /// A request that cannot be met, an unreadable contig, an unknown contig, and what the model
 /// reports. A class without stretches is no error.
-pub fn run(
+pub fn run_beside(
     genome: &Genome,
     annotation: &Annotation,
-    source: &dyn BoundarySource,
+    (source, reference): (&dyn BoundarySource, Option<&dyn BoundarySource>),
     request: &DensityRequest,
     progress: &dyn Fn(Progress),
 ) -> Result<Density> {
@@ -253,20 +274,51 @@ pub fn run(
             .count() as u64;
         row.n_no_control = row.n_sampled - row.n_used;
     }
-    let read = reading::read(genome, &mut contigs, &matched, source, request, progress)?;
-    if source.is_part() {
+    let mut outcome = |source: &dyn BoundarySource| -> Result<Option<Density>> {
+        let read = reading::read(genome, &mut contigs, &matched, source, request, progress)?;
+        if source.is_part() {
+            return Ok(None);
+        }
+        progress(Progress {
+            stage: "testing",
+            done: 0,
+            total: 1,
+        });
+        Ok(Some(statistics::outcome(genome, &matched, read, request)))
+    };
+    let (own, untrained) = (outcome(source)?, reference.map(outcome).transpose()?);
+    let Some(mut found) = own else {
         return Ok(Density::default());
+    };
+    if let Some(untrained) = untrained.flatten() {
+        found.beside(untrained);
     }
-    progress(Progress {
-        stage: "testing",
-        done: 0,
-        total: 1,
-    });
-    let mut found = statistics::outcome(genome, &matched, read, request);
     found.accounting = accounting;
     found.contigs_unmatched = map.iter().filter(|contig| contig.is_none()).count();
     found.negative_control = request.negative_control;
     Ok(found)
+}
+
+impl Density {
+    /// Takes what an untrained model shows of the same pairs.
+    fn beside(&mut self, untrained: Density) {
+        let named = |row: StatisticsRow| {
+            let measure = match &*row.measure {
+                "probability" => "untrained",
+                "residual" => "untrained_residual",
+                _ => return None,
+            };
+            Some(StatisticsRow {
+                measure: measure.into(),
+                ..row
+            })
+        };
+        self.statistics
+            .extend(untrained.statistics.into_iter().filter_map(named));
+        self.untrained = untrained.pairs;
+        self.tiles_read += untrained.tiles_read;
+        self.bases_read += untrained.bases_read;
+    }
 }
 
 /// The genome's contigs that are asked about, in its order.

@@ -19,7 +19,7 @@ use crate::pipelines::density::{Density, DensityRequest, StatisticsRow};
 const RATE: f64 = 0.05;
 
 tables! {
-    Density; "statistics": statistics, "pairs": pairs, "token_lengths": token_lengths, "balance": balance, "accounting": accounting, "baseline": baseline
+    Density; "statistics": statistics, "pairs": pairs, "untrained": untrained (not read), "token_lengths": token_lengths, "balance": balance, "accounting": accounting, "baseline": baseline
 }
 
 impl Analysis for Density {
@@ -202,6 +202,14 @@ fn headline(found: &Density) -> String {
             "{some} of {n} classes differ from stretches nearby of the same length and composition."
         ),
     };
+    let untrained = || rows(found, "untrained");
+    let verdict = match untrained().count() {
+        0 => verdict,
+        n => format!(
+            "{verdict} As an untrained model reads them, {} of {n} do.",
+            untrained().filter(|row| differs(row)).count()
+        ),
+    };
     let most = rows(found, "probability").filter(|row| row.p_value.is_finite());
     let most = most.min_by(|a, b| {
         a.p_value
@@ -210,8 +218,15 @@ fn headline(found: &Density) -> String {
     });
     most.map_or(verdict.clone(), |row| {
         let p = p_value(row.p_value, Some(row.p_floor));
+        let beside = untrained().find(|other| other.class == row.class);
+        let beside = beside.map_or(String::new(), |row| {
+            format!(
+                "; untrained {}",
+                with_interval(row.difference, row.ci_low, row.ci_high)
+            )
+        });
         format!(
-            "{verdict} Strongest: {}, {}, p {p}.",
+            "{verdict} Strongest: {}, {}, p {p}{beside}.",
             words(&row.class),
             with_interval(row.difference, row.ci_low, row.ci_high)
         )
@@ -230,8 +245,12 @@ fn answer(found: &Density, terms: Terms) -> String {
             listed(found, "residual")
         ),
     };
+    let untrained = match rows(found, "untrained").next() {
+        None => String::new(),
+        Some(_) => format!(" An untrained model: {}.", listed(found, "untrained")),
+    };
     format!(
-        "Mean {quantity}, false discovery rate of 5% over classes: {}.{residual}",
+        "Mean {quantity}, false discovery rate of 5% over classes: {}.{residual}{untrained}",
         listed(found, "probability")
     )
 }
@@ -271,6 +290,14 @@ pub fn summary(found: &Density) -> String {
             p_value(row.p_value, Some(row.p_floor)),
             p_value(row.p_bh, None),
             residual
+        );
+    }
+    for row in rows(found, "untrained") {
+        text += &format!(
+            "{:<16} untrained model {} BH {}\n",
+            row.class,
+            with_interval(row.difference, row.ci_low, row.ci_high),
+            p_value(row.p_bh, None)
         );
     }
     for row in found.accounting.iter().filter(|row| row.n_used == 0) {

@@ -75,7 +75,8 @@ pub struct StatisticsRow {
     /// The class.
     pub class: String,
     /// `probability`, `density` (share of positions above 0.5), `predicted` (by the letters nearby)
-    /// or `residual` (probability less predicted).
+    /// or `residual` (probability less predicted); of an untrained model `untrained` (its
+    /// probability) and `untrained_residual`.
     pub measure: String,
     /// Pairs of a stretch and its control.
     pub n_pairs: u64,

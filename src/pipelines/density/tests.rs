@@ -166,6 +166,34 @@ fn a_difference_of_letters_is_found_and_explained_by_letters() {
 }
 
 #[test]
+fn a_second_source_reads_the_same_pairs() {
+    let (_folder, genome, annotation) = world(rich_in_ga);
+    let run = |sources| run_beside(&genome, &annotation, sources, &request(), &|_| ()).unwrap();
+    let found = run((&CutsGa, Some(&Flat)));
+    let alone = run((&CutsGa, None));
+    assert_eq!(found.pairs, alone.pairs);
+    let text = |rows: &[StatisticsRow]| serde_json::to_string(rows).unwrap();
+    assert_eq!(
+        text(&found.statistics[..alone.statistics.len()]),
+        text(&alone.statistics)
+    );
+    let (own, second) = (
+        row(&found, "cds", "probability"),
+        row(&found, "cds", "untrained"),
+    );
+    assert!(own.difference > 0.02 && own.n_pairs == second.n_pairs);
+    assert!(second.difference.abs() < 1e-6 && (second.class_mean - 0.4).abs() < 1e-6);
+    assert!(row(&found, "cds", "untrained_residual").difference.abs() < 1e-6);
+    let places = |rows: &[PairRow]| -> Vec<(u64, u64)> {
+        rows.iter()
+            .map(|row| (row.start, row.control_start))
+            .collect()
+    };
+    assert_eq!(places(&found.pairs), places(&found.untrained));
+    assert!(alone.untrained.is_empty() && found.bases_read == 2 * alone.bases_read);
+}
+
+#[test]
 fn what_letters_nearby_do_not_tell_stays_in_the_residual() {
     let found = find(
         marked,

@@ -94,6 +94,14 @@ impl DensityPage {
                 "Share of positions that are boundaries (probability above 0.5).".into(),
             )));
         }
+        let untrained: Vec<&StatisticsRow> = rows(found, "untrained").collect();
+        if !untrained.is_empty() {
+            let caption = format!(
+                "Mean {quantity} of an untrained model of the same size (fresh weights, seed {}), at the same stretches and controls: what the architecture shows without training.",
+                self.request.seed
+            );
+            blocks.push(Block::Table(table(&untrained, caption)));
+        }
         Section {
             title: "Result".into(),
             blocks,
@@ -140,13 +148,19 @@ impl DensityPage {
             (
                 "residual",
                 format!(
-                    "{} less prediction: what the nucleotides within 8 bases do not tell.",
+                    "{} less prediction: what this table does not tell.",
                     self.about.terms().either("Probability", "Signal")
                 ),
             ),
+            (
+                "untrained_residual",
+                "The same of the untrained model, less what a table of its own predicts.".into(),
+            ),
         ] {
             let all: Vec<&StatisticsRow> = rows(found, measure).collect();
-            blocks.push(Block::Table(table(&all, caption)));
+            if !all.is_empty() {
+                blocks.push(Block::Table(table(&all, caption)));
+            }
         }
         Section {
             title: "Beyond the nucleotides nearby".into(),
@@ -421,11 +435,12 @@ impl DensityPage {
             ),
             format!("The endpoint, fixed before any result was seen, is the mean {quantity} over the positions of a stretch (one before each base, on its strand); {share}the prediction from nucleotides and the residual are secondary."),
             format!(
-                "Reading: tiles of {} bases, positions within {} bases of a tile’s end unused; {} tiles, {} bases. {minus}",
+                "Reading: tiles of {} bases, positions within {} bases of a tile’s end unused; {} tiles, {} bases{}. {minus}",
                 count(r.context),
                 count(r.margin),
                 count(self.found.tiles_read as usize),
-                count(self.found.bases_read as usize)
+                count(self.found.bases_read as usize),
+                if r.untrained { ", those of the untrained model included" } else { "" }
             ),
         ];
         Section {
@@ -438,7 +453,7 @@ impl DensityPage {
         let mut texts = vec![
             "Classes overlap (a donor window is half exon, half intron; coding sequence is in all exons), so their tests are not independent.".to_string(),
             "Controls share length, G+C and neighbourhood, not the nucleotides themselves: codons, poly-pyrimidine tracts or repeats of a class are differences in nucleotides too. The residual asks what is left when \
-             nucleotides within 8 bases are accounted for; a difference there may still be owed to nucleotides further away."
+             nucleotides within 8 bases are accounted for; a difference there may still be owed to nucleotides further away, or to combinations of them that the table saw too seldom."
                 .into(),
             "A control is whatever is not of the class: those of coding sequence lie mostly in introns and between genes, those of introns in exons and between genes.".into(),
         ];

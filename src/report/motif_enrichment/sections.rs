@@ -681,7 +681,7 @@ impl MotifPage {
             format!("Permuted matrices keep nucleotides but not their order: {dinucleotides} the motif’s own, so a difference to permuted hits need not mean more than that. Their hits are not matched to the motif’s in composition. Random places differ in nucleotides too."),
         ];
         if self.about.bundled {
-            texts.push("Most of this chromosome was training sequence of the bundled model (without labels). It is a demonstration model of a small chromosome, rich in repeats.".into());
+            texts.push("Most of this chromosome was training sequence of the bundled model (without labels).".into());
         }
         Section {
             title: "What this does not show".into(),
