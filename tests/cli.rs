@@ -261,6 +261,10 @@ fn wrong_usage_exits_2() {
             &["density", "--signal", "x.bw", "--reference", "untrained"],
             "a track has no weights",
         ),
+        (
+            &["density", "--negative-control", "--reference", "untrained"],
+            "--negative-control compares controls",
+        ),
         (&["density", "--stretch", "5"], "20 to 10000"),
         (&["density", "--stretch", "3000"], "no room"),
         (&["density", "--caliper", "2"], "--caliper"),

@@ -194,10 +194,12 @@ impl Request {
         let (genome, annotation) = source::reference(self.files.as_ref(), &course.bar)?;
         let inputs = self.inputs(&course.origin)?;
         let seed = self.pipeline.seed;
-        let untrained = match self.pipeline.untrained {
-            true => (self.reads).untrained(&course.origin, checkpoint.as_ref(), seed)?,
-            false => None,
-        };
+        let untrained = (self.reads).untrained(
+            self.pipeline.untrained,
+            &course.origin,
+            checkpoint.as_ref(),
+            seed,
+        )?;
         let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         course.read_beside_untrained(
@@ -206,7 +208,7 @@ impl Request {
             left_out,
             |source, reference, progress| {
                 let sources = (source, reference);
-                pipeline::run_beside(&genome, &annotation, sources, &self.pipeline, progress)
+                pipeline::run(&genome, &annotation, sources, &self.pipeline, progress)
             },
         )
     }

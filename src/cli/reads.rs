@@ -124,13 +124,18 @@ impl Reads {
         }
     }
 
-    /// The architecture of a checkpoint with fresh weights; of shards nothing is opened.
+    /// The architecture of a checkpoint with fresh weights, where it is asked for; of shards nothing
+    /// is opened.
     pub fn untrained(
         &self,
+        asked: bool,
         origin: &Origin,
         checkpoint: Option<&Checkpoint>,
         seed: u64,
     ) -> Result<Option<Opened>> {
+        if !asked {
+            return Ok(None);
+        }
         let fresh = |checkpoint: &Checkpoint| -> Result<Opened> {
             let checkpoint = checkpoint.untrained(seed)?;
             let model = self.compute.model(&checkpoint, &self.compute.device()?)?;

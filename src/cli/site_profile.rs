@@ -199,10 +199,12 @@ impl Request {
             inputs.push(Input::file("controls", path)?);
         }
         let seed = self.pipeline.comparison.seed;
-        let untrained = match self.pipeline.untrained {
-            true => (self.reads).untrained(&course.origin, checkpoint.as_ref(), seed)?,
-            false => None,
-        };
+        let untrained = (self.reads).untrained(
+            self.pipeline.untrained,
+            &course.origin,
+            checkpoint.as_ref(),
+            seed,
+        )?;
         let opened = self.reads.open(&course.origin, checkpoint, &genome)?;
         let parameters = serde_json::to_value(&self.pipeline).unwrap_or_default();
         course.read_beside_untrained(

@@ -174,20 +174,6 @@ pub struct Density {
     pub negative_control: bool,
 }
 
-/// [`run_beside`] without a second source.
-///
-/// # Errors
-/// As there.
-pub fn run(
-    genome: &Genome,
-    annotation: &Annotation,
-    source: &dyn BoundarySource,
-    request: &DensityRequest,
-    progress: &dyn Fn(Progress),
-) -> Result<Density> {
-    run_beside(genome, annotation, (source, None), request, progress)
-}
-
 /// Lists, matches, reads and compares; `reference` is an untrained model that reads the same
 /// stretches and controls. Memory holds one contig and the stretches that were drawn,
 /// whatever the genome; the result depends on the inputs and the seed, not on threads or (but for
@@ -196,7 +182,7 @@ pub fn run(
 /// # Errors
 /// A request that cannot be met, an unreadable contig, an unknown contig, and what the model
 /// reports. A class without stretches is no error.
-pub fn run_beside(
+pub fn run(
     genome: &Genome,
     annotation: &Annotation,
     (source, reference): (&dyn BoundarySource, Option<&dyn BoundarySource>),

@@ -112,7 +112,7 @@ fn request() -> DensityRequest {
 
 fn find(exon: impl Fn(&mut [u8]), model: &dyn BoundarySource, request: &DensityRequest) -> Density {
     let (_folder, genome, annotation) = world(exon);
-    run(&genome, &annotation, model, request, &|_| ()).unwrap()
+    run(&genome, &annotation, (model, None), request, &|_| ()).unwrap()
 }
 
 fn row<'a>(found: &'a Density, class: &str, measure: &str) -> &'a StatisticsRow {
@@ -168,7 +168,7 @@ fn a_difference_of_letters_is_found_and_explained_by_letters() {
 #[test]
 fn a_second_source_reads_the_same_pairs() {
     let (_folder, genome, annotation) = world(rich_in_ga);
-    let run = |sources| run_beside(&genome, &annotation, sources, &request(), &|_| ()).unwrap();
+    let run = |sources| super::run(&genome, &annotation, sources, &request(), &|_| ()).unwrap();
     let found = run((&CutsGa, Some(&Flat)));
     let alone = run((&CutsGa, None));
     assert_eq!(found.pairs, alone.pairs);
@@ -275,7 +275,7 @@ fn controls_are_of_the_neighbourhood_and_not_of_the_class() {
         ..request()
     };
     let (_folder, genome, annotation) = world(rich_in_ga);
-    let found = run(&genome, &annotation, &CutsGa, &request, &|_| ()).unwrap();
+    let found = run(&genome, &annotation, (&CutsGa, None), &request, &|_| ()).unwrap();
     let sequence = genome.read_contig("1").unwrap();
     let genes: Vec<_> = annotation.genes.iter().collect();
     let windows = ClassWindows {
@@ -346,7 +346,7 @@ fn values_are_those_of_the_whole_contig_on_its_strand() {
             .unwrap()
             .remove(0)
     });
-    let found = run(&genome, &annotation, &CutsGa, &request(), &|_| ()).unwrap();
+    let found = run(&genome, &annotation, (&CutsGa, None), &request(), &|_| ()).unwrap();
     let values = |pair: &PairRow, start: usize, n: usize| match pair.strand.as_str() {
         "+" => &whole[0][start..],
         _ => &whole[1][sequence.len() - start - n..],
@@ -469,7 +469,7 @@ fn what_cannot_be_asked_is_refused() {
             "no contig 'chr9'",
         ),
     ] {
-        let message = run(&genome, &annotation, &CutsGa, &request, &|_| ())
+        let message = run(&genome, &annotation, (&CutsGa, None), &request, &|_| ())
             .unwrap_err()
             .to_string();
         assert!(message.contains(part), "{message}");
